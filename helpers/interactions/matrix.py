@@ -1,0 +1,135 @@
+"""The three things every recommender reads: who rated what, what the items are, and a shopper's history."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Ratings 1-5 of users (rows) for items (columns); absent means unknown, never zero.
+
+    Attributes
+    ----------
+    ratings : csr_matrix, (n_users, n_items) float32
+        Sorted indices, no explicit zeros, no duplicates.
+    users, items : pandas.Index
+        Names of rows and columns, unique. Item names are `image_key`s.
+    """
+
+    ratings: sp.csr_matrix
+    users: pd.Index
+    items: pd.Index
+
+    def __post_init__(self):
+        ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
+        ratings.sum_duplicates()
+        ratings.eliminate_zeros()
+        if ratings.shape != (len(self.users), len(self.items)):
+            raise ValueError(
+                f"ratings are {ratings.shape}, but there are {len(self.users)} users, {len(self.items)} items"
+            )
+        if not (self.users.is_unique and self.items.is_unique):
+            raise ValueError("user and item names must be unique")
+        if ratings.nnz and not (ratings.data.min() >= 1 and ratings.data.max() <= 5):  # also false for NaN
+            raise ValueError(f"ratings must lie in 1-5, found {ratings.data.min()} to {ratings.data.max()}")
+        object.__setattr__(self, "ratings", ratings)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, items: pd.Index, users: pd.Index | None = None) -> "Interactions":
+        """From a table of `user`, `item`, `rating`; a later row of the same pair replaces an earlier one."""
+        last = frame.drop_duplicates(["user", "item"], keep="last")
+        users = pd.Index(np.sort(last["user"].unique())) if users is None else users
+        rows, columns = users.get_indexer(last["user"]), items.get_indexer(last["item"])
+        if (rows < 0).any() or (columns < 0).any():
+            missing = last["user"][rows < 0].tolist() + last["item"][columns < 0].tolist()
+            raise KeyError(f"{len(missing)} names are not among the given users and items, for example {missing[0]!r}")
+        values = last["rating"].to_numpy(np.float32)
+        return cls(sp.csr_matrix((values, (rows, columns)), shape=(len(users), len(items))), users, items)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_users, n_items)."""
+        return self.ratings.shape
+
+
+@dataclass(frozen=True)
+class ItemFeatures:
+    """What is known of each item, row by row as the columns of `Interactions`.
+
+    Attributes
+    ----------
+    vectors : (n_items, d) float32
+        concat(image, text), each half normalised; a missing image leaves zeros in its half.
+    frame : DataFrame, n_items rows
+        At least `image_key`, `platform`, `category`, `price_usd`.
+    encoder : str
+        Name and hash of the encoder that made the vectors.
+    """
+
+    vectors: np.ndarray
+    frame: pd.DataFrame
+    encoder: str = ""
+
+    def __post_init__(self):
+        if len(self.vectors) != len(self.frame):
+            raise ValueError(f"{len(self.vectors)} vectors for {len(self.frame)} items")
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Shoppers as recommenders see them: by what they liked, wherever they liked it.
+
+    Attributes
+    ----------
+    ratings : csr_matrix, (n_users, n_history_items) float32
+    columns : (n_history_items,) int64
+        The catalogue column of each history item, or -1 where the catalogue doesn't hold it.
+    vectors : (n_history_items, d) float32 or None
+        Item vectors, as in `ItemFeatures`.
+    users : pandas.Index or None
+        Names, which only an `Oracle` reads.
+    """
+
+    ratings: sp.csr_matrix
+    columns: np.ndarray
+    vectors: np.ndarray | None = None
+    users: pd.Index | None = None
+
+    def __post_init__(self):
+        ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
+        columns = np.asarray(self.columns, dtype=np.int64)
+        if ratings.shape[1] != len(columns):
+            raise ValueError(f"{ratings.shape[1]} history items, but {len(columns)} columns")
+        if self.vectors is not None and len(self.vectors) != len(columns):
+            raise ValueError(f"{len(columns)} history items, but {len(self.vectors)} vectors")
+        object.__setattr__(self, "ratings", ratings)
+        object.__setattr__(self, "columns", columns)
+
+    @classmethod
+    def from_interactions(cls, train: Interactions, items: ItemFeatures | None = None, users=None) -> "Histories":
+        """The usual case: history items are the catalogue's own; `users` picks rows by position."""
+        rows = slice(None) if users is None else np.asarray(users)
+        vectors = None if items is None else items.vectors
+        return cls(train.ratings[rows], np.arange(train.shape[1]), vectors, train.users[rows])
+
+    def __len__(self) -> int:
+        return self.ratings.shape[0]
+
+    def __getitem__(self, rows) -> "Histories":
+        """Some of the shoppers, by slice or positions."""
+        return Histories(
+            self.ratings[rows], self.columns, self.vectors, None if self.users is None else self.users[rows]
+        )
+
+    def in_catalogue(self, n_items: int) -> sp.csr_matrix:
+        """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the catalogue drop out."""
+        inside = np.flatnonzero(self.columns >= 0)
+        if len(inside) and self.columns[inside].max() >= n_items:
+            raise ValueError(f"history names catalogue column {self.columns[inside].max()} of {n_items}")
+        place = sp.csr_matrix(
+            (np.ones(len(inside), np.float32), (inside, self.columns[inside])), (len(self.columns), n_items)
+        )
+        return sp.csr_matrix(self.ratings @ place)
