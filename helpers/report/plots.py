@@ -90,7 +90,7 @@ def _show_picture(axis, path) -> None:
 def curve(frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: str, dashed=(), ax=None) -> plt.Axes:
     """Lines of `y` over `x`, one for each value of `by`, each named at its right end instead of in a legend.
 
-    Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and ceilings: drawn dark and thin.
+    Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and ceilings: dark and thin.
     """
     ax = ax or plt.subplots()[1]
     ends, colours = {}, iter(PALETTE * 3)
@@ -129,7 +129,7 @@ def _label_ends(ax, right: float, ends: dict) -> None:
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:
-    """Draw pictures at 2-D `points` (n, 2), leaving out any nearer than `least` (share of the width) to one already drawn.
+    """Draw pictures at 2-D `points` (n, 2), but none nearer than `least` (share of the width) to one already drawn.
 
     Returns how many were drawn.
     """
