@@ -1,0 +1,317 @@
+"""Feeds as data: a YAML says how a retailer's file maps onto the catalogue; one reader reads them all."""
+
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..artefacts import ROOT
+from .fields import clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
+from .files import read_rows
+
+FEEDS = ROOT / "data" / "feeds"
+FieldName = Literal[
+    "product_id", "title", "description", "brand", "category", "gender", "colour", "price", "currency",
+    "rating", "n_reviews", "images", "sizes", "style",
+]  # fmt: skip
+PRODUCT_COLUMNS = [
+    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
+    "currency", "rating", "n_reviews", "image_urls", "sizes", "in_stock", "style", "images_unclaimed", "source_file",
+    "source_row",
+]  # fmt: skip
+REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
+
+
+class FeedError(ValueError):
+    """A feed's YAML or file can't be used; the message names the file, the line or column and the remedy."""
+
+
+def _regex(text: str | None) -> str | None:
+    try:
+        re.compile(text or "")
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Model):
+    """Where a value comes from: a column (several are joined by a new line) or a constant `value`.
+
+    `pattern` keeps what its first group (or all of it) matches; `plus` appends another column, `template` puts the
+    value in place of `{}`.
+    """
+
+    column: str | list[str] | None = None
+    value: str | None = None
+    pattern: Regex | None = None
+    plus: str | None = None
+    template: str = "{}"
+
+    @model_validator(mode="after")
+    def _one_origin(self):
+        if (self.column is None) == (self.value is None):
+            raise ValueError("give either `column` or `value`")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns it reads."""
+        own = [self.column] if isinstance(self.column, str) else self.column or []
+        return own + ([self.plus] if self.plus else [])
+
+    def read(self, row: dict[str, str]) -> str:
+        """Raw text for one row, "" if there is none."""
+        if self.value is not None:
+            return self.value
+        text = "\n".join(row.get(name) or "" for name in self.columns[: len(self.columns) - bool(self.plus)])
+        if self.pattern:
+            found = re.search(self.pattern, text)
+            text = (found[1] if found.re.groups else found[0]) or "" if found else ""
+        if not text.strip():
+            return ""
+        text += " " + row.get(self.plus, "") if self.plus else ""
+        return self.template.replace("{}", text.strip())
+
+
+def _sources(value):
+    values = value if isinstance(value, list) else [value]
+    return [{"column": item} if isinstance(item, str) else item for item in values]
+
+
+class Owner(_Model):
+    """Names the product an image belongs to, for feeds whose image column has slipped against the other columns."""
+
+    product: Source
+    image: Regex
+
+
+class FeedSpec(_Model):
+    """One retailer's feed. `fields` maps catalogue fields to sources; of several the first that is filled wins."""
+
+    platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    about: str = ""
+    format: Literal["auto", "csv", "json"] = "auto"
+    encoding: str = "auto"
+    separator: str = "auto"
+    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    fields: dict[FieldName, Annotated[list[Source], BeforeValidator(_sources)]]
+    required: list[FieldName] = ["title"]
+    keep: Source | None = None
+    main_image: Regex | None = None
+    image_owner: Owner | None = None
+    image_files: bool = False
+    split_sentences: bool = False
+    extra_cells: Literal["reject", "join_last"] = "reject"
+
+    @model_validator(mode="after")
+    def _has_title(self):
+        if "title" not in self.fields:
+            raise ValueError("`fields` must map `title`")
+        return self
+
+
+def load_spec(spec) -> FeedSpec:
+    """FeedSpec from a YAML's path, from a shipped feed's name (`"asos"`), or as it is.
+
+    Raises
+    ------
+    FeedError
+        Naming file, line and field of everything that is wrong.
+    """
+    if isinstance(spec, FeedSpec):
+        return spec
+    path = Path(spec)
+    path = FEEDS / f"{spec}.yaml" if not path.suffix and not path.exists() else path
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in FEEDS.glob("*.yaml")))
+        raise FeedError(f"{path}: no such file; shipped feeds are {known}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = yaml.compose(text, yaml.SafeLoader)
+        return FeedSpec.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FeedError(f"{path}: not valid YAML: {error}") from None
+    except ValidationError as error:
+        lines = [
+            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+        ]
+        raise FeedError("\n".join(lines)) from None
+
+
+def _line(node, location) -> int:
+    """Line (from 1) of the deepest node that `location` reaches."""
+    line = node.start_mark.line if node else 0
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            pairs = {key.value: (key, value) for key, value in node.value}
+            if step not in pairs:
+                break
+            line, node = pairs[step][0].start_mark.line, pairs[step][1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line
+    return line + 1
+
+
+def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Products and rejects of a retailer's file; every row read is in exactly one of them.
+
+    Parameters
+    ----------
+    path : CSV, JSON or JSON-lines file
+    spec : FeedSpec, path of a YAML, or name of a shipped one
+
+    Returns
+    -------
+    products : DataFrame
+        `PRODUCT_COLUMNS`, texts cleaned but not yet harmonised; `source_row` counts data rows from 1.
+        `attrs["read"]` tells file, encoding, separator, rows read, columns not found and values passed over.
+    rejects : DataFrame
+        `REJECT_COLUMNS`; `reason` names file, row and value.
+    """
+    spec = load_spec(spec)
+    rows, broken, about = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)
+    missing = {f: s for f, s in spec.fields.items() if not any(_has(source, about["columns"]) for source in s)}
+    lacking = [name for name in spec.required if name in missing or name not in spec.fields]
+    if lacking and about["columns"]:
+        wanted = {name: [c for s in missing.get(name, []) for c in s.columns] for name in lacking}
+        raise FeedError(
+            f"{about['file']} has no column for {wanted}; it has {about['columns']}: change `fields` in the YAML"
+        )
+    images, unclaimed = _images(rows, spec)
+    passed: Counter = Counter()
+    products, rejects = [], [_reject(spec, about, row, "", value, reason) for row, value, reason in broken]
+    for position, row in enumerate(rows):
+        if row is None:
+            continue
+        product, problem = _product(row, spec, images[position], passed)
+        if problem:
+            rejects.append(_reject(spec, about, position + 1, *problem))
+        else:
+            place = {"images_unclaimed": unclaimed[position], "source_file": about["file"], "source_row": position + 1}
+            products.append(product | place)
+    products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype({"rating": "float64", "n_reviews": "Int64"})
+    products.attrs["read"] = about | {"missing": sorted(missing), "passed_over": dict(passed.most_common(20))}
+    rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values("source_row", ignore_index=True)
+    return products, rejects
+
+
+def _has(source: Source, columns: list[str]) -> bool:
+    return source.value is not None or any(name in columns for name in source.columns)
+
+
+def _reject(spec, about, row, field, value, reason) -> dict:
+    where = f"{about['file']} row {row}: {reason}"
+    return dict(zip(REJECT_COLUMNS, (spec.platform, about["file"], row, field, value[:200], where), strict=True))
+
+
+def _first(spec: FeedSpec, field: str, row: dict[str, str]) -> str:
+    """Raw text of the first source of a field that holds anything."""
+    return next((text for source in spec.fields.get(field, ()) if clean_text(text := source.read(row))), "")
+
+
+def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Counter):
+    """One row's product, or None and what is wrong as (field, value, reason)."""
+    raw = {field: _first(spec, field, row) for field in spec.fields}
+    text = {field: clean_text(value) for field, value in raw.items()}
+    if not any(cell.strip() for cell in row.values()):
+        return None, ("", "", "blank row")
+    if spec.keep and not spec.keep.read(row):
+        value = row.get(spec.keep.columns[0]) or ""
+        return None, (spec.keep.columns[0], value, f"{value!r} is outside what this feed's `keep` takes")
+    for field in spec.required:
+        if not (images if field == "images" else text.get(field)):
+            return None, (field, "", f"no {field}")
+    price = parse_price(raw.get("price"), text.get("currency", "").upper() or spec.currency)
+    if text.get("price") and price is None:
+        return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")
+    counts = {"rating": parse_rating(raw.get("rating")), "n_reviews": parse_count(raw.get("n_reviews"))}
+    passed.update((field, text[field]) for field, value in counts.items() if text.get(field) and value is None)
+    sections = parse_sections(raw.get("description"))
+    description = " ".join(part for part in sections.values() if part)
+    if spec.split_sentences:  # "Notch collarButton placket", as page texts lose their line ends
+        description = re.sub(r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])", ". ", description)
+    sizes, in_stock = parse_sizes(raw.get("sizes"))
+    product = {name: text.get(name, "") for name in ("title", "brand", "category", "gender", "colour", "style")}
+    product |= counts | {"platform": spec.platform, "image_urls": images, "sizes": sizes, "in_stock": in_stock}
+    product |= {"description": re.sub(r"(^|[\s.])#(?=\S)", r"\1", description).strip()}
+    product |= {"price": price.amount if price else float("nan"), "currency": price.currency if price else ""}
+    product["product_id"] = _slug(text.get("product_id", "")) or _content_id(product)
+    product["image_key"] = f"{spec.platform}/{product['product_id']}"
+    return product, None
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", re.sub(r"^(\d+)\.0+$", r"\1", text)).strip("-._").lower()
+
+
+def _content_id(product: dict) -> str:
+    """Id of a product whose feed gives none: by what it is, never by where it stands."""
+    parts = [str(product[name]) for name in ("title", "brand", "category", "colour")] + product["image_urls"][:1]
+    return "x" + hashlib.sha1("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _images(rows: list, spec: FeedSpec) -> tuple[list[list[str]], list[int]]:
+    """Image addresses of each row, and how many addresses in it belong to nobody that can be told."""
+    images: list[list[str]] = []
+    for row in rows:
+        raw = _first(spec, "images", row) if row else ""
+        urls = [raw] if spec.image_files and raw else parse_images(raw)
+        if spec.main_image:
+            urls.sort(key=lambda url: not re.search(spec.main_image, url))
+        images.append(urls)
+    return _to_owners(rows, images, spec.image_owner) if spec.image_owner else (images, [0] * len(rows))
+
+
+def _to_owners(rows: list, images: list[list[str]], owner: Owner) -> tuple[list[list[str]], list[int]]:
+    """Move each image to the row whose product it shows.
+
+    An id inside the address decides. An address without one moves as its neighbours did, if the nearest ones on
+    both sides (within an unbroken run of rows with images) agree; otherwise it is given to nobody.
+    """
+    rows_of: dict[str, list[int]] = {}
+    products = [owner.product.read(row) if row else "" for row in rows]
+    for position, product in enumerate(products):
+        rows_of.setdefault(product, []).append(position)
+    ids = [[next(iter(re.findall(owner.image, url)), "") for url in urls] for urls in images]
+    shift: dict[int, int] = {}
+    for position, names in enumerate(ids):
+        owners = [p for name in names[:1] if name for p in rows_of.get(name, ())]
+        if owners:
+            shift[position] = min(owners, key=lambda p: (abs(p - position), -p)) - position
+    mended: list[list[str]] = [[] for _ in rows]
+    unclaimed = [0] * len(rows)
+    for position, urls in enumerate(images):
+        for url, name in zip(urls, ids[position], strict=True):
+            steps = {shift.get(position)} if name else _neighbours(position, images, shift)
+            step = steps.pop() if len(steps) == 1 else None
+            target = None if step is None else position + step
+            if target is None or not 0 <= target < len(rows) or rows[target] is None:
+                unclaimed[position] += 1
+            elif url not in mended[target]:
+                mended[target].append(url)
+    return mended, unclaimed
+
+
+def _neighbours(position: int, images: list[list[str]], shift: dict[int, int]) -> set[int]:
+    """Shifts of the nearest images of known owner before and after `position` in its run of rows with images."""
+    found = set()
+    for step in (-1, 1):
+        at = position + step
+        while 0 <= at < len(images) and images[at] and at not in shift:
+            at += step
+        if 0 <= at < len(images) and images[at]:
+            found.add(shift[at])
+    return found
