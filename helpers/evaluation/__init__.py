@@ -1,0 +1,23 @@
+"""Chapter 07: metrics, one protocol for all methods, significance, and what only shoppers can tell."""
+
+from helpers.evaluation.protocol import (
+    evaluate,
+    metered,
+    rank,
+    rating_errors,
+    result_rows,
+    share_of_way,
+    summarise,
+    validate,
+)
+
+__all__ = [
+    "evaluate",
+    "metered",
+    "rank",
+    "rating_errors",
+    "result_rows",
+    "share_of_way",
+    "summarise",
+    "validate",
+]
