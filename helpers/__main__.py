@@ -1,0 +1,124 @@
+"""The `course` command."""
+
+import argparse
+import os
+import sys
+import time
+
+from helpers.artefacts import CHAPTERS, MissingArtefact, reports_dir
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments) or 0
+    except (ValueError, RuntimeError, MissingArtefact, FileNotFoundError) as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("course: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="course", description="Run, rerun and present the seven chapters.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, function, text):
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=function)
+        return sub
+
+    run = command("run", _run, "run chapters with a profile and parameters; write reports, slides and the index")
+    run.add_argument("--profile", default="sample")
+    run.add_argument("-p", dest="given", action="append", default=[], metavar="NOTEBOOK.KEY=VALUE")
+    run.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
+    run.add_argument("--from", dest="first", choices=CHAPTERS, default="01", metavar="NN", help="from this chapter on")
+    run.add_argument("--until", dest="last", choices=CHAPTERS, default="07", metavar="NN", help="up to this chapter")
+    run.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters 03-06 run at once")
+    run.add_argument("--fresh", action="store_true", help="run again what is finished")
+
+    deck = command("deck", _deck, "slides of chapters that were run")
+    deck.add_argument("--profile", default="sample")
+    deck.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
+
+    recommend = command("recommend", _recommend, "recommendations for a shopper's own list")
+    recommend.add_argument("--history", required=True, help="CSV with title and, where there are, image, rating")
+    recommend.add_argument("--profile", "--catalog", dest="profile", default="sample", help="whose catalogue")
+    recommend.add_argument("--k", type=int, default=12)
+    recommend.add_argument("--out", default="recommendations.html")
+
+    feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
+    feed.add_argument("action", choices=["check", "draft"])
+    feed.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
+
+    command("doctor", _doctor, "what the course needs of this machine, and whether it is there")
+    return parser
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def _run(arguments) -> None:
+    from helpers.report import course, parameters
+
+    numbers = list(CHAPTERS)
+    chosen = numbers[numbers.index(arguments.first) : numbers.index(arguments.last) + 1]
+    chosen = [arguments.only] if arguments.only else chosen
+    given = parameters.parse_assignments(arguments.given)
+    course.run(arguments.profile, given, chosen, arguments.jobs, _say, arguments.fresh)
+
+
+def _deck(arguments) -> int:
+    from helpers.report.course import executed_path
+    from helpers.report.slides import render_decks
+
+    formats = arguments.format.split(",")
+    unknown = set(formats) - {"html", "md", "pdf", "pptx"}
+    if unknown:
+        raise ValueError(f"no format {', '.join(sorted(unknown))}: there are html, md, pdf, pptx")
+    executed = {
+        c: executed_path(arguments.profile, c) for c in CHAPTERS if executed_path(arguments.profile, c).exists()
+    }
+    if not executed:
+        raise MissingArtefact(
+            f"no chapter of {arguments.profile} was run. Run:  course run --profile {arguments.profile}"
+        )
+    folder = reports_dir(arguments.profile) / "decks"
+    problem = render_decks(executed, folder, formats)
+    print(f"{len(executed)} decks in {folder}")
+    if problem:
+        raise RuntimeError(problem)
+
+
+def _recommend(arguments) -> None:
+    from helpers.report.recommend import write_recommendations
+
+    print(write_recommendations(arguments.history, arguments.profile, arguments.k, arguments.out))
+
+
+def _feed(arguments) -> int:
+    from helpers import catalog
+
+    if arguments.action == "draft":
+        if len(arguments.files) != 1:
+            raise ValueError("course feed draft takes one FILE")
+        print(catalog.draft_spec(arguments.files[0]))
+        return 0
+    if len(arguments.files) != 2:
+        raise ValueError("course feed check takes SPEC and FILE")
+    print(catalog.check_feed(*arguments.files))
+    return 0
+
+
+def _doctor(arguments) -> None:
+    from helpers.report.doctor import examine
+
+    for there, found, remedy in examine():
+        print(f"[ok]       {found}" if there else f"[missing]  {found}: {remedy}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

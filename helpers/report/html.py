@@ -1,0 +1,129 @@
+"""Reports as single files: formulas as MathML, pictures inside, no script or font from elsewhere."""
+
+import json
+from pathlib import Path
+
+import latex2mathml.converter
+import nbformat
+from jinja2 import Environment, FileSystemLoader, pass_context
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from helpers.artefacts import CHAPTERS, ROOT, reports_dir, write_text
+
+THEME = ROOT / "reports" / "theme"
+
+
+class _MathMLRenderer(IPythonRenderer):
+    """Markdown renderer that sets formulas as MathML, which browsers show without a script."""
+
+    def block_math(self, body):
+        return latex2mathml.converter.convert(body.strip(), display="block")
+
+    def inline_math(self, body):
+        return latex2mathml.converter.convert(body.strip())
+
+
+class ReportExporter(HTMLExporter):
+    """Notebook → one HTML file in the course's dress, with links to the chapters around it and to its slides."""
+
+    def __init__(self, **kwargs):
+        super().__init__(template_name="report", extra_template_basedirs=[str(THEME)], **kwargs)
+
+    @pass_context
+    def markdown2html(self, context, source):
+        """Markdown of a cell to HTML; links between notebooks become links between reports."""
+        renderer = _MathMLRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
+        for name in CHAPTERS.values():
+            source = source.replace(f"({name}.ipynb", f"({name}.html")
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def chapter_title(notebook) -> str:
+    """The first heading of a notebook."""
+    for cell in notebook.cells:
+        for line in cell.source.splitlines():
+            if cell.cell_type == "markdown" and line.startswith("# "):
+                return line.lstrip("# ").strip()
+    return "Untitled"
+
+
+def render_report(executed: Path, chapter: str, destination: Path) -> None:
+    """Write the HTML report of an executed notebook."""
+    notebook = nbformat.read(executed, as_version=4)
+    numbers = list(CHAPTERS)
+    place = numbers.index(chapter)
+    around = {
+        "previous": CHAPTERS[numbers[place - 1]] if place else None,
+        "this": CHAPTERS[chapter],
+        "next": CHAPTERS[numbers[place + 1]] if place + 1 < len(numbers) else None,
+        "title": chapter_title(notebook),
+    }
+    body, _ = ReportExporter().from_notebook_node(
+        notebook, resources={"metadata": {"name": CHAPTERS[chapter]}, **around}
+    )
+    write_text(body, destination)
+
+
+def tagged_picture(notebook, tag: str) -> str | None:
+    """Data URI of the first picture among the outputs of cells with a tag."""
+    for cell in notebook.cells:
+        if tag in cell.metadata.get("tags", []):
+            for output in cell.get("outputs", []):
+                if "image/png" in output.get("data", {}):
+                    return "data:image/png;base64," + output.data["image/png"].replace("\n", "")
+    return None
+
+
+def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
+    """Write `index.html` of a profile: headline figure, contact sheet, chapters, results, and how it was run."""
+    folder = reports_dir(profile)
+    notebooks = {chapter: nbformat.read(path, as_version=4) for chapter, path in executed.items()}
+    metrics = folder / "metrics.json"
+    run = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {"run": {}, "results": []}
+    chapters = [
+        {
+            "name": CHAPTERS[chapter],
+            "number": chapter,
+            "title": chapter_title(notebook),
+            "promise": _promise(notebook),
+            "deck": decks and (folder / "decks" / f"{CHAPTERS[chapter]}.html").exists(),
+        }
+        for chapter, notebook in sorted(notebooks.items())
+    ]
+    page = (
+        Environment(loader=FileSystemLoader(THEME), autoescape=True)
+        .get_template("index.html.j2")
+        .render(
+            profile=profile,
+            chapters=chapters,
+            headline=tagged_picture(notebooks["07"], "headline") if "07" in notebooks else None,
+            catalogue=tagged_picture(notebooks["01"], "cover") if "01" in notebooks else None,
+            run=run["run"],
+            table=_headline_table(run["results"]),
+        )
+    )
+    write_text(page, folder / "index.html")
+
+
+def _promise(notebook) -> str:
+    """The first paragraph after a notebook's title that isn't a link bar or a list."""
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        for part in cell.source.split("\n\n"):
+            text = " ".join(part.split())
+            if text and text[0].isalpha():
+                return text.replace("*", "").replace("`", "")
+    return ""
+
+
+def _headline_table(results: list[dict]) -> list[dict]:
+    """NDCG@10 on the cross-platform split with complete judgements, a row a recommender, a value per history length."""
+    rows: dict[str, dict] = {}
+    for row in results:
+        wanted = (row["split"], row["metric"], row["k"], row["segment"]) == ("cross_platform", "ndcg", 10, "all")
+        if wanted and "complete" in row["variant"]:
+            rows.setdefault(row["recommender"], {})[row["n_history"]] = row["value"]
+    order = sorted(rows, key=lambda name: -max(value or 0 for value in rows[name].values()))
+    return [{"recommender": name, "values": rows[name]} for name in order]
