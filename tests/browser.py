@@ -19,7 +19,9 @@ OVERFLOWING = """() => [...document.querySelectorAll('section')].flatMap((sectio
   const frame = section.getBoundingClientRect(), scale = frame.width / 1280;
   return [...section.querySelectorAll('h1,h2,h3,p,li,img,table,td,th,pre,mjx-container')].filter(e => {
     const box = e.getBoundingClientRect();
-    return box.width > 0 && (box.bottom > frame.bottom - 8 * scale || box.right > frame.right + 1 || box.left < frame.left - 1);
+    const below = box.bottom > frame.bottom - 8 * scale;
+    const beside = box.right > frame.right + 1 || box.left < frame.left - 1;
+    return box.width > 0 && (below || beside);
   }).slice(0, 1).map(e => `slide ${n + 1}: <${e.tagName.toLowerCase()}> ${e.textContent.slice(0, 40)}`);
 })"""
 

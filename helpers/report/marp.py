@@ -1,5 +1,6 @@
 """An nbconvert exporter that turns a notebook into Marp slides, each of which fits its 1280 × 720 pixels."""
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from traitlets import Int, Unicode
 LINE = 92  # characters that fit on one line of a slide
 ROOM = 17.0  # lines that fit under each other
 FIGURE = 8.0  # lines that a figure needs at least to be readable
+LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
 ROWS = 14  # table rows shown on a slide; the report has the rest
 
 
@@ -121,9 +123,18 @@ def markdown_blocks(source: str) -> list[Block]:
         if line.strip() or fence:
             piece.append(line)
         elif piece:
-            blocks.append(_paragraph("\n".join(piece)))
+            blocks += map(_paragraph, _parts(piece))
             piece = []
-    return blocks + ([_paragraph("\n".join(piece))] if piece else [])
+    return blocks + (list(map(_paragraph, _parts(piece))) if piece else [])
+
+
+def _parts(lines: list[str]) -> list[str]:
+    """A paragraph whole, or a long list in parts of seven items."""
+    starts = [n for n, line in enumerate(lines) if LIST_ITEM.match(line)]
+    if len(starts) <= 9 or starts[0] != 0:
+        return ["\n".join(lines)]
+    cuts = [*starts[::7], len(lines)]
+    return ["\n".join(lines[begin:end]) for begin, end in itertools.pairwise(cuts)]
 
 
 def _paragraph(text: str) -> Block:
@@ -137,7 +148,7 @@ def _paragraph(text: str) -> Block:
     if text.startswith("#"):
         return Block(text, 1.8)
     rows = text.splitlines()
-    listed = any(re.match(r"\s*([-*+]|\d+\.) ", row) for row in rows)
+    listed = any(map(LIST_ITEM.match, rows))
     plain = (
         [re.sub(r"\]\([^)]*\)|[*_`]", "", row) for row in rows]
         if listed

@@ -1,0 +1,16 @@
+"""Shared by all tests: no test reads or writes a user's data and reports."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests/browser.py and its like
+
+
+@pytest.fixture
+def course_dirs(tmp_path, monkeypatch):
+    """Empty data and reports folders of this test's own."""
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COURSE_REPORTS", str(tmp_path / "reports"))
+    return tmp_path
