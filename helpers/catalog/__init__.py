@@ -1,22 +1,19 @@
-"""Chapter 01: feeds in, a catalogue and its photographs out.
-
-Names are loaded when first used, so that `import helpers.catalog` stays fast.
-"""
+"""Chapter 01: feeds in, a catalogue and its photographs out."""
 
 from importlib import import_module
 
-_HOME = {
-    "read_feed": "feeds", "load_spec": "feeds", "FeedSpec": "feeds", "FeedError": "feeds",
-    "check_feed": "draft", "draft_spec": "draft",
-    "harmonise": "harmonise", "attributes_from_text": "harmonise", "load_vocabulary": "harmonise",
-    "accounts": "quality", "completeness": "quality", "rejects_by_reason": "quality", "image_outcomes": "quality",
-    "category_counts": "quality", "prices": "quality", "write_csv": "quality",
-    "fetch_images": "images", "import_photos": "images",
-}  # fmt: skip
-__all__ = sorted(_HOME)
+from .feeds import FeedError, FeedSpec, load_spec, read_feed
+from .harmonise import attributes_from_text, harmonise, load_vocabulary
+
+# Loaded when first used: the fetcher brings a network stack along.
+_LATER = {"fetch_images": "images", "import_photos": "images", "check_feed": "draft", "draft_spec": "draft"}
+__all__ = [
+    "FeedError", "FeedSpec", "attributes_from_text", "check_feed", "draft_spec", "fetch_images", "harmonise",
+    "import_photos", "load_spec", "load_vocabulary", "read_feed",
+]  # fmt: skip
 
 
 def __getattr__(name: str):
-    if name not in _HOME:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

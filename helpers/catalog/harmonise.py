@@ -1,0 +1,238 @@
+"""One vocabulary for all feeds; duplicates merged; attributes read from words."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from ..artefacts import ROOT
+
+CATALOG_COLUMNS = [
+    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
+    "currency", "price_usd", "rating", "n_reviews", "image_urls", "image_path", "image_status", "source_row",
+]  # fmt: skip
+MERGED_COLUMNS = ["image_key", "merged_into", "platform", "source_file", "source_row", "title", "reason"]
+ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd", "gender"]
+# what follows these says what a garment has or is for, not what it is
+_HEAD = re.compile(r"\s(?:in|with|for|by|from|made|featuring|and matching)\s|\s[-–]\s|[|(,:]|\sw/", re.I)
+
+
+def _normal(text: str) -> str:
+    """Lower case words between single spaces, apostrophes dropped."""
+    return re.sub(r"[\W_]+", " ", re.sub(r"['’]", "", str(text).lower())).strip()
+
+
+class Terms:
+    """Finds the terms of `{"jackets": ["denim jacket", …], …}` in texts: the longest wins, a plural s is optional."""
+
+    def __init__(self, section: dict[str, list[str]]):
+        self.labels = list(section)
+        self._label = {_normal(term): label for label, terms in section.items() for term in [label, *terms]}
+        longest = sorted(self._label, key=lambda term: (-len(term), term))
+        self._regex = re.compile(rf"\b({'|'.join(map(re.escape, longest))})(?:e?s)?\b")
+
+    def exact(self, text: str) -> str | None:
+        """Label of a text that is nothing but one term."""
+        words = _normal(text)
+        return next(
+            (self._label[w] for w in (words, words.removesuffix("s"), words.removesuffix("es")) if w in self._label),
+            None,
+        )
+
+    def find(self, text: str) -> list[str]:
+        """Labels of all terms in a text, in order."""
+        return [self._label[found[1]] for found in self._regex.finditer(_normal(text))]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of data/vocabulary.yaml, ready to search, and its table of dollars for a unit of each currency."""
+
+    categories: Terms
+    colours: Terms
+    genders: Terms
+    patterns: Terms
+    styles: Terms
+    usd: dict[str, float]
+    date: str
+
+
+@cache
+def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabulary:
+    """Vocabulary of a YAML file with the sections of data/vocabulary.yaml."""
+    loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    names = ("categories", "colours", "genders", "patterns", "styles")
+    rates = loaded["rates"]
+    return Vocabulary(*(Terms(loaded[name]) for name in names), rates["usd"], str(rates["date"]))
+
+
+def category_of(title: str, category: str = "", description: str = "", vocabulary: Vocabulary | None = None) -> str:
+    """A garment's category: the shop's own if it is a word of ours, else the title's head noun, else looser signs.
+
+    "other" if nothing names a thing.
+    """
+    terms = (vocabulary or load_vocabulary()).categories
+    own = terms.exact(category) if category else None
+    if own:
+        return own
+    head = _HEAD.split(title, maxsplit=1)[0]
+    for found in (terms.find(head)[-1:], terms.find(title)[:1], terms.find(category)[-1:], terms.find(description)[:1]):
+        if found:
+            return found[0]
+    return "other"
+
+
+def colour_of(colour: str, title: str = "", vocabulary: Vocabulary | None = None) -> str:
+    """A palette colour: the first named in `colour`, else in the title (after " in " first); three make multi."""
+    terms = (vocabulary or load_vocabulary()).colours
+    after = title.lower().rpartition(" in ")[2] if " in " in title.lower() else ""
+    for text in (colour, after, title):
+        found = list(dict.fromkeys(terms.find(text)))
+        named = [name for name in found if name != "multi"]  # "striped" is a colour only where nothing better is said
+        if named or (found and text is colour):
+            return named[0] if 1 <= len(named) <= 2 else "multi"
+    return "unknown"
+
+
+def gender_of(gender: str, title: str = "", vocabulary: Vocabulary | None = None) -> str:
+    """One of men, women, boys, girls, kids, unisex; "unknown" if neither the feed nor the title says."""
+    terms = (vocabulary or load_vocabulary()).genders
+    words = [terms.exact(word) for word in _normal(title).split() if len(word) > 2]
+    named = list(dict.fromkeys(word for word in words if word))
+    from_title = "unisex" if {"men", "women"} <= set(named) else (named or ["unknown"])[0]
+    return terms.exact(gender) or (terms.find(gender) or [from_title])[0]
+
+
+def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Catalogue and merged duplicates of the products of several feeds: every product is in exactly one of them.
+
+    Parameters
+    ----------
+    products : DataFrame or list of DataFrame
+        As `read_feed` returns them. The first row of a product wins; later ones fill what it lacks.
+    vocabulary : Vocabulary, optional
+        The shipped one if not given.
+
+    Returns
+    -------
+    catalog : DataFrame
+        `CATALOG_COLUMNS`, sorted by the unique `image_key`. `image_status` is "pending", "no_url", or "unclaimed"
+        where the feed's row held only images that no product could be found for.
+    merged : DataFrame
+        `MERGED_COLUMNS`.
+    """
+    vocabulary = vocabulary or load_vocabulary()
+    frames = [products] if isinstance(products, pd.DataFrame) else list(products)
+    rows = pd.concat(frames, ignore_index=True)
+    title, colour, gender = rows["title"], rows["colour"], rows["gender"]
+    rows["category"] = [
+        category_of(*texts, vocabulary) for texts in zip(title, rows["category"], rows["description"], strict=True)
+    ]
+    rows["colour"] = [colour_of(*texts, vocabulary) for texts in zip(colour, title, strict=True)]
+    rows["gender"] = [gender_of(*texts, vocabulary) for texts in zip(gender, title, strict=True)]
+    rows["price_usd"] = (rows["price"] * rows["currency"].map(vocabulary.usd).astype(float)).round(2)
+    rows["merged_into"] = _canonical_keys(rows)
+    again = rows["merged_into"].duplicated()
+    catalog = _fill(rows, again)
+    catalog["image_path"] = ""
+    has_urls, unclaimed = catalog["image_urls"].str.len() > 0, catalog["images_unclaimed"] > 0
+    catalog["image_status"] = np.where(has_urls, "pending", np.where(unclaimed, "unclaimed", "no_url"))
+    merged = rows[again].copy()
+    merged["reason"] = pd.Series(_merge_reasons(rows, merged), index=merged.index, dtype=str)
+    return catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True), merged[MERGED_COLUMNS].reset_index(
+        drop=True
+    )
+
+
+def _canonical_keys(rows: pd.DataFrame) -> pd.Series:
+    """The key each row goes under: its own, or an earlier product's of the same shop that looks and reads the same."""
+    first_image = rows["image_urls"].map(lambda urls: urls[0] if urls else "")
+    texts = [rows[name].map(_normal) for name in ("title", "brand")]
+    twin = pd.concat([rows["platform"], *texts, rows["colour"], rows["price"], first_image], axis=1).apply(
+        tuple, axis=1
+    )
+    first_key = dict(zip(twin[::-1], rows["image_key"][::-1], strict=True))
+    keys = pd.Series(
+        [first_key[t] if image else key for t, image, key in zip(twin, first_image, rows["image_key"], strict=True)]
+    )
+    while not keys.equals(once := keys.map(dict(zip(rows["image_key"], keys, strict=True)))):  # twins of twins
+        keys = once
+    return keys
+
+
+def _fill(rows: pd.DataFrame, again: pd.Series) -> pd.DataFrame:
+    """First row of each product, its gaps filled from its later rows, and the images of all."""
+    twice = rows["merged_into"].isin(rows.loc[again, "merged_into"])
+    group = rows[twice].replace({"": None, "unknown": None}).groupby("merged_into", sort=False)
+    filled = group.first().reset_index()
+    filled["image_urls"] = (
+        group["image_urls"].agg(lambda lists: list(dict.fromkeys(u for urls in lists for u in urls))).array
+    )
+    filled["image_key"] = filled["merged_into"]
+    words = ["title", "description", "brand", "category", "currency"]
+    filled[words] = filled[words].fillna("").astype(str)
+    filled[["colour", "gender"]] = filled[["colour", "gender"]].fillna("unknown").astype(str)
+    return pd.concat([rows[~twice], filled], ignore_index=True)
+
+
+def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> list[str]:
+    first = rows.drop_duplicates("merged_into").set_index("merged_into")
+    reasons = []
+    for row in merged.itertuples():
+        kept = first.loc[row.merged_into]
+        what = "same id" if row.image_key == row.merged_into else "same title, brand, colour, price and image"
+        what += "" if _normal(row.title) == _normal(kept["title"]) else ", another title"
+        reasons.append(
+            f"{row.source_file} row {row.source_row}: {what} as {kept['source_file']} row {kept['source_row']}"
+        )
+    return reasons
+
+
+def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabulary | None = None) -> pd.DataFrame:
+    """What the shopper simulator reads, from harmonised columns and the words of title and description.
+
+    Parameters
+    ----------
+    catalog : DataFrame
+        As `harmonise` returns it.
+    products : DataFrame or list of DataFrame, optional
+        As `read_feed` returns them: where a feed names a style (the photos' `usage`), it is taken.
+
+    Returns
+    -------
+    DataFrame
+        `ATTRIBUTES`, a row a catalogue row. A missing price becomes the median of its category, else of all, in
+        dollars; with no price anywhere it is 0.
+    """
+    vocabulary = vocabulary or load_vocabulary()
+    frames = [products] if isinstance(products, pd.DataFrame) else list(products)
+    given = (
+        pd.concat([f[["image_key", "style"]] for f in frames])
+        if frames
+        else pd.DataFrame(columns=["image_key", "style"])
+    )
+    given = given[given["style"] != ""].drop_duplicates("image_key").set_index("image_key")["style"]
+    own = catalog["image_key"].map(given).fillna("")
+    out = catalog[["image_key", "category", "colour"]].copy()
+    texts = list(zip(catalog["title"], catalog["description"], strict=True))
+    out["pattern"] = [_first_of(vocabulary.patterns, "solid", *text) for text in texts]
+    out["style"] = [
+        vocabulary.styles.exact(style) or _first_of(vocabulary.styles, "casual", f"{category} {title}", text)
+        for style, category, (title, text) in zip(own, catalog["category"], texts, strict=True)
+    ]
+    price = catalog["price_usd"]
+    price = price.fillna(price.groupby(catalog["category"]).transform("median")).fillna(price.median()).fillna(0.0)
+    return out.assign(price_usd=price.round(2), gender=catalog["gender"])[ATTRIBUTES]
+
+
+def _first_of(terms: Terms, otherwise: str, *texts: str) -> str:
+    """The section's earliest label (its order ranks them) named in the first text that names any."""
+    for text in texts:
+        found = terms.find(text)
+        if found:
+            return min(found, key=terms.labels.index)
+    return otherwise
