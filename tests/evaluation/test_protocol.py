@@ -1,0 +1,214 @@
+"""The protocol on a market of 200 shoppers whose answers are known."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from helpers.evaluation import (
+    evaluate,
+    metered,
+    metrics,
+    rank,
+    rating_errors,
+    result_rows,
+    share_of_way,
+    summarise,
+    validate,
+)
+from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
+from helpers.interactions.splits import Split
+from helpers.recommenders.base import Recommender
+
+N_USERS, N_ITEMS = 200, 40
+
+
+class Fixed(Recommender):
+    """Scores given in advance, (n_users, n_items); everyone usable."""
+
+    def __init__(self, scores=None):
+        self.scores = scores
+
+    def _fit(self, train, items, validate):
+        pass
+
+    def _usable(self, histories):
+        return np.ones(len(histories), bool)
+
+    def _score(self, histories):
+        return self.scores[histories.users.astype(int)].astype(np.float32)
+
+    def _predict(self, histories, items):
+        return self.scores[histories.users.astype(int)][:, items]
+
+
+class Popular(Fixed):
+    """Scores nobody, so that everyone falls back to popularity."""
+
+    def _usable(self, histories):
+        return np.zeros(len(histories), bool)
+
+
+@pytest.fixture(scope="module")
+def market():
+    rng = np.random.default_rng(0)
+    taste = rng.random((N_USERS, N_ITEMS))
+    complete = sp.csr_matrix((taste > 0.7) & (np.arange(N_USERS) != 3)[:, None])  # shopper 3 likes nothing
+    ratings = sp.csr_matrix((rng.random((N_USERS, N_ITEMS)) < 0.2) * rng.integers(1, 6, (N_USERS, N_ITEMS)))
+    users, items = pd.Index([str(u) for u in range(N_USERS)]), pd.Index([f"i{i}" for i in range(N_ITEMS)])
+    train = Interactions(ratings, users, items)
+    seen = np.zeros((N_USERS, N_ITEMS))
+    seen[:, 35] = 5  # history from outside the candidates
+    seen[:, 6] = 4  # and a candidate already seen
+    histories = {n: Histories(sp.csr_matrix(seen * (n > 0)), np.arange(N_ITEMS), None, users) for n in (0, 2)}
+    observed = sp.csr_matrix(complete.multiply(rng.random((N_USERS, N_ITEMS)) < 0.3))
+    relevant = {"complete": complete, "observed": sp.csr_matrix(observed > 0)}
+    split = Split("cross_platform", train, histories, relevant, np.arange(30), train)
+    models = {
+        "Popularity": Popular().fit(train),
+        "Oracle": Fixed(taste).fit(train),
+        "Noisy": Fixed(taste + rng.normal(0, 0.5, taste.shape)).fit(train),
+    }
+    return split, models
+
+
+@pytest.fixture(scope="module")
+def per_user(market):
+    split, models = market
+    features = ItemFeatures(np.eye(N_ITEMS, dtype=np.float32), pd.DataFrame(index=range(N_ITEMS)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return evaluate(models, split, ks=(5, 10), items=features)
+
+
+def test_every_user_candidate_and_metric_counts(market, per_user):
+    split, models = market
+    n_measures = 2 * 2 * 7 + 2 * 2  # 7 metrics x 2 variants x 2 k, diversity and novelty x 2 k
+    assert len(per_user) == len(models) * 2 * N_USERS * n_measures
+    assert not per_user.duplicated(["recommender", "variant", "n_history", "user", "metric", "k"]).any()
+    undefined = per_user[(per_user["variant"] == "complete") & per_user["value"].isna()]
+    empty = np.flatnonzero(np.diff(split.relevant["complete"].indptr) == 0)
+    assert 3 in empty and set(undefined["user"]) == set(empty)
+
+
+def test_values_are_those_of_the_metric_on_the_recommended_items(market, per_user):
+    split, models = market
+    ids = models["Noisy"].recommend(split.histories[2], 10, split.candidates)[0]
+    expected = metrics.ndcg(ids, split.relevant["observed"], 10)
+    where = "recommender == 'Noisy' and variant == 'observed' and n_history == 2 and metric == 'ndcg' and k == 10"
+    np.testing.assert_array_equal(per_user.query(where).sort_values("user")["value"], expected)
+
+
+def test_rank_keeps_to_candidates_and_what_is_new(market):
+    split, models = market
+    ids, cost = rank(models["Oracle"], split.histories[2], 30, split.candidates)
+    assert ids.max() < 30 and not (ids == 6).any() and (ids[:, -1] == -1).all()
+    assert cost["n_fallback"] == 0 and cost["score_seconds"] > 0
+    assert rank(models["Popularity"], split.histories[2], 5, split.candidates)[1]["n_fallback"] == N_USERS
+
+
+def test_summary_by_hand_and_by_segment(per_user):
+    segments = pd.Series(np.where(np.arange(N_USERS) < 50, "few", "many"))
+    summary = summarise(per_user, segments)
+    one = summary.query(
+        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'precision' and k == 5"
+    )
+    assert list(one["segment"]) == ["all", "few", "many"]
+    values = per_user.query(
+        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'precision' and k == 5"
+    )
+    assert one["value"].iloc[0] == pytest.approx(values["value"].mean())
+    assert one["value"].iloc[1] == pytest.approx(values[values["user"] < 50]["value"].mean())
+    assert (one["low"] < one["value"]).all() and (one["value"] < one["high"]).all()
+    assert one["n_users"].iloc[0] + one["n_undefined"].iloc[0] == N_USERS and one["n_undefined"].iloc[0] >= 1
+    assert set(summary["metric"]) >= {"coverage", "gini", "diversity", "novelty"}
+    assert (summary.loc[summary["metric"] == "diversity", "value"] == 1).all()  # orthogonal vectors
+    popular = summary.query("recommender == 'Popularity' and metric == 'coverage' and k == 5")
+    assert set(popular["value"]) == {5 / 30}  # everyone gets the same five of 30 candidates
+
+
+def test_order_of_rows_and_repetition_change_nothing(per_user):
+    shuffled = per_user.sample(frac=1, random_state=1)
+    shuffled.attrs = per_user.attrs
+    pd.testing.assert_frame_equal(summarise(per_user), summarise(shuffled))
+
+
+def test_share_of_way(per_user):
+    shares = share_of_way(summarise(per_user))
+    one = shares.query("variant == 'complete' and metric == 'ndcg' and k == 10 and n_history == 2").set_index(
+        "recommender"
+    )
+    assert one.loc["Popularity", "share"] == 0 and one.loc["Oracle", "share"] == 1
+    value = one["value"]
+    by_hand = (value["Noisy"] - value["Popularity"]) / (value["Oracle"] - value["Popularity"])
+    assert 0 < one.loc["Noisy", "share"] == pytest.approx(by_hand)
+    with pytest.raises(KeyError, match="no recommender 'Best'"):
+        share_of_way(shares, ceiling="Best")
+
+
+def test_rating_errors_by_hand(market):
+    split, _ = market
+    whole = Split("warm", split.train, {None: split.histories[0]}, {}, split.candidates, split.train)
+    three = Fixed(np.full((N_USERS, N_ITEMS), 3.0)).fit(split.train)
+    errors = rating_errors(three, whole)
+    error = split.train.ratings.data - 3.0
+    assert errors["n"] == split.train.ratings.nnz
+    assert errors["mse"] == pytest.approx((error**2).mean()) and errors["mae"] == pytest.approx(np.abs(error).mean())
+    perfect = Fixed(split.train.ratings.toarray()).fit(split.train)
+    assert rating_errors(perfect, whole)["rmse"] == 0
+    with pytest.raises(ValueError, match="holds out no ratings"):
+        rating_errors(three, Split("warm", split.train, {}, {}, split.candidates))
+
+
+def document(rows):
+    run = {
+        "profile": "sample",
+        "parameters": {},
+        "seed": 7,
+        "device": "cpu",
+        "versions": {},
+        "started": "",
+        "seconds": 1.0,
+    }
+    return {"run": run, "results": rows}
+
+
+def test_result_rows_are_what_the_format_says(per_user):
+    rows = result_rows(summarise(per_user), "sample", {"Noisy": 1.25})
+    assert validate(json.loads(json.dumps(document(rows), allow_nan=False)))["results"] == rows
+    assert {row["variant"] for row in rows if row["metric"] == "ndcg"} == {
+        "complete, binary gain, ideal cut at k", "observed, binary gain, ideal cut at k",
+    }  # fmt: skip
+    assert {row["fit_seconds"] for row in rows} == {1.25, None}
+    assert {row["candidates"] for row in rows} == {30} and {row["seed"] for row in rows} == {7}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("k", "5"), ("value", float("nan")), ("value", None), ("n_users", 2.5), ("low", True)]
+)
+def test_validate_names_what_is_wrong(per_user, field, value):
+    rows = result_rows(summarise(per_user), "sample")[:2]
+    rows[1][field] = value
+    with pytest.raises(ValueError, match=rf"results\[1\].{field}"):
+        validate(document(rows))
+
+
+def test_validate_wants_every_field_and_no_other(per_user):
+    rows = result_rows(summarise(per_user), "sample")[:1]
+    with pytest.raises(ValueError, match="peak_mb"):
+        validate(document([{key: value for key, value in rows[0].items() if key != "peak_mb"}]))
+    with pytest.raises(ValueError, match="nothing else"):
+        validate({**document(rows), "more": 1})
+
+
+def test_metered_sees_time_and_memory():
+    with metered() as cost:
+        block = np.ones(2**24)  # 128 MiB
+        del block
+    assert cost["seconds"] > 0 and 0 <= cost["peak_mb"] < 4096
+    with metered(0.001) as cost:
+        block = np.ones(2**24)
+    assert cost["peak_mb"] > 100 and block[0] == 1
