@@ -1,0 +1,81 @@
+"""What can only be checked once the notebooks have run on the sample profile: `make test` runs this last."""
+
+import json
+
+import nbformat
+import papermill
+import pytest
+from browser import BROKEN, CUT_TABLES, OVERFLOWING, SMALL_PICTURES, needs_browser, page
+
+from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir
+from helpers.report import slides
+from helpers.report.html import render_index, render_report
+
+NOTEBOOKS = {chapter: ROOT / "notebooks" / f"{name}.ipynb" for chapter, name in CHAPTERS.items()}
+ROW = {
+    *("recommender", "data", "split", "segment", "n_history", "metric", "k", "value", "low", "high"),
+    *("n_users", "candidates", "variant", "seed", "fit_seconds", "score_seconds", "peak_mb"),
+}
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """Reports, decks and the index, made from the notebooks as stored."""
+    folder = tmp_path_factory.mktemp("reports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COURSE_REPORTS", str(folder))
+        (folder / "sample").mkdir()
+        for chapter, path in NOTEBOOKS.items():
+            render_report(path, chapter, folder / "sample" / f"{CHAPTERS[chapter]}.html")
+        problem = slides.render_decks(NOTEBOOKS, folder / "sample" / "decks", ["html", "md"])
+        render_index("sample", NOTEBOOKS, decks=not problem)
+    return folder / "sample"
+
+
+def test_papermill_alone_reruns_a_chapter_with_other_parameters(tmp_path):
+    output = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(NOTEBOOKS["05"]), str(output), parameters={"rank": 9, "seed": 8}, cwd=str(tmp_path), progress_bar=False
+    )
+    notebook = nbformat.read(output, as_version=4)
+    injected = next(cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    assert "rank = 9" in injected.source
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip())
+
+
+def test_metrics_have_the_published_format():
+    metrics = json.loads((reports_dir("sample") / "metrics.json").read_text(encoding="utf-8"))
+    assert {"profile", "parameters", "seed", "device", "versions", "started", "seconds"} <= set(metrics["run"])
+    assert len(metrics["results"]) > 100
+    assert all(set(row) == ROW for row in metrics["results"])
+
+
+def test_every_chapter_left_what_later_ones_need():
+    from helpers.report.course import LEAVES
+
+    missing = [name for names in LEAVES.values() for name in names if not (data_dir("sample") / name).exists()]
+    assert not missing
+
+
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.parametrize("name", ["index", *CHAPTERS.values()])
+def test_report_in_a_browser(published, name):
+    with page(published / f"{name}.html", height=900) as tab:
+        assert tab.evaluate(BROKEN) == tab.evaluate(CUT_TABLES) == tab.refused == []
+        assert "$$" not in tab.inner_text("main")
+        wide = "() => document.documentElement.scrollWidth > innerWidth + 1"
+        assert not tab.evaluate(wide)
+
+
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.skipif(slides.find_marp() is None, reason="marp-cli is not installed: run make install")
+@pytest.mark.parametrize("name", list(CHAPTERS.values()))
+def test_deck_in_a_browser(published, name):
+    with page(published / "decks" / f"{name}.html") as tab:
+        tab.emulate_media(media="print")  # shows all slides at once
+        tab.wait_for_timeout(400)
+        assert 8 <= tab.evaluate("document.querySelectorAll('section').length") <= 26
+        assert tab.evaluate(BROKEN) == tab.evaluate(OVERFLOWING) == tab.evaluate(CUT_TABLES) == []
+        assert tab.evaluate(SMALL_PICTURES) == tab.refused == []
