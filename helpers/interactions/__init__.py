@@ -1,16 +1,26 @@
 """Chapter 02: who rated what, real or simulated, and how it is split."""
 
+from helpers.interactions.loading import load_interactions, load_items, load_market, save_market, save_vectors
+from helpers.interactions.market import Market
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
+from helpers.interactions.shoppers import simulate_market
 from helpers.interactions.splits import Split, cold_item, cold_user, cross_platform, temporal, warm
 
 __all__ = [
     "Histories",
     "Interactions",
     "ItemFeatures",
+    "Market",
     "Split",
     "cold_item",
     "cold_user",
     "cross_platform",
+    "load_interactions",
+    "load_items",
+    "load_market",
+    "save_market",
+    "save_vectors",
+    "simulate_market",
     "temporal",
     "warm",
 ]

@@ -26,7 +26,7 @@ class Split:
     histories : dict of (int or None) to Histories
         The test shoppers by number of history items; None stands for all that they have in `train`.
     relevant : dict of str to csr_matrix, (n_test, n_items) bool
-        Rating >= 4, as "observed" (what a log would tell) and, in simulated markets, "complete" (every candidate rated).
+        Rating >= 4, as "observed" (what a log would tell) and, when simulated, "complete" (every candidate).
     candidates : (n_candidates,) int64
         Item positions that may be recommended.
     test : Interactions or None

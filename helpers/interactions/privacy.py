@@ -1,0 +1,121 @@
+"""At the door: names become keyed hashes, personal columns stay out, people can be forgotten, small groups hide."""
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PUBLIC_KEY = b"cold-start-course: simulated shoppers"  # for made-up people only, so that a profile repeats
+KEY_VARIABLE = "COURSE_USER_KEY"
+PERSONAL = re.compile(
+    r"(^|_)(e_?mail|phone|mobile|tel|address|street|zip|post_?code|city|first_?name|last_?name|full_?name|name|surname|"
+    r"birth\w*|dob|gender_id|ssn|passport|iban|card(_?number)?|ip(_?address)?|lat|lon|latitude|longitude)($|_)",
+    re.I,
+)
+EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+PHONE = re.compile(r"(?<![\w.])(\+|00)?\(?\d{2,4}\)?([ ./-]?\d{2,4}){2,4}(?![\w.])")
+
+
+def secret_key() -> bytes:
+    """The key for real people's ids, from the environment.
+
+    Raises
+    ------
+    KeyError
+        If it is absent or short; the message says how to make one.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").encode()
+    if len(key) < 16:
+        raise KeyError(
+            f"{KEY_VARIABLE} must hold a key of at least 16 characters for real shoppers' ids. Make one, and keep it "
+            f"out of the project:  export {KEY_VARIABLE}=$(python -c 'import secrets; print(secrets.token_hex(32))')"
+        )
+    return key
+
+
+def hash_ids(names: Iterable, key: bytes) -> np.ndarray:
+    """Keyed pseudonyms, 16 hexadecimal digits each (BLAKE2b, RFC 7693): without the key nobody can test a guess."""
+    base = hashlib.blake2b(key=hashlib.blake2b(key).digest()[:64], digest_size=8)
+    hashed = []
+    for name in names:
+        one = base.copy()
+        one.update(str(name).encode())
+        hashed.append(one.hexdigest())
+    return np.array(hashed, dtype=object)
+
+
+def is_pseudonym(name: str, of: str, key: bytes) -> bool:
+    """Whether `name` is the pseudonym of person `of`."""
+    return hmac.compare_digest(name, hash_ids([of], key)[0])
+
+
+def admit(orders: pd.DataFrame, user: str = "user", key: bytes | None = None) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Let an order history in without its people: (table, report).
+
+    The `user` column becomes a keyed hash; personal columns are dropped; e-mail addresses and telephone numbers in any
+    text that remains are blanked. The report counts each: {"column email": rows dropped, "e-mail in note": cells, …}.
+    """
+    if user not in orders:
+        raise KeyError(f"no column {user!r} to hash among {list(orders.columns)}")
+    key = secret_key() if key is None else key
+    report: dict[str, int] = {}
+    kept = orders.copy()
+    for column in [name for name in orders.columns if name != user and PERSONAL.search(str(name))]:
+        report[f"column {column} dropped"] = len(kept)
+        kept = kept.drop(columns=column)
+    kept[user] = hash_ids(orders[user], key)
+    for column in kept.columns:
+        if column != user and (kept[column].dtype == object or isinstance(kept[column].dtype, pd.StringDtype)):
+            for kind, pattern in (("e-mail", EMAIL), ("phone", PHONE)):
+                text = kept[column].astype(object)
+                hit = text.map(
+                    lambda value, found=pattern: bool(found.search(value)) if isinstance(value, str) else False
+                )
+                if hit.any():
+                    report[f"{kind} in {column} blanked"] = int(hit.sum())
+                    kept[column] = text.where(
+                        ~hit, text[hit].map(lambda value, found=pattern: found.sub("[removed]", value))
+                    )
+    return kept, report
+
+
+def forget(frame: pd.DataFrame, user: str, column: str = "user") -> pd.DataFrame:
+    """The table without a person (by pseudonym). Raises KeyError if they are not in it: silence looks like success."""
+    theirs = frame[column] == user
+    if not theirs.any():
+        raise KeyError(f"no rows of {user!r} in column {column!r}")
+    return frame[~theirs].reset_index(drop=True)
+
+
+def suppress(counts: pd.DataFrame, n: str = "n_users", k: int = 5) -> pd.DataFrame:
+    """A table fit to publish: groups of fewer than `k` people keep their label and lose their figures (k-anonymity).
+
+    If exactly one group would be hidden, the next smallest is hidden too: totals would tell it otherwise.
+    """
+    small = (counts[n] < k).to_numpy()
+    if small.sum() == 1 and len(counts) > 1:
+        small[np.argsort(np.where(small, np.inf, counts[n]), kind="stable")[0]] = True
+    shown = counts.astype({column: float for column in counts.columns if pd.api.types.is_numeric_dtype(counts[column])})
+    numbers = shown.select_dtypes("number").columns
+    shown.loc[small, numbers] = np.nan
+    return shown
+
+
+def traces(folder: str | Path, words: Iterable[str]) -> list[tuple[str, str]]:
+    """Where any of `words` (names, addresses, pseudonyms) occurs in the files under `folder`: (file, word) pairs.
+
+    Parquet and safetensors files are searched as tables and bytes, so compression hides nothing.
+    """
+    found, words = [], list(words)
+    for path in sorted(file for file in Path(folder).rglob("*") if file.is_file()):
+        if path.suffix == ".parquet":
+            text = pd.read_parquet(path).to_csv(index=False).encode()
+        else:
+            text = path.read_bytes()
+        found += [(str(path.relative_to(folder)), word) for word in words if word.encode() in text]
+    return found

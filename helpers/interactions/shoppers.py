@@ -1,0 +1,223 @@
+"""Simulated shoppers: who sees what, how they rate it, and what they then do."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+
+from helpers.interactions import tastes
+from helpers.interactions.market import Market
+
+SHARES = (0.1, 0.25, 0.5, 0.8)  # of what training shoppers see, the share rated below 2, 3, 4, 5: half is liked
+PURCHASE = np.array([0.02, 0.05, 0.10, 0.35, 0.60])  # P(purchase | rating 1 … 5)
+WISH = np.array([0.02, 0.05, 0.15, 0.30, 0.25])
+YEAR_STARTS, HALF_YEAR, MONTH = 1704067200, 182 * 86400, 30 * 86400  # 1 January 2024, seconds
+
+
+def simulate_market(
+    attributes: pd.DataFrame,
+    *,
+    n_users: int = 1000,
+    n_test: int = 1000,
+    density: float = 0.025,
+    noise: float = 0.5,
+    exposure_bias: float = 0.8,
+    overlap: float = 0.2,
+    preference_space: str = "attributes",
+    vectors: np.ndarray | None = None,
+    source: str = "asos",
+    target: str = "myntra",
+    n_liked: int = 10,
+    seed: int = 7,
+) -> Market:
+    """Simulate shoppers of a catalogue.
+
+    Parameters
+    ----------
+    attributes : DataFrame, n_items rows
+        image_key ("platform/id"), category, colour, pattern, style, price_usd; brand too, if it is there.
+    n_users, n_test : int
+        Training shoppers, and test shoppers disjoint from them.
+    density : float
+        Share of the catalogue that an average training shopper rates; 0.025 of 1,200 items is 30 ratings.
+    noise : float
+        Standard deviation of a rating's error, the signal's being 1.
+    exposure_bias : float
+        How strongly popularity and preference decide what is seen; 0 means missing at random.
+    overlap : float
+        Share of training shoppers who are active on two platforms; the others know one.
+    preference_space : {"attributes", "embedding"}
+        What taste is about: garment attributes, or (the circularity trap) the `vectors` that recommenders read.
+    n_liked : int
+        Liked items that a test shopper must have on `source`, for histories that long; 3 on `target`.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range, or too few shoppers leave `n_liked` likes.
+    """
+    settings = dict(locals())
+    attributes, vectors = settings.pop("attributes"), settings.pop("vectors")
+    _check(settings, attributes, vectors)
+    shelf = tastes.make_shelf(attributes, vectors if preference_space == "embedding" else None, seed)
+    items = pd.Index(attributes["image_key"].astype(str))
+    platform = items.str.split("/").str[0].to_numpy(str)
+    empty = Market(
+        settings,
+        items,
+        platform,
+        shelf,
+        tastes.calibrate(shelf, seed),
+        np.zeros(4),
+        {},
+        np.empty(0, np.int64),
+        np.empty((0, len(items)), np.int8),
+        {},
+    )
+    pairs = _training(empty)
+    cuts = np.quantile(pairs.pop("opinion"), SHARES, method="higher")
+    market = Market(**{**vars(empty), "cuts": cuts, "log": _events(empty, pairs, cuts, "train")})
+    rows, opinions, seen = examine(market, "test", n_test)
+    users, columns = np.nonzero(seen)
+    pairs = {"user": users, "item": columns, "rated": opinions[users, columns]}
+    judged = (1 + np.searchsorted(cuts, opinions, side="right")).astype(np.int8)
+    return Market(**{**vars(market), "test_rows": rows, "judged": judged, "seen": _events(market, pairs, cuts, "test")})
+
+
+def examine(market: Market, stream: str, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw shoppers of both platforms until `n` have enough likes.
+
+    Returns their rows in the stream, their noisy opinion of every item (n, n_items) float64, and what they saw (bool).
+    On the source platform an opinion is of the item's season; on the target platform it is today's.
+    """
+    rows, opinions, seen, found, block = [], [], [], 0, 0
+    while found < n:
+        kept, opinion, looked = candidates(market, stream, block)
+        rows.append(kept + block * tastes.BLOCK)
+        opinions.append(opinion)
+        seen.append(looked)
+        found, block = found + len(kept), block + 1
+        if block >= 20 and found < 0.01 * block * tastes.BLOCK:
+            raise ValueError(
+                f"of {block * tastes.BLOCK} drawn shoppers only {found} like {market.settings['n_liked']} items of "
+                f"{market.settings['source']} and 3 of {market.settings['target']}: lower n_liked or use more products"
+            )
+    return tuple(np.concatenate(parts)[:n] for parts in (rows, opinions, seen))
+
+
+def candidates(market: Market, stream: str, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Those of one block who like enough: rows within the block, opinions, seen."""
+    seed, noise = market.settings["seed"], market.settings["noise"]
+    on = [market.platform == market.settings[name] for name in ("source", "target")]
+    shoppers = tastes.draw(market.shelf, tastes.BLOCK, seed, stream, block)
+    rng = tastes.rng_of(seed, stream, block, 1)
+    signal = market.signal(shoppers, stream)
+    allowed = np.broadcast_to(market.on_sale, signal.shape)
+    users, columns = _expose(market, signal, allowed, market.n_seen(shoppers, stream, market.on_sale.sum()), rng)
+    seen = np.zeros(signal.shape, bool)
+    seen[users, columns] = True
+    opinion = signal + noise * rng.standard_normal(signal.shape)
+    liked = seen & (opinion >= market.cuts[2])
+    kept = np.flatnonzero((liked[:, on[0]].sum(1) >= market.settings["n_liked"]) & (liked[:, on[1]].sum(1) >= 3))
+    return kept, opinion[kept], seen[kept]
+
+
+def _training(market: Market) -> dict[str, np.ndarray]:
+    """Who among the training shoppers saw what, and their noisy opinion of it."""
+    blocks = range(-(-market.settings["n_users"] // tastes.BLOCK))
+    home, second = _homes(market)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # numpy frees the lock; order and seeds are fixed
+        parts = list(pool.map(lambda block: _training_block(market, block, home, second), blocks))
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _training_block(market: Market, block: int, home, second) -> dict[str, np.ndarray]:
+    seed, start = market.settings["seed"], block * tastes.BLOCK
+    n = min(tastes.BLOCK, market.settings["n_users"] - start)
+    everyone = tastes.draw(market.shelf, tastes.BLOCK, seed, "train", block)
+    shoppers = tastes.Shoppers(*(part[:n] for part in everyone))
+    rng = tastes.rng_of(seed, "train", block, 1)
+    signal = market.signal(shoppers, "train")
+    _, code = np.unique(market.platform, return_inverse=True)
+    here = slice(start, start + n)
+    allowed = (code == home[here, None]) | (code == second[here, None])
+    users, columns = _expose(market, signal, allowed, market.n_seen(shoppers, "train", allowed.sum(1)), rng)
+    rated = signal[users, columns] + market.settings["noise"] * rng.standard_normal(len(users))
+    return {"user": users + start, "item": columns, "rated": rated, "opinion": rated}
+
+
+def _expose(market: Market, signal, allowed, n_seen, rng) -> tuple[np.ndarray, np.ndarray]:
+    """Which items each shopper sees: the first `n_seen` in a race of exponential clocks.
+
+    The rates exp(bias * (popularity + signal)) make the first k a draw without replacement in proportion to the rates
+    (the Gumbel top-k trick, Efraimidis and Spirakis 2006).
+    """
+    clock = rng.standard_exponential(signal.shape)
+    clock *= np.exp(-market.settings["exposure_bias"] * (signal + market.shelf.popularity))
+    clock[~allowed] = np.inf
+    most = int(n_seen.max())
+    first = np.argpartition(clock, most - 1, axis=1)[:, :most]
+    times = np.take_along_axis(clock, first, axis=1)
+    first = np.take_along_axis(first, np.argsort(times, axis=1), axis=1)
+    keep = np.arange(most) < n_seen[:, None]
+    return np.nonzero(keep)[0], first[keep]
+
+
+def _homes(market: Market) -> tuple[np.ndarray, np.ndarray]:
+    """Each training shopper's platform and, for exactly the share `overlap` of them, a second one."""
+    n, n_platforms = market.settings["n_users"], len(np.unique(market.platform))
+    rng = tastes.rng_of(market.settings["seed"], "home")
+    home = rng.permutation(n) % n_platforms
+    second = home.copy()
+    both = rng.permutation(n)[: int(market.settings["overlap"] * n + 1e-9)]
+    if n_platforms > 1:
+        second[both] = (home[both] + rng.integers(1, n_platforms, len(both))) % n_platforms
+    return home, second
+
+
+def _events(market: Market, pairs: dict[str, np.ndarray], cuts, stream: str) -> dict[str, np.ndarray]:
+    """Ratings, times and kinds of event, sorted by shopper and time. Times are drawn as integers: exact everywhere."""
+    rng, n = tastes.rng_of(market.settings["seed"], stream, 0, 2), len(pairs["user"])
+    rating = (1 + np.searchsorted(cuts, pairs["rated"], side="right")).astype(np.int8)
+    time = YEAR_STARTS + market.shelf.season[pairs["item"]] * HALF_YEAR + rng.integers(0, HALF_YEAR, n)
+    if stream == "test":  # they come to the target platform after everything in the training log
+        arrival = YEAR_STARTS + 2 * HALF_YEAR + rng.integers(0, MONTH, n)
+        time = np.where(market.platform[pairs["item"]] == market.settings["target"], arrival, time)
+    draw = rng.random(n)
+    bought, wished = PURCHASE[rating - 1], WISH[rating - 1]
+    event = np.where(draw < bought, 2, np.where(draw < bought + wished, 1, 0)).astype(np.int8)
+    order = np.lexsort((pairs["item"], time, pairs["user"]))
+    columns = {"user": np.int32, "item": np.int32}
+    log = {key: pairs[key].astype(kind)[order] for key, kind in columns.items()}
+    return log | {"rating": rating[order], "timestamp": time.astype(np.int64)[order], "event": event[order]}
+
+
+def _check(settings: dict, attributes: pd.DataFrame, vectors) -> None:
+    """Refuse what can't be simulated, saying which setting and what it may be."""
+    for name, low, high in (
+        ("n_users", 1, 10**7),
+        ("n_test", 1, 10**6),
+        ("density", 1e-6, 0.5),
+        ("noise", 0, 100),
+        ("exposure_bias", 0, 10),
+        ("overlap", 0, 1),
+        ("n_liked", 1, 1000),
+    ):
+        if not low <= settings[name] <= high:
+            raise ValueError(f"{name} must lie in {low}..{high}, not {settings[name]}")
+    missing = {"image_key", "category", "colour", "pattern", "style", "price_usd"} - set(attributes.columns)
+    if missing:
+        raise ValueError(f"attributes lack the columns {sorted(missing)}: chapter 01 writes them to attributes.parquet")
+    if settings["preference_space"] not in ("attributes", "embedding"):
+        raise ValueError(f"preference_space must be attributes or embedding, not {settings['preference_space']!r}")
+    if settings["preference_space"] == "embedding" and (vectors is None or len(vectors) != len(attributes)):
+        raise ValueError("preference_space='embedding' needs `vectors`, one for each row of attributes")
+    platforms = sorted(attributes["image_key"].astype(str).str.split("/").str[0].unique())
+    for side in ("source", "target"):
+        if settings[side] not in platforms:
+            raise ValueError(f"{side} platform {settings[side]!r} is not in the catalogue, which has {platforms}")
+    if settings["source"] == settings["target"]:
+        raise ValueError(
+            f"source and target are both {settings['source']!r}: a cross-platform test needs two platforms"
+        )

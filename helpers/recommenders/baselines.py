@@ -1,0 +1,151 @@
+"""Floors and ceilings: what chance gets, what popularity gets, and the best that the simulator would let anyone get."""
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from helpers.artefacts import write_json
+from helpers.interactions.market import Market
+from helpers.interactions.posterior import Posterior
+from helpers.recommenders.base import Recommender
+
+
+class Random(Recommender):
+    """Scores by lot: the same shopper with the same history gets the same lot, on any machine."""
+
+    def __init__(self, seed: int = 7):
+        self.seed = seed
+
+    def _usable(self, histories):
+        return np.ones(len(histories), bool)
+
+    def _fit(self, train, items, validate):
+        pass
+
+    def _score(self, histories):
+        ratings = histories.ratings
+        names = histories.users if histories.users is not None else [b""] * len(histories)
+        rows = [ratings.indices[a:b].tobytes() for a, b in zip(ratings.indptr, ratings.indptr[1:], strict=False)]
+        key = [
+            zlib.crc32(row, zlib.crc32(str(name).encode(), self.seed)) for name, row in zip(names, rows, strict=True)
+        ]
+        mixed = np.array(key, np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + np.arange(
+            self.n_items_, dtype=np.uint64
+        )
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+
+
+class Popularity(Recommender):
+    """The most liked items, the same for everyone; as a rating predictor, each item's mean shrunk to the global one.
+
+    Parameters
+    ----------
+    shrink : float
+        How many ratings at the global mean are added to each item's own.
+    """
+
+    def __init__(self, shrink: float = 5.0):
+        self.shrink = shrink
+
+    def _usable(self, histories):
+        return np.ones(len(histories), bool)
+
+    def _fit(self, train, items, validate):
+        ratings = train.ratings
+        mean = float(ratings.data.mean(dtype=np.float64)) if ratings.nnz else 3.0
+        count = np.bincount(ratings.indices, minlength=self.n_items_)
+        total = np.bincount(ratings.indices, weights=ratings.data, minlength=self.n_items_)
+        self.mean_ = (total + self.shrink * mean) / np.maximum(count + self.shrink, 1e-9)
+
+    def _score(self, histories):
+        return np.broadcast_to(self.popularity_, (len(histories), self.n_items_))
+
+    def _predict(self, histories, items):
+        return np.broadcast_to(self.mean_[items], (len(histories), len(items)))
+
+
+class Oracle(Recommender):
+    """The ceiling: ranks by what only the simulator knows.
+
+    Parameters
+    ----------
+    market : Market
+    exposure : bool
+        Rank by P(seen and rating >= 4), for tests on observed likes, in place of P(rating >= 4).
+    given_history : bool
+        Forget who the shopper is and know only their history: the posterior mean of that probability, by importance
+        sampling. `ess_` then holds each scored shopper's effective sample size and `error_` the standard error of their
+        probabilities, averaged over the items.
+    n_draws : int
+        Simulated shoppers behind the posterior.
+
+    Notes
+    -----
+    Without `given_history`, shoppers are known by the names in `Histories.users`; strangers fall back to popularity.
+    """
+
+    handles_cold_users = True
+    handles_cold_items = True
+
+    def __init__(self, market: Market, exposure: bool = False, given_history: bool = False, n_draws: int = 20_000):
+        self.market, self.exposure, self.given_history, self.n_draws = market, exposure, given_history, n_draws
+
+    def _fit(self, train, items, validate):
+        self.columns_ = self.market.items.get_indexer(train.items)
+        if (self.columns_ < 0).any():
+            raise KeyError(f"{(self.columns_ < 0).sum()} of the items are not of this market")
+
+    def _usable(self, histories):
+        if self.given_history:
+            return np.ones(len(histories), bool)
+        if histories.users is None:
+            return np.zeros(len(histories), bool)
+        return self.market.knows(histories.users)
+
+    def _score(self, histories):
+        if self.given_history:
+            return self._posterior(histories)
+        ask = self.market.probability_seen_and_liked if self.exposure else self.market.probability_liked
+        return ask(histories.users)[:, self.columns_]
+
+    def _predict(self, histories, items):
+        return self.market.expected_rating(histories.users)[:, self.columns_[items]]
+
+    def _posterior(self, histories):
+        if not hasattr(self, "_prior"):
+            self._prior = Posterior(self.market, self.n_draws)
+        theirs = histories.in_catalogue(self.n_items_).tocoo()
+        shape = (len(histories), len(self.market.items))
+        ratings = type(theirs)((theirs.data, (theirs.row, self.columns_[theirs.col])), shape=shape).tocsr()
+        scores, self.ess_, self.error_ = self._prior.mean(ratings, self.exposure)
+        return scores[:, self.columns_]
+
+    def parameters(self):
+        """Hyperparameters; the market is saved beside them."""
+        return {name: value for name, value in super().parameters().items() if name != "market"}
+
+    def save(self, path: str | Path) -> None:
+        """Write `path`.json and, in the folder `path`-market, the market."""
+        self.market.save(f"{path}-market")
+        learned = {
+            "n_items_": self.n_items_,
+            "popularity_": self.popularity_.tolist(),
+            "columns_": self.columns_.tolist(),
+        }
+        write_json({"class": "Oracle", "parameters": self.parameters(), "learned": learned}, f"{path}.json")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Oracle":
+        """Read what `save` wrote."""
+        head = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        if head["class"] != "Oracle":
+            raise ValueError(f"{path} holds a {head['class']}, not an Oracle")
+        model = cls(Market.load(f"{path}-market"), **head["parameters"])
+        model.n_items_ = head["learned"]["n_items_"]
+        model.popularity_ = np.array(head["learned"]["popularity_"], np.float32)
+        model.columns_ = np.array(head["learned"]["columns_"])
+        return model
