@@ -22,7 +22,7 @@ _MODULES = {
     "TwoTower": "two_tower",
     "Hybrid": "hybrid",
 }
-__all__ = ["LIKED", "Recommender", "load", "load_all", *_MODULES]  # noqa: PLE0604
+__all__ = ["LIKED", "Recommender", "load", "load_all", *_MODULES]
 
 
 def __getattr__(name: str):
@@ -53,6 +53,5 @@ def load(path: str | Path) -> Recommender:
 
 def load_all(folder: str | Path) -> dict[str, Recommender]:
     """Every recommender saved in `folder`, by file name ("ItemKNN", "ItemKNN-pearson", …), sorted."""
-    return {
-        head.name[: -len(".json")]: load(str(head)[: -len(".json")]) for head in sorted(Path(folder).glob("*.json"))
-    }
+    names = sorted(head.name[: -len(".json")] for head in Path(folder).glob("*.json"))
+    return {name: load(Path(folder) / name) for name in names}

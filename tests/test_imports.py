@@ -1,0 +1,76 @@
+"""Imports point one way only, and `import helpers` stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import helpers
+
+HELPERS = Path(helpers.__file__).parent
+ORDER = ["artefacts", "catalog", "embeddings", "interactions", "recommenders", "evaluation", "report", "__main__"]
+FILES = sorted(path for path in HELPERS.rglob("*.py") if path != HELPERS / "__init__.py")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(HELPERS).parts[0].removesuffix(".py")
+
+
+def imported_rooms(source: str, path: Path) -> set[str]:
+    """Rooms that a file imports anywhere, functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = ["helpers", *path.relative_to(HELPERS).parts[:-1]]
+            start = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*start, *([node.module] if node.module else [])])
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("helpers.")}
+    return found & set(ORDER)
+
+
+def wrong_way(source: str, path: Path) -> list[str]:
+    own = ORDER.index(room(path))
+    return [name for name in sorted(imported_rooms(source, path)) if ORDER.index(name) > own]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HELPERS)))
+def test_no_room_imports_a_later_one(path):
+    assert room(path) in ORDER, f"{path} is in no room that DESIGN names"
+    assert wrong_way(path.read_text(encoding="utf-8"), path) == []
+
+
+def test_the_rule_bites():
+    path = HELPERS / "interactions" / "splits.py"
+    assert wrong_way("def f():\n    from helpers.evaluation import metrics", path) == ["evaluation"]
+    assert wrong_way("import helpers.report.plots", path) == ["report"]
+    assert wrong_way("from helpers import recommenders, catalog", path) == ["recommenders"]
+    assert wrong_way("from ..evaluation import metrics", path) == ["evaluation"]
+    assert wrong_way("from .. import report", path) == ["report"]
+    assert wrong_way("from .matrix import Histories", path) == []
+    assert wrong_way("from helpers.catalog import read_feed\nimport numpy", path) == []
+
+
+def loads(statement: str) -> set[str]:
+    """Heavy modules that a fresh interpreter holds after `statement`."""
+    heavy = "('torch', 'numba', 'faiss', 'open_clip')"
+    code = f"import sys; {statement}; print(*(name for name in {heavy} if name in sys.modules))"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_light_rooms_stay_light():
+    assert (
+        loads("import helpers, helpers.artefacts, helpers.interactions, helpers.recommenders, helpers.evaluation")
+        == set()
+    )
+
+
+def test_a_method_that_needs_no_torch_does_not_load_it():
+    assert "torch" not in loads("from helpers.recommenders import Popularity, EASE")
+    assert loads("import torch") == {"torch"}  # the check sees what it looks for
