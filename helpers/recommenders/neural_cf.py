@@ -1,0 +1,217 @@
+"""Neural collaborative filtering (chapter 03): a small network on a shopper's and an item's embedding."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from helpers.recommenders.base import LIKED, Recommender
+
+LOSSES = ("mse", "bce")
+PAIRS = 2_000_000  # hidden units evaluated at once while scoring
+
+
+class NeuralCF(Recommender):
+    """r̂_ui = W2 · ReLU(W1 · [e_u; e_i] + b1) + b2, trained on known ratings, or to rank.
+
+    ``loss="mse"`` is that formula on ratings less their mean. ``loss="bce"`` learns to tell liked items from sampled
+    others and adds a generalised product w·(g_u ∘ g_i) to the network, as NeuMF does (He et al. 2017).
+    Both minimise  Σ loss + reg (|E_user|² + |E_item|²).
+
+    A shopper is scored by a fresh e_u, fitted to the history with everything else fixed, so that a new shopper costs
+    some gradient steps on `dim` numbers and no retraining.
+
+    Parameters
+    ----------
+    dim, hidden : int
+        Length of an embedding (twice with `bce`: one half each for network and product); width of the hidden layer.
+    negatives : int
+        Sampled items for each liked one (`bce`).
+    lr, reg, epochs, batch_size : float, float, int, int
+        Adam's step, the penalty above, passes over the data, pairs a step.
+    patience : int
+        With `validate`, stop after that many epochs without a better value, and keep the best.
+    fold_steps : int
+        Gradient steps that fit a shopper's e_u.
+    """
+
+    def __init__(
+        self,
+        dim=16,
+        hidden=32,
+        loss="mse",
+        negatives=4,
+        lr=0.01,
+        reg=1.0,
+        epochs=15,
+        batch_size=512,
+        patience=3,
+        fold_steps=60,
+        seed=7,
+        device="cpu",
+    ):
+        if loss not in LOSSES:
+            raise ValueError(f"loss is {loss!r}; choose one of {', '.join(LOSSES)}")
+        self.dim, self.hidden, self.loss, self.negatives = dim, hidden, loss, negatives
+        self.lr, self.reg, self.epochs, self.batch_size = lr, reg, epochs, batch_size
+        self.patience, self.fold_steps, self.seed, self.device = patience, fold_steps, seed, device
+
+    def _usable(self, histories):
+        ratings = histories.in_catalogue(self.n_items_)
+        if self.loss == "bce":
+            ratings.data[ratings.data < LIKED] = 0
+            ratings.eliminate_zeros()
+        return np.diff(ratings.indptr) > 0
+
+    def _fit(self, train, items, validate):
+        generator = torch.Generator().manual_seed(self.seed)
+        R = self._positives(train.ratings)
+        self.mean_ = float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
+        self.others_ = torch.randperm(self.n_items_, generator=generator)[:200].sort().values.numpy()
+        net = self._network(train.shape[0], generator)
+        embeddings = [net["e_user"], net["e_item"]]
+        layers = [weight for name, weight in net.items() if name not in ("e_user", "e_item")]
+        optimiser = torch.optim.Adam([{"params": embeddings}, {"params": layers, "weight_decay": 1e-4}], lr=self.lr)
+        losses, best, best_epoch, kept = [], -np.inf, 0, None
+        for epoch in range(self.epochs):
+            losses.append(self._epoch(R, net, optimiser, generator))
+            self._store(net)
+            if validate is not None:
+                value = validate(self)
+                if value > best:
+                    best, best_epoch, kept = (
+                        value,
+                        epoch,
+                        {name: weight.detach().clone() for name, weight in net.items()},
+                    )
+                elif epoch - best_epoch >= self.patience:
+                    break
+        if kept is not None:
+            self._store(kept)
+        self.losses_ = np.array(losses)
+
+    def _positives(self, ratings):
+        if self.loss == "mse":
+            return ratings.tocoo()
+        liked = ratings.copy()
+        liked.data = (liked.data >= LIKED).astype(np.float32)
+        liked.eliminate_zeros()
+        return liked.tocoo()
+
+    def _network(self, n_users, generator) -> dict:
+        """Weights by name; small random numbers, as torch's own layers start."""
+        width = self.dim * (2 if self.loss == "bce" else 1)
+        shapes = {
+            "e_user": ((n_users, width), 0.1),
+            "e_item": ((self.n_items_, width), 0.1),
+            "W1": ((2 * self.dim, self.hidden), (1 / self.dim) ** 0.5),
+            "b1": ((self.hidden,), 0.1),
+            "W2": ((self.hidden,), (1 / self.hidden) ** 0.5),
+            "b2": ((1,), 0.0),
+            "w_product": ((self.dim,), 1.0),
+        }
+        if self.loss == "mse":
+            del shapes["w_product"]
+        return {
+            name: (torch.randn(shape, generator=generator) * scale).to(self.device).requires_grad_()
+            for name, (shape, scale) in shapes.items()
+        }
+
+    def _epoch(self, R, net, optimiser, generator) -> float:
+        """One pass; returns the mean loss of a pair, penalty apart."""
+        users, items = torch.as_tensor(R.row, dtype=torch.long), torch.as_tensor(R.col, dtype=torch.long)
+        target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32)
+        if self.loss == "bce":
+            sampled = torch.randint(self.n_items_, (len(users) * self.negatives,), generator=generator)
+            of = users.repeat(self.negatives)
+            key, seen = of * self.n_items_ + sampled, users * self.n_items_ + items
+            fresh = ~torch.isin(key, seen)  # what the shopper is known to like is no negative
+            users, items = torch.cat([users, of[fresh]]), torch.cat([items, sampled[fresh]])
+            target = torch.cat([target, torch.zeros(int(fresh.sum()))])
+        users, items, target = (part.to(self.device) for part in (users, items, target))
+        # each pair carries its share of the penalty, so that an epoch adds up to reg (|E_user|² + |E_item|²)
+        share_u = self.reg / torch.bincount(users, minlength=len(net["e_user"])).clamp(min=1)
+        share_i = self.reg / torch.bincount(items, minlength=self.n_items_).clamp(min=1)
+        total = 0.0
+        for batch in torch.randperm(len(users), generator=generator).split(self.batch_size):
+            u, i = users[batch], items[batch]
+            e_u, e_i = net["e_user"][u], net["e_item"][i]
+            loss = self._losses(_forward(net, e_u, e_i), target[batch]).sum()
+            penalty = (share_u[u] * e_u.square().sum(1) + share_i[i] * e_i.square().sum(1)).sum()
+            optimiser.zero_grad()
+            ((loss + penalty) / len(batch)).backward()
+            optimiser.step()
+            total += float(loss.detach())
+        return total / max(1, len(users))
+
+    def _losses(self, output, target):
+        if self.loss == "mse":
+            return (output - target).square()
+        return F.binary_cross_entropy_with_logits(output, target, reduction="none")
+
+    def _store(self, net) -> None:
+        for name, weight in net.items():
+            setattr(self, f"{name}_", weight.detach().cpu().numpy().copy())
+
+    def _weights(self) -> dict:
+        names = ["e_user", "e_item", "W1", "b1", "W2", "b2"] + (["w_product"] if self.loss == "bce" else [])
+        return {name: torch.as_tensor(getattr(self, f"{name}_"), device=self.device) for name in names}
+
+    def fold_in(self, histories) -> np.ndarray:
+        """e_u of each history, (n_users, width) float32, all else fixed; the same alone as in company."""
+        net = self._weights()
+        R = self._positives(histories.in_catalogue(self.n_items_))
+        others = self._others(R)
+        users = torch.as_tensor(R.row, dtype=torch.long, device=self.device)
+        items = torch.as_tensor(R.col, dtype=torch.long, device=self.device)
+        target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32, device=self.device)
+        e = net["e_user"].mean(0, keepdim=True).repeat(len(histories), 1).requires_grad_()
+        optimiser = torch.optim.Adam([e], lr=0.05)
+        for _ in range(self.fold_steps):
+            loss = self._losses(_forward(net, e[users], net["e_item"][items]), target).sum()
+            if self.loss == "bce":
+                logits = _all_pairs(net, e, net["e_item"][self.others_])
+                loss = loss + (F.softplus(logits) * others).sum()
+            optimiser.zero_grad()
+            (loss + self.reg * e.square().sum()).backward()
+            optimiser.step()
+        return e.detach().cpu().numpy()
+
+    def _others(self, R):
+        """Negatives while folding in, as weights (n_users, n_others): one fixed sample of items, less what is liked,
+        stands for `negatives` draws for each liked item."""
+        liked = R.tocsr()
+        free = torch.as_tensor(liked[:, self.others_].toarray() == 0, dtype=torch.float32, device=self.device)
+        draws = torch.as_tensor(np.diff(liked.indptr) * self.negatives, dtype=torch.float32, device=self.device)
+        return free * draws[:, None] / len(self.others_)
+
+    def _scores(self, histories, items) -> np.ndarray:
+        net, e = self._weights(), torch.as_tensor(self.fold_in(histories), device=self.device)
+        e_item = net["e_item"][torch.as_tensor(items, dtype=torch.long, device=self.device)]
+        step = max(1, PAIRS // (max(1, len(items)) * self.hidden))
+        with torch.no_grad():
+            parts = [_all_pairs(net, part, e_item) for part in e.split(step)]
+        return (torch.cat(parts).cpu().numpy() + self.mean_).astype(np.float32)
+
+    def _score(self, histories):
+        return self._scores(histories, np.arange(self.n_items_))
+
+    def _predict(self, histories, items):
+        if self.loss == "bce":
+            raise NotImplementedError("NeuralCF(loss='bce') ranks items; loss='mse' predicts ratings")
+        return self._scores(histories, items)
+
+
+def _forward(net, e_u, e_i):
+    """Output for pairs of embeddings (n, width), (n, width) -> (n,)."""
+    d = net["W1"].shape[0] // 2
+    hidden = F.relu(torch.cat([e_u[:, :d], e_i[:, :d]], 1) @ net["W1"] + net["b1"])
+    output = hidden @ net["W2"] + net["b2"]
+    return output + (e_u[:, d:] * e_i[:, d:]) @ net["w_product"] if "w_product" in net else output
+
+
+def _all_pairs(net, e_u, e_i):
+    """Output for every pair, (n_users, n_items): W1 [e_u; e_i] is a sum of two parts, each computed once."""
+    d = net["W1"].shape[0] // 2
+    of_u, of_i = e_u[:, :d] @ net["W1"][:d] + net["b1"], e_i[:, :d] @ net["W1"][d:]
+    output = F.relu(of_u[:, None] + of_i[None]) @ net["W2"] + net["b2"]
+    return output + (e_u[:, d:] * net["w_product"]) @ e_i[:, d:].T if "w_product" in net else output

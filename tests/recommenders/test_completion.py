@@ -1,0 +1,196 @@
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import torch
+
+from helpers.interactions import Histories, Interactions, ItemFeatures
+from helpers.recommenders import MatrixCompletion
+from helpers.recommenders.completion import _losses, _majorise
+
+torch.set_num_threads(1)  # matrices this small only wait for a second thread
+MONOTONE = [
+    {"solver": "als"},
+    {"solver": "als", "biases": False, "init": "spectral"},
+    {"solver": "als", "loss": "huber"},
+    {"solver": "als", "loss": "logistic"},
+    {"solver": "als", "init": "content"},
+    {"solver": "ials"},
+]
+
+
+def low_rank(n_users=60, n_items=50, rank=2, share=0.6, seed=0):
+    """A matrix of exactly that rank with entries in 1-5, and which of it are known."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((n_users, rank)) @ rng.standard_normal((rank, n_items))
+    known = rng.random(A.shape) < share
+    return A, known
+
+
+def interactions(dense):
+    users, items = (pd.Index([f"{side}{i}" for i in range(n)]) for side, n in zip("ui", dense.shape, strict=True))
+    return Interactions(sp.csr_matrix(dense, dtype=np.float32), users, items)
+
+
+def noisy(seed=0):
+    A, known = low_rank(seed=seed)
+    noise = np.random.default_rng(seed + 1).normal(0, 0.5, A.shape)
+    return np.where(known, np.clip(np.round(3 + A + noise), 1, 5), 0)
+
+
+def features(n_items, vectors=None, seed=0):
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((n_items, 6)) if vectors is None else vectors
+    frame = pd.DataFrame({"price_usd": np.where(np.arange(n_items) == 3, np.nan, 10.0 + np.arange(n_items))})
+    return ItemFeatures(vectors.astype(np.float32), frame)
+
+
+@pytest.mark.parametrize("setting", MONOTONE, ids=str)
+def test_objective_never_rises(setting):
+    ratings = noisy()
+    model = MatrixCompletion(rank=4, reg=2.0, epochs=25, **setting).fit(interactions(ratings), features(50))
+    steps = np.diff(model.objective_)
+    assert (steps <= 1e-9 * model.objective_[:-1]).all() and model.objective_[-1] < 0.9 * model.objective_[0]
+
+
+def dense_objective(R, known, U, V, reg):
+    return np.sum((R - U @ V.T)[known] ** 2) + reg * (np.sum(U**2) + np.sum(V**2))
+
+
+@pytest.mark.parametrize("solver", ["als", "adam"])
+def test_objective_is_the_formula_on_the_dense_matrix(solver):
+    ratings = noisy()
+    model = MatrixCompletion(rank=3, reg=2.0, solver=solver, biases=False, epochs=4).fit(interactions(ratings))
+    expected = dense_objective(ratings, ratings > 0, model.U_, model.V_, 2.0)
+    assert model.objective_[-1] == pytest.approx(expected)
+    assert model.mse_[-1] == pytest.approx(np.mean((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2))
+
+
+def test_ials_objective_is_the_formula_on_all_pairs():
+    likes = noisy() >= 4
+    model = MatrixCompletion(rank=3, reg=2.0, solver="ials", confidence=7.0, epochs=3).fit(interactions(noisy()))
+    X = model.U_ @ model.V_.T
+    expected = np.sum(np.where(likes, 1 + 7.0, 1) * (likes - X) ** 2) + 2.0 * (
+        np.sum(model.U_**2) + np.sum(model.V_**2)
+    )
+    assert model.objective_[-1] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
+@pytest.mark.parametrize("biases", [False, True])
+def test_als_ends_where_finite_differences_are_flat(loss, biases):
+    """At the minimum of each row's problem no small step of any number helps: central differences vanish."""
+    train = interactions(noisy())
+    model = MatrixCompletion(rank=2, reg=2.0, loss=loss, biases=biases, epochs=150).fit(train)
+    R = model._targets(train.ratings)
+    for name in ("U_", "V_", "b_user_", "b_item_") if biases else ("U_", "V_"):
+        weights = getattr(model, name)
+        for position in list(np.ndindex(weights.shape))[:7]:
+            values = []
+            for step in (-1e-4, 1e-4):
+                moved = weights.copy()
+                moved[position] += step
+                setattr(model, name, moved)
+                values.append(model._objective(R)[0])
+            setattr(model, name, weights)
+            assert abs(values[1] - values[0]) / 2e-4 < 0.02
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
+def test_gradients_agree_with_finite_differences(loss):
+    rng = np.random.default_rng(0)
+    rating = torch.as_tensor(np.where(rng.random(40) < 0.5, -1.0, 1.0) * (1 if loss == "logistic" else 3))
+    U, V = (torch.as_tensor(rng.standard_normal((40, 3))).requires_grad_() for _ in range(2))
+    assert torch.autograd.gradcheck(lambda U, V: _losses((U * V).sum(1), rating, loss).sum(), (U, V), eps=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
+def test_majoriser_touches_the_loss_and_lies_above_it(loss):
+    target = np.where(np.arange(200) % 2, 1.0, -1.0)
+    x, elsewhere = np.random.default_rng(0).normal(0, 4, (2, 200))
+    weight, middle = _majorise(x, target, loss)
+    value = lambda x: _losses(torch.as_tensor(x), torch.as_tensor(target), loss).numpy()  # noqa: E731
+    quadratic = lambda y: value(x) + weight * ((y - middle) ** 2 - (x - middle) ** 2)  # noqa: E731
+    assert (quadratic(elsewhere) >= value(elsewhere) - 1e-9).all()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"solver": "als"}, {"solver": "adam", "epochs": 400}, {"init": "spectral"}], ids=str
+)
+def test_recovers_a_low_rank_matrix_from_a_part_of_it(setting):
+    A, known = low_rank(share=0.5)
+    R = 3 + A / np.abs(A).max() * 2  # in 1-5; rank 2 and a constant
+    model = MatrixCompletion(**{"rank": 2, "reg": 1e-3, "epochs": 100, **setting})
+    model.fit(interactions(np.where(known, R, 0)))
+    full = model.mu_ + model.b_user_[:, None] + model.b_item_ + model.U_ @ model.V_.T
+    assert np.sqrt(np.mean((full - R)[~known] ** 2)) < 0.02
+
+
+def test_fold_in_is_scikit_learns_ridge_on_the_item_factors():
+    from sklearn.linear_model import Ridge
+
+    ratings = noisy()
+    model = MatrixCompletion(rank=3, reg=2.0, biases=False).fit(interactions(ratings))
+    new = Histories(sp.csr_matrix(ratings[:5]), np.arange(50))
+    _, U = model.fold_in(new)
+    for user in range(5):
+        seen = ratings[user] > 0
+        ridge = Ridge(alpha=2.0, fit_intercept=False).fit(model.V_[seen], ratings[user, seen])
+        np.testing.assert_allclose(U[user], ridge.coef_, atol=1e-6)
+
+
+def test_starting_from_zero_stays_there():
+    """U = V = 0 is a stationary point: the degenerate start that the seed deck met."""
+    for solver in ("als", "adam"):
+        model = MatrixCompletion(rank=2, solver=solver, biases=False, scale=0.0, epochs=5).fit(interactions(noisy()))
+        assert (model.U_ == 0).all() and (model.V_ == 0).all()
+
+
+def test_content_gives_an_unrated_item_its_factors():
+    A, known = low_rank(rank=2, share=0.7)
+    _, _, Vt = np.linalg.svd(A)
+    vectors = np.hstack([Vt[:2].T * 5, 0.1 * np.random.default_rng(0).standard_normal((50, 4))])
+    R = 3 + A / np.abs(A).max() * 2
+    train = np.where(known, R, 0)
+    train[:, 10] = 0
+    everyone = Histories.from_interactions(interactions(train))
+    errors = {}
+    for init in ("random", "content"):
+        model = MatrixCompletion(rank=2, reg=0.1, init=init, epochs=30).fit(interactions(train), features(50, vectors))
+        errors[init] = np.abs(model.predict(everyone, [10])[:, 0] - R[:, 10]).mean()
+        assert model.handles_cold_items == (init == "content")
+    assert errors["content"] < 0.5 * errors["random"]
+    with pytest.raises(ValueError, match="ItemFeatures"):
+        MatrixCompletion(init="content").fit(interactions(train))
+
+
+def test_huber_shrugs_off_a_wrong_rating():
+    A, known = low_rank(rank=1, share=0.7)
+    R = 3 + A / np.abs(A).max() * 1.5
+    wrong = known & (np.random.default_rng(5).random(R.shape) < 0.05)
+    spoilt = np.where(known, np.where(wrong, 6 - R, R), 0)
+    spoilt = np.where(known, np.clip(spoilt, 1, 5), 0)
+    error = {}
+    for loss in ("squared", "huber"):
+        model = MatrixCompletion(rank=1, reg=0.5, loss=loss, epochs=60).fit(interactions(spoilt))
+        full = model.predict(Histories.from_interactions(interactions(spoilt)), np.arange(50))
+        error[loss] = np.abs(full - R)[~known].mean()
+    assert error["huber"] < error["squared"]
+
+
+def test_validate_stops_early_and_keeps_the_best():
+    values = iter([0.1, 0.5, 0.4, 0.3, 0.2, 0.9, 1.0])
+    seen = []
+
+    def validate(model):
+        seen.append(model.V_)
+        return next(values)
+
+    model = MatrixCompletion(rank=2, epochs=50, patience=3).fit(interactions(noisy()), validate=validate)
+    assert len(seen) == 5 and np.array_equal(model.V_, seen[1])
+
+
+@pytest.mark.parametrize("setting", [{"solver": "sgd"}, {"init": "zeros"}, {"loss": "l1"}, {"rank": 0}, {"reg": -1.0}])
+def test_settings_that_do_not_exist(setting):
+    with pytest.raises(ValueError, match=r"one of|rank must"):
+        MatrixCompletion(**setting)
