@@ -1,0 +1,25 @@
+"""Drawn garments: parametric SVG templates for the sample store. Deterministic: the same attributes, the same bytes."""
+
+import io
+
+import numpy as np
+
+from helpers.catalog.garments.cloth import COLOURS as _COLOURS
+from helpers.catalog.garments.tailor import draw
+
+CATEGORIES = ["t-shirt", "shirt", "blouse", "sweater", "hoodie", "dress", "skirt", "jeans", "trousers", "shorts", "jacket",
+              "coat", "blazer", "jumpsuit"]  # fmt: skip
+COLOURS = list(_COLOURS)
+PATTERNS = ["plain", "stripes", "check", "dots", "floral", "colour-block", "graphic", "texture"]
+STYLES = ["minimal", "classic", "sporty", "romantic", "streetwear"]
+
+__all__ = ["CATEGORIES", "COLOURS", "PATTERNS", "STYLES", "draw", "render"]
+
+
+def render(svg: str, size: int = 400) -> np.ndarray:
+    """Pixels (size, size, 3) uint8 of a drawn garment, by resvg."""
+    import resvg_py
+    from PIL import Image
+
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, skip_system_fonts=True)
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
