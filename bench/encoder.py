@@ -1,0 +1,117 @@
+"""Prints fashion-lite's published figures: retrieval on unseen photos, zero-shot labels, throughput, file size.
+
+FASHION_DATA=../shared/data python bench/encoder.py            # everything
+FASHION_DATA=../shared/data python bench/encoder.py --model hf-hub:Marqo/marqo-fashionSigLIP   # any other encoder
+"""
+
+import argparse
+import tarfile
+import time
+
+import numpy as np
+import pandas as pd
+
+from helpers.artefacts import ROOT, fashion_data
+from helpers.embeddings import ClipEncoder
+
+CC0_PROMPTS = {
+    "T-Shirt": "t-shirt", "Longsleeve": "long sleeve top", "Pants": "pants", "Shoes": "shoes", "Shirt": "shirt",
+    "Dress": "dress", "Outwear": "coat or jacket", "Shorts": "shorts", "Hat": "hat", "Skirt": "skirt",
+    "Polo": "polo shirt", "Undershirt": "undershirt", "Blazer": "blazer", "Hoodie": "hoodie",
+    "Body": "baby bodysuit", "Top": "top", "Blouse": "blouse",
+}  # fmt: skip
+
+
+def photos(name: str, keep) -> tuple[pd.DataFrame, list[bytes]]:
+    """Rows of a photo set for which `keep(frame)` holds, and their files' bytes."""
+    folder = fashion_data() / "photos"
+    frame = pd.read_csv(folder / f"{name}_photos.csv", dtype={"id": str})
+    frame = frame[keep(frame)].reset_index(drop=True)
+    with tarfile.open(folder / f"{name}_photos.tar") as tar:
+        files = frame["id" if "id" in frame else "image"]
+        return frame, [tar.extractfile(f"{file}.jpg").read() for file in files]
+
+
+def text_to_image(text, image, titles, queries=None) -> dict[str, float]:
+    """Recall of the right photo, given its title; any photo with the same title is right, ties count against.
+
+    Parameters
+    ----------
+    text, image : (n, d) float32
+        Vectors of the titles and of the photos they belong to.
+    titles : (n,) array of str
+    queries : (n,) bool, optional
+        Whose titles are asked; candidates are all n photos.
+    """
+    scores = text @ image.T
+    same = titles[:, None] == titles[None, :]
+    best = np.where(same, scores, -np.inf).max(axis=1)
+    ahead = ((scores >= best[:, None]) & ~same).sum(axis=1)
+    ahead = ahead if queries is None else ahead[queries]
+    return {"R@1": (ahead < 1).mean(), "R@10": (ahead < 10).mean(), "queries": len(ahead)}
+
+
+def shared_label(text, image, labels) -> float:
+    """P@10: share of a title's ten best photos that bear the label of its own photo."""
+    top = np.argsort(-(text @ image.T), axis=1, kind="stable")[:, :10]
+    return (labels[top] == labels[:, None]).mean()
+
+
+def throughput(encoder, files) -> dict[str, float]:
+    """Images per second from bytes to vectors, of the bare forward pass of the same model, and their ratio."""
+    import torch
+
+    encoder.encode_images(files[:64])
+    batch = torch.stack([encoder._decode(data) for data in files[:32]]).contiguous(memory_format=torch.channels_last)
+    whole, bare = [], []
+    for _ in range(5):  # alternating, so that a busy machine slows both
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for _ in range(len(files) // 32):
+                encoder.model.encode_image(batch, normalize=True)
+        bare.append(len(files) // 32 * 32 / (time.perf_counter() - start))
+        start = time.perf_counter()
+        encoder.encode_images(files)
+        whole.append(len(files) / (time.perf_counter() - start))
+    return {"images/s": max(whole), "bare forward": max(bare), "ratio": max(whole) / max(bare)}
+
+
+def main() -> None:
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("--model", default="fashion-lite")
+    cli.add_argument("--pretrained")
+    cli.add_argument("--digit", default="7", help="last digit of the Myntra ids asked about (7 is the test set)")
+    cli.add_argument("--no-speed", action="store_true", help="leave the throughput out: it wants an idle machine")
+    args = cli.parse_args()
+    encoder = ClipEncoder(args.model, args.pretrained)
+    print(f"encoder {encoder.name}  hash {encoder.hash[:12]}  d {encoder.dim}")
+
+    frame, files = photos("myntra", lambda f: f["id"].str.endswith(args.digit))
+    trained, _ = photos("myntra", lambda f: f["id"].str[-1].isin(list("0123456")))
+    titles = frame["productDisplayName"].to_numpy()
+    image, text = encoder.encode_images(files), encoder.encode_texts(titles)
+    new = ~np.isin(titles, trained["productDisplayName"])
+    for name, queries in (("all titles", None), ("titles never seen in training", new)):
+        found = text_to_image(text, image, titles, queries)
+        recalls = f"R@1 {found['R@1']:.3f}  R@10 {found['R@10']:.3f}  (n={found['queries']})"
+        print(f"text -> image, {len(files)} photos, {name}: {recalls}")
+    print(f"category P@10 {shared_label(text, image, frame['articleType'].to_numpy()):.3f}")
+    print(f"colour   P@10 {shared_label(text, image, frame['baseColour'].astype(str).to_numpy()):.3f}")
+
+    frame, shots = photos("clothing_cc0", lambda f: f.index >= 1000)
+    labels = list(CC0_PROMPTS)
+    prompts = encoder.encode_texts([f"a photo of a {CC0_PROMPTS[label]}" for label in labels])
+    named = np.array(labels)[np.argmax(encoder.encode_images(shots) @ prompts.T, axis=1)]
+    right = named == frame["label"].to_numpy()
+    share = frame["label"].value_counts(normalize=True).iloc[0]
+    print(f"zero-shot, last 1,000 CC0 photos, {len(labels)} labels: {right.mean():.3f}  (commonest label {share:.3f})")
+    if not args.no_speed:
+        speed = throughput(encoder, files[:640])
+        print("  ".join(f"{name} {value:.2f}" for name, value in speed.items()))
+    if args.model == "fashion-lite":
+        size = (ROOT / "data" / "models" / "fashion-lite" / "model.safetensors").stat().st_size
+        print(f"file size {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
