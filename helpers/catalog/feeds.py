@@ -108,6 +108,7 @@ class FeedSpec(_Model):
     currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
     fields: dict[FieldName, Annotated[list[Source], BeforeValidator(_sources)]]
     required: list[FieldName] = ["title"]
+    max_price: float = 1e9
     keep: Source | None = None
     main_image: Regex | None = None
     image_owner: Owner | None = None
@@ -237,6 +238,8 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     price = parse_price(raw.get("price"), text.get("currency", "").upper() or spec.currency)
     if text.get("price") and price is None:
         return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")
+    if price and price.amount > spec.max_price:
+        return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is above this feed's {spec.max_price:.0f}")
     counts = {"rating": parse_rating(raw.get("rating")), "n_reviews": parse_count(raw.get("n_reviews"))}
     passed.update((field, text[field]) for field, value in counts.items() if text.get(field) and value is None)
     sections = parse_sections(raw.get("description"))

@@ -20,7 +20,10 @@ def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
             return raw.decode(encoding), encoding
         except UnicodeDecodeError:
             best = from_bytes(raw, cp_isolation=LEGACY).best()
-            encoding = best.encoding if best else "latin_1"
+            alike = best and [
+                name for name in LEGACY if raw.decode(name, "replace") == str(best)
+            ]  # the usual one first
+            encoding = (alike or ["latin_1"])[0]
     return raw.decode(encoding, errors="replace"), encoding
 
 

@@ -152,7 +152,7 @@ def _canonical_keys(rows: pd.DataFrame) -> pd.Series:
     """The key each row goes under: its own, or an earlier product's of the same shop that looks and reads the same."""
     first_image = rows["image_urls"].map(lambda urls: urls[0] if urls else "")
     texts = [rows[name].map(_normal) for name in ("title", "brand")]
-    twin = pd.concat([rows["platform"], *texts, rows["colour"], rows["price"], first_image], axis=1).apply(
+    twin = pd.concat([rows["platform"], *texts, rows["colour"], rows["price"].fillna(-1), first_image], axis=1).apply(
         tuple, axis=1
     )
     first_key = dict(zip(twin[::-1], rows["image_key"][::-1], strict=True))
@@ -216,7 +216,7 @@ def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabul
         else pd.DataFrame(columns=["image_key", "style"])
     )
     given = given[given["style"] != ""].drop_duplicates("image_key").set_index("image_key")["style"]
-    own = catalog["image_key"].map(given).fillna("")
+    own = [given.get(key, "") for key in catalog["image_key"]]
     out = catalog[["image_key", "category", "colour"]].copy()
     texts = list(zip(catalog["title"], catalog["description"], strict=True))
     out["pattern"] = [_first_of(vocabulary.patterns, "solid", *text) for text in texts]

@@ -1,0 +1,143 @@
+"""An unknown shop's file: a first YAML drafted from its columns, and what a YAML would make of a file."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from .feeds import read_feed
+from .fields import clean_text, parse_images, parse_price, parse_rating
+from .files import read_rows
+from .harmonise import harmonise, load_vocabulary
+from .quality import rejects_by_reason
+
+# What shops call their columns; the values decide between those, and where no name is known.
+NAMES = {
+    "title": r"title|name",
+    "price": r"price|amount|cost",
+    "images": r"image|img|photo|thumb|picture",
+    "product_id": r"\bid\b|_id|sku|article|productid|code",
+    "description": r"desc|detail|summary|about",
+    "brand": r"brand|vendor|manufacturer",
+    "category": r"category|type|terms|section",
+    "gender": r"gender|sex|group|department",
+    "colour": r"colou?r",
+    "rating": r"rating|stars",
+    "n_reviews": r"review|ratings|votes",
+    "sizes": r"^sizes?$",
+    "currency": r"currency",
+}
+_NOT = {
+    "title": r"brand|file|user|categ|colou?r|collection|id\b",
+    "price": r"actual|original|list|old|mrp|was|discount",
+    "product_id": r"image|img",
+    "rating": r"review|count|no_of|num",
+    "images": r"num|count|alt",
+}  # fmt: skip
+
+
+def check_feed(spec, path: str | Path, examples: int = 5) -> dict:
+    """What a YAML makes of a file, without writing anything.
+
+    Returns
+    -------
+    dict
+        `about` (file, encoding, separator, rows read, columns not found, values passed over), `counts` (read,
+        accepted, rejected, merged), `filled` (Series: share of products with each field), `rejects` (DataFrame by
+        reason) and `examples` (DataFrame of the first products, harmonised).
+    """
+    products, rejects = read_feed(path, spec)
+    catalog, merged = harmonise(products)
+    counts = {"read": products.attrs["read"]["read"], "accepted": len(catalog)}
+    counts |= {"rejected": len(rejects), "merged": len(merged)}
+    shown = [
+        "image_key",
+        "title",
+        "brand",
+        "category",
+        "gender",
+        "colour",
+        "price",
+        "currency",
+        "price_usd",
+        "image_urls",
+    ]
+    lengths = {
+        name: catalog[name].map(lambda v: len(v) > 0 if isinstance(v, str | list) else not pd.isna(v)) for name in shown
+    }
+    return {
+        "about": products.attrs["read"],
+        "counts": counts,
+        "filled": pd.DataFrame(lengths).mean().rename("share"),
+        "rejects": rejects_by_reason(rejects),
+        "examples": catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True),
+    }
+
+
+def draft_spec(path: str | Path) -> str:
+    """A first YAML for an unknown file, by the names and the first 300 values of its columns.
+
+    Every guess is a line that can be changed; the header says what was seen. `course feed check` shows what it gives.
+    """
+    rows, broken, about = read_rows(path)
+    rows = [row for row in rows if row and any(cell.strip() for cell in row.values())][:300]
+    values = {name: [row[name] for row in rows if (row.get(name) or "").strip()] for name in about["columns"]}
+    chosen, free = {}, [name for name in values if values[name]]
+    for field in NAMES:
+        ranked = sorted(free, key=lambda name: -_score(field, name, values[name], len(rows)))
+        if ranked and _score(field, ranked[0], values[ranked[0]], len(rows)) >= 1.0:
+            chosen[field] = ranked[0]
+            free.remove(ranked[0])
+    if "title" not in chosen and "description" in chosen:
+        chosen["title"] = chosen.pop("description")
+    spec = {"platform": re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"}
+    spec["separator"] = about["separator"] if len(about["separator"]) == 1 else "auto"
+    spec["encoding"] = about["encoding"]
+    spec["currency"] = _currency(values.get(chosen.get("price"), []))
+    spec["fields"] = chosen or {"title": about["columns"][0] if about["columns"] else "title"}
+    head = f"# Drafted from {about['file']}: {about['read']} rows, {len(broken)} unreadable. Check each line."
+    notes = [f"# not used: {name}" for name in about["columns"] if name not in chosen.values()]
+    body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+    return "\n".join([head, *notes, body])
+
+
+def _score(field: str, name: str, values: list[str], rows: int) -> float:
+    """How well a column serves a field: 1 for its name, up to 2 for its values; below 0 if they speak against it."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().replace("_", " ")
+    named = 1.0 if re.search(NAMES[field], words) or re.search(NAMES[field], name.lower()) else 0.0
+    if field in _NOT and re.search(_NOT[field], words):
+        named -= 0.6
+    full, texts = len(values) / max(rows, 1), [clean_text(value) for value in values]
+    length, distinct = sum(map(len, texts)) / len(texts), len(set(texts)) / len(texts)
+    urls, prices = _share(parse_images, values), _share(parse_price, texts)
+    ratings = sum((parse_rating(text) or 9) <= 5 for text in texts) / len(texts)
+    wordy = sum(" " in text for text in texts) / len(texts)
+    if field == "images":
+        picture = sum(bool(re.search(r"\.(jpe?g|png|webp|avif)|image|hmgoepprod", value, re.I)) for value in values)
+        return 2 * urls * picture / len(values) + 0.2 * named if urls else -1
+    if urls > 0.3:
+        return -1
+    if field == "price":
+        return 2 * named * prices + (0.5 if re.search(r"[$£€₹]|\bRs|\bUSD", " ".join(texts[:50])) else 0) + 0.2 * full
+    if field == "title":
+        garments = sum(bool(load_vocabulary().categories.find(text)) for text in texts) / len(texts)
+        return (
+            named + garments + 0.5 * wordy + 0.3 * distinct - (1.5 if length > 110 or wordy < 0.5 else 0) + 0.2 * full
+        )
+    if field == "product_id":
+        return named + 0.5 * distinct - (2 if distinct < 0.5 or wordy > 0.2 else 0)
+    if field == "description":
+        return named + (0.5 if length > 60 else 0)
+    if field == "rating":
+        return named + 0.5 * ratings - (1 if ratings < 0.5 else 0)
+    return named
+
+
+def _share(parse, values: list[str]) -> float:
+    return sum(bool(parse(value)) for value in values) / len(values)
+
+
+def _currency(values: list[str]) -> str:
+    found = [price.currency for value in values[:100] if (price := parse_price(value)) and price.currency]
+    return max(set(found), key=found.count) if found else ""

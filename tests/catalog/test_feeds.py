@@ -1,0 +1,235 @@
+"""The reader: dialects, specs and the promise that every row read is a product or a reject."""
+
+import json
+
+import pytest
+import yaml
+
+from helpers.artefacts import fashion_data
+from helpers.catalog import FeedError, FeedSpec, check_feed, draft_spec, load_spec, read_feed
+from helpers.catalog.feeds import FEEDS
+from helpers.catalog.files import read_rows
+
+SHOP = {"platform": "shop", "currency": "EUR", "fields": {"product_id": "id", "title": "name", "price": "price"}}
+SHIPPED = sorted(path.stem for path in FEEDS.glob("*.yaml"))
+
+
+def spec(**changes):
+    return FeedSpec.model_validate(SHOP | changes)
+
+
+def write(tmp_path, text, name="shop.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding) if isinstance(text, str) else text)
+    return path
+
+
+def all_rows(products, rejects):
+    return sorted([*products["source_row"], *rejects["source_row"]])
+
+
+def test_every_row_is_a_product_or_a_reject_with_file_row_and_value(tmp_path):
+    path = write(tmp_path, "id,name,price\n1,Coat,From  42.50\n2,Hat,From\n,,\n4,,3\n5,Tee\n6,Tee,1,2\n7,Tee,\n")
+    products, rejects = read_feed(path, spec())
+    assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1)) == [1, 2, 3, 4, 5, 6, 7]
+    assert products["product_id"].tolist() == ["1", "7"]
+    assert products["price"].tolist()[0] == 42.5
+    assert products["price"].isna().tolist() == [False, True]
+    assert rejects["reason"].tolist() == [
+        "shop.csv row 2: price 'From' is not an amount",
+        "shop.csv row 3: blank row",
+        "shop.csv row 4: no title",
+        "shop.csv row 5: 2 cells for 3 columns",
+        "shop.csv row 6: 4 cells for 3 columns",
+    ]
+
+
+def test_an_open_quote_loses_no_row(tmp_path):
+    path = write(tmp_path, 'id,name,price\n1,Coat,1\n2,"Hat,2\n3,Tee,3\n4,Top,4\n')
+    products, rejects = read_feed(path, spec())
+    assert products["product_id"].tolist() == ["1"]
+    assert rejects["value"].tolist() == ['2,"Hat,2', "3,Tee,3", "4,Top,4"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "said", "separator"),
+    [
+        ("id;name;price\r\n1;Mütze, rot;1.299,00 €\r\n\r\n", "utf-8", "utf-8", ";"),
+        ("id\tname\tprice\n1\tMütze, rot\t1299\n", "utf-8-sig", "utf-8-sig", "\t"),
+        ("id|name|price\n1|Mütze, rot|1299\n", "utf-16", "utf-16", "|"),
+        (
+            'id,name,price\n1,"Mütze, rot",1299\n' + "2,größere Hüte für schöne Mädchen und Jungs,5\n" * 9,
+            "cp1252",
+            "cp1252",
+            ",",
+        ),
+    ],
+)
+def test_dialects_are_found_and_stated(tmp_path, text, encoding, said, separator):
+    products, rejects = read_feed(write(tmp_path, text, encoding=encoding), spec())
+    assert (products["title"][0], products["price"][0], len(rejects)) == ("Mütze, rot", 1299, 0)
+    assert (products.attrs["read"]["encoding"], products.attrs["read"]["separator"]) == (said, separator)
+
+
+def test_json_and_json_lines(tmp_path):
+    items = [{"id": 1, "name": "Coat", "price": 3.5}, {"id": 2, "name": None, "price": "4"}]
+    for text in (json.dumps(items), json.dumps({"items": items}), "\n".join(map(json.dumps, items))):
+        products, rejects = read_feed(write(tmp_path, text, "shop.json"), spec())
+        assert (products["price"].tolist(), rejects["reason"].tolist()) == ([3.5], ["shop.json row 2: no title"])
+    products, rejects = read_feed(write(tmp_path, json.dumps(items[0]) + "\n{broken\n[1]\n", "shop.json"), spec())
+    assert (len(products), rejects["source_row"].tolist()) == (1, [2, 3])
+
+
+def test_a_comma_in_the_last_column_may_lack_its_quotes(tmp_path):
+    path = write(tmp_path, "id,price,name\n1,2,Shirt, blue, long\n")
+    assert read_feed(path, spec(extra_cells="join_last"))[0]["title"].tolist() == ["Shirt, blue, long"]
+
+
+def test_ids_come_from_what_a_product_is_never_from_its_row(tmp_path):
+    lines = ["1.0,Coat,1", ",Hat,2", ",Tee,3"]
+    keys = [
+        set(read_feed(write(tmp_path, "\n".join(["id,name,price", *order])), spec())[0]["image_key"])
+        for order in (lines, lines[::-1])
+    ]
+    assert keys[0] == keys[1]
+    assert "shop/1" in keys[0]
+    assert len(keys[0]) == 3
+
+
+SLIPPED = """url,image,name
+,https://i.test/10/a.jpg,first
+/10/buy,https://i.test/11/a.jpg,ten
+/11/buy,https://i.test/no-id.jpg,eleven
+/12/buy,https://i.test/13/a.jpg,twelve
+/13/buy,https://i.test/99/a.jpg,thirteen
+/14/buy,https://i.test/13/b.jpg,fourteen
+/15/buy,https://i.test/lost.jpg,fifteen
+/16/buy,https://i.test/17/a.jpg,sixteen
+/17/buy,,seventeen
+"""
+
+
+def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
+    fields = {"product_id": {"column": "url", "pattern": r"/(\d+)/buy"}, "title": "name", "images": "image"}
+    owner = {"product": {"column": "url", "pattern": r"/(\d+)/buy"}, "image": r"i\.test/(\d+)/"}
+    products, _ = read_feed(write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner))
+    shown = products.set_index("title")["image_urls"].to_dict()
+    assert shown.pop("ten") == ["https://i.test/10/a.jpg"]
+    assert shown.pop("eleven") == ["https://i.test/11/a.jpg"]
+    assert shown.pop("twelve") == ["https://i.test/no-id.jpg"]  # both neighbours moved by +1
+    assert shown.pop("thirteen") == ["https://i.test/13/a.jpg", "https://i.test/13/b.jpg"]
+    assert shown.pop("seventeen") == ["https://i.test/17/a.jpg"]
+    assert not any(shown.values())
+    # 99 is no product here; the neighbours of lost.jpg moved by -1 and by +1
+    assert products.loc[products["images_unclaimed"] > 0, "title"].tolist() == ["thirteen", "fifteen"]
+
+
+def test_wrong_yaml_names_line_and_field(tmp_path):
+    bad = """platform: shop
+currency: euro
+fields:
+  title: name
+  price:
+    - {column: price, patern: x}
+  colour: {column: c, pattern: '('}
+"""
+    with pytest.raises(FeedError) as error:
+        load_spec(write(tmp_path, bad, "shop.yaml"))
+    message = str(error.value)
+    assert "shop.yaml line 2: currency" in message
+    assert "shop.yaml line 6: fields.price.0.patern" in message
+    assert "line 7: fields.colour.0.pattern" in message and "no regular expression" in message
+    with pytest.raises(FeedError, match="must map `title`"):
+        load_spec(write(tmp_path, "platform: shop\nfields: {price: p}\n", "shop.yaml"))
+    with pytest.raises(FeedError, match="not valid YAML"):
+        load_spec(write(tmp_path, "platform: [", "shop.yaml"))
+    with pytest.raises(FeedError, match="shipped feeds are"):
+        load_spec("nobody")
+
+
+def test_a_missing_column_is_named_with_those_there(tmp_path):
+    with pytest.raises(FeedError, match=r"title.*name.*it has \['id', 'titel'\]"):
+        read_feed(write(tmp_path, "id,titel\n1,Coat\n"), spec())
+
+
+def test_asos_as_published(tmp_path):
+    row = [
+        "https://www.asos.com/stradivarius/quilted-coat/prd/203606717?clr=brown#colourWayId-203606718",
+        "Nike Running padded coat in brown",
+        "UK 4,UK 6,UK 14 - Out of stock",
+        "Nike Running padded coat in brown",
+        "From  49.99",
+        "BROWN",
+        "121963234.0",
+        "[{'Product Details': 'Coats & Jackets by Nike RunningLow-key layeringProduct Code: 121963234'}, "
+        "{'Brand': 'It doesn t get better'}, {'Size & Fit': 'Model\\'s height: 174cm/5\\'8.5\"'}]",
+        "['https://images.asos-media.com/products/a/203606717-4?$n_1920w$&wid=1926&fit=constrain', "
+        "'https://images.asos-media.com/products/a/203606717-1-brown?$n_1920w$&wid=1926&fit=constrain', "
+        "'https://images.asos-media.com/products/a/203606717-4?$n_1920w$&wid=1926&fit=constrain']",
+    ]
+    head = "url,name,size,category,price,color,sku,description,images"
+    quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in row)
+    products, rejects = read_feed(write(tmp_path, f"{head}\n{quoted}\n"), "asos")
+    product = products.iloc[0]
+    assert len(rejects) == 0
+    assert product["image_key"] == "asos/203606717"
+    assert (product["brand"], product["price"], product["currency"]) == ("Nike Running", 49.99, "GBP")
+    assert product["sizes"] == ["UK 4", "UK 6"]
+    assert product["in_stock"]
+    assert "/203606717-1-brown" in product["image_urls"][0]
+    assert len(product["image_urls"]) == 2
+    assert "Low-key layering. Product Code" in product["description"]
+    assert "Model's height: 174cm/5'8.5\"" in product["description"]
+
+
+def test_shipped_feeds_load():
+    assert {"asos", "myntra_men", "myntra_photos", "brands_photos"} <= set(SHIPPED)
+    for name in SHIPPED:
+        assert load_spec(name).fields["title"]
+
+
+def real(folder, name):
+    path = (fashion_data() or FEEDS) / folder / f"{name}.csv"
+    if not path.exists():
+        pytest.skip(f"needs FASHION_DATA: {folder}/{name}.csv")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["asos", "myntra_men", "zara_semicolon", "hm", "dedicated", "amazon_in", "myntra_data"]
+)
+def test_real_feeds_account_for_every_row(name):
+    products, rejects = read_feed(real("retailers", name), name)
+    assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
+    assert not products["title"].eq("").any()
+    assert all(url.startswith("http") for urls in products["image_urls"] for url in urls)
+
+
+def test_real_myntra_men_shows_no_product_another_products_image():
+    products, _ = read_feed(real("retailers", "myntra_men"), "myntra_men")
+    named = products.explode("image_urls").dropna(subset="image_urls")
+    named = named.assign(shown=named["image_urls"].str.extract(r"assets/images/(\d{5,})/\d{4}/")[0]).dropna(
+        subset="shown"
+    )
+    assert len(named) == 176  # counted in the file: images whose address holds an id
+    assert (named["shown"] == named["product_id"]).all()
+    assert sum(map(len, products["image_urls"])) + products["images_unclaimed"].sum() == 220
+
+
+def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
+    shop = "sku,ProductName,Selling Price,was,photo\n" + "".join(
+        f"{i},Blue cotton shirt {i},Rs. {i}99,Rs. 999,https://i.test/{i}.jpg\n" for i in range(1, 9)
+    )
+    path = write(tmp_path, shop)
+    drafted = write(tmp_path, draft_spec(path), "shop.yaml")
+    fields = yaml.safe_load(drafted.read_text())["fields"]
+    assert (fields["title"], fields["price"], fields["images"]) == ("ProductName", "Selling Price", "photo")
+    report = check_feed(drafted, path)
+    assert report["counts"] == {"read": 8, "accepted": 8, "rejected": 0, "merged": 0}
+    assert report["examples"]["price"].tolist()[:2] == [199, 299]
+
+
+def test_rows_keep_their_places(tmp_path):
+    rows, broken, about = read_rows(write(tmp_path, 'id,name\n1,"a\nb"\n2\n3,c\n'))
+    assert [row and row["id"] for row in rows] == ["1", None, "3"]
+    assert (broken[0][0], about["read"]) == (2, 3)

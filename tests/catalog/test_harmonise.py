@@ -1,0 +1,170 @@
+"""The catalogue: one vocabulary, dollars, and duplicates that are counted, not lost."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from helpers.catalog import attributes_from_text, harmonise, load_vocabulary
+from helpers.catalog.feeds import PRODUCT_COLUMNS
+from helpers.catalog.harmonise import CATALOG_COLUMNS, category_of, colour_of, gender_of
+
+BLANK = dict.fromkeys(PRODUCT_COLUMNS, "") | {"price": float("nan"), "rating": float("nan"), "n_reviews": None}
+
+
+def products(*rows):
+    frame = [
+        BLANK
+        | {
+            "platform": "a",
+            "image_urls": [],
+            "sizes": [],
+            "images_unclaimed": 0,
+            "source_file": "a.csv",
+            "source_row": i,
+        }
+        | row
+        for i, row in enumerate(rows, 1)
+    ]
+    frame = pd.DataFrame(frame, columns=PRODUCT_COLUMNS).astype({"n_reviews": "Int64"})
+    frame["image_key"] = frame["platform"] + "/" + frame["product_id"]
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("title", "category", "wanted"),
+    [
+        ("New Look trench coat in camel", "Asos", "coats"),
+        ("ASOS DESIGN denim jacket with shirt collar", "Asos", "jackets"),
+        ("Belted shirt dress", "", "dresses"),
+        ("Slim dress shirt", "", "shirts"),
+        ("T-SHIRT", "", "t-shirts"),
+        ("T-shirt Visby Trees Navy", "", "t-shirts"),
+        ("PrintOctopus Printed T-Shirt for Men | Sarcastic Jacket", "", "t-shirts"),
+        ("Khushal K Women Black Printed Kurta with Palazzos", "", "kurtas"),
+        ("DKNY Unisex Printed Medium Trolley Bag", "", "bags"),
+        ("Carlton London Women Brown Shoes", "Shoes", "footwear"),
+        ("Puma Men Ferrari", "Casual Shoes", "footwear"),
+        ("High-top sneakers", "", "footwear"),
+        ("CASIO Analogue Watch", "", "accessories"),
+        ("Women Solid Padded", "jackets-coats", "coats"),
+        ("MINAA", "", "other"),
+    ],
+)
+def test_categories(title, category, wanted):
+    assert category_of(title, category) == wanted
+
+
+@pytest.mark.parametrize(
+    ("colour", "title", "wanted"),
+    [
+        (" Navy Blue", "", "navy"),
+        ("Dark blue/black", "", "navy"),
+        ("Burgundy/navy blue/gray-blue/khaki green/black", "", "multi"),
+        ("LICHEN GREEN HEATHER", "", "green"),
+        ("off-white", "", "white"),
+        ("STRIPED", "", "multi"),
+        ("hrx-men-teal-blue-printed-t-shirt", "", "teal"),
+        ("", "Black Flower coat in red", "red"),
+        ("", "Striped tee", "unknown"),
+        ("Cloud", "", "unknown"),
+    ],
+)
+def test_colours(colour, title, wanted):
+    assert colour_of(colour, title) == wanted
+
+
+@pytest.mark.parametrize(
+    ("gender", "title", "wanted"),
+    [
+        ("M", "", "men"),
+        ("womens", "", "women"),
+        ("Unisex Kids", "", "kids"),
+        ("", "Puma Men's tee", "men"),
+        ("", "Tee for Men and Women", "unisex"),
+        ("", "Tee", "unknown"),
+    ],
+)
+def test_genders(gender, title, wanted):
+    assert gender_of(gender, title) == wanted
+
+
+def test_prices_in_dollars_by_the_dated_table():
+    rates = load_vocabulary()
+    assert rates.date == "2024-06-28"
+    frame = products(
+        {"product_id": "1", "title": "Tee", "price": 1000.0, "currency": "INR"},
+        {"product_id": "2", "title": "Top", "price": 20.0, "currency": "GBP"},
+        {"product_id": "3", "title": "Coat", "price": 5.0, "currency": "XXX"},
+    )
+    price = harmonise(frame)[0]["price_usd"]
+    assert price[0] == pytest.approx(11.99)  # 1000 × 0.01199
+    assert price[1] == pytest.approx(25.30)  # 20 × 1.265
+    assert math.isnan(price[2])
+
+
+def test_contract_and_account():
+    first = products(
+        {"product_id": "2", "title": "Red coat", "image_urls": ["https://i.test/1.jpg"]},
+        {"product_id": "1", "title": "Blue tee", "brand": ""},
+        {"product_id": "2", "title": "Red coat", "brand": "Acme", "image_urls": ["https://i.test/2.jpg"]},
+        {"product_id": "9", "title": "RED COAT", "image_urls": ["https://i.test/1.jpg"]},
+        {"product_id": "7", "title": "Green hat", "images_unclaimed": 1},
+    )
+    second = products(
+        {"product_id": "1", "title": "Blue T-shirt", "brand": "Acme", "rating": 4.0, "source_file": "b.csv"}
+    )
+    catalog, merged = harmonise([first, second])
+    assert list(catalog.columns) == CATALOG_COLUMNS
+    assert catalog["image_key"].tolist() == ["a/1", "a/2", "a/7"]
+    assert len(catalog) + len(merged) == 6
+    assert catalog["brand"].tolist() == ["Acme", "Acme", ""]  # gaps are filled from the duplicates
+    assert catalog["rating"].tolist()[0] == 4
+    assert catalog["image_urls"].tolist()[1] == ["https://i.test/1.jpg", "https://i.test/2.jpg"]
+    assert catalog["image_status"].tolist() == ["no_url", "pending", "unclaimed"]
+    assert merged[["image_key", "merged_into"]].to_numpy().tolist() == [["a/2", "a/2"], ["a/9", "a/2"], ["a/1", "a/1"]]
+    assert merged["reason"].tolist() == [
+        "a.csv row 3: same id as a.csv row 1",
+        "a.csv row 4: same title, brand, colour, price and image as a.csv row 1",
+        "b.csv row 1: same id, another title as a.csv row 2",
+    ]
+
+
+def test_same_id_on_two_platforms_is_two_products():
+    catalog, merged = harmonise(
+        products({"product_id": "1", "title": "Tee"}, {"product_id": "1", "title": "Tee", "platform": "b"})
+    )
+    assert (len(catalog), len(merged)) == (2, 0)
+
+
+def test_order_of_rows_within_a_product_does_not_touch_others():
+    catalog, merged = harmonise(products({"product_id": "1", "title": "Tee"}))
+    assert (len(catalog), len(merged)) == (1, 0)
+    assert merged["reason"].tolist() == []
+
+
+def test_attributes_from_words_and_the_feeds_own_style():
+    frame = products(
+        {"product_id": "1", "title": "Floral midi dress in red", "price": 30.0, "currency": "USD", "gender": "women"},
+        {"product_id": "2", "title": "Striped sports t-shirt", "style": "Formal"},
+        {"product_id": "3", "title": "Dress", "description": "Checked, for the office"},
+    )
+    catalog, _ = harmonise(frame)
+    attributes = attributes_from_text(catalog, frame)
+    assert attributes["pattern"].tolist() == ["floral", "striped", "checked"]
+    assert attributes["style"].tolist() == ["casual", "formal", "formal"]
+    assert attributes_from_text(catalog)["style"].tolist()[1] == "sports"
+    assert attributes["price_usd"].tolist() == [30, 30, 30]  # the median dress; no other t-shirt, so the median of all
+    assert not attributes.isna().any().any()
+
+
+def test_vocabulary_has_no_term_in_two_categories():
+    import yaml
+
+    from helpers.artefacts import ROOT
+    from helpers.catalog.harmonise import _normal
+
+    loaded = yaml.safe_load((ROOT / "data" / "vocabulary.yaml").read_text())
+    for section in ("categories", "colours", "genders"):
+        words = [_normal(term) for terms in loaded[section].values() for term in dict.fromkeys(map(_normal, terms))]
+        assert sorted({word for word in words if words.count(word) > 1}) == []

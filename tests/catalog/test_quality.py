@@ -1,0 +1,63 @@
+"""Chapter 01's tables against counts made by hand."""
+
+import csv
+
+import pandas as pd
+
+from helpers.catalog import harmonise, quality, read_feed
+
+
+def shop(tmp_path, lines):
+    path = tmp_path / "shop.csv"
+    path.write_text("id,name,price,color\n" + "\n".join(lines) + "\n")
+    fields = {"product_id": "id", "title": "name", "price": "price", "colour": "color"}
+    from helpers.catalog import FeedSpec
+
+    return read_feed(path, FeedSpec(platform="shop", currency="USD", fields=fields))
+
+
+def test_tables_add_up(tmp_path):
+    lines = ["1,Red dress,10,red", "1,Red dress,10,red", "2,Blue jeans,30,", "3,Tee,free,", "4,Tee,gratis,", ",,,"]
+    products, rejects = shop(tmp_path, lines)
+    catalog, merged = harmonise(products)
+    table = quality.accounts({"shop": products.attrs["read"]["read"]}, catalog, rejects, merged)
+    assert table.loc["shop"].tolist() == [6, 2, 3, 1, True]
+    assert not quality.accounts({"shop": 7}, catalog, rejects, merged)["adds_up"].any()
+    share = quality.completeness(catalog).set_index("field")["share"]
+    assert share[["title", "price_usd", "colour", "rating", "image_urls"]].tolist() == [1, 1, 1, 0, 0]  # "Blue jeans"
+    reasons = quality.rejects_by_reason(rejects)
+    assert reasons[["reason", "rows"]].to_numpy().tolist() == [["price … is not an amount", 2], ["blank row", 1]]
+    assert quality.category_counts(catalog)["products"].tolist() == [1, 1]
+    assert quality.prices(catalog)[["n", "low", "median", "high"]].to_numpy().tolist() == [[2, 10, 20, 30]]
+
+
+def test_no_rejects_no_rows(tmp_path):
+    _, rejects = shop(tmp_path, ["1,Red dress,10,red"])
+    assert len(quality.rejects_by_reason(rejects)) == 0
+
+
+def test_outcomes_by_host():
+    images = pd.DataFrame(
+        {
+            "source_url": ["https://a.test/1", "https://a.test/2", "http://b.test:81/3", "", None, "http://[bad"],
+            "status": ["ok", "ok", "timeout", "ok", "no_url", "refused"],
+        }
+    )
+    rows = quality.image_outcomes(images).to_numpy().tolist()
+    assert rows == [
+        ["a.test", "ok", 2],
+        ["b.test", "timeout", 1],
+        ["local", "no_url", 1],
+        ["local", "ok", 1],
+        ["local", "refused", 1],
+    ]
+
+
+def test_written_csv_starts_no_formula(tmp_path):
+    frame = pd.DataFrame({"=head": ["=HYPERLINK(1)", "+1", "-2", "@x", "\tx", "plain"], "n": [-1.5, 2, 3, 4, 5, 6]})
+    quality.write_csv(frame, tmp_path / "out.csv")
+    with open(tmp_path / "out.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert not [cell for row in rows for cell in row[:1] if cell[:1] in tuple("=+-@\t")]
+    assert rows[1][0] == "'=HYPERLINK(1)"
+    assert rows[1][1] == "-1.5"  # a number is a number
