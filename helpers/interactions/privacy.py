@@ -1,7 +1,6 @@
 """At the door: names become keyed hashes, personal columns stay out, people can be forgotten, small groups hide."""
 
 import hashlib
-import hmac
 import os
 import re
 from collections.abc import Iterable
@@ -13,12 +12,15 @@ import pandas as pd
 PUBLIC_KEY = b"cold-start-course: simulated shoppers"  # for made-up people only, so that a profile repeats
 KEY_VARIABLE = "COURSE_USER_KEY"
 PERSONAL = re.compile(
-    r"(^|_)(e_?mail|phone|mobile|tel|address|street|zip|post_?code|city|first_?name|last_?name|full_?name|name|surname|"
-    r"birth\w*|dob|gender_id|ssn|passport|iban|card(_?number)?|ip(_?address)?|lat|lon|latitude|longitude)($|_)",
+    r"^name$|(^|_)(e_?mail|phone|mobile|tel|telephone|address|street|zip|post_?code|city|surname|birth\w*|dob|ssn|"
+    r"passport|iban|card(_?number)?|ip|latitude|longitude|(first|last|full|given|family|user|customer|shopper)_?name)($|_)",
     re.I,
 )
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-PHONE = re.compile(r"(?<![\w.])(\+|00)?\(?\d{2,4}\)?([ ./-]?\d{2,4}){2,4}(?![\w.])")
+PHONE = re.compile(  # international, national with a leading zero (nine digits or more), or 3-3-4
+    r"(?<![\w./-])((?:\+|00)\d(?:[ ()./-]{0,2}\d){7,13}|\(?0\d(?:[ ()./-]{0,2}\d){7,10}|"
+    r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?!\w)"
+)
 
 
 def secret_key() -> bytes:
@@ -49,38 +51,30 @@ def hash_ids(names: Iterable, key: bytes) -> np.ndarray:
     return np.array(hashed, dtype=object)
 
 
-def is_pseudonym(name: str, of: str, key: bytes) -> bool:
-    """Whether `name` is the pseudonym of person `of`."""
-    return hmac.compare_digest(name, hash_ids([of], key)[0])
-
-
-def admit(orders: pd.DataFrame, user: str = "user", key: bytes | None = None) -> tuple[pd.DataFrame, dict[str, int]]:
+def admit(
+    orders: pd.DataFrame, user: str = "user", item: str = "item", key: bytes | None = None
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Let an order history in without its people: (table, report).
 
     The `user` column becomes a keyed hash; personal columns are dropped; e-mail addresses and telephone numbers in any
-    text that remains are blanked. The report counts each: {"column email": rows dropped, "e-mail in note": cells, …}.
+    text that remains are blanked, but for the `item` column's product numbers. The report counts each.
     """
     if user not in orders:
         raise KeyError(f"no column {user!r} to hash among {list(orders.columns)}")
     key = secret_key() if key is None else key
-    report: dict[str, int] = {}
-    kept = orders.copy()
-    for column in [name for name in orders.columns if name != user and PERSONAL.search(str(name))]:
-        report[f"column {column} dropped"] = len(kept)
-        kept = kept.drop(columns=column)
-    kept[user] = hash_ids(orders[user], key)
-    for column in kept.columns:
-        if column != user and (kept[column].dtype == object or isinstance(kept[column].dtype, pd.StringDtype)):
-            for kind, pattern in (("e-mail", EMAIL), ("phone", PHONE)):
-                text = kept[column].astype(object)
-                hit = text.map(
-                    lambda value, found=pattern: bool(found.search(value)) if isinstance(value, str) else False
-                )
-                if hit.any():
-                    report[f"{kind} in {column} blanked"] = int(hit.sum())
-                    kept[column] = text.where(
-                        ~hit, text[hit].map(lambda value, found=pattern: found.sub("[removed]", value))
-                    )
+    plain = {name: re.sub(r"(?<=[a-z])(?=[A-Z])|[\s-]+", "_", str(name)) for name in orders.columns}
+    personal = [name for name in orders.columns if name not in (user, item) and PERSONAL.search(plain[name])]
+    report = {f"column {name} dropped": len(orders) for name in personal}
+    kept = orders.drop(columns=personal).assign(**{user: hash_ids(orders[user], key)})
+    for column in kept.columns.difference([user, item], sort=False):
+        if not (kept[column].dtype == object or isinstance(kept[column].dtype, pd.StringDtype)):
+            continue
+        for kind, pattern in (("e-mail", EMAIL), ("phone", PHONE)):
+            cleaned = [pattern.sub("[removed]", cell) if isinstance(cell, str) else cell for cell in kept[column]]
+            changed = sum(new is not old and new != old for new, old in zip(cleaned, kept[column], strict=True))
+            if changed:
+                report[f"{kind} in {column} blanked"] = changed
+                kept[column] = cleaned
     return kept, report
 
 
@@ -97,7 +91,7 @@ def suppress(counts: pd.DataFrame, n: str = "n_users", k: int = 5) -> pd.DataFra
 
     If exactly one group would be hidden, the next smallest is hidden too: totals would tell it otherwise.
     """
-    small = (counts[n] < k).to_numpy()
+    small = np.array(counts[n] < k)
     if small.sum() == 1 and len(counts) > 1:
         small[np.argsort(np.where(small, np.inf, counts[n]), kind="stable")[0]] = True
     shown = counts.astype({column: float for column in counts.columns if pd.api.types.is_numeric_dtype(counts[column])})
