@@ -78,7 +78,9 @@ class Dye:
 
     def trim_names(self) -> dict[str, str]:
         """What `$names` in details.svg stand for."""
-        cloth = self.cloth(self.print, 0, self.scale) if self.print and not self.print.startswith("block") else self.main
+        cloth = (
+            self.cloth(self.print, 0, self.scale) if self.print and not self.print.startswith("block") else self.main
+        )
         dark, bright = mix(self.main, "#140d1e", 0.8), mix(self.main, "#ffffff", 0.7)
         button = "#e9e2d2" if self.light < 0.35 else mix(self.main, "#1c1512", 0.72)
         return {"cloth": cloth, "dark": dark, "bright": bright, "shade": mix(self.main, "#140d1e", 0.28), "band": self.main,
@@ -96,7 +98,7 @@ class Dye:
                 move = f"translate({(x0 + x1) / 2:.1f} {y0:.1f}) scale({(x1 - x0) / 200:.3f} {(y1 - y0) / 100:.3f})"
             else:
                 move = f"translate({self.shift[0]:.1f} {self.shift[1]:.1f}) rotate({angle + self.turn:.1f}) scale({scale:.2f})"
-            moved = (f'<pattern id="{ident}" patternUnits="userSpaceOnUse" patternTransform="{move}"')
+            moved = f'<pattern id="{ident}" patternUnits="userSpaceOnUse" patternTransform="{move}"'
             text = Template(fragments("patterns")[name]).substitute(self.names)
             if not name.startswith("weave"):  # opaque, so that a pocket of printed cloth covers what is under it
                 text = text.replace(">", f'><rect x="-500" y="-500" width="999" height="999" fill="{self.main}"/>', 1)

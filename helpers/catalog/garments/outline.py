@@ -94,8 +94,14 @@ def torso(neck: Curve, ease: float, hem: float, rng, waist=0.94, flare=1.0, bare
 
 def back_neck(width: float, depth: float) -> Part:
     """The inside of the back that a neck opening shows, with its tape."""
-    half = [((0, TOP - 6),), ((width * 0.7, TOP - 5), (width + 3, TOP)), ((width * 0.95, TOP + depth), (0, TOP + depth + 8))]
-    return Part(both(half), (-40, 0, 40, 0), stitches=[[((-width, TOP + 3),), ((0, TOP), (width, TOP + 3))]], role="inside")
+    half = [
+        ((0, TOP - 6),),
+        ((width * 0.7, TOP - 5), (width + 3, TOP)),
+        ((width * 0.95, TOP + depth), (0, TOP + depth + 8)),
+    ]
+    return Part(
+        both(half), (-40, 0, 40, 0), stitches=[[((-width, TOP + 3),), ((0, TOP), (width, TOP + 3))]], role="inside"
+    )
 
 
 def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: float = 0, rib: float = 0) -> list[Part]:
@@ -129,7 +135,12 @@ def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: flo
 
 def rib_band(half: float, y: float, depth: float, role: str = "rib") -> Part:
     """A band round hem or waist, `half` wide on each side, hung at y."""
-    edge = [((0, y),), ((half * 0.5, y), (half, y - 4)), ((half - 5, y + depth - 4),), ((half / 2, y + depth), (0, y + depth))]
+    edge = [
+        ((0, y),),
+        ((half * 0.5, y), (half, y - 4)),
+        ((half - 5, y + depth - 4),),
+        ((half / 2, y + depth), (0, y + depth)),
+    ]
     return Part(both(edge), (-half, 0, half, 0), role=role)
 
 
@@ -175,7 +186,9 @@ def leg(top: float, waist: float, length: float, knee: float, hem: float, rng, r
             folds.append(leaf(centre - side * w, y + rng.uniform(-6, 6), centre + side * w * 0.5, y + rng.uniform(4, 16),
                               rng.uniform(-6, 6), rng.uniform(3, 5)))  # fmt: skip
     x = centre + rng.uniform(-10, 10)
-    folds.append(leaf(x, crotch + 30, x + rng.uniform(-6, 6), bottom - 10, rng.uniform(-6, 6), 4 + max(0, hem - 70) * 0.1))
+    folds.append(
+        leaf(x, crotch + 30, x + rng.uniform(-6, 6), bottom - 10, rng.uniform(-6, 6), 4 + max(0, hem - 70) * 0.1)
+    )
     stitch = [((centre + hem / 2, bottom - 9),), ((centre, bottom - 4), (centre - hem / 2, bottom - 9))]
     return Part(half, (centre - 52, 0, centre + 50, 0), folds, [stitch])
 

@@ -69,7 +69,11 @@ def cut(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
         hem = hem or hem_top
     if "waistband" in spec:
         waist = (spec.get("legs") or spec["skirt"])["waist"]
-        back = Part([((-waist + 4, 42),), ((0, 32), (waist - 4, 42)), ((0, 58), (-waist + 4, 42))], (-60, 0, 60, 0), role="inside")
+        back = Part(
+            [((-waist + 4, 42),), ((0, 32), (waist - 4, 42)), ((0, 58), (-waist + 4, 42))],
+            (-60, 0, 60, 0),
+            role="inside",
+        )
         parts = [back, *parts, _waistband(waist, spec["waistband"], spec)]
     return parts, hem
 
@@ -104,8 +108,13 @@ def _waistband(waist, depth, spec):
     y = 60
     curve = [((-waist - 1, y + 1),), ((-waist + 3, y - depth),), ((0, y - depth + 9), (waist - 3, y - depth)), ((waist + 1, y + 1),),
              ((0, y + 9), (-waist - 1, y + 1))]  # fmt: skip
-    lines = [[((-waist, y - 3),), ((0, y + 5), (waist, y - 3))], [((-waist + 3, y - depth + 4),), ((0, y - depth + 13), (waist - 3, y - depth + 4))]]
-    return Part(curve, (-waist, 0, waist, 0), stitches=lines, role="rib" if spec.get("weave") == "weave-fleece" else "main")
+    lines = [
+        [((-waist, y - 3),), ((0, y + 5), (waist, y - 3))],
+        [((-waist + 3, y - depth + 4),), ((0, y - depth + 13), (waist - 3, y - depth + 4))],
+    ]
+    return Part(
+        curve, (-waist, 0, waist, 0), stitches=lines, role="rib" if spec.get("weave") == "weave-fleece" else "main"
+    )
 
 
 def _leg_ends(spec, hem, foot):
@@ -134,7 +143,9 @@ def trims(spec: dict, hem: float, rng) -> str:
 
     def put(name, x, y, sx=1.0, sy=None):
         if name in book:
-            out.append(f'<g transform="translate({x:.1f} {y:.1f}) scale({sx:.2f} {sx if sy is None else sy:.2f})">{book[name]}</g>')
+            out.append(
+                f'<g transform="translate({x:.1f} {y:.1f}) scale({sx:.2f} {sx if sy is None else sy:.2f})">{book[name]}</g>'
+            )
 
     if spec.get("quilt"):
         put("quilt", 0, 166, 0.74, 1.6)
@@ -185,7 +196,9 @@ def neckband(kind: str, width: float, depth: float, thick: float) -> str:
 def choose(a: dict, spec: dict, rng) -> tuple[str, str | None]:
     """The weave of the cloth and the variant of its print."""
     weave, pattern = spec.get("weave", "plain"), a["pattern"]
-    kinds = sorted(k for k in fragments("patterns") if k.startswith({"colour-block": "block"}.get(pattern, pattern) + "-"))
+    kinds = sorted(
+        k for k in fragments("patterns") if k.startswith({"colour-block": "block"}.get(pattern, pattern) + "-")
+    )
     variant = kinds[int(rng.integers(len(kinds)))] if kinds else None
     if pattern == "texture":
         weave = {"sweater": "weave-cable", "hoodie": "weave-rib", "dress": "weave-cable", "t-shirt": "weave-rib",
