@@ -72,6 +72,7 @@ class _Host:
     def __init__(self):
         self.next_start = 0.0
         self.failures = 0
+        self.closed: tuple[str, str] | None = None  # status and reason for all that is still queued
 
     async def turn(self, pace: float) -> None:
         """Wait until this host may be asked again."""
@@ -80,9 +81,18 @@ class _Host:
             await asyncio.sleep(wait)
         self.next_start = loop.time() + pace
 
-    def hold(self, seconds: float) -> None:
-        """Ask nothing more of this host for a while."""
-        self.next_start = max(self.next_start, asyncio.get_running_loop().time() + seconds)
+    def hold(self, seconds: float, error: ImageError, limits: Limits) -> None:
+        """The server asked for a pause: keep it, or leave the host for the next run if it is too long."""
+        if seconds > limits.longest_wait:
+            self.closed = error.status, f"the host asks for {seconds:.0f} s of quiet"
+        else:
+            self.next_start = max(self.next_start, asyncio.get_running_loop().time() + seconds)
+
+    def failed(self, error: ImageError, limits: Limits) -> None:
+        """Count failures of the host, not of a file; enough of them in a row close it for this run."""
+        self.failures = self.failures + 1 if error.status in ("timeout", "reset", "unreachable", "dns_failure") else 0
+        if self.failures >= limits.give_up:
+            self.closed = error.status, f"{self.failures} failures in a row, the rest is left for the next run"
 
 
 class Fetcher:
@@ -129,14 +139,14 @@ class Fetcher:
         host = self._hosts[host_of(url)]
         headers = {"If-None-Match": etag} if etag else {}
         if since is not None:
-            headers["If-Modified-Since"] = email.utils.format_datetime(since.to_pydatetime(), usegmt=True)
+            headers["If-Modified-Since"] = email.utils.formatdate(since.timestamp(), usegmt=True)
         async with AsyncExitStack() as held:
             yield await self._attempts(url, host, headers, held)
 
     async def _attempts(self, url: httpx.URL, host: _Host, headers: dict, held: AsyncExitStack) -> Body:
         for attempt in range(self.limits.retries + 1):
-            if host.failures >= self.limits.give_up:
-                raise ImageError("unreachable", f"{host_of(url)} failed {host.failures} times in a row")
+            if host.closed:
+                raise ImageError(*host.closed)
             try:
                 async with AsyncExitStack() as stack:
                     await stack.enter_async_context(self._slots)
@@ -148,10 +158,9 @@ class Fetcher:
                 pause = self.limits.backoff * 2**attempt * (1 + self._jitter.random() / 2)
                 if error.wait is not None:
                     pause = error.wait
-                    host.hold(min(pause, self.limits.longest_wait))
-                settled = error.status not in RETRIED or error.status == "dns_failure"
-                if settled or attempt == self.limits.retries or pause > self.limits.longest_wait:
-                    host.failures = host.failures + 1 if error.status in ("timeout", "reset", "unreachable") else 0
+                    host.hold(pause, error, self.limits)
+                if error.status not in RETRIED or attempt == self.limits.retries or pause > self.limits.longest_wait:
+                    host.failed(error, self.limits)
                     raise
             await asyncio.sleep(pause)
 
@@ -249,8 +258,7 @@ class Fetcher:
             except ImageError as error:
                 if error.status in ("not_found", "gone", "forbidden", "http_error", "empty", "redirect_loop"):
                     return Robots("", AGENT)
-                settled = error.status not in RETRIED or error.status == "dns_failure"
-                if settled or attempt == self.limits.retries:
+                if error.status not in RETRIED or attempt == self.limits.retries:
                     raise
             await asyncio.sleep(self.limits.backoff * 2**attempt)
         raise AssertionError("unreachable")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageError
 
-FORMATS = ("AVIF", "WEBP", "PNG", "JPEG", "MPO", "GIF", "BMP")  # nothing that can run code or open files
+FORMATS = ("AVIF", "WEBP", "PNG", "JPEG", "GIF", "BMP")  # nothing that can run code or open files
 DECODE_SECONDS = 20
 WORKER_BYTES = 2 << 30  # a worker's data segment: a decoder that wants more is stopped, not the machine
 
@@ -236,6 +236,8 @@ def _serve(options: dict) -> None:
             answer({"width": picture.width, "height": picture.height, "phash": picture.phash}, picture.data)
         except ImageError as error:
             answer({"status": error.status, "detail": error.detail})
+        except Exception as error:  # a decoder's bug, set off by hostile bytes, is one picture's failure
+            answer({"status": "undecodable", "detail": f"{type(error).__name__}: {error}"[:120]})
         if hasattr(signal, "alarm"):
             signal.alarm(0)
 

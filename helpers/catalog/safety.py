@@ -58,7 +58,7 @@ def parse_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
         url = base.join(text) if base else httpx.URL("https:" + text if text.startswith("//") else text)
         if url.scheme and url.scheme not in ("http", "https"):
             raise ImageError("refused_scheme", f"{url.scheme}: {text[:80]}")
-        if not url.scheme or not url.raw_host:
+        if not url.scheme or not re.fullmatch(rb"[\w.:-]+", url.raw_host):
             raise ImageError("bad_url", text[:80])
         return url.copy_with(fragment=None, username=None, password=None)
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:

@@ -14,6 +14,7 @@ import pandas as pd
 from ..artefacts import whole
 from .safety import HAS_PICTURE, RETRIED
 
+SAVE_SECONDS = 2.0
 INDEX = {
     "image_key": "str",
     "status": "str",
@@ -150,7 +151,7 @@ class Ledger:
         """Take a finished row in; at most a twentieth of the time goes into saving."""
         self.rows[row["image_key"]] = {**row, "request": self._requests[row["image_key"]]}
         self._changed = True
-        if time.monotonic() - self._saved > max(2.0, 20 * self._cost):
+        if time.monotonic() - self._saved > max(SAVE_SECONDS, 20 * self._cost):
             self.save()
 
     def save(self) -> None:
