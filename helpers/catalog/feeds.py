@@ -11,7 +11,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ..artefacts import ROOT
-from .fields import clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
+from .fields import EMPTY, clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
 from .files import read_rows
 
 FEEDS = ROOT / "data" / "feeds"
@@ -220,7 +220,9 @@ def _reject(spec, about, row, field, value, reason) -> dict:
 
 def _first(spec: FeedSpec, field: str, row: dict[str, str]) -> str:
     """Raw text of the first source of a field that holds anything."""
-    return next((text for source in spec.fields.get(field, ()) if clean_text(text := source.read(row))), "")
+    return next(
+        (text for source in spec.fields.get(field, ()) if (text := source.read(row)).strip().lower() not in EMPTY), ""
+    )
 
 
 def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Counter):

@@ -25,6 +25,7 @@ _DISCOUNT = re.compile(
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.S)
 _BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|tr|h[1-6])\b[^<>]*>", re.I)
 _SCRIPT = re.compile(r"<(script|style)\b[^<>]*>[^<]*</\1\s*>", re.I)
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
 _BARE_ENTITY = re.compile(r"&(percnt|amp|nbsp|quot|apos|lt|gt|reg|trade|deg)(?![\w;])")
 _URL_START = re.compile(r"(?:^|[\s,;|'\"\[\]<>]+)(?=(?:https?:)?//[^/\s])", re.I)
 _SCHEME = re.compile(r"(?:https?|ftp|file|data|s3|gs):", re.I)
@@ -46,9 +47,10 @@ def clean_text(value) -> str:
     previous = None
     while text != previous:  # entities may hide tags, and tags may hide entities
         previous = text
-        text = html.unescape(_BARE_ENTITY.sub(r"&\1;", text))
-        text = _TAG.sub("", _BREAK.sub(" ", _SCRIPT.sub(" ", text)))
-        text = " ".join(re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+", " ", text).split())
+        if "&" in text or "<" in text:
+            text = html.unescape(_BARE_ENTITY.sub(r"&\1;", text))
+            text = _TAG.sub("", _BREAK.sub(" ", _SCRIPT.sub(" ", text)))
+        text = " ".join(_UNSEEN.sub(" ", text).split())
     return "" if text.lower() in EMPTY else text
 
 

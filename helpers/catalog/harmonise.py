@@ -17,13 +17,14 @@ CATALOG_COLUMNS = [
 ]  # fmt: skip
 MERGED_COLUMNS = ["image_key", "merged_into", "platform", "source_file", "source_row", "title", "reason"]
 ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd", "gender"]
+_BREAKS = re.compile(r"[\W_]+")
 # what follows these says what a garment has or is for, not what it is
 _HEAD = re.compile(r"\s(?:in|with|for|by|from|made|featuring|and matching)\s|\s[-–]\s|[|(,:]|\sw/", re.I)
 
 
 def _normal(text: str) -> str:
     """Lower case words between single spaces, apostrophes dropped."""
-    return re.sub(r"[\W_]+", " ", re.sub(r"['’]", "", str(text).lower())).strip()
+    return _BREAKS.sub(" ", text.lower().replace("'", "").replace("’", "")).strip()
 
 
 class Terms:
@@ -31,21 +32,25 @@ class Terms:
 
     def __init__(self, section: dict[str, list[str]]):
         self.labels = list(section)
-        self._label = {_normal(term): label for label, terms in section.items() for term in [label, *terms]}
-        longest = sorted(self._label, key=lambda term: (-len(term), term))
-        self._regex = re.compile(rf"\b({'|'.join(map(re.escape, longest))})(?:e?s)?\b")
+        terms = {_normal(term): label for label, terms in section.items() for term in [label, *terms]}
+        self._label = {term + ending: label for ending in ("es", "s", "") for term, label in terms.items()}
+        self._longest = max(len(term.split()) for term in terms)
 
     def exact(self, text: str) -> str | None:
         """Label of a text that is nothing but one term."""
-        words = _normal(text)
-        return next(
-            (self._label[w] for w in (words, words.removesuffix("s"), words.removesuffix("es")) if w in self._label),
-            None,
-        )
+        return self._label.get(_normal(text))
 
     def find(self, text: str) -> list[str]:
         """Labels of all terms in a text, in order."""
-        return [self._label[found[1]] for found in self._regex.finditer(_normal(text))]
+        words, found, at = _normal(text).split(), [], 0
+        while at < len(words):
+            for end in range(min(at + self._longest, len(words)), at, -1):
+                label = self._label.get(" ".join(words[at:end]))
+                if label:
+                    found.append(label)
+                    break
+            at = end if label else at + 1
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,10 @@ def category_of(title: str, category: str = "", description: str = "", vocabular
     if own:
         return own
     head = _HEAD.split(title, maxsplit=1)[0]
-    for found in (terms.find(head)[-1:], terms.find(title)[:1], terms.find(category)[-1:], terms.find(description)[:1]):
+    for text, place in ((head, -1), (title, 0), (category, -1), (description, 0)):
+        found = terms.find(text)
         if found:
-            return found[0]
+            return found[place]
     return "other"
 
 
