@@ -1,6 +1,6 @@
 """Chapter 02: who rated what, real or simulated, and how it is split."""
 
-from helpers.interactions.loading import load_interactions, load_items, load_market, save_market, save_vectors
+from helpers.interactions.loading import load_interactions, load_items, load_market, save_market
 from helpers.interactions.market import Market
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
 from helpers.interactions.shoppers import simulate_market
@@ -19,7 +19,6 @@ __all__ = [
     "load_items",
     "load_market",
     "save_market",
-    "save_vectors",
     "simulate_market",
     "temporal",
     "warm",

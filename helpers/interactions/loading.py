@@ -1,23 +1,11 @@
 """What chapter 02 leaves on disk, and how later chapters take it up."""
 
-import json
-
-import numpy as np
 import pandas as pd
-from safetensors.numpy import load_file, save_file
 
-from helpers.artefacts import data_dir, require, whole, write_json, write_parquet
+from helpers.artefacts import data_dir, require, write_parquet
+from helpers.embeddings import item_vectors, load_embeddings
 from helpers.interactions.market import Market
 from helpers.interactions.matrix import ItemFeatures
-
-
-def save_vectors(profile: str, image: np.ndarray, text: np.ndarray, encoder: str) -> None:
-    """Write embeddings.safetensors (`image`, `text` (n_items, d) float32, catalogue rows) and embeddings.json."""
-    with whole(data_dir(profile) / "embeddings.safetensors") as aside:
-        save_file(
-            {"image": np.ascontiguousarray(image, np.float32), "text": np.ascontiguousarray(text, np.float32)}, aside
-        )
-    write_json({"encoder": encoder, "n_items": len(image)}, data_dir(profile) / "embeddings.json")
 
 
 def load_items(profile: str) -> ItemFeatures:
@@ -31,14 +19,15 @@ def load_items(profile: str) -> ItemFeatures:
         If the catalogue has changed since it was encoded.
     """
     catalog = pd.read_parquet(require(profile, "catalog.parquet", "01"))
-    halves = load_file(require(profile, "embeddings.safetensors", "02"))
-    head = json.loads(require(profile, "embeddings.json", "02").read_text(encoding="utf-8"))
-    if len(halves["image"]) != len(catalog):
+    for name in ("embeddings.safetensors", "embeddings.json"):
+        require(profile, name, "02")
+    image, text, told = load_embeddings(data_dir(profile))
+    if len(image) != len(catalog):
         raise ValueError(
-            f"{len(halves['image'])} encoded items but {len(catalog)} in the catalogue: it changed since chapter 02. "
+            f"{len(image)} encoded items but {len(catalog)} in the catalogue: it changed since chapter 02. "
             f"Run:  course run --profile {profile} --only 02"
         )
-    return ItemFeatures(np.concatenate([halves["image"], halves["text"]], axis=1), catalog, head["encoder"])
+    return ItemFeatures(item_vectors(image, text), catalog, f"{told['encoder']} {told['hash']}")
 
 
 def save_market(profile: str, market: Market) -> None:
