@@ -109,7 +109,9 @@ def average_precision(hits, n_relevant, k, divide="min"):
     """
     if divide not in ("min", "relevant"):
         raise ValueError(f"divide must be 'min' or 'relevant', not {divide!r}")
-    at_hits = (np.cumsum(hits, axis=1) / np.arange(1, k + 1) * hits).sum(axis=1)
+    users, places = np.nonzero(hits)  # row by row: a hit's number less its row's first is its number in the row
+    nth = np.arange(1, len(users) + 1) - np.concatenate([[0], np.cumsum(hits.sum(axis=1))])[users]
+    at_hits = np.bincount(users, nth / (places + 1), minlength=len(hits))
     return at_hits / (np.minimum(n_relevant, k) if divide == "min" else n_relevant)
 
 
