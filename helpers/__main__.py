@@ -53,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     feed.add_argument("action", choices=["check", "draft"])
     feed.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
 
+    refresh = command("refresh", _refresh, "run the sample profile and store its outputs in the notebooks")
+    refresh.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
+
     command("doctor", _doctor, "what the course needs of this machine, and whether it is there")
     return parser
 
@@ -111,6 +114,13 @@ def _feed(arguments) -> int:
         raise ValueError("course feed check takes SPEC and FILE")
     print(catalog.check_feed(*arguments.files))
     return 0
+
+
+def _refresh(arguments) -> None:
+    from helpers.report.refresh import refresh
+
+    changed = refresh([arguments.only] if arguments.only else list(CHAPTERS), _say)
+    print(f"stored anew: {', '.join(changed)}" if changed else "nothing changed")
 
 
 def _doctor(arguments) -> None:
