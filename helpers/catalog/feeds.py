@@ -21,8 +21,8 @@ FieldName = Literal[
 ]  # fmt: skip
 PRODUCT_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "currency", "rating", "n_reviews", "image_urls", "sizes", "in_stock", "style", "images_unclaimed", "source_file",
-    "source_row",
+    "currency", "rating", "n_reviews", "image_urls", "sizes", "in_stock", "style", "trust_category",
+    "images_unclaimed", "source_file", "source_row",
 ]  # fmt: skip
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
 
@@ -81,7 +81,7 @@ class Source(_Model):
             text = (found[1] if found.re.groups else found[0]) or "" if found else ""
         if not text.strip():
             return ""
-        text += " " + row.get(self.plus, "") if self.plus else ""
+        text += " " + row.get(self.plus, "").strip().lower() if self.plus else ""
         return self.template.replace("{}", text.strip())
 
 
@@ -114,6 +114,7 @@ class FeedSpec(_Model):
     image_owner: Owner | None = None
     image_files: bool = False
     split_sentences: bool = False
+    trust_category: bool = False
     extra_cells: Literal["reject", "join_last"] = "reject"
 
     @model_validator(mode="after")
@@ -251,6 +252,7 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     sizes, in_stock = parse_sizes(raw.get("sizes"))
     product = {name: text.get(name, "") for name in ("title", "brand", "category", "gender", "colour", "style")}
     product |= counts | {"platform": spec.platform, "image_urls": images, "sizes": sizes, "in_stock": in_stock}
+    product["trust_category"] = spec.trust_category
     product |= {"description": re.sub(r"(^|[\s.])#(?=\S)", r"\1", description).strip()}
     product |= {"price": price.amount if price else float("nan"), "currency": price.currency if price else ""}
     product["product_id"] = _slug(text.get("product_id", "")) or _content_id(product)
@@ -259,7 +261,7 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
 
 
 def _slug(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", re.sub(r"^(\d+)\.0+$", r"\1", text)).strip("-._").lower()
+    return re.sub(r"[^\w.-]+", "-", re.sub(r"^(\d+)\.0+$", r"\1", text)).strip("-._")
 
 
 def _content_id(product: dict) -> str:

@@ -102,7 +102,7 @@ def parse_rating(value) -> float | None:
     if not found:
         return None
     stars = float(found[1].replace(",", ".")) * (5 / float(found[2]) if found[2] and float(found[2]) else 1)
-    return round(stars, 3) if stars <= 5 else None
+    return round(stars, 3) if 0 < stars <= 5 else None  # no stars is no rating
 
 
 def parse_sizes(value) -> tuple[list[str], bool | None]:

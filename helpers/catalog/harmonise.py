@@ -59,6 +59,7 @@ class Vocabulary:
 
     categories: Terms
     colours: Terms
+    shades: Terms
     genders: Terms
     patterns: Terms
     styles: Terms
@@ -70,37 +71,48 @@ class Vocabulary:
 def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabulary:
     """Vocabulary of a YAML file with the sections of data/vocabulary.yaml."""
     loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    names = ("categories", "colours", "genders", "patterns", "styles")
-    rates = loaded["rates"]
-    return Vocabulary(*(Terms(loaded[name]) for name in names), rates["usd"], str(rates["date"]))
+    rates, colours = loaded["rates"], loaded["colours"]
+    shades = {label: terms + loaded["shades"].get(label, []) for label, terms in colours.items()}
+    sections = [loaded["categories"], colours, shades, *(loaded[name] for name in ("genders", "patterns", "styles"))]
+    return Vocabulary(*map(Terms, sections), rates["usd"], str(rates["date"]))
 
 
-def category_of(title: str, category: str = "", description: str = "", vocabulary: Vocabulary | None = None) -> str:
-    """A garment's category: the shop's own if it is a word of ours, else the title's head noun, else looser signs.
+def category_of(title: str, category: str = "", description: str = "", trusted: bool = False, vocabulary=None) -> str:
+    """A garment's category: the title's head noun, else looser signs; the shop's own word first if it is `trusted`.
 
     "other" if nothing names a thing.
     """
     terms = (vocabulary or load_vocabulary()).categories
-    own = terms.exact(category) if category else None
-    if own:
+    own = terms.exact(category)
+    if trusted and own:
         return own
     head = _HEAD.split(title, maxsplit=1)[0]
     for text, place in ((head, -1), (title, 0), (category, -1), (description, 0)):
-        found = terms.find(text)
+        found = [label for label in terms.find(text) if label != "-"]
         if found:
             return found[place]
     return "other"
 
 
-def colour_of(colour: str, title: str = "", vocabulary: Vocabulary | None = None) -> str:
-    """A palette colour: the first named in `colour`, else in the title (after " in " first); three make multi."""
-    terms = (vocabulary or load_vocabulary()).colours
-    after = title.lower().rpartition(" in ")[2] if " in " in title.lower() else ""
-    for text in (colour, after, title):
-        found = list(dict.fromkeys(terms.find(text)))
-        named = [name for name in found if name != "multi"]  # "striped" is a colour only where nothing better is said
-        if named or (found and text is colour):
-            return named[0] if 1 <= len(named) <= 2 else "multi"
+def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) -> str:
+    """A palette colour: the first named in `colour`, else in the title (after " in " first), the brand's name apart.
+
+    Three colours in a short text, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
+    """
+    vocabulary, name = vocabulary or load_vocabulary(), _normal(brand) + " "
+    text = _normal(colour).removeprefix(name)
+    found = list(dict.fromkeys(vocabulary.shades.find(text)))
+    plain = [label for label in found if label != "multi"]
+    slug = colour.count("-") > 2 and " " not in colour  # "brand-men-navy--white-striped-…": the first is the garment's
+    if plain and (len(plain) < 3 or slug):
+        return plain[0]
+    if plain or (found and len(text.split()) < 3):
+        return "multi"
+    title = _normal(title).removeprefix(name)
+    for words in (title.rpartition(" in ")[2] if " in " in title else "", title):
+        found = [label for label in vocabulary.colours.find(words) if label != "multi"]
+        if found:
+            return found[0]
     return "unknown"
 
 
@@ -109,6 +121,7 @@ def gender_of(gender: str, title: str = "", vocabulary: Vocabulary | None = None
     terms = (vocabulary or load_vocabulary()).genders
     words = [terms.exact(word) for word in _normal(title).split() if len(word) > 2]
     named = list(dict.fromkeys(word for word in words if word))
+    named = [word for word in named if word != "kids"] or named  # "Kids Girls": girls
     from_title = "unisex" if {"men", "women"} <= set(named) else (named or ["unknown"])[0]
     return terms.exact(gender) or (terms.find(gender) or [from_title])[0]
 
@@ -134,12 +147,13 @@ def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFr
     vocabulary = vocabulary or load_vocabulary()
     frames = [products] if isinstance(products, pd.DataFrame) else list(products)
     rows = pd.concat(frames, ignore_index=True)
-    title, colour, gender = rows["title"], rows["colour"], rows["gender"]
-    rows["category"] = [
-        category_of(*texts, vocabulary) for texts in zip(title, rows["category"], rows["description"], strict=True)
-    ]
-    rows["colour"] = [colour_of(*texts, vocabulary) for texts in zip(colour, title, strict=True)]
-    rows["gender"] = [gender_of(*texts, vocabulary) for texts in zip(gender, title, strict=True)]
+    columns = {
+        "category": (category_of, ["title", "category", "description", "trust_category"]),
+        "colour": (colour_of, ["colour", "title", "brand"]),
+        "gender": (gender_of, ["gender", "title"]),
+    }
+    for name, (rule, given) in columns.items():
+        rows[name] = [rule(*values, vocabulary=vocabulary) for values in zip(*(rows[c] for c in given), strict=True)]
     rows["price_usd"] = (rows["price"] * rows["currency"].map(vocabulary.usd).astype(float)).round(2)
     rows["merged_into"] = _canonical_keys(rows)
     again = rows["merged_into"].duplicated()
