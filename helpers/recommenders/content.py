@@ -1,0 +1,123 @@
+"""Content-based filtering: a shopper is the mean of what they liked, an item scores by its cosine with that."""
+
+import numpy as np
+
+from helpers.recommenders.base import Recommender
+from helpers.recommenders.features import history_vectors, liked_only, ridge, standard_log_price, unit, with_one
+
+
+class Content(Recommender):
+    """Cosine between the mean vector of liked items, v_u = (1/|L_u|) Σ s_j, and each item: score(j) = cos(v_u, s_j).
+
+    Parameters
+    ----------
+    weighting : "mean" (liked items alike: the formula above) or "rating" (all rated items, weighted by rating - 3)
+    n_centroids : tastes per shopper; with more than one, an item scores by the taste it is nearest to
+    image_weight : None for the cosine of the whole vectors, else w in w cos(images) + (1 - w) cos(texts)
+    price_weight : how much a distance in log price (standard deviations) from the history's mean takes off the score
+    diversity : 0 ranks by score; towards 1, `recommend` avoids near-copies of what it already chose (MMR: Carbonell
+        and Goldstein 1998, "The use of MMR, diversity-based reranking")
+    """
+
+    handles_cold_items = True
+
+    def __init__(self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0):
+        if weighting not in ("mean", "rating"):
+            raise ValueError(f"weighting must be 'mean' or 'rating', not {weighting!r}")
+        if not 0 <= diversity < 1:
+            raise ValueError(f"diversity must lie in 0 to 1, 1 excluded, not {diversity}")
+        self.weighting, self.n_centroids, self.image_weight = weighting, n_centroids, image_weight
+        self.price_weight, self.diversity = price_weight, diversity
+
+    def recommend(self, histories, k, candidates=None, exclude_seen=True):
+        """As in `Recommender`; with `diversity`, the first item is the best and each next the best compromise."""
+        if not self.diversity:
+            return super().recommend(histories, k, candidates, exclude_seen)
+        ids, scores = super().recommend(histories, 5 * k, candidates, exclude_seen)
+        chosen = np.full((len(ids), k), -1, dtype=np.int64)
+        best = np.full((len(ids), k), -np.inf, dtype=np.float32)
+        for row in range(len(ids)):
+            order = mmr(scores[row], unit(self.vectors_[ids[row]]), k, self.diversity)
+            chosen[row, : len(order)], best[row, : len(order)] = ids[row, order], scores[row, order]
+        return chosen, best
+
+    def _fit(self, train, items, validate):
+        if items is None:
+            raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
+        self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
+        if self.price_weight:
+            self.price_ = standard_log_price(items.frame)
+            self.price_guess_ = ridge(self.vectors_, self.price_[:, None])
+
+    def _weights(self, histories):
+        """Weight of each history item for each shopper, csr (n_users, n_history_items); items without vector: none."""
+        weights = liked_only(histories.ratings)
+        if self.weighting == "rating":
+            weights = histories.ratings.copy()
+            weights.data = weights.data - 3.0
+        known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
+        weights = weights.multiply(known[None, :]).tocsr()
+        weights.eliminate_zeros()
+        return weights
+
+    def _usable(self, histories):
+        return np.diff(self._weights(histories).indptr) > 0
+
+    def _score(self, histories):
+        vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
+        if self.n_centroids > 1:
+            scores = self._nearest_taste(weights, vectors)
+        else:
+            total = np.maximum(np.abs(weights).sum(axis=1), 1e-12).reshape(-1, 1)
+            scores = self._cosine(np.asarray(weights @ vectors / total, dtype=np.float32))
+        if self.price_weight:
+            inside = histories.columns >= 0
+            price = np.where(inside, self.price_[histories.columns], (with_one(vectors) @ self.price_guess_)[:, 0])
+            liked = np.abs(weights)
+            usual = (liked @ price) / np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1e-12)
+            scores = scores - self.price_weight * np.abs(usual[:, None] - self.price_[None])
+        return scores.astype(np.float32)
+
+    def _cosine(self, users):
+        """Cosine of (n, d) user vectors with every item, halves fused as `image_weight` says: (n, n_items)."""
+        if self.image_weight is None:
+            return unit(users) @ unit(self.vectors_).T
+        half = users.shape[1] // 2
+        image = unit(users[:, :half]) @ unit(self.vectors_[:, :half]).T
+        text = unit(users[:, half:]) @ unit(self.vectors_[:, half:]).T
+        return self.image_weight * image + (1 - self.image_weight) * text
+
+    def _nearest_taste(self, weights, vectors):
+        scores = np.empty((weights.shape[0], self.n_items_), dtype=np.float32)
+        for row in range(weights.shape[0]):
+            cells = slice(*weights.indptr[row : row + 2])
+            centres = tastes(vectors[weights.indices[cells]], weights.data[cells], self.n_centroids)
+            scores[row] = self._cosine(centres).max(axis=0)
+        return scores
+
+
+def tastes(vectors, weights, n, rounds=10):
+    """Weighted spherical k-means of (m, d) vectors: at most `n` centres, started from items far apart."""
+    rows = unit(vectors)
+    centres = rows[:1]
+    while len(centres) < min(n, len(rows)):
+        centres = np.concatenate([centres, rows[[np.argmin((rows @ centres.T).max(axis=1))]]])
+    for _ in range(rounds):
+        nearest = np.argmax(rows @ centres.T, axis=1)
+        mine = (nearest[None, :] == np.arange(len(centres))[:, None]) * weights[None, :]
+        centres = np.where(mine.any(axis=1)[:, None], unit(mine @ rows), centres)
+    return centres.astype(np.float32)
+
+
+def mmr(scores, vectors, k, diversity):
+    """Maximal marginal relevance: positions of up to `k` of the finite `scores`, in order of choice.
+
+    Each choice maximises (1 - diversity) score - diversity · (largest cosine with those chosen before).
+    """
+    left = list(np.flatnonzero(np.isfinite(scores)))
+    chosen = left[:1]
+    left = left[1:]
+    while left and len(chosen) < k:
+        copies = (vectors[left] @ vectors[chosen].T).max(axis=1)
+        chosen.append(left.pop(int(np.argmax((1 - diversity) * scores[left] - diversity * copies))))
+    return chosen

@@ -1,0 +1,86 @@
+"""What the content methods read of an item besides its vector, known or guessed from the vector."""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from helpers.interactions.matrix import Histories, ItemFeatures
+from helpers.recommenders.base import LIKED
+
+PRICE_KNOTS = np.linspace(-2.0, 2.0, 6)  # in standard deviations of log price
+SIDE_COLUMNS = ("category", "colour", "gender", "platform")
+
+
+def standard_log_price(frame: pd.DataFrame) -> np.ndarray:
+    """Log of `price_usd` in standard deviations from its mean, (n_items,) float32; an unknown price is the mean, 0."""
+    price = pd.to_numeric(frame["price_usd"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    logs = np.log(np.where(price > 0, price, np.nan))
+    if np.isnan(logs).all():
+        return np.zeros(len(frame), np.float32)
+    return np.nan_to_num((logs - np.nanmean(logs)) / (np.nanstd(logs) + 1e-6)).astype(np.float32)
+
+
+def side_features(items: ItemFeatures) -> np.ndarray:
+    """Category, colour, gender and platform as indicators, price as six smooth bumps: (n_items, s) float32.
+
+    A missing value leaves zeros. Columns that the frame lacks are skipped.
+    """
+    parts = [
+        pd.get_dummies(items.frame[column]).to_numpy(np.float32)
+        for column in SIDE_COLUMNS
+        if column in items.frame and items.frame[column].nunique() > 1
+    ]
+    if "price_usd" in items.frame:
+        parts.append(np.exp(-0.5 * ((standard_log_price(items.frame)[:, None] - PRICE_KNOTS) / 0.5) ** 2))
+    return np.concatenate([np.zeros((len(items.frame), 0)), *parts], axis=1).astype(np.float32)
+
+
+def with_one(vectors: np.ndarray) -> np.ndarray:
+    """Vectors with a column of ones, so that a linear map has an intercept."""
+    return np.concatenate([vectors, np.ones((len(vectors), 1), np.float32)], axis=1)
+
+
+def ridge(vectors: np.ndarray, targets: np.ndarray, reg: float = 1.0) -> np.ndarray:
+    """Weights (d + 1, s) float32 that guess `targets` from `vectors`: argmin ||[V 1] W - T||² + reg ||W||²."""
+    V = with_one(vectors).astype(np.float64)
+    return np.linalg.solve(V.T @ V + reg * np.eye(V.shape[1]), V.T @ targets).astype(np.float32)
+
+
+def principal_axes(vectors: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) and the `n` strongest axes (d, n), scaled so that coordinates along the first have variance 1."""
+    mean = vectors.mean(axis=0)
+    _, strength, axes = np.linalg.svd(vectors - mean, full_matrices=False)
+    axes = axes[:n] * np.sign(axes[:n].sum(axis=1, keepdims=True) + 1e-12)  # the sign of an axis is arbitrary: fix it
+    scale = np.sqrt(len(vectors)) / max(float(strength[0]), 1e-6)
+    return mean.astype(np.float32), (axes.T * scale).astype(np.float32)
+
+
+def history_vectors(histories: Histories, vectors: np.ndarray) -> np.ndarray:
+    """Vector of each history item, (n_history_items, d): its own, or else the catalogue's; unknown items get zeros."""
+    if histories.vectors is not None:
+        if histories.vectors.shape[1] != vectors.shape[1]:
+            raise ValueError(
+                f"history vectors have {histories.vectors.shape[1]} numbers, the catalogue's {vectors.shape[1]}: "
+                "encode both with the same encoder"
+            )
+        return histories.vectors
+    return np.where(histories.columns[:, None] >= 0, vectors[histories.columns], 0)
+
+
+def catalogue_or_guess(histories: Histories, known: np.ndarray, guess: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Side features of each history item: the catalogue's own, or guessed from the vector by `guess` (see `ridge`)."""
+    inside = histories.columns[:, None] >= 0
+    return np.where(inside, known[histories.columns], with_one(vectors) @ guess).astype(np.float32)
+
+
+def liked_only(ratings: sp.csr_matrix) -> sp.csr_matrix:
+    """1 for each rating of at least `LIKED`, nothing else; float32."""
+    liked = ratings.copy()
+    liked.data = (liked.data >= LIKED).astype(np.float32)
+    liked.eliminate_zeros()
+    return liked
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Rows scaled to length 1; rows of zeros stay zeros."""
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
