@@ -1,22 +1,17 @@
-"""From image addresses, or a folder or tar of photos, to a store of standardised pictures: one status row an image."""
+"""From image addresses to a store of standardised pictures: many hosts at once, one status row an image."""
 
 import asyncio
-import tarfile
 from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from .fetching import Fetcher, Limits
-from .pictures import ImageError, Picture, Standardiser
+from .pictures import ImageError, Standardiser
 from .safety import HAS_PICTURE, RETRIED, host_of, parse_url
 from .store import Ledger, Store, digest
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp")
 
 
 def fetch_images(
@@ -32,6 +27,7 @@ def fetch_images(
     refresh: bool = False,
     ssl_context=None,
     storage_options: dict | None = None,
+    index: str = "images.parquet",
 ) -> pd.DataFrame:
     """Fetch a picture for each product: the first of its `image_urls` that gives one.
 
@@ -59,6 +55,10 @@ def fetch_images(
         Ask again, conditionally, for pictures that are there.
     ssl_context : ssl.SSLContext, optional
         For hosts with a certificate authority of their own.
+    storage_options : dict, optional
+        For the file system of `dest`, as in pandas.
+    index : str
+        The index's name in `dest`. An engine that maps this function over partitions gives each its own.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def fetch_images(
         "ok" or "duplicate" there is an `image_path`, relative to `dest`. No bad image raises.
     """
     limits = limits or Limits()
-    store = Store(dest, storage_options)
+    store = Store(dest, storage_options, index)
     links = {key: _links(urls) for key, urls in zip(catalog["image_key"], catalog["image_urls"], strict=True)}
     around = digest(sorted(allow), sorted(resolve or {}), limits.bytes, limits.pixels)
     ledger = Ledger(store, {k: f"{digest(urls, size, format)}-{around}" for k, urls in links.items()}, refresh)
@@ -145,7 +145,7 @@ class _Harvest:
             try:
                 host = host_of(parse_url(link))
             except ImageError as error:
-                tried.append((error, link))
+                tried.append((error, link, ""))
                 continue
             self.queues[host].append((key, link))
             if self.takers[host] < self.limits.per_host:
@@ -153,16 +153,20 @@ class _Harvest:
                 self.group.create_task(self.take(host))
             return
         passing = [failure for failure in tried if failure[0].status in RETRIED]
-        error, link = (passing or tried or [(ImageError("no_url", "the feed names no image"), "")])[0]
-        self.settle(key, link, {"status": error.status, "detail": error.detail})
+        known = self.ledger.known.get(key, {})
+        if passing and known.get("status") in HAS_PICTURE and known["source_url"] in self.jobs[key]:
+            return self.settle(key, known["source_url"], known["host"], known)  # a refresh that failed loses nothing
+        nothing = ImageError("no_url", "the feed names no image"), "", ""
+        error, link, host = (passing or tried or [nothing])[0]
+        self.settle(key, link, host, {"status": error.status, "detail": error.detail})
 
     async def take(self, host: str) -> None:
         while self.queues[host]:
             key, link = self.queues[host].popleft()
             try:
-                self.settle(key, link, await self.once(key, link))
+                self.settle(key, link, host, await self.once(key, link))
             except ImageError as error:
-                self.failures[key].append((error, link))
+                self.failures[key].append((error, link, host))
                 self.next_link(key)
         self.takers[host] -= 1
 
@@ -180,131 +184,16 @@ class _Harvest:
             if body.data is None:
                 return known
             picture = await loop.run_in_executor(self.decoders, self.standardise, body.data)
-            row = describe(picture, self.standardise.format) | {"bytes": len(body.data), "etag": body.etag}
+            row = picture.row(self.standardise.format) | {"bytes": len(body.data), "etag": body.etag}
             await loop.run_in_executor(
                 self.writers, self.ledger.store.keep, row["image_path"], picture.data, self.present
             )
         return row
 
-    def settle(self, key: str, link: str, row: dict) -> None:
-        host = ""
-        if link:
-            try:
-                host = host_of(parse_url(link))
-            except ImageError:
-                pass
-        now = pd.Timestamp.now("UTC")
-        self.ledger.add({**row, "image_key": key, "host": host, "source_url": link, "fetched": now})
+    def settle(self, key: str, link: str, host: str, row: dict) -> None:
+        self.ledger.add({**row, "image_key": key, "host": host, "source_url": link, "fetched": pd.Timestamp.now("UTC")})
         self.failures.pop(key, None)
         self.progress.update()
-
-
-def describe(picture: Picture, format: str) -> dict:
-    """The index's columns that a picture itself decides."""
-    name = f"images/{picture.sha256}.{format.lower()}"
-    size = {"width": picture.width, "height": picture.height}
-    return {"status": "ok", "image_path": name, "sha256": picture.sha256, "phash": picture.phash, **size}
-
-
-def import_photos(
-    catalog: pd.DataFrame,
-    archive,
-    dest,
-    *,
-    limits: Limits | None = None,
-    size: int = 256,
-    format: str = "WEBP",
-    workers: int | None = None,
-    storage_options: dict | None = None,
-) -> pd.DataFrame:
-    """Standardise photos that are here already: a folder or a tar of images named by `product_id`.
-
-    Nothing is unpacked to disk: a tar's members are read in memory, links in tars and folders are left alone. Rows,
-    store and index are those of `fetch_images`; a product without photo is `not_found`.
-
-    Parameters
-    ----------
-    catalog : DataFrame
-        Columns image_key and product_id.
-    archive : path
-        Folder (searched with its subfolders), or tar, compressed or not.
-    dest, limits, size, format, workers, storage_options
-        As in `fetch_images`; of the limits, `bytes` and `pixels` count.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder or tar.
-    """
-    limits, archive, store = limits or Limits(), Path(archive), Store(dest, storage_options)
-    if not archive.exists():
-        raise FileNotFoundError(f"{archive}: no such folder or tar of photos")
-    wanted = dict(zip(catalog["product_id"].astype(str), catalog["image_key"], strict=True))
-    if len(wanted) < len(catalog):
-        raise ValueError("product_id repeats in the catalogue: import one platform's photos at a time")
-    recipe = digest(archive.name, archive.stat().st_size if archive.is_file() else "", size, format)
-    ledger = Ledger(store, {key: f"{recipe}-{digest(limits.bytes, limits.pixels)}" for key in wanted.values()})
-    missing = {stem: key for stem, key in wanted.items() if key not in ledger.settled}
-    if not missing:
-        return ledger.result()
-    options = {"size": size, "format": format, "max_pixels": limits.pixels}
-    with Standardiser(workers, **options) as standardise, ThreadPoolExecutor(standardise.workers + 1) as pool:
-        load = partial(_load_photo, store=store, standardise=standardise, present=store.names(), cap=limits.bytes)
-        try:
-            with tqdm(total=len(missing), unit="image", disable=None) as progress:
-                for stem, row in _ahead(pool, load, _photos(archive, set(missing), limits.bytes)):
-                    ledger.add({**row, "image_key": missing.pop(stem), "fetched": pd.Timestamp.now("UTC")})
-                    progress.update()
-            for key in missing.values():
-                detail = f"no photo of that name in {archive.name}"
-                ledger.add(
-                    {"image_key": key, "status": "not_found", "detail": detail, "fetched": pd.Timestamp.now("UTC")}
-                )
-        finally:
-            ledger.save()
-    return ledger.result()
-
-
-def _photos(archive: Path, stems: set[str], cap: int):
-    """Yield (stem, name, bytes) of the first photo for each wanted stem; at most `cap` + 1 bytes of each."""
-    if archive.is_dir():
-        for path in sorted(archive.rglob("*")):
-            if path.suffix.lower() in _SUFFIXES and path.stem in stems and path.is_file():
-                stems.discard(path.stem)
-                with path.open("rb") as file:
-                    yield path.stem, path.relative_to(archive).as_posix(), file.read(cap + 1)
-        return
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            path = PurePosixPath(member.name)
-            if path.suffix.lower() in _SUFFIXES and path.stem in stems and member.isreg():
-                stems.discard(path.stem)
-                yield path.stem, f"{archive.name}/{member.name}", tar.extractfile(member).read(cap + 1)
-
-
-def _load_photo(photo: tuple, store: Store, standardise: Standardiser, present: set, cap: int) -> tuple[str, dict]:
-    stem, name, data = photo
-    row = {"source_url": name, "bytes": len(data)}
-    try:
-        if len(data) > cap:
-            raise ImageError("too_large", f"more than {cap} bytes")
-        picture = standardise(data)
-        row |= describe(picture, standardise.format)
-        store.keep(row["image_path"], picture.data, present)
-    except ImageError as error:
-        row |= {"status": error.status, "detail": error.detail}
-    return stem, row
-
-
-def _ahead(pool: ThreadPoolExecutor, function, items, window: int = 64):
-    """Results in order, with at most `window` items in memory."""
-    pending = deque()
-    for item in items:
-        pending.append(pool.submit(function, item))
-        if len(pending) >= window:
-            yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def near_duplicates(index: pd.DataFrame, distance: int = 4) -> pd.DataFrame:

@@ -45,9 +45,12 @@ class Store:
         A folder, or `s3://bucket/prefix`, `gs://…`, `memory://…`.
     storage_options : dict, optional
         For the file system, as in pandas.
+    index : str
+        The index's name.
     """
 
-    def __init__(self, dest, storage_options: dict | None = None):
+    def __init__(self, dest, storage_options: dict | None = None, index: str = "images.parquet"):
+        self.index_name = index
         self.fs, self.root = fsspec.core.url_to_fs(str(dest), **(storage_options or {}))
         self.root = self.root.rstrip("/")
         self._lock = threading.Lock()
@@ -88,7 +91,7 @@ class Store:
 
     def index(self) -> pd.DataFrame:
         """The index, or an empty one."""
-        path = f"{self.root}/images.parquet"
+        path = f"{self.root}/{self.index_name}"
         if not self.fs.exists(path):
             return tidy([])
         return pd.read_parquet(io.BytesIO(self.fs.cat_file(path))).reindex(columns=list(INDEX))
@@ -97,7 +100,7 @@ class Store:
         """Write the index whole."""
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False, compression="zstd")
-        self.write("images.parquet", buffer.getvalue())
+        self.write(self.index_name, buffer.getvalue())
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:
