@@ -71,9 +71,8 @@ class Vocabulary:
 def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabulary:
     """Vocabulary of a YAML file with the sections of data/vocabulary.yaml."""
     loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    rates, colours = loaded["rates"], loaded["colours"]
-    shades = {label: terms + loaded["shades"].get(label, []) for label, terms in colours.items()}
-    sections = [loaded["categories"], colours, shades, *(loaded[name] for name in ("genders", "patterns", "styles"))]
+    rates = loaded["rates"]
+    sections = [loaded[name] for name in ("categories", "colours", "shades", "genders", "patterns", "styles")]
     return Vocabulary(*map(Terms, sections), rates["usd"], str(rates["date"]))
 
 
@@ -87,7 +86,8 @@ def category_of(title: str, category: str = "", description: str = "", trusted: 
     if trusted and own:
         return own
     head = _HEAD.split(title, maxsplit=1)[0]
-    for text, place in ((head, -1), (title, 0), (category, -1), (description, 0)):
+    first = re.split(r"\s(?:&|and)\s", head, maxsplit=1)[0]  # "Lehenga & Blouse"; but "Black & Grey Bag" goes on below
+    for text, place in ((first, -1), (head, -1), (title, 0), (category, -1), (description, 0)):
         found = [label for label in terms.find(text) if label != "-"]
         if found:
             return found[place]
@@ -101,7 +101,7 @@ def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) ->
     """
     vocabulary, name = vocabulary or load_vocabulary(), _normal(brand) + " "
     text = _normal(colour).removeprefix(name)
-    found = list(dict.fromkeys(vocabulary.shades.find(text)))
+    found = list(dict.fromkeys(vocabulary.colours.find(text) or vocabulary.shades.find(text)))
     plain = [label for label in found if label != "multi"]
     slug = colour.count("-") > 2 and " " not in colour  # "brand-men-navy--white-striped-…": the first is the garment's
     if plain and (len(plain) < 3 or slug):

@@ -48,6 +48,9 @@ def products(*rows):
         ("High-top sneakers", "", "footwear"),
         ("CASIO Analogue Watch", "", "accessories"),
         ("Women Solid Padded", "jackets-coats", "coats"),
+        ("Ready to Wear Lehenga & Unstitched Blouse", "", "ethnic sets"),
+        ("Faux Leather Boxy Jacket", "T-shirts", "jackets"),
+        ("T-shirt Visby Tie Dye Blue", "", "t-shirts"),
         ("MINAA", "", "other"),
     ],
 )
@@ -66,6 +69,8 @@ def test_categories(title, category, wanted):
         ("STRIPED", "", "multi"),
         ("hrx-men-teal-blue-printed-t-shirt", "", "teal"),
         ("", "Black Flower coat in red", "red"),
+        ("ORCHID PINK HEATHER", "", "pink"),
+        ("night sky", "", "navy"),
         ("", "Striped tee", "unknown"),
         ("Cloud", "", "unknown"),
     ],
@@ -82,11 +87,21 @@ def test_colours(colour, title, wanted):
         ("Unisex Kids", "", "kids"),
         ("", "Puma Men's tee", "men"),
         ("", "Tee for Men and Women", "unisex"),
+        ("", "Kids Girls tee", "girls"),
         ("", "Tee", "unknown"),
     ],
 )
 def test_genders(gender, title, wanted):
     assert gender_of(gender, title) == wanted
+
+
+def test_a_brands_name_is_no_colour():
+    assert colour_of("", "True Blue Men's T-Shirt", "True Blue") == "unknown"
+    assert colour_of("espresso-women-off-white-shrug", "Shrug", "Espresso") == "white"
+
+
+def test_a_trusted_shops_own_word_beats_the_title():
+    assert category_of("Puma Men Ferrari Shirt", "Casual Shoes", trusted=True) == "footwear"
 
 
 def test_prices_in_dollars_by_the_dated_table():
