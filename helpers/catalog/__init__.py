@@ -6,10 +6,14 @@ from .feeds import FeedError, FeedSpec, load_spec, read_feed
 from .harmonise import attributes_from_text, harmonise, load_vocabulary
 
 # Loaded when first used: the fetcher brings a network stack along.
-_LATER = {"fetch_images": "images", "import_photos": "photos", "near_duplicates": "images", "check_feed": "draft", "draft_spec": "draft"}
+_LATER = {
+    "fetch_images": "images", "near_duplicates": "images", "import_photos": "photos",
+    "archive_images": "archive", "restore_images": "archive", "check_feed": "draft", "draft_spec": "draft",
+}  # fmt: skip
 __all__ = [
-    "FeedError", "FeedSpec", "attributes_from_text", "check_feed", "draft_spec", "fetch_images", "harmonise",
-    "import_photos", "load_spec", "load_vocabulary", "read_feed",
+    "FeedError", "FeedSpec", "archive_images", "attributes_from_text", "check_feed", "draft_spec",
+    "fetch_images", "harmonise", "import_photos", "load_spec", "load_vocabulary", "near_duplicates",
+    "read_feed", "restore_images",
 ]  # fmt: skip
 
 

@@ -31,6 +31,11 @@ class ImageError(Exception):
         self.status, self.detail, self.wait = status, detail, wait
 
 
+def sha256(data: bytes) -> str:
+    """Hash of bytes as hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 @dataclass(frozen=True)
 class Picture:
     """A standardised picture, and the size in pixels of the photograph it was made from."""
@@ -43,7 +48,7 @@ class Picture:
     @property
     def sha256(self) -> str:
         """Hash of the standardised bytes, the picture's name in every store."""
-        return hashlib.sha256(self.data).hexdigest()
+        return sha256(self.data)
 
     def row(self, format: str) -> dict:
         """The columns of the index that the picture itself decides."""

@@ -234,7 +234,8 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path):
         store.SAVE_SECONDS = 0.1
         frame = pd.DataFrame({"image_key": [f"a//{n}.jpg" for n in range(40)],
                               "image_urls": [[f"http://shop.test/{n}.jpg"] for n in range(40)]})
-        fetch_images(frame, dest, resolve={name: ("127.0.0.1", port) for name in ("shop.test", "busy.test")}, limits=Limits(pace=0.03), workers=1)
+        fetch_images(frame, dest, limits=Limits(pace=0.03), workers=1,
+                     resolve={name: ("127.0.0.1", port) for name in ("shop.test", "busy.test")})
     """
     with FaultServer(extra=extra) as server:
         command = [sys.executable, "-c", textwrap.dedent(script)]
