@@ -2,8 +2,9 @@
 
 from importlib import import_module
 
-from .feeds import FeedError, FeedSpec, load_spec, read_feed
+from .feeds import read_feed
 from .harmonise import attributes_from_text, harmonise, load_vocabulary
+from .spec import FeedError, FeedSpec, load_spec
 
 # Loaded when first used: the fetcher brings a network stack along.
 _LATER = {

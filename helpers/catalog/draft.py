@@ -1,6 +1,7 @@
 """An unknown shop's file: a first YAML drafted from its columns, and what a YAML would make of a file."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from .feeds import read_feed
 from .fields import clean_text, parse_images, parse_price, parse_rating
 from .files import read_rows
 from .harmonise import harmonise, load_vocabulary
-from .quality import rejects_by_reason
+from .quality import FIELDS, completeness, rejects_by_reason
 
 # What shops call their columns; the values decide between those, and where no name is known.
 NAMES = {
@@ -37,42 +38,52 @@ _NOT = {
 }  # fmt: skip
 
 
-def check_feed(spec, path: str | Path, examples: int = 5) -> dict:
-    """What a YAML makes of a file, without writing anything.
+@dataclass(frozen=True)
+class FeedReport:
+    """What a YAML makes of a file; `print` shows it.
 
-    Returns
-    -------
-    dict
-        `about` (file, encoding, separator, rows read, columns not found, values passed over), `counts` (read,
-        accepted, rejected, merged), `filled` (Series: share of products with each field), `rejects` (DataFrame by
-        reason) and `examples` (DataFrame of the first products, harmonised).
+    Attributes
+    ----------
+    about : dict
+        File, encoding, separator, columns, rows read, fields whose column is missing, values passed over.
+    counts : dict
+        Rows read, accepted, rejected, merged.
+    filled : Series
+        Share of products that have each field.
+    rejects : DataFrame
+        `source_file, reason, rows, example`.
+    examples : DataFrame
+        The first products, harmonised.
     """
+
+    about: dict
+    counts: dict
+    filled: pd.Series
+    rejects: pd.DataFrame
+    examples: pd.DataFrame
+
+    def __str__(self) -> str:
+        about, counts = self.about, ", ".join(f"{name} {n}" for name, n in self.counts.items())
+        lines = [f"{about['file']}: {about['encoding']}, separator {about['separator']!r}", f"rows: {counts}"]
+        lines += [f"no column for {field}" for field in about["missing"]]
+        lines += [f"{field} {value!r} passed over in {n} rows" for (field, value), n in about["passed_over"].items()]
+        lines += [f"{row.rows} rejected: {row.reason}   ({row.example})" for row in self.rejects.itertuples()]
+        lines.append("filled: " + ", ".join(f"{name} {share:.0%}" for name, share in self.filled.items()))
+        for row in self.examples.to_dict("records"):
+            lines += ["", *(f"  {name:12}{str(value)[:100]}" for name, value in row.items())]
+        return "\n".join(lines)
+
+
+def check_feed(spec, path: str | Path, examples: int = 3) -> FeedReport:
+    """What a YAML makes of a file, without writing anything; raises `FeedError` where either can't be used."""
     products, rejects = read_feed(path, spec)
     catalog, merged = harmonise(products)
     counts = {"read": products.attrs["read"]["read"], "accepted": len(catalog)}
     counts |= {"rejected": len(rejects), "merged": len(merged)}
-    shown = [
-        "image_key",
-        "title",
-        "brand",
-        "category",
-        "gender",
-        "colour",
-        "price",
-        "currency",
-        "price_usd",
-        "image_urls",
-    ]
-    lengths = {
-        name: catalog[name].map(lambda v: len(v) > 0 if isinstance(v, str | list) else not pd.isna(v)) for name in shown
-    }
-    return {
-        "about": products.attrs["read"],
-        "counts": counts,
-        "filled": pd.DataFrame(lengths).mean().rename("share"),
-        "rejects": rejects_by_reason(rejects),
-        "examples": catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True),
-    }
+    filled = completeness(catalog).set_index("field")["share"]
+    shown = ["image_key", *FIELDS, "currency", "price"]
+    first = catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True)
+    return FeedReport(products.attrs["read"], counts, filled, rejects_by_reason(rejects), first)
 
 
 def draft_spec(path: str | Path) -> str:

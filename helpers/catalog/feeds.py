@@ -1,170 +1,22 @@
-"""Feeds as data: a YAML says how a retailer's file maps onto the catalogue; one reader reads them all."""
+"""Feeds as data: one reader for all retailers; every row read becomes a product or a reject that says why."""
 
 import hashlib
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
 
 import pandas as pd
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ..artefacts import ROOT
 from .fields import EMPTY, clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
 from .files import read_rows
+from .spec import FeedError, FeedSpec, Owner, Source, load_spec
 
-FEEDS = ROOT / "data" / "feeds"
-FieldName = Literal[
-    "product_id", "title", "description", "brand", "category", "gender", "colour", "price", "currency",
-    "rating", "n_reviews", "images", "sizes", "style",
-]  # fmt: skip
 PRODUCT_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
     "currency", "rating", "n_reviews", "image_urls", "sizes", "in_stock", "style", "trust_category",
     "images_unclaimed", "source_file", "source_row",
 ]  # fmt: skip
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
-
-
-class FeedError(ValueError):
-    """A feed's YAML or file can't be used; the message names the file, the line or column and the remedy."""
-
-
-def _regex(text: str | None) -> str | None:
-    try:
-        re.compile(text or "")
-    except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from None
-    return text
-
-
-Regex = Annotated[str, AfterValidator(_regex)]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(_Model):
-    """Where a value comes from: a column (several are joined by a new line) or a constant `value`.
-
-    `pattern` keeps what its first group (or all of it) matches; `plus` appends another column, `template` puts the
-    value in place of `{}`.
-    """
-
-    column: str | list[str] | None = None
-    value: str | None = None
-    pattern: Regex | None = None
-    plus: str | None = None
-    template: str = "{}"
-
-    @model_validator(mode="after")
-    def _one_origin(self):
-        if (self.column is None) == (self.value is None):
-            raise ValueError("give either `column` or `value`")
-        return self
-
-    @property
-    def columns(self) -> list[str]:
-        """Columns it reads."""
-        own = [self.column] if isinstance(self.column, str) else self.column or []
-        return own + ([self.plus] if self.plus else [])
-
-    def read(self, row: dict[str, str]) -> str:
-        """Raw text for one row, "" if there is none."""
-        if self.value is not None:
-            return self.value
-        text = "\n".join(row.get(name) or "" for name in self.columns[: len(self.columns) - bool(self.plus)])
-        if self.pattern:
-            found = re.search(self.pattern, text)
-            text = (found[1] if found.re.groups else found[0]) or "" if found else ""
-        if not text.strip():
-            return ""
-        text += " " + row.get(self.plus, "").strip().lower() if self.plus else ""
-        return self.template.replace("{}", text.strip())
-
-
-def _sources(value):
-    values = value if isinstance(value, list) else [value]
-    return [{"column": item} if isinstance(item, str) else item for item in values]
-
-
-class Owner(_Model):
-    """Names the product an image belongs to, for feeds whose image column has slipped against the other columns."""
-
-    product: Source
-    image: Regex
-
-
-class FeedSpec(_Model):
-    """One retailer's feed. `fields` maps catalogue fields to sources; of several the first that is filled wins."""
-
-    platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    about: str = ""
-    format: Literal["auto", "csv", "json"] = "auto"
-    encoding: str = "auto"
-    separator: str = "auto"
-    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
-    fields: dict[FieldName, Annotated[list[Source], BeforeValidator(_sources)]]
-    required: list[FieldName] = ["title"]
-    max_price: float = 1e9
-    keep: Source | None = None
-    main_image: Regex | None = None
-    image_owner: Owner | None = None
-    image_files: bool = False
-    split_sentences: bool = False
-    trust_category: bool = False
-    extra_cells: Literal["reject", "join_last"] = "reject"
-
-    @model_validator(mode="after")
-    def _has_title(self):
-        if "title" not in self.fields:
-            raise ValueError("`fields` must map `title`")
-        return self
-
-
-def load_spec(spec) -> FeedSpec:
-    """FeedSpec from a YAML's path, from a shipped feed's name (`"asos"`), or as it is.
-
-    Raises
-    ------
-    FeedError
-        Naming file, line and field of everything that is wrong.
-    """
-    if isinstance(spec, FeedSpec):
-        return spec
-    path = Path(spec)
-    path = FEEDS / f"{spec}.yaml" if not path.suffix and not path.exists() else path
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in FEEDS.glob("*.yaml")))
-        raise FeedError(f"{path}: no such file; shipped feeds are {known}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, yaml.SafeLoader)
-        return FeedSpec.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FeedError(f"{path}: not valid YAML: {error}") from None
-    except ValidationError as error:
-        lines = [
-            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-        ]
-        raise FeedError("\n".join(lines)) from None
-
-
-def _line(node, location) -> int:
-    """Line (from 1) of the deepest node that `location` reaches."""
-    line = node.start_mark.line if node else 0
-    for step in location:
-        if isinstance(node, yaml.MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if step not in pairs:
-                break
-            line, node = pairs[step][0].start_mark.line, pairs[step][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line
-    return line + 1
 
 
 def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -289,36 +141,34 @@ def _to_owners(rows: list, images: list[list[str]], owner: Owner) -> tuple[list[
     both sides (within an unbroken run of rows with images) agree; otherwise it is given to nobody.
     """
     rows_of: dict[str, list[int]] = {}
-    products = [owner.product.read(row) if row else "" for row in rows]
-    for position, product in enumerate(products):
-        rows_of.setdefault(product, []).append(position)
+    for position, row in enumerate(rows):
+        if row and (product := owner.product.read(row)):
+            rows_of.setdefault(product, []).append(position)
     ids = [[next(iter(re.findall(owner.image, url)), "") for url in urls] for urls in images]
-    shift: dict[int, int] = {}
-    for position, names in enumerate(ids):
-        owners = [p for name in names[:1] if name for p in rows_of.get(name, ())]
-        if owners:
-            shift[position] = min(owners, key=lambda p: (abs(p - position), -p)) - position
-    mended: list[list[str]] = [[] for _ in rows]
-    unclaimed = [0] * len(rows)
-    for position, urls in enumerate(images):
-        for url, name in zip(urls, ids[position], strict=True):
-            steps = {shift.get(position)} if name else _neighbours(position, images, shift)
-            step = steps.pop() if len(steps) == 1 else None
-            target = None if step is None else position + step
-            if target is None or not 0 <= target < len(rows) or rows[target] is None:
-                unclaimed[position] += 1
+    near = [
+        {name: min(rows_of[name], key=lambda p: (abs(p - at), -p)) for name in names if name in rows_of}
+        for at, names in enumerate(ids)
+    ]
+    shift = {at: min(found.values()) - at for at, found in enumerate(near) if found}
+    mended, unclaimed = [[] for _ in rows], [0] * len(rows)
+    for at, urls in enumerate(images):
+        for url, name in zip(urls, ids[at], strict=True):
+            steps = set() if name else _neighbours(at, images, shift)
+            target = at + steps.pop() if len(steps) == 1 else near[at].get(name, -1)
+            if not 0 <= target < len(rows) or rows[target] is None:
+                unclaimed[at] += 1
             elif url not in mended[target]:
                 mended[target].append(url)
     return mended, unclaimed
 
 
-def _neighbours(position: int, images: list[list[str]], shift: dict[int, int]) -> set[int]:
-    """Shifts of the nearest images of known owner before and after `position` in its run of rows with images."""
+def _neighbours(at: int, images: list[list[str]], shift: dict[int, int]) -> set[int]:
+    """Shifts of the nearest images of known owner before and after row `at` in its run of rows with images."""
     found = set()
     for step in (-1, 1):
-        at = position + step
-        while 0 <= at < len(images) and images[at] and at not in shift:
-            at += step
-        if 0 <= at < len(images) and images[at]:
-            found.add(shift[at])
+        place = at + step
+        while 0 <= place < len(images) and images[place] and place not in shift:
+            place += step
+        if 0 <= place < len(images) and images[place]:
+            found.add(shift[place])
     return found

@@ -74,7 +74,7 @@ def _read_json(text: str):
 
 
 def _read_csv(text: str, separator: str, extra_cells: str):
-    first = text.split("\n", 1)[0]
+    first = text.lstrip("\ufeff\r\n").split("\n", 1)[0]
     if separator == "auto":
         separator = max(",;\t|", key=first.count)
     lines = []
@@ -85,7 +85,10 @@ def _read_csv(text: str, separator: str, extra_cells: str):
         if not cells:
             continue
         if header is None:
-            header = [name.strip().lstrip("\ufeff") or f"column {i}" for i, name in enumerate(cells, 1)]
+            header = []
+            for number, name in enumerate(cells, 1):
+                name = name.strip().lstrip("\ufeff") or f"column {number}"
+                header.append(f"{name} ({number})" if name in header else name)  # no column hides another
             continue
         if len(cells) > len(header) and (extra_cells == "join_last" or not any(cells[len(header) :])):
             last = separator.join(cells[len(header) - 1 :]).rstrip(separator)

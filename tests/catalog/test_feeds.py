@@ -1,14 +1,18 @@
 """The reader: dialects, specs and the promise that every row read is a product or a reject."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helpers.artefacts import fashion_data
 from helpers.catalog import FeedError, FeedSpec, check_feed, draft_spec, load_spec, read_feed
-from helpers.catalog.feeds import FEEDS
 from helpers.catalog.files import read_rows
+from helpers.catalog.spec import FEEDS
 
 SHOP = {"platform": "shop", "currency": "EUR", "fields": {"product_id": "id", "title": "name", "price": "price"}}
 SHIPPED = sorted(path.stem for path in FEEDS.glob("*.yaml"))
@@ -124,6 +128,17 @@ def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
     assert products.loc[products["images_unclaimed"] > 0, "title"].tolist() == ["thirteen", "fifteen"]
 
 
+def test_images_of_several_products_in_one_row_go_each_to_its_own(tmp_path):
+    fields = {"product_id": "id", "title": "id", "images": "image"}
+    owner = {"product": "id", "image": r"i\.test/(\d+)/"}
+    text = 'id,image\n1,"https://i.test/1/a.jpg,https://i.test/2/b.jpg"\n2,https://i.test/1/c.jpg\n'
+    products, _ = read_feed(write(tmp_path, text), spec(fields=fields, image_owner=owner))
+    assert products["image_urls"].tolist() == [
+        ["https://i.test/1/a.jpg", "https://i.test/1/c.jpg"],
+        ["https://i.test/2/b.jpg"],
+    ]
+
+
 def test_wrong_yaml_names_line_and_field(tmp_path):
     bad = """platform: shop
 currency: euro
@@ -141,6 +156,8 @@ fields:
     assert "line 7: fields.colour.0.pattern" in message and "no regular expression" in message
     with pytest.raises(FeedError, match="must map `title`"):
         load_spec(write(tmp_path, "platform: shop\nfields: {price: p}\n", "shop.yaml"))
+    with pytest.raises(FeedError, match=r"line 2: encoding: .*no encoding 'klingon'"):
+        load_spec(write(tmp_path, "platform: shop\nencoding: klingon\nfields: {title: t}\n", "shop.yaml"))
     with pytest.raises(FeedError, match="not valid YAML"):
         load_spec(write(tmp_path, "platform: [", "shop.yaml"))
     with pytest.raises(FeedError, match="shipped feeds are"):
@@ -225,8 +242,29 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
     fields = yaml.safe_load(drafted.read_text())["fields"]
     assert (fields["title"], fields["price"], fields["images"]) == ("ProductName", "Selling Price", "photo")
     report = check_feed(drafted, path)
-    assert report["counts"] == {"read": 8, "accepted": 8, "rejected": 0, "merged": 0}
-    assert report["examples"]["price"].tolist()[:2] == [199, 299]
+    assert report.counts == {"read": 8, "accepted": 8, "rejected": 0, "merged": 0}
+    assert report.examples["price"].tolist()[:2] == [199, 299]
+
+
+def test_two_columns_of_one_name_are_both_read(tmp_path):
+    rows, _, _ = read_rows(write(tmp_path, "a,b,a\n1,2,3\n"))
+    assert rows == [{"a": "1", "b": "2", "a (3)": "3"}]
+
+
+@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@given(st.one_of(st.binary(max_size=120), st.text('id,"\n\r;[{}]name1€é\x00', max_size=120).map(str.encode)))
+def test_whatever_the_bytes_every_row_is_accounted_for(raw):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "shop.csv"
+        path.write_bytes(b"id,name,price\n1,Coat,2\n" + raw)
+        products, rejects = read_feed(path, spec())
+        assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
+        path.write_bytes(raw)
+        try:
+            products, rejects = read_feed(path, spec())
+        except FeedError:
+            return
+        assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
 
 
 def test_rows_keep_their_places(tmp_path):
