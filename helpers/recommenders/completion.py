@@ -43,7 +43,7 @@ class MatrixCompletion(Recommender):
     def __init__(
         self,
         rank=7,
-        reg=5.0,
+        reg=10.0,
         solver="als",
         init="random",
         loss="squared",

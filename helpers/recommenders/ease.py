@@ -20,7 +20,7 @@ class EASE(Recommender):
         X: 1 for each item `liked` or `seen`, or the `rating`.
     """
 
-    def __init__(self, reg=100.0, signal="liked"):
+    def __init__(self, reg=500.0, signal="liked"):
         if reg <= 0:
             raise ValueError(f"reg must be above 0, not {reg}: without it XᵀX has no inverse")
         self.reg, self.signal = reg, signal

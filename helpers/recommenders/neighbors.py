@@ -183,7 +183,7 @@ class UserKNN(_Neighbours):
         What similarity and ranking read, x above: `rating`, `liked` or `seen`.
     """
 
-    def __init__(self, k=50, similarity="cosine", shrinkage=0.0, centre=False, signal="rating", alpha=0.5):
+    def __init__(self, k=200, similarity="cosine", shrinkage=0.0, centre=False, signal="liked", alpha=0.5):
         super().__init__(k, similarity, shrinkage, centre, signal, alpha)
 
     def _fit(self, train, items, validate):
@@ -221,7 +221,7 @@ class ItemKNN(_Neighbours):
     Parameters are those of `UserKNN`, `k` being the neighbours of an item.
     """
 
-    def __init__(self, k=100, similarity="cosine", shrinkage=0.0, centre=False, signal="rating", alpha=0.5):
+    def __init__(self, k=200, similarity="cosine", shrinkage=20.0, centre=False, signal="liked", alpha=0.5):
         super().__init__(k, similarity, shrinkage, centre, signal, alpha)
 
     def _fit(self, train, items, validate):

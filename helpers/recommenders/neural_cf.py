@@ -26,8 +26,10 @@ class NeuralCF(Recommender):
         Length of an embedding (twice with `bce`: one half each for network and product); width of the hidden layer.
     negatives : int
         Sampled items for each liked one (`bce`).
-    lr, reg, epochs, batch_size : float, float, int, int
-        Adam's step, the penalty above, passes over the data, pairs a step.
+    lr, epochs, batch_size : float, int, int
+        Adam's step, passes over the data, pairs a step.
+    reg : float or None
+        The penalty above; None: 30 for `mse`, 3 for `bce`, whose errors are smaller.
     patience : int
         With `validate`, stop after that many epochs without a better value, and keep the best.
     fold_steps : int
@@ -40,10 +42,10 @@ class NeuralCF(Recommender):
         hidden=32,
         loss="mse",
         negatives=4,
-        lr=0.01,
-        reg=1.0,
-        epochs=15,
-        batch_size=512,
+        lr=0.02,
+        reg=None,
+        epochs=10,
+        batch_size=1024,
         patience=3,
         fold_steps=60,
         seed=7,
@@ -53,6 +55,7 @@ class NeuralCF(Recommender):
             raise ValueError(f"loss is {loss!r}; choose one of {', '.join(LOSSES)}")
         self.dim, self.hidden, self.loss, self.negatives = dim, hidden, loss, negatives
         self.lr, self.reg, self.epochs, self.batch_size = lr, reg, epochs, batch_size
+        self._reg = {"mse": 30.0, "bce": 3.0}[loss] if reg is None else reg
         self.patience, self.fold_steps, self.seed, self.device = patience, fold_steps, seed, device
 
     def _usable(self, histories):
@@ -129,8 +132,8 @@ class NeuralCF(Recommender):
             target = torch.cat([target, torch.zeros(int(fresh.sum()))])
         users, items, target = (part.to(self.device) for part in (users, items, target))
         # each pair carries its share of the penalty, so that an epoch adds up to reg (|E_user|² + |E_item|²)
-        share_u = self.reg / torch.bincount(users, minlength=len(net["e_user"])).clamp(min=1)
-        share_i = self.reg / torch.bincount(items, minlength=self.n_items_).clamp(min=1)
+        share_u = self._reg / torch.bincount(users, minlength=len(net["e_user"])).clamp(min=1)
+        share_i = self._reg / torch.bincount(items, minlength=self.n_items_).clamp(min=1)
         total = 0.0
         for batch in torch.randperm(len(users), generator=generator).split(self.batch_size):
             u, i = users[batch], items[batch]
@@ -172,7 +175,7 @@ class NeuralCF(Recommender):
                 logits = _all_pairs(net, e, net["e_item"][self.others_])
                 loss = loss + (F.softplus(logits) * others).sum()
             optimiser.zero_grad()
-            (loss + self.reg * e.square().sum()).backward()
+            (loss + self._reg * e.square().sum()).backward()
             optimiser.step()
         return e.detach().cpu().numpy()
 

@@ -94,11 +94,11 @@ def test_user_based_prediction_by_hand():
     train = interactions(TOY)
     new = Histories(sp.csr_matrix([[5, 3, 0, 0]]), np.arange(4))
     sims = cosine_similarity([[5, 3, 0, 0]], TOY)[0]  # to Ann 1, Ben 0.597, Cat 0.250
-    predicted = UserKNN(k=3).fit(train).predict(new, [2, 3])[0]
+    predicted = UserKNN(k=3, signal="rating").fit(train).predict(new, [2, 3])[0]
     # jeans: Ben 4 and Cat 5, Ann has none; coat: Ben 1 and Cat 2
     assert predicted[0] == pytest.approx((sims[1] * 4 + sims[2] * 5) / (sims[1] + sims[2]), abs=1e-5)
     assert predicted[1] == pytest.approx((sims[1] * 1 + sims[2] * 2) / (sims[1] + sims[2]), abs=1e-5)
-    scores = UserKNN(k=3).fit(train).score(new)[0]
+    scores = UserKNN(k=3, signal="rating").fit(train).score(new)[0]
     assert scores[2] == pytest.approx(sims[1] * 4 + sims[2] * 5, abs=1e-5)  # ranking sums
 
 
@@ -108,14 +108,16 @@ def test_centred_user_based_prediction_by_hand():
     sims = cosine_similarity([[5, 3, 0, 0]], TOY)[0]
     # own mean 4; Ben's mean 3, Cat's 10/3
     expected = 4 + (sims[1] * (1 - 3) + sims[2] * (2 - 10 / 3)) / (sims[1] + sims[2])
-    assert UserKNN(k=3, centre=True).fit(train).predict(new, [3])[0, 0] == pytest.approx(expected, abs=1e-5)
+    assert UserKNN(k=3, centre=True, signal="rating").fit(train).predict(new, [3])[0, 0] == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_item_based_prediction_by_hand():
     train = interactions(TOY)
     new = Histories(sp.csr_matrix([[5, 3, 0, 0]]), np.arange(4))
     sims = cosine_similarity(TOY.T)
-    model = ItemKNN(k=3).fit(train)
+    model = ItemKNN(k=3, shrinkage=0, signal="rating").fit(train)
     a, b = sims[2, 0], sims[2, 1]  # jeans with dress, jeans with shirt
     assert model.predict(new, [2])[0, 0] == pytest.approx((a * 5 + b * 3) / (a + b), abs=1e-5)
     assert model.score(new)[0, 2] == pytest.approx(a * 5 + b * 3, abs=1e-5)
