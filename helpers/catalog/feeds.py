@@ -9,7 +9,7 @@ import pandas as pd
 
 from .fields import EMPTY, clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
 from .files import read_rows
-from .spec import FeedError, FeedSpec, Owner, Source, load_spec
+from .spec import FeedError, FeedSpec, Owner, load_spec
 
 PRODUCT_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
@@ -37,13 +37,7 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     spec = load_spec(spec)
     rows, broken, about = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)
-    missing = {f: s for f, s in spec.fields.items() if not any(_has(source, about["columns"]) for source in s)}
-    lacking = [name for name in spec.required if name in missing or name not in spec.fields]
-    if lacking and about["columns"]:
-        wanted = {name: [c for s in missing.get(name, []) for c in s.columns] for name in lacking}
-        raise FeedError(
-            f"{about['file']} has no column for {wanted}; it has {about['columns']}: change `fields` in the YAML"
-        )
+    missing = _missing(spec, about)
     images, unclaimed = _images(rows, spec)
     passed: Counter = Counter()
     products, rejects = [], [_reject(spec, about, row, "", value, reason) for row, value, reason in broken]
@@ -57,13 +51,26 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
             place = {"images_unclaimed": unclaimed[position], "source_file": about["file"], "source_row": position + 1}
             products.append(product | place)
     products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype({"rating": "float64", "n_reviews": "Int64"})
-    products.attrs["read"] = about | {"missing": sorted(missing), "passed_over": dict(passed.most_common(20))}
+    products.attrs["read"] = about | {"missing": missing, "passed_over": dict(passed.most_common(20))}
     rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values("source_row", ignore_index=True)
     return products, rejects
 
 
-def _has(source: Source, columns: list[str]) -> bool:
-    return source.value is not None or any(name in columns for name in source.columns)
+def _missing(spec: FeedSpec, about: dict) -> list[str]:
+    """Fields that the file has no column for; an error if one of them is required."""
+    columns = about["columns"]
+    missing = [
+        field
+        for field, sources in spec.fields.items()
+        if not any(source.value is not None or set(source.columns) & set(columns) for source in sources)
+    ]
+    for field in spec.required if columns else ():
+        if field in missing or field not in spec.fields:
+            wanted = [name for source in spec.fields.get(field, ()) for name in source.columns]
+            raise FeedError(
+                f"{about['file']} has no column for {field} ({wanted}); it has {columns}: change `fields` in the YAML"
+            )
+    return sorted(missing)
 
 
 def _reject(spec, about, row, field, value, reason) -> dict:
@@ -90,6 +97,11 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     for field in spec.required:
         if not (images if field == "images" else text.get(field)):
             return None, (field, "", f"no {field}")
+    if spec.same_product:
+        one, other = (source.read(row).strip() for source in spec.same_product)
+        words, shared = re.findall(r"\w+", one.lower()), re.findall(r"[^\W_]+", other.lower())
+        if one and other and 2 * sum(word in shared for word in words) < len(words):
+            return None, ("title", one, f"{one[:60]!r} and {other[:60]!r} are two products")
     price = parse_price(raw.get("price"), text.get("currency", "").upper() or spec.currency)
     if text.get("price") and price is None:
         return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")

@@ -111,6 +111,8 @@ class FeedSpec(_Model):
         Above it a price is a stand-in ("99999"), and its row is rejected.
     keep : Source
         Rows for which it finds nothing are rejected.
+    same_product : two Sources
+        A row is rejected if the second's text lacks more than half of the first's words.
     main_image : regular expression
         Addresses that match come first.
     image_owner : Owner
@@ -135,6 +137,7 @@ class FeedSpec(_Model):
     required: list[FieldName] = ["title"]
     max_price: float = 1e9
     keep: Source | None = None
+    same_product: tuple[Source, Source] | None = None
     main_image: Regex | None = None
     image_owner: Owner | None = None
     image_files: bool = False

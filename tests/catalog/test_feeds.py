@@ -246,6 +246,16 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
     assert report.examples["price"].tolist()[:2] == [199, 299]
 
 
+def test_a_row_made_of_two_products_is_rejected(tmp_path):
+    text = "id,name,price,url\n1,Bouclé coat long,1,/boucle-coat-long-p1\n2,Patch bomber jacket,2,/knit-jacket-p2\n"
+    text += "3,Top,3,\n"
+    products, rejects = read_feed(
+        write(tmp_path, text), spec(same_product=("name", {"column": "url", "pattern": "/(.*)-p"}))
+    )
+    assert products["product_id"].tolist() == ["1", "3"]  # two of three words; one of three; nothing to compare
+    assert rejects["reason"].tolist() == ["shop.csv row 2: 'Patch bomber jacket' and 'knit-jacket' are two products"]
+
+
 def test_two_columns_of_one_name_are_both_read(tmp_path):
     rows, _, _ = read_rows(write(tmp_path, "a,b,a\n1,2,3\n"))
     assert rows == [{"a": "1", "b": "2", "a (3)": "3"}]
