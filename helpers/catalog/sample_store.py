@@ -9,7 +9,7 @@ import re
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 
 from ..artefacts import whole, write_json, write_parquet
-from .garments import CATEGORIES, COLOURS, PATTERNS, STYLES, draw, render
+from .garments import COLOURS, PATTERNS, STYLES, draw, render
 
 HOSTS = {"asos": "images.asos.test", "myntra": "assets.myntra.test"}
 FITS = ["slim", "regular", "relaxed", "oversized"]
@@ -209,7 +209,7 @@ def _photo(job: tuple) -> None:
         aside.write_bytes(out.getvalue())
 
 
-def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, size: int = 400) -> Store:
+def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, size: int = 320) -> Store:
     """Draw two shops: their feeds (asos.csv, myntra_men.csv), photos and truth.
 
     A store that is there whole, of the same settings, is taken as it is; one that was interrupted goes on where it was.

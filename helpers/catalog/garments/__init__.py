@@ -16,7 +16,7 @@ STYLES = ["minimal", "classic", "sporty", "romantic", "streetwear"]
 __all__ = ["CATEGORIES", "COLOURS", "PATTERNS", "STYLES", "draw", "render"]
 
 
-def render(svg: str, size: int = 400) -> np.ndarray:
+def render(svg: str, size: int = 320) -> np.ndarray:
     """Pixels (size, size, 3) uint8 of a drawn garment, by resvg."""
     import resvg_py
     from PIL import Image

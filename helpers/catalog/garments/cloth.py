@@ -125,16 +125,16 @@ class Dye:
         if part.role == "main" and self.print:
             layers.append(f'<path d="{d}" fill="{self.cloth(self.print, part.angle, self.scale)}"/>')
         weave = {"rib": "weave-rib", "inside": "plain"}.get(part.role, self.weave)
-        if weave != "plain":
+        if weave.startswith("weave"):
             layers.append(f'<path d="{d}" fill="{self.cloth(weave, part.angle, 1.0)}"/>')
         layers.append(f'<path d="{d}" fill="url(#g{n})"/>')
-        for share in (1.25, 0.8, 0.4):
+        for share in (1.15, 0.55):
             lit = "".join(path(sliver(f, share, 4.5, -1.5)) for f in part.folds)
             shut = "".join(path(sliver(f, share)) for f in part.folds)
-            layers.append(f'<path d="{lit}" fill="{bright}" fill-opacity="{shine * 0.42:.2f}"/>'
-                          f'<path d="{shut}" fill="{dark}" fill-opacity="{shade * 0.42:.2f}"/>')  # fmt: skip
-        for width in (17, 11, 5.5):
-            layers.append(f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity="{shade * 0.32:.2f}" '
+            layers.append(f'<path d="{lit}" fill="{bright}" fill-opacity="{shine * 0.5:.2f}"/>'
+                          f'<path d="{shut}" fill="{dark}" fill-opacity="{shade * 0.5:.2f}"/>')  # fmt: skip
+        for width in (15, 7):
+            layers.append(f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity="{shade * 0.42:.2f}" '
                           f'stroke-width="{width}"/>')  # fmt: skip
         thread = self.thread(base)
         if part.stitches:

@@ -7,7 +7,7 @@ from string import Template
 import numpy as np
 import yaml
 
-from helpers.catalog.garments.cloth import Dye, fragments, luminance, mix
+from helpers.catalog.garments.cloth import Dye, fragments, mix
 from helpers.catalog.garments.outline import (
     TOP,
     Part,
@@ -113,7 +113,7 @@ def _waistband(waist, depth, spec):
         [((-waist + 3, y - depth + 4),), ((0, y - depth + 13), (waist - 3, y - depth + 4))],
     ]
     return Part(
-        curve, (-waist, 0, waist, 0), stitches=lines, role="rib" if spec.get("weave") == "weave-fleece" else "main"
+        curve, (-waist, 0, waist, 0), stitches=lines, role="rib" if spec.get("weave") == "fleece" else "main"
     )
 
 
@@ -257,5 +257,6 @@ def page(dye, layers, backdrop) -> str:
     scale = min(352 / (y1 - y0), 340 / (x1 - x0), 1.5)
     place = f"translate({200 - scale * (x0 + x1) / 2:.1f} {196 - scale * (y0 + y1) / 2:.1f}) scale({scale:.3f})"
     page = Template((Path(__file__).parent / "page.svg").read_text(encoding="utf-8"))
-    return page.substitute(backdrop=backdrop, defs="".join(dye.defs), place=place, silhouette="".join(dye.outlines),
+    return page.substitute(backdrop=backdrop, defs="".join(dye.defs), place=place, silhouette="".join(dye.outlines), s1=mix(backdrop, "#2a2230", 0.05), s2=mix(backdrop, "#2a2230", 0.1),
+                           s3=mix(backdrop, "#2a2230", 0.16), s4=mix(backdrop, "#2a2230", 0.23),
                            layers="".join(layers))  # fmt: skip
