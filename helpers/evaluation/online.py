@@ -59,14 +59,15 @@ def team_draft(a, b, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     return np.array(shown, dtype=np.int64), np.array(teams, dtype=np.int64)
 
 
-def interleave(ranked_a, ranked_b, p_click, k: int = 10, seed: int = 7) -> np.ndarray:
-    """Show every user a team-draft list and let them click with probability `p_click` (n_users, n_items).
+def interleave(ranked_a, ranked_b, p_liked, k: int = 10, seed: int = 7) -> np.ndarray:
+    """Show every user a team-draft list, read from the top until something is liked (cascade, Craswell et al. 2008).
 
-    Returns (n_users, 2) int: clicks credited to A and to B.
+    `p_liked` is (n_users, n_items). Returns (n_users,) int8: 1 where B's item was clicked, -1 where A's, 0 where none.
     """
     rng = np.random.default_rng(seed)
-    clicks = np.zeros((len(ranked_a), 2), dtype=np.int64)
+    credit = np.zeros(len(ranked_a), dtype=np.int8)
     for user, (a, b) in enumerate(zip(ranked_a, ranked_b, strict=True)):
         shown, teams = team_draft(a, b, k, rng)
-        clicks[user] = np.bincount(teams[rng.random(len(shown)) < p_click[user, shown]], minlength=2)
-    return clicks
+        liked = np.flatnonzero(rng.random(len(shown)) < p_liked[user, shown])
+        credit[user] = 2 * teams[liked[0]] - 1 if len(liked) else 0
+    return credit

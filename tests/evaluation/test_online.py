@@ -47,7 +47,15 @@ def test_team_draft_is_fair_and_complete():
 def test_interleaving_credits_the_better_list_and_no_one_on_a_tie():
     liked = np.tile(np.r_[np.ones(10), np.zeros(10)], (400, 1))
     good, bad = np.tile(np.arange(10), (400, 1)), np.tile(np.arange(10, 20), (400, 1))
-    clicks = interleave(bad, good, liked)
-    assert clicks[:, 0].sum() == 0 and (clicks[:, 1] == 5).all()
-    tie = interleave(good, good, np.full((400, 20), 0.5)).sum(axis=0)
-    assert abs(tie[0] - tie[1]) < 4 * np.sqrt(tie.sum())
+    assert (interleave(bad, good, liked) == 1).all() and (interleave(good, bad, liked) == -1).all()
+    assert (interleave(bad, bad, liked) == 0).all()
+    tie = interleave(good, good, np.full((400, 20), 0.5))
+    assert abs(tie.sum()) < 4 * np.sqrt(np.abs(tie).sum())
+    assert (tie == 0).mean() < 0.02  # all ten disliked: one in 1,024
+
+
+def test_interleaving_reads_from_the_top():
+    both = np.tile([[0, 1]], (2000, 1)), np.tile([[1, 0]], (2000, 1))
+    credit = interleave(*both, np.tile([0.5, 0.5], (2000, 1)), k=2)
+    # whoever picks first is read first: half of all clicks at once, a quarter at the second garment
+    assert np.mean(credit != 0) == pytest.approx(0.75, abs=0.04) and abs(credit.mean()) < 4 * np.sqrt(0.75 / 2000)
