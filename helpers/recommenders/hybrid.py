@@ -81,9 +81,9 @@ class Hybrid(Recommender):
         rows = torch.arange(pairs.ratings.shape[0]).repeat(self.rounds)
         history, targets, candidates = pairs.sample(rows)
         popularity = np.asarray(liked_only(part.ratings).sum(axis=0)).ravel()
-        as_rated = Histories(5.0 * history.numpy(), np.arange(self.n_items_), self.vectors_)
+        as_rated = Histories(history.numpy(), np.arange(self.n_items_), self.vectors_)
         z = torch.from_numpy(self._signals(clones, as_rated, popularity))
-        g = torch.from_numpy(basis(history.sum(1).numpy()))
+        g = torch.from_numpy(basis((history > 0).sum(1).float().numpy()))
         blend = torch.from_numpy(self.blend_).clone().requires_grad_()
         optimiser = torch.optim.LBFGS([blend], max_iter=100, line_search_fn="strong_wolfe")
 

@@ -28,13 +28,12 @@ def learn_taste(ratings, features: np.ndarray, rounds: int = 12) -> dict[str, np
         first, second, error = np.zeros(d), np.zeros((d, d)), 0.0
         for start in range(0, n, BLOCK):
             part = ratings[start : start + BLOCK]
-            w, spread = _posterior(part, X, noise * inverse, noise * inverse @ mean, noise)
+            w, spread, gram = _posterior(part, X, noise * inverse, noise * inverse @ mean, noise)
             first += w.sum(axis=0)
             second += w.T @ w + spread.sum(axis=0)
             users, items = part.nonzero()
-            x = X[items]
-            residual = part.data - CENTRE - (w[users] * x).sum(axis=1)
-            error += (residual**2).sum() + np.einsum("ki,kij,kj->", x, spread[users], x, optimize=True)
+            residual = part.data - CENTRE - (w[users] * X[items]).sum(axis=1)
+            error += (residual**2).sum() + (spread * gram).sum()
         mean = first / n
         cov = second / n - np.outer(mean, mean) + 1e-4 * np.eye(d)
         noise = max(error / max(ratings.nnz, 1), 1e-3)
@@ -43,22 +42,26 @@ def learn_taste(ratings, features: np.ndarray, rounds: int = 12) -> dict[str, np
 
 
 def _posterior(ratings, X, precision, pull, noise):
-    """Posterior means (n, d) and covariances (n, d, d) of taste."""
+    """Posterior means (n, d) and covariances (n, d, d) of taste, and each shopper's Σ x xᵀ (n, d, d)."""
     centred = ratings.copy()
     centred.data = centred.data - CENTRE
     seen = ratings.copy()
     seen.data = np.ones_like(seen.data)
     gram = (seen @ (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)).reshape(-1, X.shape[1], X.shape[1])
     inverse = np.linalg.inv(gram + precision)
-    return np.einsum("nij,nj->ni", inverse, centred @ X + pull), noise * inverse
+    return np.einsum("nij,nj->ni", inverse, centred @ X + pull), noise * inverse, gram
 
 
-def posterior_taste(weights: torch.Tensor, ratings: float, features: torch.Tensor, precision, pull) -> torch.Tensor:
-    """Posterior mean of taste, (n, f + 1), for histories `weights` (n, m) of 0 and 1, all rated `ratings`."""
-    users, items = weights.nonzero(as_tuple=True)
+def posterior_taste(ratings: torch.Tensor, lift, features: torch.Tensor, precision, pull) -> torch.Tensor:
+    """Posterior mean of taste (n, f + 1) given `ratings` (n, m; 0 is unknown) of items with features (m, f).
+
+    `lift` is added to each rating: that someone came to an item at all tells that they like such items.
+    """
+    users, items = ratings.nonzero(as_tuple=True)
     x = torch.nn.functional.pad(features[items], (0, 1), value=1.0)
     d = x.shape[1]
-    gram = torch.zeros(len(weights), d * d, device=x.device)
-    gram.index_add_(0, users, (x[:, :, None] * x[:, None, :]).reshape(-1, d * d))
-    evidence = torch.zeros(len(weights), d, device=x.device).index_add_(0, users, (ratings - CENTRE) * x)
+    gram = torch.zeros(len(ratings), d * d, device=x.device)
+    gram = gram.index_add(0, users, (x[:, :, None] * x[:, None, :]).reshape(-1, d * d))
+    value = (ratings[users, items] - CENTRE + lift)[:, None]
+    evidence = torch.zeros(len(ratings), d, device=x.device).index_add(0, users, value * x)
     return torch.linalg.solve(gram.view(-1, d, d) + precision, evidence + pull)

@@ -8,7 +8,6 @@ from torch import nn
 from helpers.recommenders.base import LIKED
 from helpers.recommenders.taste import posterior_taste
 
-LIKED_MEANS = 4.6  # the rating that a liked item is taken for: likes of 4 and 5, and being chosen at all
 HISTORY_LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10, 12)  # drawn in training, so that short histories are learned too
 
 
@@ -26,10 +25,13 @@ class PlainTowers(nn.Module):
         self.user = mlp(n_features, hidden, dim, dropout, batch_norm)
         self.item = mlp(n_features, hidden, dim, dropout, batch_norm)
 
-    def users(self, weights, features):
-        """Weights (n, m) over history items with features (m, f) -> (n, dim)."""
-        mean = weights @ features / weights.sum(1, keepdim=True).clamp(min=1e-9)
-        return F.normalize(self.user(mean), dim=1)
+    def users(self, ratings, features):
+        """Ratings (n, m; 0 is unknown) of history items with features (m, f) -> (n, dim)."""
+        return self.of_means(ratings @ features / ratings.sum(1, keepdim=True).clamp(min=1e-9))
+
+    def of_means(self, means):
+        """Rating-weighted means (n, f) of histories -> (n, dim)."""
+        return F.normalize(self.user(means), dim=1)
 
     def items(self, features, which=slice(None)):
         """Features (n_items, f) of items `which` of the catalogue -> (n_items, dim)."""
@@ -54,6 +56,7 @@ class PooledTowers(nn.Module):
         if self.knows_taste:
             nn.init.zeros_(self.user[-1][-1].weight)  # start from the taste alone
             nn.init.zeros_(self.user[-1][-1].bias)
+            self.lift = nn.Parameter(torch.tensor(0.8))
             for name, value in taste.items():
                 self.register_buffer(name, torch.from_numpy(value))
         else:
@@ -61,8 +64,9 @@ class PooledTowers(nn.Module):
             self.item_line = nn.Linear(n_features, dim, bias=False)
             self.item_line.weight.data.copy_(self.user_line.weight.data)  # so that like is near like from the start
 
-    def users(self, weights, features):
-        """Weights 0 or 1 (n, m) over history items with features (m, f) -> (n, out); an empty history works too."""
+    def users(self, ratings, features):
+        """Ratings (n, m; 0 is unknown) of history items with features (m, f) -> (n, out); of empty histories too."""
+        weights = (ratings >= LIKED).float()
         count = weights.sum(1, keepdim=True)
         share = weights / count.clamp(min=1)
         hidden = self.embed(features)
@@ -74,7 +78,7 @@ class PooledTowers(nn.Module):
         one = torch.ones_like(count)
         if not self.knows_taste:
             return torch.cat([(user + self.user_line(share @ features)) * self.log_scale.exp(), one], dim=1)
-        taste = posterior_taste(weights, LIKED_MEANS, features, self.precision, self.pull)
+        taste = posterior_taste(ratings, self.lift, features, self.precision, self.pull)
         return torch.cat([taste * self.log_scale.exp(), user, one], dim=1)
 
     def items(self, features, which=slice(None)):
@@ -101,7 +105,7 @@ class SeenPairs:
         return torch.randperm(self.ratings.shape[0], generator=self.draw).split(size)
 
     def sample(self, rows):
-        """History weights, targets and candidates of shoppers `rows`, each (n, n_items) float32 of 0 and 1."""
+        """Histories (ratings), targets and candidates (0 and 1) of shoppers `rows`, each (n, n_items) float32."""
         ratings = torch.from_numpy(self.ratings[rows.numpy()].toarray())
         seen, liked = (ratings > 0).float(), (ratings >= LIKED).float()
         on_platform = (liked @ self.platform.T > 0).float()
@@ -114,7 +118,7 @@ class SeenPairs:
         least = top.gather(1, (length - 1).clamp(0, top.shape[1] - 1))
         history = ((keys >= least) & (keys > 0) & (length > 0)).float()
         outside = torch.where(crosses, 1 - inside, 1 - history)
-        return history, liked * outside, seen * outside
+        return history * ratings, liked * outside, seen * outside
 
     def loss(self, net, catalogue, rows, temperature):
         """Mean over shoppers of -Σ log softmax(liked | seen); a shopper with many targets counts as five at most."""
@@ -133,7 +137,7 @@ class RandomPairs:
     """
 
     def __init__(self, train, negatives, seed):
-        self.ratings, self.negatives = train.ratings, negatives
+        self.ratings, self.negatives, self.means = train.ratings, negatives, None
         self.draw = torch.Generator().manual_seed(seed)
         self.positives = np.stack(train.ratings.nonzero(), axis=1).astype(np.int64)
 
@@ -152,6 +156,12 @@ class RandomPairs:
     def loss(self, net, catalogue, pairs, temperature):
         """Mean of (z_u · z_i / temperature - y)²."""
         users, items, labels = pairs.T
-        weights = torch.from_numpy(self.ratings[users.numpy()].toarray()).to(catalogue.device)
-        scores = (net.users(weights, catalogue) * net.items(catalogue[items], items)).sum(1) / temperature
+        if isinstance(net, PlainTowers):  # its vectors are frozen, so the means are the same in every epoch
+            if self.means is None:
+                total = np.maximum(self.ratings.sum(axis=1).reshape(-1, 1), 1e-9)
+                self.means = torch.from_numpy(np.float32(self.ratings @ catalogue.cpu().numpy() / total))
+            theirs = net.of_means(self.means[users].to(catalogue.device))
+        else:
+            theirs = net.users(torch.from_numpy(self.ratings[users.numpy()].toarray()).to(catalogue.device), catalogue)
+        scores = (theirs * net.items(catalogue[items], items)).sum(1) / temperature
         return F.mse_loss(scores, labels.to(scores))

@@ -10,7 +10,6 @@ from helpers.recommenders.base import Recommender
 from helpers.recommenders.features import (
     catalogue_or_guess,
     history_vectors,
-    liked_only,
     principal_axes,
     ridge,
     side_features,
@@ -43,8 +42,8 @@ class TwoTower(Recommender):
     handles_cold_items = True
 
     def __init__(
-        self, loss="softmax", cosine=False, heads=4, taste=True, side=True, axes=16, dim=64, hidden=128, dropout=0.4,
-        batch_norm=False, temperature=1.0, n_towers=2, epochs=40, batch_size=128, lr=4e-3, reg=0.3, negatives=1, seed=7,
+        self, loss="softmax", cosine=False, heads=2, taste=True, side=True, axes=16, dim=32, hidden=32, dropout=0.4,
+        batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=1e-3, reg=0.3, negatives=1, seed=7,
         device="cpu",
     ):  # fmt: skip
         if loss not in ("softmax", "mse"):
@@ -58,10 +57,8 @@ class TwoTower(Recommender):
     @classmethod
     def deck(cls, **settings) -> "TwoTower":
         """The seed deck's: MLPs with batch norm and dropout, cosine, MSE on 0/1, Adam, batches of 32, 5 epochs."""
-        plain = dict(
-            loss="mse", cosine=True, heads=0, taste=False, side=False, axes=0, batch_norm=True, dropout=0.2, n_towers=1
-        )
-        return cls(**{**plain, "epochs": 5, "batch_size": 32, "lr": 1e-3, "reg": 0.0, **settings})
+        plain = dict(loss="mse", cosine=True, heads=0, taste=False, side=False, axes=0, batch_norm=True, dropout=0.2)
+        return cls(**{**plain, "dim": 64, "hidden": 128, "epochs": 5, "batch_size": 32, "reg": 0.0, **settings})
 
     def item_embeddings(self) -> np.ndarray:
         """Cached item tower outputs (n_items, m) float32: score = user_embeddings · item_embeddings."""
@@ -70,24 +67,20 @@ class TwoTower(Recommender):
     def user_embeddings(self, histories: Histories) -> np.ndarray:
         """User tower outputs (n_users, m) float32."""
         features = torch.from_numpy(self._features(histories)).to(self.device)
-        weights = torch.from_numpy(self._weights(histories.ratings).toarray()).to(self.device)
+        ratings = torch.from_numpy(histories.ratings.toarray()).to(self.device)
         with torch.no_grad():
             parts = [
-                torch.cat([net.users(part, features) for part in weights.split(BLOCK)]) for net in self._networks()
+                torch.cat([net.users(part, features) for part in ratings.split(BLOCK)]) for net in self._networks()
             ]
         return torch.cat(parts, dim=1).cpu().numpy()
 
     def _usable(self, histories):
         if self.handles_cold_users:  # an empty history has its own answer, learned in training
             return np.ones(len(histories), dtype=bool)
-        return np.diff(self._weights(histories.ratings).indptr) > 0
+        return np.diff(histories.ratings.indptr) > 0
 
     def _score(self, histories):
         return self.user_embeddings(histories) @ self.items_.T
-
-    def _weights(self, ratings):
-        """A history as the user tower weighs it: liked items alike (softmax), or all rated items by rating (mse)."""
-        return liked_only(ratings) if self.loss == "softmax" else ratings
 
     def _features(self, histories):
         """What the towers read of each history item, (n_history_items, n_features) float32."""
@@ -103,7 +96,8 @@ class TwoTower(Recommender):
         self.encoder_ = items.encoder
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         self.mean_, self.axes_ = principal_axes(self.vectors_, max(self.axes, 1))
-        self.side_ = side_features(items)
+        known = np.log1p(self.popularity_)[:, None] / max(np.log1p(self.popularity_).std(), 1e-6)
+        self.side_ = np.concatenate([side_features(items), known - known.mean()], axis=1)
         self.guess_ = ridge(self.vectors_, self.side_)
         whole = Histories(sp.csr_matrix((0, self.n_items_)), np.arange(self.n_items_), self.vectors_)
         self.features_ = self._features(whole)
@@ -129,7 +123,7 @@ class TwoTower(Recommender):
         free = [weight for name, weight in net.named_parameters() if name == "bias"]
         rest = [weight for name, weight in net.named_parameters() if name != "bias"]
         groups = [dict(params=rest, weight_decay=self.reg), dict(params=free, weight_decay=0.0)]
-        optimiser = torch.optim.AdamW(groups, self.lr)  # plain Adam where reg is 0
+        optimiser = torch.optim.AdamW(groups, self.lr, fused=True)  # plain Adam where reg is 0
         catalogue = torch.from_numpy(self.features_).to(self.device)
         total = self.epochs * len(pairs.batches(self.batch_size))
         warm = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total) if self.reg else None
