@@ -1,0 +1,115 @@
+"""Where chapter 01's products come from: the drawn store, a set of photos, or retailers' raw feeds. One path for all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..artefacts import fashion_data, write_parquet
+from .feeds import read_feed
+from .spec import load_spec
+from .harmonise import attributes_from_text
+from .sample_store import Store, build_store, serve
+
+SOURCES = ("store", "photos", "feeds")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One file of products; `photos` is a folder or tar if its pictures are here already."""
+
+    path: Path
+    spec: str
+    photos: Path | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a chapter harvests: its feeds and, for the drawn shops, the store behind them."""
+
+    feeds: list[Feed]
+    store: Store | None = None
+
+    def read(self) -> tuple[list[pd.DataFrame], pd.DataFrame, dict[str, int]]:
+        """Products of each feed, all rejects, and the rows read by platform."""
+        pairs = [read_feed(feed.path, feed.spec) for feed in self.feeds]
+        read: dict[str, int] = {}
+        for products, rejects in pairs:
+            platform = pd.concat([products["platform"], rejects["platform"]]).iloc[0]
+            read[platform] = read.get(platform, 0) + products.attrs["read"]["read"]
+        rejects = pd.concat([rejects for _, rejects in pairs], ignore_index=True)
+        return [products for products, _ in pairs], rejects, read
+
+    def images(self, catalog: pd.DataFrame, dest: Path) -> pd.DataFrame:
+        """Index of the catalogue's pictures: fetched over HTTP, or imported where they are here already."""
+        from .fetching import Limits
+        from .images import fetch_images
+        from .photos import import_photos
+
+        if self.store:
+            with serve(self.store) as resolve:
+                return fetch_images(catalog, dest, resolve=resolve)
+        here = [feed for feed in self.feeds if feed.photos]
+        if not here:  # most shops' hosts are out of reach: don't wait long for any of them
+            return fetch_images(catalog, dest, limits=Limits(connect=4, retries=0, give_up=5))
+        of = {feed.spec: catalog[catalog["platform"] == load_spec(feed.spec).platform] for feed in here}
+        parts = [import_photos(of[feed.spec], feed.photos, dest) for feed in here]
+        return pd.concat(parts).sort_values("image_key", ignore_index=True)
+
+    def attributes(self, catalog: pd.DataFrame, products: list[pd.DataFrame]) -> pd.DataFrame:
+        """What the shopper simulator reads: the drawn store's truth, else what columns and words say."""
+        return self.store.attributes(catalog) if self.store else attributes_from_text(catalog, products)
+
+
+def open_source(
+    kind: str, folder: Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, photos_dir: str = ""
+) -> Source:
+    """Source of a profile.
+
+    Parameters
+    ----------
+    kind : str
+        "store": drawn and built under `folder`; "photos": CSVs and tars in `photos_dir` or FASHION_DATA/photos;
+        "feeds": every feed in FASHION_DATA/retailers that has a YAML in data/feeds.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is none of these.
+    FileNotFoundError
+        If the files aren't there; says where they are looked for.
+    """
+    if kind == "store":
+        store = build_store(Path(folder) / "store", seed, n_asos, n_myntra)
+        return Source([Feed(store.feeds["asos"], "asos"), Feed(store.feeds["myntra"], "myntra_men")], store)
+    if kind not in SOURCES:
+        raise ValueError(f"source {kind!r} is none of {', '.join(SOURCES)}")
+    base = (
+        Path(photos_dir)
+        if photos_dir
+        else (fashion_data() or Path("FASHION_DATA")) / {"feeds": "retailers"}.get(kind, kind)
+    )
+    if kind == "feeds":
+        from .spec import FEEDS
+
+        feeds = [Feed(path, path.stem) for path in sorted(base.glob("*.csv")) if (FEEDS / f"{path.stem}.yaml").exists()]
+    else:
+        names = [name for name in ("brands_photos", "myntra_photos") if (base / f"{name}.csv").exists()]
+        feeds = [Feed(base / f"{n}.csv", n, base / n if (base / n).is_dir() else base / f"{n}.tar") for n in names]
+    if not feeds:
+        raise FileNotFoundError(f"no feeds in {base}: set FASHION_DATA to the folder that holds retailers/ and photos/")
+    return Source(feeds)
+
+
+def save_catalog(dest: Path, catalog, rejects, merged, attributes, images) -> pd.DataFrame:
+    """Write chapter 01's tables whole under `dest`; the catalogue gets its pictures' paths and statuses. Returns it."""
+    index = images.set_index("image_key")
+    catalog = catalog.assign(
+        image_path=catalog["image_key"].map(index["image_path"]).fillna(""),
+        image_status=catalog["image_key"]
+        .map(index["status"])
+        .where(catalog["image_status"] != "unclaimed", "unclaimed"),
+    )
+    for name, frame in {"rejects": rejects, "merged": merged, "attributes": attributes, "catalog": catalog}.items():
+        write_parquet(frame, Path(dest) / f"{name}.parquet")
+    return catalog
