@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.interactions.matrix import Interactions
+from helpers.interactions.privacy import hash_ids, secret_key
 
 
 def movielens_100k(folder: str | Path) -> pd.DataFrame:
@@ -94,6 +95,13 @@ def join(ratings: pd.DataFrame, catalog: pd.DataFrame) -> tuple[pd.DataFrame, di
             f"image_key or product_id such as {catalog['image_key'].iloc[0]!r}"
         )
     return joined.reset_index(drop=True), dropped
+
+
+def own_ratings(path: str | Path, catalog: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A ratings file ready to train on, as `interactions.parquet`: users hashed with the key from the environment."""
+    table, dropped = read_ratings(path)
+    table, unjoined = join(table.assign(user=hash_ids(table["user"], secret_key())), catalog)
+    return table.assign(event="browse", platform=table["item"].str.split("/").str[0]), dropped | unjoined
 
 
 def to_interactions(ratings: pd.DataFrame) -> Interactions:

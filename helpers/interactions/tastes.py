@@ -122,9 +122,10 @@ def calibrate(shelf: Shelf, seed: int) -> tuple[np.ndarray, np.ndarray]:
     starts = _starts(shelf.parts)
     for number, (part, size) in enumerate(shelf.parts.items()):
         raw = worth[:, shelf.now[:, number]]
+        middle, spread = raw.mean(), max(raw.std(), 1e-9)
         for late in (False, True):
             columns = slice(starts[part, late], starts[part, late] + size)
-            mean[columns], scale[columns] = raw.mean(), weights[part] / max(raw.std(), 1e-9) / unit
+            mean[columns], scale[columns] = middle, weights[part] / spread / unit
     return np.append(mean, unit), scale
 
 
@@ -157,6 +158,12 @@ def _starts(parts: dict[str, int]) -> dict[tuple[str, bool], int]:
             starts[part, True] = at
             at += size
     return starts
+
+
+def columns(parts: dict[str, int]) -> dict[str, slice]:
+    """All columns of each part in `Shoppers.worth`, both seasons'."""
+    starts = _starts(parts)
+    return {part: slice(starts[part, False], starts[part, True] + size) for part, size in parts.items()}
 
 
 def _price_band(price: pd.Series) -> np.ndarray:

@@ -63,8 +63,8 @@ class Oracle(Recommender):
         Forget who the shopper is and know only their history: the posterior mean of that probability, by importance
         sampling. `ess_` then holds each scored shopper's effective sample size and `error_` the standard error of their
         probabilities, averaged over the items.
-    n_draws : int
-        Simulated shoppers behind the posterior.
+    n_draws, n_own : int
+        Simulated shoppers behind the posterior, and draws of its own for each history that they don't explain.
 
     Notes
     -----
@@ -74,8 +74,16 @@ class Oracle(Recommender):
     handles_cold_users = True
     handles_cold_items = True
 
-    def __init__(self, market: Market, exposure: bool = False, given_history: bool = False, n_draws: int = 20_000):
-        self.market, self.exposure, self.given_history, self.n_draws = market, exposure, given_history, n_draws
+    def __init__(
+        self,
+        market: Market,
+        exposure: bool = False,
+        given_history: bool = False,
+        n_draws: int = 8_000,
+        n_own: int = 64,
+    ):
+        self.market, self.exposure, self.given_history = market, exposure, given_history
+        self.n_draws, self.n_own = n_draws, n_own
 
     def _fit(self, train, items, validate):
         self.columns_ = self.market.items.get_indexer(train.items)
@@ -100,7 +108,7 @@ class Oracle(Recommender):
 
     def _posterior(self, histories):
         if not hasattr(self, "_prior"):
-            self._prior = Posterior(self.market, self.n_draws)
+            self._prior = Posterior(self.market, self.n_draws, self.n_own)
         theirs = histories.in_catalogue(self.n_items_).tocoo()
         shape = (len(histories), len(self.market.items))
         ratings = type(theirs)((theirs.data, (theirs.row, self.columns_[theirs.col])), shape=shape).tocsr()
