@@ -103,14 +103,8 @@ class Fetcher:
 
     def __init__(self, limits: Limits, resolve=None, allow=(), ssl_context=None):
         self.limits = limits
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context or httpx.create_ssl_context(),
-            http2=True,
-            max_connections=limits.total * 2,
-            max_keepalive_connections=limits.total,
-            keepalive_expiry=15.0,
-            network_backend=GuardedBackend(resolve, allow),
-        )
+        self._backend, self._tls = GuardedBackend(resolve, allow), ssl_context
+        self._pools: dict[tuple, httpcore.AsyncConnectionPool] = {}  # one an origin: a pool's own work is quadratic
         self._slots = asyncio.Semaphore(limits.total)
         self._large = asyncio.Semaphore(8)  # bodies over a megabyte in memory at once
         self._hosts: dict[str, _Host] = defaultdict(_Host)
@@ -122,7 +116,24 @@ class Fetcher:
         for task in self._robots.values():
             task.cancel()
         await asyncio.gather(*self._robots.values(), return_exceptions=True)
-        await self._pool.aclose()
+        for origin in list(self._pools):
+            await self._pools.pop(origin).aclose()
+
+    async def rest(self, host: str) -> None:
+        """Nothing is queued for this host: give its connections back."""
+        for origin in [origin for origin in self._pools if origin[1] == host]:
+            if all(connection.is_idle() for connection in self._pools[origin].connections):  # else: a redirect's
+                await self._pools.pop(origin).aclose()
+
+    def _pool(self, url: httpx.URL) -> httpcore.AsyncConnectionPool:
+        origin = (url.scheme, host_of(url), url.port)
+        if origin not in self._pools:
+            if url.scheme == "https" and self._tls is None:
+                self._tls = httpx.create_ssl_context()
+            self._pools[origin] = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls, http2=True, max_connections=self.limits.total, network_backend=self._backend
+            )
+        return self._pools[origin]
 
     @asynccontextmanager
     async def get(self, address: str, etag: str = "", since: pd.Timestamp | None = None):
@@ -186,7 +197,7 @@ class Fetcher:
         waits = {"connect": limits.connect, "read": limits.first_byte, "write": limits.first_byte, "pool": limits.whole}
         try:
             async with asyncio.timeout(limits.whole):
-                stream = self._pool.stream("GET", target, headers=headers, extensions={"timeout": waits})
+                stream = self._pool(url).stream("GET", target, headers=headers, extensions={"timeout": waits})
                 async with stream as response:
                     begun = True
                     head = httpx.Headers(response.headers)
@@ -233,7 +244,7 @@ class Fetcher:
             try:
                 data = zlib.decompressobj(47 if coding == "gzip" else 15).decompress(data, cap + 1)
             except zlib.error as error:
-                raise ImageError("truncated", str(error)) from error
+                raise ImageError("corrupt", str(error)) from error
             if len(data) > cap:
                 raise ImageError("too_large", f"unpacks to more than {cap} bytes")
         return bytes(data)

@@ -169,6 +169,8 @@ class _Harvest:
                 self.failures[key].append((error, link, host))
                 self.next_link(key)
         self.takers[host] -= 1
+        if not self.takers[host]:
+            await self.fetcher.rest(host)
 
     async def once(self, key: str, link: str) -> dict:
         """A URL that several products share is fetched once."""

@@ -4,6 +4,7 @@ The module imports nothing of helpers, so that a worker starts as a plain script
 caller's script is imported again, a crash in a decoder costs one picture, and a killed parent leaves no workers.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -73,7 +74,8 @@ def standardise(
     Raises
     ------
     ImageError
-        `empty`, `not_an_image`, `truncated`, `too_large` (more than `max_pixels`) or `too_small` (under 8 pixels).
+        `empty`, `not_an_image`, `corrupt` (or cut short), `too_large` (more than `max_pixels`) or `too_small`
+        (a side under 8 pixels).
     """
     if not data:
         raise ImageError("empty", "no bytes")
@@ -96,8 +98,7 @@ def standardise(
     except MemoryError as error:
         raise ImageError("too_large", "the decoder ran out of memory") from error
     except (OSError, SyntaxError, ValueError, RuntimeError, EOFError, struct.error) as error:
-        short = "truncated" if "truncated" in str(error).lower() or "end of" in str(error).lower() else _sniffed(data)
-        raise ImageError(short, str(error)[:120]) from error
+        raise ImageError(_sniffed(data), str(error)[:120]) from error
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)[:120]) from error
     small = _srgb(_contain(image, size), profile, background)
@@ -119,9 +120,9 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def _sniffed(data: bytes) -> str:
-    """`truncated` if the bytes begin as an image does though no decoder can use them, else `not_an_image`."""
+    """`corrupt` if the bytes begin as an image does though no decoder can use them, else `not_an_image`."""
     magic = data[:3] == b"\xff\xd8\xff" or data[:4] in (b"\x89PNG", b"GIF8") or data[8:12] == b"WEBP"
-    return "truncated" if magic or data[4:12] in (b"ftypavif", b"ftypavis") else "not_an_image"
+    return "corrupt" if magic or data[4:12] in (b"ftypavif", b"ftypavis") else "not_an_image"
 
 
 def _contain(image: Image.Image, size: int) -> Image.Image:
@@ -192,6 +193,10 @@ class Standardiser:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
         worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet, env=environment)
+        with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only, and not always granted
+            import fcntl
+
+            fcntl.fcntl(worker.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)  # a photo in one write
         try:
             _exactly(worker.stdout)
         except EOFError as error:

@@ -21,7 +21,7 @@ RETRIED = ("rate_limited", "server_error", "timeout", "reset", "truncated", "dns
 FINAL = (
     *("no_url", "bad_url", "refused_scheme", "refused_address", "robots", "redirect_loop"),
     *("not_found", "gone", "forbidden", "http_error"),
-    *("empty", "not_an_image", "undecodable", "too_large", "too_small"),
+    *("empty", "not_an_image", "corrupt", "undecodable", "too_large", "too_small"),
 )
 STATUSES = HAS_PICTURE + RETRIED + FINAL
 

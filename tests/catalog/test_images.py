@@ -48,7 +48,7 @@ EXPECTED = {
     "/hang-within": "timeout",
     "/drip": "timeout",
     "/truncated": "truncated",
-    "/broken.jpg": "truncated",
+    "/broken.jpg": "corrupt",
     "/reset": "reset",
     "/html": "not_an_image",
     "/empty": "empty",

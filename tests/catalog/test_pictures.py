@@ -86,11 +86,11 @@ def test_first_frame_of_an_animation():
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not_an_image"),
         (bomb(), "too_large"),
         (photo(1, "PNG", (1, 1)), "too_small"),
-        (photo(1)[:900], "truncated"),
-        (photo(1, "PNG")[:900], "truncated"),
-        (photo(1, "WEBP")[:200], "truncated"),
-        (photo(1, "AVIF")[:400], "truncated"),
-        (b"\xff\xd8\xff\xe0 no more", "truncated"),
+        (photo(1)[:900], "corrupt"),
+        (photo(1, "PNG")[:900], "corrupt"),
+        (photo(1, "WEBP")[:200], "corrupt"),
+        (photo(1, "AVIF")[:400], "corrupt"),
+        (b"\xff\xd8\xff\xe0 no more", "corrupt"),
     ],
 )
 def test_what_cannot_become_a_picture(data, status):
