@@ -9,7 +9,7 @@ from nbconvert.exporters import Exporter
 from traitlets import Int, Unicode
 
 LINE = 92  # characters that fit on one line of a slide
-ROOM = 17.0  # lines that fit under each other
+ROOM = 18.5  # lines that fit under each other
 FIGURE = 8.0  # lines that a figure needs at least to be readable
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
 ROWS = 14  # table rows shown on a slide; the report has the rest
@@ -59,6 +59,7 @@ class MarpExporter(Exporter):
 
     def _slides(self, nb) -> list[Slide]:
         slides: list[Slide] = []
+        begins = True
         for cell in nb.cells:
             kind = cell.metadata.get("slideshow", {}).get("slide_type") or "-"
             if kind == "skip" or cell.cell_type == "raw":
@@ -67,11 +68,15 @@ class MarpExporter(Exporter):
                 if slides:
                     slides[-1].notes.append(cell.source)
                 continue
+            begins = begins or kind in ("slide", "subslide")
             blocks = self._blocks(cell)
-            if kind in ("slide", "subslide") or not slides:
-                slides.append(Slide())
+            if not blocks:
+                continue  # the next cell that shows something begins the slide
+            if begins:
+                slides.append(Slide(_heading_of(slides[-1]) if slides and not _is_heading(blocks[0]) else []))
             slides[-1].blocks += blocks
-        return [slide for slide in slides if slide.blocks]
+            begins = False
+        return slides
 
     def _blocks(self, cell) -> list[Block]:
         if cell.cell_type == "markdown":
@@ -157,18 +162,28 @@ def _paragraph(text: str) -> Block:
     return Block(text, sum(-(-max(1, len(row)) // LINE) for row in plain) + 0.5)
 
 
+def _is_heading(block: Block) -> bool:
+    return block.text.startswith("#")
+
+
+def _heading_of(slide: Slide) -> list[Block]:
+    """The heading that a further slide on the same matter repeats: never the title slide's, never a second time."""
+    first = slide.blocks[0]
+    return [Block(first.text, first.lines)] if _is_heading(first) and not first.text.startswith("# ") else []
+
+
 def split_slide(slide: Slide) -> list[Slide]:
     """Cut a slide that holds too much into several under the same heading; notes stay with the first.
 
     A figure or table shares a slide with text, never with a second figure or table.
     """
-    heading = slide.blocks[0] if slide.blocks[0].text.startswith("#") else None
+    heading = _heading_of(slide)
     parts, used, big = [Slide(notes=slide.notes)], 0.0, False
     for block in slide.blocks:
         full = used + block.lines > ROOM or (block.big and big)
-        if full and any(held is not heading for held in parts[-1].blocks):
-            parts.append(Slide([Block(heading.text, heading.lines)] if heading else []))
-            used, big = (heading.lines if heading else 0.0), False
+        if full and not all(map(_is_heading, parts[-1].blocks)):
+            parts.append(Slide(list(heading)))
+            used, big = sum(held.lines for held in heading), False
         parts[-1].blocks.append(block)
         used, big = used + block.lines, big or block.big
     return parts
