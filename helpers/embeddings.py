@@ -101,7 +101,7 @@ class ClipEncoder:
         """Vectors (n, d) float32 of length 1; what exceeds the model's context is cut off."""
         import torch
 
-        texts, out = [str(text) for text in texts], []
+        texts, out = list(map(str, texts)), []
         with torch.inference_mode(), self._precision():
             for k in range(0, len(texts), 8 * BATCH):
                 ids = self.tokenizer(texts[k : k + 8 * BATCH]).to(self.device)
@@ -113,7 +113,7 @@ class ClipEncoder:
         from PIL import Image, ImageOps
 
         try:
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            with Image.open(io.BytesIO(source or b"") if isinstance(source, bytes | None) else source) as image:
                 if image.width * image.height > MAX_PIXELS:
                     return None
                 image = ImageOps.exif_transpose(image)
@@ -170,7 +170,6 @@ def _for_inference(model):
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-    model = model.requires_grad_(False)
     trunk = getattr(model.visual, "trunk", None)
     if type(trunk).__name__ == "EfficientNet":
         for module in list(trunk.modules()):
@@ -179,7 +178,7 @@ def _for_inference(model):
                 if isinstance(c, torch.nn.Conv2d) and isinstance(n, torch.nn.BatchNorm2d):
                     setattr(module, conv, fuse_conv_bn_eval(c, n))
                     setattr(module, norm, n.act)
-    return model.to(memory_format=torch.channels_last)
+    return model.requires_grad_(False).to(memory_format=torch.channels_last)
 
 
 class VectorCache:
@@ -209,8 +208,7 @@ class VectorCache:
     def write(self, keys: list[bytes], vectors: np.ndarray) -> None:
         """Add a shard."""
         with whole(self.folder / f"{hashlib.sha256(b''.join(keys)).hexdigest()[:16]}.safetensors") as aside:
-            listed = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-            save_file({"keys": listed, "vectors": np.ascontiguousarray(vectors)}, aside)
+            save_file({"keys": np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32), "vectors": vectors}, aside)
 
     def fetch(self, keys: list[bytes], make) -> np.ndarray:
         """Vectors (n, d) by key; `make(positions)` encodes those that aren't here yet, each key once."""
@@ -230,8 +228,9 @@ def item_text(row) -> str:
     >>> item_text({"title": "Relaxed Linen Shirts", "colour": "navy", "category": "shirt"})
     'Relaxed Linen Shirts, navy'
     """
-    parts = [part if isinstance(part, str) else "" for part in (row.get(c) for c in ("title", "colour", "category"))]
-    title, *extra = ({word.rstrip("s") for word in re.findall(r"[a-z]+", part.lower())} for part in parts)
+    parts = [row.get(column) for column in ("title", "colour", "category")]
+    parts = [part if isinstance(part, str) and part != "unknown" else "" for part in parts]
+    title, *extra = ({re.sub(r"(?<=ss)es$|(?<!s)s$", "", w) for w in re.findall(r"[a-z]+", p.lower())} for p in parts)
     added = " ".join(part for part, words in zip(parts[1:], extra, strict=True) if not words <= title)
     return ", ".join(part for part in (parts[0], added) if part)
 
@@ -279,10 +278,7 @@ def save_embeddings(folder: str | Path, image: np.ndarray, text: np.ndarray, enc
 def load_embeddings(folder: str | Path, encoder: ClipEncoder | None = None) -> tuple[np.ndarray, np.ndarray, dict]:
     """Image and text vectors (n, d) and what `embeddings.json` tells.
 
-    Raises
-    ------
-    EncoderChanged
-        If `encoder` is given and isn't the one that made them: two models' vectors don't compare.
+    Raises EncoderChanged if `encoder` is given and isn't the one that made them: two models' vectors don't compare.
     """
     told = json.loads((Path(folder) / "embeddings.json").read_text(encoding="utf-8"))
     if encoder is not None and told["hash"] != encoder.hash:
