@@ -16,7 +16,7 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 def refresh(chapters: list[str], say) -> list[str]:
     """Run chapters on `sample` and their solutions; store the outputs where they changed.
 
-    Cells whose outputs are exempt from checks (times, versions) keep what is stored, as long as their source is the same.
+    Cells whose outputs are exempt from checks (times, versions) keep what is stored, where something is.
 
     Returns
     -------
