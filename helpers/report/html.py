@@ -36,6 +36,7 @@ class ReportExporter(HTMLExporter):
         renderer = _MathMLRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
         for name in CHAPTERS.values():
             source = source.replace(f"({name}.ipynb", f"({name}.html")
+        source = source.replace("(../README.md", "(index.html")
         return MarkdownWithMath(renderer=renderer).render(source)
 
 
@@ -51,6 +52,8 @@ def chapter_title(notebook) -> str:
 def render_report(executed: Path, chapter: str, destination: Path) -> None:
     """Write the HTML report of an executed notebook."""
     notebook = nbformat.read(executed, as_version=4)
+    spoken = [cell.metadata.get("slideshow", {}).get("slide_type") == "notes" for cell in notebook.cells]
+    notebook.cells = [cell for cell, note in zip(notebook.cells, spoken, strict=True) if not note]
     numbers = list(CHAPTERS)
     place = numbers.index(chapter)
     around = {
