@@ -60,13 +60,13 @@ class Posterior:
         effective : (n,) float64
             Effective sample size 1 / sum(weight**2) (Kong 1992).
         error : (n,) float64
-            Standard error of the mean, the root mean square over items.
+            Standard error of the mean, the root mean square over every twentieth item.
 
         Notes
         -----
         n items drawn at random from all that a shopper likes have the likelihood
         prod_h P(seen h, rated r_h) / (sum_i P(seen i, liked))**n. Where fewer than `FEW` draws explain a
-        history, others are drawn whose categories, palette, … each suit it, weighted by likelihood / chance of the draw.
+        history, others are drawn whose categories, palette, … each suit it, weighted by likelihood / chance of a draw.
         """
         likes = sp.csr_matrix(ratings[:, np.flatnonzero(self.source)])
         mean, effective, error = np.empty(ratings.shape, np.float32), *np.empty((2, likes.shape[0]))
@@ -76,8 +76,9 @@ class Posterior:
             rows = np.arange(at, min(at + 256, len(effective)))
             weight = _normalised(self._log_likelihood(likes[rows]))
             mean[rows], effective[rows] = weight @ values, 1 / np.sum(weight.astype(np.float64) ** 2, axis=1)
-            spread = weight**2 @ values**2 - 2 * (weight**2 @ values) * mean[rows]
-            spread += np.sum(weight**2, axis=1, keepdims=True) * mean[rows] ** 2
+            few, middle = values[:, ::20], mean[rows][:, ::20]  # a twentieth of the items is enough for an error
+            spread = weight**2 @ few**2 - 2 * (weight**2 @ few) * middle
+            spread += np.sum(weight**2, axis=1, keepdims=True) * middle**2
             error[rows] = np.sqrt(np.maximum(spread, 0).mean(axis=1))
         poor = np.flatnonzero(effective < FEW) if self.market.shelf.parts and self.n_own else []
         for at in range(0, len(poor), 32):
@@ -86,7 +87,7 @@ class Posterior:
             better = 1 / np.sum(weight**2, axis=1) > effective[rows]
             rows, weight, own = rows[better], weight[better], own[better]
             mean[rows], effective[rows] = np.einsum("nk,nki->ni", weight, own), 1 / np.sum(weight**2, axis=1)
-            spread = np.einsum("nk,nki->ni", weight**2, (own - mean[rows, None]) ** 2)
+            spread = np.einsum("nk,nki->ni", weight**2, (own[:, :, ::20] - mean[rows, None, ::20]) ** 2)
             error[rows] = np.sqrt(spread.mean(axis=1))
         return mean, effective, error
 

@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from helpers.interactions import Histories, Interactions, cross_platform, simulate_market
+from helpers.interactions.posterior import Posterior
 from helpers.recommenders.baselines import Oracle, Popularity, Random
 
 
@@ -67,7 +68,9 @@ def test_popularity_counts_likes(tiny):
 
 def test_order_of_floors_and_ceilings(market, split):
     floor = precision(Popularity(), split, 10).mean()
-    given = {n: precision(Oracle(market, given_history=True, n_draws=3000), split, n).mean() for n in (0, 1, 3)}
+    given = {
+        n: precision(Oracle(market, given_history=True, n_draws=3000, n_own=0), split, n).mean() for n in (0, 1, 3)
+    }
     knows = precision(Oracle(market), split, 10).mean()
     assert precision(Random(), split, 10).mean() < floor < given[1] < given[3] < knows
     assert given[0] > floor - 0.03  # nothing known: the population's mean, no worse than popularity
@@ -81,23 +84,33 @@ def test_exposure_oracle_wins_on_observed_likes(market, split):
     assert precision(Oracle(market), split, 0).mean() > precision(Oracle(market, exposure=True), split, 0).mean()
 
 
-def test_posterior_agrees_with_bayes_by_hand(market, split):
-    """With one shopper's twin in the prior, its weight is the likelihood ratio; two draws make it arithmetic."""
-    oracle = Oracle(market, given_history=True, n_draws=1).fit(split.train)
-    oracle.score(split.histories[1][:1])
-    prior = oracle._prior
-    ratings = split.histories[1].ratings[:1]
-    item, rating = int(ratings.indices[0]), int(ratings.data[0])
-    place = np.flatnonzero(prior.source).tolist().index(item)
-    weight = np.exp(prior.log_rate[rating][:, place].astype(float) - prior.log_likes)
+def test_posterior_is_bayes_rule(market, split):
+    """One liked item: each draw's weight is P(seen and so rated) / expected number of likes, as written out here."""
+    oracle = Oracle(market, given_history=True, n_draws=1, n_own=0).fit(split.train)  # one block of draws
+    found = oracle.score(split.histories[1][:1])[0]
+    prior, ratings = oracle._prior, split.histories[1].ratings[:1]
+    place = np.flatnonzero(prior.source).tolist().index(int(ratings.indices[0]))
+    four_or_five = int(ratings.data[0])
+    weight = np.exp(prior.log_rate[four_or_five][:, place].astype(float)) / np.exp(prior.log_likes.astype(float))
     weight /= weight.sum()
-    expected = weight @ np.concatenate(prior.liked)
-    assert oracle.score(split.histories[1][:1])[0] == pytest.approx(expected, abs=1e-5)
+    assert found == pytest.approx(weight @ prior.liked, abs=1e-5)
     assert oracle.ess_[0] == pytest.approx(1 / (weight**2).sum(), rel=1e-3)
 
 
+def test_own_draws_agree_with_very_many(market, split):
+    """Draws made for a history, weighted back, estimate what a far larger sample of the population does."""
+    ratings = split.histories[5].ratings[:4]
+    many, many_size, _ = Posterior(market, 12_000, n_own=0).mean(ratings)
+    few = Posterior(market, 2_000, n_own=0).mean(ratings)
+    own, own_size, error = Posterior(market, 2_000, n_own=1_000).mean(ratings)
+    assert (own_size > 2 * few[1]).all()
+    target = split.candidates
+    assert abs(own - many)[:, target].mean() < abs(few[0] - many)[:, target].mean() < 0.12
+    assert abs(own - many)[:, target].mean() < 3 * np.hypot(error, error * np.sqrt(own_size / many_size)).mean()
+
+
 def test_posterior_is_calibrated(market, split):
-    oracle = Oracle(market, given_history=True, n_draws=3000).fit(split.train)
+    oracle = Oracle(market, given_history=True, n_draws=3000, n_own=0).fit(split.train)
     chance = oracle.score(split.histories[2])[:, split.candidates]
     liked = split.relevant["complete"][:, split.candidates].toarray()
     for low in (0.0, 0.2, 0.4, 0.6):
@@ -127,7 +140,7 @@ def test_oracle_has_the_lowest_rating_error(market, split):
     assert error < np.sqrt(np.mean((mean - truth) ** 2))
 
 
-@pytest.mark.parametrize("options", [{}, {"exposure": True}, {"given_history": True, "n_draws": 500}])
+@pytest.mark.parametrize("options", [{}, {"exposure": True}, {"given_history": True, "n_draws": 500, "n_own": 8}])
 def test_oracle_saves_and_loads(market, split, tmp_path, options):
     model = Oracle(market, **options).fit(split.train)
     model.save(tmp_path / "Oracle")
