@@ -97,20 +97,22 @@ def category_of(title: str, category: str = "", description: str = "", trusted: 
 def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) -> str:
     """A palette colour: the first named in `colour`, else in the title (after " in " first), the brand's name apart.
 
-    Three colours in a short text, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
+    Three colours in a list, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
     """
     vocabulary, name = vocabulary or load_vocabulary(), _normal(brand) + " "
     text = _normal(colour).removeprefix(name)
-    found = list(dict.fromkeys(vocabulary.colours.find(text) or vocabulary.shades.find(text)))
-    plain = [label for label in found if label != "multi"]
-    slug = colour.count("-") > 2 and " " not in colour  # "brand-men-navy--white-striped-…": the first is the garment's
-    if plain and (len(plain) < 3 or slug):
-        return plain[0]
-    if plain or (found and len(text.split()) < 3):
-        return "multi"
+    # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
+    prose = "\n" in colour or (colour.count("-") > 2 and " " not in colour)
+    found = list(dict.fromkeys(vocabulary.colours.find(text)))
+    if found:
+        return found[0] if len(found) < 3 or prose else "multi"
+    shades = vocabulary.shades.find(text)
+    found = [label for label in shades if label != "multi"] or (shades if len(text.split()) < 3 else [])
+    if found:
+        return found[0]
     title = _normal(title).removeprefix(name)
     for words in (title.rpartition(" in ")[2] if " in " in title else "", title):
-        found = [label for label in vocabulary.colours.find(words) if label != "multi"]
+        found = vocabulary.colours.find(words)
         if found:
             return found[0]
     return "unknown"
