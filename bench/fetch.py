@@ -31,11 +31,11 @@ def draw(job: tuple[Path, int]) -> int:
     if path.exists():
         return path.stat().st_size
     rng = np.random.default_rng(seed)
-    blocks = Image.fromarray(rng.integers(0, 255, (70, 55, 3), dtype=np.uint8))
+    blocks = Image.fromarray(rng.integers(0, 255, (28, 22, 3), dtype=np.uint8))
     pixels = np.asarray(blocks.resize((870, 1110), Image.Resampling.BICUBIC)).astype(np.int16)
-    noise = np.roll(np.random.default_rng(0).normal(0, 7, pixels.shape).astype(np.int16), seed * 997)
+    noise = np.roll(np.random.default_rng(0).normal(0, 3, pixels.shape).astype(np.int16), seed * 997)
     image = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
-    image.save(path, "AVIF", quality=50, speed=10)
+    image.save(path, "AVIF", quality=70, speed=10)
     return path.stat().st_size
 
 
