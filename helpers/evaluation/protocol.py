@@ -67,6 +67,8 @@ def evaluate(
     variants=None,
     items: ItemFeatures | None = None,
     seed: int = 7,
+    n_history=None,
+    n_users: int | None = None,
 ) -> pd.DataFrame:
     """Rank every candidate for every test shopper and measure; nothing is sampled, nobody is dropped.
 
@@ -77,6 +79,8 @@ def evaluate(
         Its `histories` by n_history, `relevant` by variant, `candidates`.
     variants : which of `split.relevant`; default all.
     items : if given, `diversity` of the lists by item vectors is measured too; `novelty` always is.
+    n_history : which of `split.histories`; default all.
+    n_users : only the first so many test shoppers, for what is slow; default all.
 
     Returns
     -------
@@ -88,12 +92,13 @@ def evaluate(
     popularity = np.asarray((split.train.ratings >= 4).sum(axis=0)).ravel()
     parts, runs = [], []
     for name, recommender in recommenders.items():
-        for n_history, histories in split.histories.items():
+        for n in split.histories if n_history is None else n_history:
+            histories = split.histories[n][:n_users]
             ids, cost = rank(recommender, histories, max(ks), split.candidates)
-            where = {"recommender": name, "split": split.name, "n_history": n_history}
+            where = {"recommender": name, "split": split.name, "n_history": n}
             values = {}
             for variant in variants:
-                found = m.measure(ids, split.relevant[variant], ks, metrics)
+                found = m.measure(ids, split.relevant[variant][:n_users], ks, metrics)
                 values.update({(variant, metric, k): value for (metric, k), value in found.items()})
             for k in ks:
                 values["any", "novelty", k] = m.novelty(ids[:, :k], popularity, split.train.shape[0])

@@ -102,6 +102,16 @@ def test_values_are_those_of_the_metric_on_the_recommended_items(market, per_use
     np.testing.assert_array_equal(per_user.query(where).sort_values("user")["value"], expected)
 
 
+def test_a_part_of_the_exam_gives_the_same_values(market, per_user):
+    split, models = market
+    part = evaluate({"Noisy": models["Noisy"]}, split, ks=(5,), n_history=[2], n_users=60)
+    assert set(part["user"]) == set(range(60)) and set(part["n_history"]) == {2}
+    where = "recommender == 'Noisy' and n_history == 2 and user < 60 and k == 5 and metric != 'diversity'"
+    columns = ["variant", "metric", "user"]
+    expected = per_user.query(where).set_index(columns)["value"].sort_index()
+    np.testing.assert_array_equal(part.set_index(columns)["value"].sort_index(), expected)
+
+
 def test_rank_keeps_to_candidates_and_what_is_new(market):
     split, models = market
     ids, cost = rank(models["Oracle"], split.histories[2], 30, split.candidates)
