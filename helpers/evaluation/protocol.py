@@ -86,7 +86,7 @@ def evaluate(
     -------
     DataFrame
         A row a recommender, n_history, user (position), variant, metric and k: `value`, NaN where undefined. What
-        belongs to no single user (costs, catalogue coverage, Gini index) is in `.attrs["runs"]`; `summarise` reads it.
+        belongs to no single user (costs, coverage, Gini index, rating errors) is in `.attrs["runs"]` for `summarise`.
     """
     variants = list(split.relevant) if variants is None else list(variants)
     popularity = np.asarray((split.train.ratings >= 4).sum(axis=0)).ravel()
@@ -109,12 +109,25 @@ def evaluate(
                     {**where, **cost, "k": k, "metric": metric, "value": f(ids[:, :k], split.candidates)}
                     for metric, f in spread.items()
                 ]
+            if n is None and n_users is None and split.test is not None:
+                errors = _errors_if_it_predicts(recommender, split)
+                runs += [
+                    {**where, **cost, "k": None, "metric": metric, "value": error} for metric, error in errors.items()
+                ]
             parts.append(_tidy(where, values, len(histories)))
     frame = pd.concat(parts, ignore_index=True)
     for column in ("recommender", "split", "variant", "metric"):
         frame[column] = frame[column].astype("category")
     frame.attrs = {"runs": runs, "seed": seed, "candidates": len(split.candidates)}
     return frame
+
+
+def _errors_if_it_predicts(recommender: Recommender, split) -> dict[str, float]:
+    try:
+        errors = rating_errors(recommender, split)
+    except NotImplementedError:  # it only ranks
+        return {}
+    return {name: errors[name] for name in ("rmse", "mae")}
 
 
 def _tidy(where: dict, values: dict, n_users: int) -> pd.DataFrame:
@@ -152,12 +165,13 @@ def summarise(per_user: pd.DataFrame, segments: pd.Series | None = None, n_resam
             part = table.columns.to_frame(index=False).assign(split=split, n_history=n_history, segment=segment)
             n_users = table.notna().sum().to_numpy()
             parts.append(part.assign(value=mean, low=low, high=high, n_users=n_users, n_undefined=len(table) - n_users))
-    runs = pd.DataFrame(attrs["runs"]).astype({"n_history": "Int64"})
+    runs = pd.DataFrame(attrs["runs"]).astype({"n_history": "Int64", "k": "Int64"})
     n_all = per_user.groupby(["split", "n_history"], observed=True, dropna=False)["user"].nunique()
     spread = runs.assign(variant="any", segment="all", n_users=int(n_all.max()), n_undefined=0)
     cost = ["score_seconds", "peak_mb", "n_fallback"]
     where = ["recommender", "split", "n_history"]
-    summary = pd.concat(parts, ignore_index=True).astype({"n_history": "Int64", "recommender": str, "split": str})
+    types = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
+    summary = pd.concat(parts, ignore_index=True).astype(types)
     summary = summary.merge(runs[where + cost].drop_duplicates(where), on=where, how="left")
     summary = pd.concat([summary, spread], ignore_index=True).assign(candidates=attrs["candidates"], seed=attrs["seed"])
     first = [*KEY, "segment", "value", "low", "high", "n_users", "n_undefined", "candidates", "seed", *cost]

@@ -173,6 +173,23 @@ def test_rating_errors_by_hand(market):
         rating_errors(three, Split("warm", split.train, {}, {}, split.candidates))
 
 
+def test_evaluate_adds_rating_errors_where_they_are_defined(market):
+    split, _ = market
+    relevant = {"observed": split.relevant["observed"]}
+    warm = Split("warm", split.train, {None: split.histories[0]}, relevant, split.candidates, split.train)
+
+    class Ranker(Popular):
+        _predict = Recommender._predict
+
+    three = {"Three": Fixed(np.full((N_USERS, N_ITEMS), 3.0)).fit(split.train), "Ranker": Ranker().fit(split.train)}
+    rows = result_rows(summarise(evaluate(three, warm, ks=(5,))), "sample")
+    errors = {(row["recommender"], row["metric"]): row for row in rows if row["k"] is None}
+    error = split.train.ratings.data - 3.0
+    assert set(errors) == {("Three", "rmse"), ("Three", "mae")}
+    assert errors["Three", "rmse"]["value"] == pytest.approx(np.sqrt((error**2).mean()), abs=1e-6)
+    assert all(row["n_history"] is None for row in rows) and validate(document(rows))
+
+
 def document(rows):
     run = {
         "profile": "sample",
