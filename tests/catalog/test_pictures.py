@@ -2,12 +2,13 @@
 
 import io
 
+import imagehash
 import numpy as np
 import pytest
 from fault_server import bomb, photo
 from PIL import Image, ImageCms
 
-from helpers.catalog.pictures import ImageError, Standardiser, standardise
+from helpers.catalog.pictures import ImageError, Standardiser, perceptual_hash, standardise
 
 RED = (200, 30, 40)
 
@@ -64,11 +65,25 @@ def test_rotation_by_exif():
 
 
 def test_colour_profile_is_applied():
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))
-    plain = encoded(wide("RGB", RED), "PNG")
-    broken = encoded(wide("RGB", RED), "PNG", icc_profile=b"not a profile")
-    assert (pixels(plain) == pixels(broken)).all()
-    assert lab.tobytes()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace(b"s\0R\0G\0B", b"m\0i\0n\0e")
+    swapped = profile.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    as_is, crossed, broken = (
+        pixels(encoded(wide("RGB", RED), "PNG", icc_profile=icc))[16, 16] for icc in (profile, swapped, b"no profile")
+    )
+    assert np.abs(as_is - RED).max() <= 2 and (broken == RED).all()
+    assert np.abs(crossed - [RED[1], RED[0], RED[2]]).max() <= 2  # its red is sRGB's green
+
+
+def test_the_pixel_cap_is_the_callers():
+    with pytest.raises(ImageError, match="too_large: 60 × 80"):
+        standardise(photo(1), max_pixels=4799)
+    assert standardise(photo(1), max_pixels=4800).width == 60
+
+
+def test_the_perceptual_hash_is_imagehashs():
+    for seed in range(20):
+        image = Image.open(io.BytesIO(photo(seed))).convert("RGB")
+        assert perceptual_hash(image) == str(imagehash.phash(image))
 
 
 def test_first_frame_of_an_animation():

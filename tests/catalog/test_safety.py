@@ -83,6 +83,7 @@ def test_urls():
     [
         ("User-agent: *\nDisallow: /a", "/ab", False),
         ("User-agent: *\nDisallow: /a\nAllow: /ab", "/abc", True),  # the longest match
+        ("User-agent: *\nAllow: /ab\nDisallow: /a", "/abc", True),  # wherever it stands
         ("User-agent: *\nDisallow: /a\nAllow: /a", "/a", True),  # equally long: allow
         ("User-agent: *\nDisallow:", "/a", True),
         ("User-agent: *\nDisallow: /*.jpg$", "/x/a.jpg", False),
