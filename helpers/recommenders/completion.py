@@ -50,7 +50,7 @@ class MatrixCompletion(Recommender):
         biases=True,
         epochs=None,
         lr=0.05,
-        confidence=10.0,
+        confidence=1.0,
         scale=0.1,
         patience=3,
         seed=7,

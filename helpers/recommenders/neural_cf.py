@@ -47,7 +47,7 @@ class NeuralCF(Recommender):
         epochs=10,
         batch_size=1024,
         patience=3,
-        fold_steps=60,
+        fold_steps=25,
         seed=7,
         device="cpu",
     ):
@@ -69,7 +69,7 @@ class NeuralCF(Recommender):
         generator = torch.Generator().manual_seed(self.seed)
         R = self._positives(train.ratings)
         self.mean_ = float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
-        self.others_ = torch.randperm(self.n_items_, generator=generator)[:200].sort().values.numpy()
+        self.others_ = torch.randperm(self.n_items_, generator=generator)[:64].sort().values.numpy()
         net = self._network(train.shape[0], generator)
         embeddings = [net["e_user"], net["e_item"]]
         layers = [weight for name, weight in net.items() if name not in ("e_user", "e_item")]
@@ -168,7 +168,7 @@ class NeuralCF(Recommender):
         items = torch.as_tensor(R.col, dtype=torch.long, device=self.device)
         target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32, device=self.device)
         e = net["e_user"].mean(0, keepdim=True).repeat(len(histories), 1).requires_grad_()
-        optimiser = torch.optim.Adam([e], lr=0.05)
+        optimiser = torch.optim.Adam([e], lr=0.1)
         for _ in range(self.fold_steps):
             loss = self._losses(_forward(net, e[users], net["e_item"][items]), target).sum()
             if self.loss == "bce":
