@@ -80,7 +80,7 @@ class MarpExporter(Exporter):
 
     def _blocks(self, cell) -> list[Block]:
         if cell.cell_type == "markdown":
-            return markdown_blocks(cell.source)
+            return [block for block in markdown_blocks(cell.source) if not _is_link_bar(block.text)]
         blocks = []
         if "show-code" in cell.metadata.get("tags", []):
             blocks.append(_code(cell.source.strip(), "python"))
@@ -160,6 +160,11 @@ def _paragraph(text: str) -> Block:
         else [re.sub(r"\]\([^)]*\)", "", " ".join(rows))]
     )
     return Block(text, sum(-(-max(1, len(row)) // LINE) for row in plain) + 0.5)
+
+
+def _is_link_bar(text: str) -> bool:
+    """Whether a paragraph is nothing but links to other chapters, which lead nowhere from a slide."""
+    return ".ipynb)" in text and not re.sub(r"\[[^\]]*\]\([^)]*\)|\*\*[^*]*\*\*|[\s·|←→‹›-]", "", text)
 
 
 def _is_heading(block: Block) -> bool:

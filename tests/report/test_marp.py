@@ -62,6 +62,12 @@ def test_slide_types_are_honoured():
     assert "left out" not in text
 
 
+def test_link_bars_stay_off_the_slides():
+    text = deck(("text", "slide", "[← 02](02_interactions.ipynb) · **03** · [04 →](04_content.ipynb)\n\n# Three"))
+    assert "ipynb" not in text and "# Three" in text
+    assert "ipynb" in deck(("text", "slide", "# Three\n\nSee [chapter 4](04_content.ipynb)."))
+
+
 def test_notes_cannot_end_their_comment_or_become_directives():
     text = deck(("text", "slide", "# One"), ("text", "notes", "theme: gaia --> <b>bold</b>"))
     comment = text[text.index("<!--\nNotes.") :]
