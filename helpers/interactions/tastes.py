@@ -121,8 +121,10 @@ def calibrate(shelf: Shelf, seed: int) -> tuple[np.ndarray, np.ndarray]:
     mean, scale = np.zeros(worth.shape[1]), np.zeros(worth.shape[1])
     starts = _starts(shelf.parts)
     for number, (part, size) in enumerate(shelf.parts.items()):
-        raw = worth[:, shelf.now[:, number]]
-        middle, spread = raw.mean(), max(raw.std(), 1e-9)
+        today = slice(starts[part, True], starts[part, True] + size)
+        share = np.bincount(shelf.now[:, number] - today.start, minlength=size) / len(shelf.now)
+        middle = (worth[:, today] * share).sum(axis=1).mean()
+        spread = max(np.sqrt((((worth[:, today] - middle) ** 2) * share).sum(axis=1).mean()), 1e-9)
         for late in (False, True):
             columns = slice(starts[part, late], starts[part, late] + size)
             mean[columns], scale[columns] = middle, weights[part] / spread / unit
@@ -141,11 +143,13 @@ def utility(shelf: Shelf, shoppers: Shoppers, mean, scale, levels: np.ndarray, n
         if not now:
             raw = np.where(shelf.season, raw, _likeness(shoppers.worth, shelf.vectors, now=False))
         return (raw - mean[0]) * scale[0] + quality
-    worth = (shoppers.worth - mean[:-1]) * scale
-    total = np.broadcast_to(quality, (len(worth), len(quality))).copy()
+    worth = np.ascontiguousarray(
+        ((shoppers.worth - mean[:-1]) * scale).T
+    )  # a value's row copies faster than its column
+    total = np.repeat(quality[:, None], worth.shape[1], axis=1)
     for part in range(levels.shape[1]):
-        total += np.take(worth, levels[:, part], axis=1)
-    return total
+        total += worth[levels[:, part]]
+    return np.ascontiguousarray(total.T)
 
 
 def _starts(parts: dict[str, int]) -> dict[tuple[str, bool], int]:
