@@ -26,7 +26,7 @@ def handler(folder: Path, truth) -> type[BaseHTTPRequestHandler]:
                 return self.answer(404, "text/plain", b"not found")
             if fault == "page":
                 return self.answer(200, "text/html", b"<!doctype html><title>We'll be right back</title>")
-            if fault == "slow":
+            if fault == "slow":  # a pause, not a failure
                 time.sleep(0.3)
             data = (folder / f"{found[1]}.{form}").read_bytes()
             self.answer(200, TYPES[form], data[: len(data) // 3] if fault == "corrupt" else data)

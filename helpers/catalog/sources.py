@@ -1,4 +1,4 @@
-"""Where chapter 01's products come from: the drawn store, a set of photos, or retailers' raw feeds. One path for all."""
+"""Where chapter 01's products come from: the drawn store, photos, or retailers' raw feeds. One path for all."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ import pandas as pd
 
 from ..artefacts import fashion_data, write_parquet
 from .feeds import read_feed
-from .spec import load_spec
 from .harmonise import attributes_from_text
 from .sample_store import Store, build_store, serve
+from .spec import load_spec
 
 SOURCES = ("store", "photos", "feeds")
 

@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 
-from helpers.catalog.garments.cloth import COLOURS as _COLOURS
-from helpers.catalog.garments.tailor import draw
+from .cloth import COLOURS as _COLOURS
+from .tailor import draw
 
-CATEGORIES = ["t-shirt", "shirt", "blouse", "sweater", "hoodie", "dress", "skirt", "jeans", "trousers", "shorts", "jacket",
-              "coat", "blazer", "jumpsuit"]  # fmt: skip
+CATEGORIES = ["t-shirt", "shirt", "blouse", "sweater", "hoodie", "dress", "skirt", "jeans", "trousers", "shorts",
+              "jacket", "coat", "blazer", "jumpsuit"]  # fmt: skip
 COLOURS = list(_COLOURS)
 PATTERNS = ["plain", "stripes", "check", "dots", "floral", "colour-block", "graphic", "texture"]
 STYLES = ["minimal", "classic", "sporty", "romantic", "streetwear"]
@@ -16,7 +16,7 @@ STYLES = ["minimal", "classic", "sporty", "romantic", "streetwear"]
 __all__ = ["CATEGORIES", "COLOURS", "PATTERNS", "STYLES", "draw", "render"]
 
 
-def render(svg: str, size: int = 320) -> np.ndarray:
+def render(svg: str, size: int = 256) -> np.ndarray:
     """Pixels (size, size, 3) uint8 of a drawn garment, by resvg."""
     import resvg_py
     from PIL import Image

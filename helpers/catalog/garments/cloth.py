@@ -1,12 +1,15 @@
 """Painting: colours, prints and weaves, light and shade laid over a garment's parts."""
 
 import colorsys
+import math
 import re
 from functools import cache
 from pathlib import Path
 from string import Template
 
-from helpers.catalog.garments.outline import Part, path, sliver
+import numpy as np
+
+from .outline import Part, path, sliver
 
 HERE = Path(__file__).parent
 COLOURS = {"black": "#2b2a2e", "white": "#f4f1ea", "grey": "#9a9c9f", "navy": "#27365a", "blue": "#4a7fc1",
@@ -57,17 +60,16 @@ def fragments(name: str) -> dict[str, str]:
 class Dye:
     """The colours and cloth of one garment; `paint` turns a part into SVG and collects the definitions it needs."""
 
-    def __init__(self, attributes: dict, weave: str, print_name: str | None, scale: float, rng):
-        self.main = tinted(COLOURS[attributes["colour"]], rng)
-        prints = PRINTS[attributes["colour"]]
+    def __init__(self, colour: str, weave: str, print_name: str | None, rng):
+        self.main, prints = tinted(COLOURS[colour], rng), PRINTS[colour]
         pick = int(rng.integers(len(prints)))
         accent = ACCENTS[int(rng.integers(len(ACCENTS)))]
         self.second = tinted(prints[pick], rng)
-        names = {"a": self.main, "b": self.second, "c": mix(accent, prints[(pick + 1) % 3], 0.25),
+        self.names = {"a": self.main, "b": self.second, "c": mix(accent, prints[(pick + 1) % 3], 0.25),
                  "d": mix("#5d7d55", self.main, 0.25), "e": "#e8c65a"}  # fmt: skip
-        self.names, self.weave, self.print = names, weave, print_name
-        self.scale, self.turn, self.shift = scale, rng.normal(0, 1.5), rng.uniform(0, 60, 2)
-        self.light = luminance(self.main)
+        self.weave, self.print, self.light = weave, print_name, luminance(self.main)
+        self.scale, self.turn, self.shift = rng.uniform(0.85, 1.15), rng.normal(0, 1.5), rng.uniform(0, 60, 2)
+        self.box = (-100.0, 0.0, 100.0, 400.0)  # of the whole garment: colour blocks are stretched over it
         self.defs: list[str] = []
         self.outlines: list[str] = []
         self.seen: set[str] = set()
@@ -78,17 +80,16 @@ class Dye:
 
     def trim_names(self) -> dict[str, str]:
         """What `$names` in details.svg stand for."""
-        cloth = (
-            self.cloth(self.print, 0, self.scale) if self.print and not self.print.startswith("block") else self.main
-        )
-        dark, bright = mix(self.main, "#140d1e", 0.8), mix(self.main, "#ffffff", 0.7)
-        button = "#e9e2d2" if self.light < 0.35 else mix(self.main, "#1c1512", 0.72)
-        return {"cloth": cloth, "dark": dark, "bright": bright, "shade": mix(self.main, "#140d1e", 0.28), "band": self.main,
-                "trim": mix(self.main, "#140d1e", 0.4) if self.light > 0.3 else mix(self.main, "#ffffff", 0.16),
-                "thread": self.thread(self.main), "metal": "#c9c6bf", "button": button, "inside": self.colour("inside"),
-                "cord": "#f2efe8" if self.light < 0.6 else mix(self.main, "#1c1512", 0.6), "second": self.second}  # fmt: skip
+        main, ink, pale = self.main, "#140d1e", self.light > 0.3
+        flat = not self.print or self.print.startswith("block")
+        return {"cloth": main if flat else self.cloth(self.print, 0), "dark": mix(main, ink, 0.8),
+                "bright": mix(main, "#ffffff", 0.7), "shade": mix(main, ink, 0.28), "band": main, "second": self.second,
+                "trim": mix(main, ink, 0.4) if pale else mix(main, "#ffffff", 0.16), "thread": self.thread(main),
+                "metal": "#c9c6bf", "button": mix(main, "#1c1512", 0.72) if pale else "#e9e2d2",
+                "inside": self.colour("inside"),
+                "cord": "#f2efe8" if self.light < 0.6 else mix(main, "#1c1512", 0.6)}  # fmt: skip
 
-    def cloth(self, name: str, angle: float, scale: float) -> str:
+    def cloth(self, name: str, angle: float) -> str:
         """Define a print or weave at this angle, once, and return its url."""
         ident = f"{name}{angle:.0f}".replace("-", "_")
         if ident not in self.seen:
@@ -97,7 +98,8 @@ class Dye:
                 x0, y0, x1, y1 = self.box
                 move = f"translate({(x0 + x1) / 2:.1f} {y0:.1f}) scale({(x1 - x0) / 200:.3f} {(y1 - y0) / 100:.3f})"
             else:
-                move = f"translate({self.shift[0]:.1f} {self.shift[1]:.1f}) rotate({angle + self.turn:.1f}) scale({scale:.2f})"
+                (x, y), scale = self.shift, 1.0 if name.startswith("weave") else self.scale
+                move = f"translate({x:.1f} {y:.1f}) rotate({angle + self.turn:.1f}) scale({scale:.2f})"
             moved = f'<pattern id="{ident}" patternUnits="userSpaceOnUse" patternTransform="{move}"'
             text = Template(fragments("patterns")[name]).substitute(self.names)
             if not name.startswith("weave"):  # opaque, so that a pocket of printed cloth covers what is under it
@@ -105,46 +107,63 @@ class Dye:
             self.defs.append(text.replace("<pattern", moved, 1))
         return f"url(#{ident})"
 
-    def paint(self, part: Part, shadow: bool = True) -> str:
+    def paint(self, part: Part) -> str:
         """SVG of one part: cloth, print, weave, light across it, folds and inner shade, stitches, edge."""
-        d, n = path(part.curve), len(self.defs)
-        if shadow:
-            self.outlines.append(d)
-        x0, y0, x1, y1 = part.light
-        base = self.colour(part.role)
-        light = luminance(base)
-        dark, bright = mix(base, "#140d1e", 0.8), mix(base, "#ffffff", 0.75)
+        d, n, base = path(part.curve), len(self.outlines), self.colour(part.role)
+        self.outlines.append(d)
+        self.defs.append(f'<clipPath id="k{n}"><path d="{d}"/></clipPath>')
+        light, dark, bright = luminance(base), mix(base, "#140d1e", 0.8), mix(base, "#ffffff", 0.75)
         shade, shine = (0.5 - 0.18 * light), (0.42 - 0.2 * light if light < 0.85 else 0.8)
-        self.defs.append(
-            f'<clipPath id="k{n}"><path d="{d}"/></clipPath><linearGradient id="g{n}" gradientUnits="userSpaceOnUse" '
-            f'x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"><stop stop-color="{dark}" stop-opacity="'
-            f'{shade * 0.5:.2f}"/><stop offset=".3" stop-color="{bright}" stop-opacity="{shine * 0.55:.2f}"/><stop '
-            f'offset=".58" stop-color="{dark}" stop-opacity="0"/><stop offset="1" stop-color="{dark}" '
-            f'stop-opacity="{shade:.2f}"/></linearGradient>')  # fmt: skip
-        layers = [f'<path d="{d}" fill="{base}"/>']
-        if part.role == "main" and self.print:
-            layers.append(f'<path d="{d}" fill="{self.cloth(self.print, part.angle, self.scale)}"/>')
+        run = np.interp(np.linspace(0, 1, 28), [0, 0.3, 0.6, 1], [-shade * 0.5, shine * 0.5, 0, -shade])
+        lights = [(dark if k < 0 else bright, abs(float(k))) for k in run]  # across a rounded piece
         weave = {"rib": "weave-rib", "inside": "plain"}.get(part.role, self.weave)
-        if weave.startswith("weave"):
-            layers.append(f'<path d="{d}" fill="{self.cloth(weave, part.angle, 1.0)}"/>')
-        layers.append(f'<path d="{d}" fill="url(#g{n})"/>')
-        for share in (1.15, 0.55):
-            lit = "".join(path(sliver(f, share, 4.5, -1.5)) for f in part.folds)
-            shut = "".join(path(sliver(f, share)) for f in part.folds)
-            layers.append(f'<path d="{lit}" fill="{bright}" fill-opacity="{shine * 0.5:.2f}"/>'
-                          f'<path d="{shut}" fill="{dark}" fill-opacity="{shade * 0.5:.2f}"/>')  # fmt: skip
-        for width in (15, 7):
-            layers.append(f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity="{shade * 0.42:.2f}" '
-                          f'stroke-width="{width}"/>')  # fmt: skip
-        thread = self.thread(base)
-        if part.stitches:
-            layers.append(f'<path d="{"".join(path(c, False) for c in part.stitches)}" fill="none" stroke="{thread}" stroke-width="1.2" '
-                          f'stroke-dasharray="3.4 2.2" stroke-opacity=".85"/>')  # fmt: skip
-        edge = f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity=".75" stroke-width="1.4"/>'
-        return f'<g clip-path="url(#k{n})">{"".join(layers)}</g>{edge}'
+        woven = [f'<path d="{d}" fill="{self.cloth(weave, part.angle)}"/>'] if weave.startswith("weave") else []
+        if part.role == "main" and self.print:
+            self.defs.append(_gradient(f"g{n}", part.light, lights[::4] + lights[-1:]))
+            prints = f'<path d="{d}" fill="{self.cloth(self.print, part.angle)}"/>'
+            flat = [prints, *woven, f'<path d="{d}" fill="url(#g{n})"/>']
+        else:
+            flat = [_strips(part, [mix(base, colour, k) for colour, k in lights]), *woven]
+        flat += [f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity="{shade * 0.36:.2f}" stroke-width="{w}"/>'
+                 for w in (15, 7)]  # fmt: skip
+        folds = [(bright, shine * 0.36, [sliver(f, 1.7, 6, -2) for f in part.folds])]
+        folds += [(dark, shade * 0.34, [sliver(f, share) for f in part.folds]) for share in (1.5, 0.7)]
+        soft = [f'<path d="{"".join(map(path, curves))}" fill="{colour}" fill-opacity="{k:.2f}"/>'
+                for colour, k, curves in folds if curves]  # fmt: skip
+        seams = "".join(path(c, close=False) for c in part.stitches)
+        if seams:
+            soft.append(f'<path d="{seams}" fill="none" stroke="{self.thread(base)}" stroke-width="1.2" '
+                        f'stroke-dasharray="3.4 2.2"/>')  # fmt: skip
+        return (f'<g clip-path="url(#k{n})"><g shape-rendering="crispEdges">{"".join(flat)}</g>{"".join(soft)}</g>'
+                f'<path d="{d}" fill="none" stroke="{mix(base, dark, 0.75)}" stroke-width="1.4"/>')  # fmt: skip
 
     def thread(self, base: str) -> str:
         """Colour of topstitching: orange on denim, else a shade off the cloth."""
         if self.weave == "weave-denim":
             return "#d9a45a"
         return mix(base, "#000000", 0.35) if luminance(base) > 0.35 else mix(base, "#ffffff", 0.32)
+
+
+def _gradient(ident: str, line: tuple, stops: list[tuple[str, float]]) -> str:
+    x0, y0, x1, y1 = line
+    inner = "".join(f'<stop offset="{i / (len(stops) - 1):.2f}" stop-color="{colour}" stop-opacity="{k:.2f}"/>'
+                    for i, (colour, k) in enumerate(stops))  # fmt: skip
+    return (f'<linearGradient id="{ident}" gradientUnits="userSpaceOnUse" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" '
+            f'y2="{y1:.1f}">{inner}</linearGradient>')  # fmt: skip
+
+
+def _strips(part: Part, colours: list[str]) -> str:
+    """A gradient in opaque strips: an SVG renderer fills those several times faster than a real one."""
+    x0, y0, x1, y1 = part.light
+    length, turn = math.hypot(x1 - x0, y1 - y0), math.degrees(math.atan2(y1 - y0, x1 - x0))
+    t = math.radians(turn)
+    points = [(x - x0, y - y0) for segment in part.curve for x, y in segment]
+    along = [x * math.cos(t) + y * math.sin(t) for x, y in points]
+    across = [y * math.cos(t) - x * math.sin(t) for x, y in points]
+    low, high, step = min(across), max(across), length / len(colours)
+    edges = [min(*along, 0), *(i * step for i in range(1, len(colours))), max(*along, length)]
+    rects = "".join(
+        f'<rect x="{a:.1f}" y="{low:.1f}" width="{b - a + 0.8:.1f}" height="{high - low:.1f}" fill="{colour}"/>'
+        for a, b, colour in zip(edges, edges[1:], colours, strict=False)
+    )
+    return f'<g transform="translate({x0:.1f} {y0:.1f}) rotate({turn:.1f})">{rects}</g>'

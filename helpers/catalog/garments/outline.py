@@ -60,8 +60,16 @@ class Part:
     def mirrored(self) -> "Part":
         """The part on the other side; the light keeps coming from the left."""
         x0, y0, x1, y1 = self.light
-        return replace(self, curve=mirror(self.curve), light=(-x1, y1, -x0, y0), folds=[mirror_fold(f) for f in self.folds],
-                       stitches=[mirror(c) for c in self.stitches], angle=-self.angle)  # fmt: skip
+        return replace(self, curve=mirror(self.curve), light=(-x1, y1, -x0, y0),
+                       folds=[mirror_fold(f) for f in self.folds], stitches=[mirror(c) for c in self.stitches],
+                       angle=-self.angle)  # fmt: skip
+
+    def moved(self, dx: float) -> "Part":
+        """The part, shifted sideways."""
+        x0, y0, x1, y1 = self.light
+        curve = [tuple((x + dx, y) for x, y in segment) for segment in self.curve]
+        folds = [(a + dx, b, c + dx, *rest) for a, b, c, *rest in self.folds]
+        return replace(self, curve=curve, light=(x0 + dx, y0, x1 + dx, y1), folds=folds)
 
 
 def neckline(kind: str, width: float, depth: float) -> Curve:
@@ -76,13 +84,14 @@ def neckline(kind: str, width: float, depth: float) -> Curve:
 
 
 def torso(neck: Curve, ease: float, hem: float, rng, waist=0.94, flare=1.0, bare=0.0, sag=5.0) -> Part:
-    """Front of a top: `hem` its lower edge's y, `waist` and `flare` widths against the chest, `bare` cuts the shoulder."""
+    """Front of a top down to y = `hem`; `waist` and `flare` are widths against the chest, `bare` cuts the shoulder."""
     shoulder, chest, arm = (88 - bare) + max(0, ease - 1) * 70, 82 * ease, 150 + max(0, ease - 1) * 60
     middle, bottom, at = chest * waist, chest * flare, min(arm + 66, hem - 12)
     half = [*neck, ((shoulder, TOP + 17 - bare * 0.12),),
             ((shoulder - 10, TOP + 50), (chest - 12, arm - 26), (chest, arm)),
             ((chest - 4, arm + 25), (middle, at - 25), (middle, at)),
-            ((middle, at + (hem - at) * .3), (bottom, hem - (hem - at) * .5), (bottom, hem)), ((bottom / 2, hem + sag), (0, hem + sag))]  # fmt: skip
+            ((middle, at + (hem - at) * .3), (bottom, hem - (hem - at) * .5), (bottom, hem)),
+            ((bottom / 2, hem + sag), (0, hem + sag))]  # fmt: skip
     folds = [leaf(side * (chest + 2), arm + rng.uniform(-2, 20) + 16 * i, side * rng.uniform(12, 40),
                   arm + 16 * i + rng.uniform(24, 70), rng.uniform(-9, 9), rng.uniform(3, 5.5))
              for side in (-1, 1) for i in range(3)]  # fmt: skip
@@ -94,18 +103,14 @@ def torso(neck: Curve, ease: float, hem: float, rng, waist=0.94, flare=1.0, bare
 
 def back_neck(width: float, depth: float) -> Part:
     """The inside of the back that a neck opening shows, with its tape."""
-    half = [
-        ((0, TOP - 6),),
-        ((width * 0.7, TOP - 5), (width + 3, TOP)),
-        ((width * 0.95, TOP + depth), (0, TOP + depth + 8)),
-    ]
-    return Part(
-        both(half), (-40, 0, 40, 0), stitches=[[((-width, TOP + 3),), ((0, TOP), (width, TOP + 3))]], role="inside"
-    )
+    half = [((0, TOP - 6),), ((width * 0.7, TOP - 5), (width + 3, TOP)), ((width + 2, TOP + depth + 4),),
+            ((width * 0.6, TOP + depth + 12), (0, TOP + depth + 12))]  # fmt: skip
+    tape = [((-width, TOP + 3),), ((0, TOP), (width, TOP + 3))]
+    return Part(both(half), (-40, 0, 40, 0), stitches=[tape], role="inside")
 
 
 def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: float = 0, rib: float = 0) -> list[Part]:
-    """Right sleeve, `angle` degrees off the vertical, `cuff` half its end, `puff` swelling its cap, and its ribbed end."""
+    """Right sleeve and its ribbed end: `angle` degrees off the vertical, `cuff` half its end, `puff` swells its cap."""
     sx, sy, ax, ay = 86 + max(0, ease - 1) * 70, TOP + 16, 82 * ease, 150 + max(0, ease - 1) * 60
     dx, dy = math.sin(math.radians(angle)), math.cos(math.radians(angle))
     mx, my = (sx + ax) / 2, (sy + ay) / 2
@@ -117,7 +122,7 @@ def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: flo
              ((inner[0] - dx * l * 0.45, inner[1] - dy * l * 0.45), (ax + dx * 10, ay + dy * 16), (ax - 2, ay)),
              ((sx - 26, ay - 6),)]  # fmt: skip
     folds = [leaf(ax - 4, ay - 4, sx + 4, sy + 34, -4, 5)]
-    for u in rng.uniform(0.15, 0.85, 3 + 4 * (length > 150)):
+    for u in rng.uniform(0.15, 0.85, 2 + 3 * (length > 150)):
         a, b, w = rng.uniform(-0.9, -0.2), rng.uniform(0.2, 0.9), cuff * 1.1
         x, y = mx + dx * l * u, my + dy * l * u
         folds.append(leaf(x + dy * a * w, y - dx * a * w, x + dy * b * w + dx * 12, y - dx * b * w + dy * 12,
@@ -149,7 +154,8 @@ def skirt(top: float, waist: float, hem: float, bottom: float, rng, folds: int =
     hip = max(waist + 12, waist + (bottom - waist) * 0.42)
     half = [((0, top + 4),), ((waist / 2, top + 3), (waist, top)),
             ((waist + 6, top + 20), (hip - 4, top + 40), (hip, top + min(75, (hem - top) * 0.4))),
-            ((hip + (bottom - hip) * 0.35, hem - (hem - top) * 0.4), (bottom - 3, hem - 25), (bottom, hem - 5))]  # fmt: skip
+            ((hip + (bottom - hip) * 0.35, hem - (hem - top) * 0.4), (bottom - 3, hem - 25),
+             (bottom, hem - 5))]  # fmt: skip
     waves = max(3, folds // 2)
     for i in range(waves):
         x0, x1 = bottom * (1 - i / waves), bottom * (1 - (i + 1) / waves)
@@ -169,22 +175,23 @@ def leg(top: float, waist: float, length: float, knee: float, hem: float, rng, r
     """Right trouser leg from the waist at y = `top`; `knee` and `hem` are the widths of the leg there."""
     bottom, crotch = top + length, top + rise
     at = min(top + 235, top + rise + (length - rise) * 0.55)
-    centre = 44 + max(0, hem - 60) * 0.28
+    centre, bend = 44 + max(0, hem - 60) * 0.28, min(40, (at - crotch) * 0.6)
     half = [((0, top + 3),), ((waist * 0.5, top + 3), (waist, top)),
-            ((waist + 10, top + 25), (95, top + 60), (94, crotch - 22)),
-            ((93, crotch + 30), (centre + knee / 2 + 2, at - 40), (centre + knee / 2, at)),
-            ((centre + knee / 2 - 1, at + 40), (centre + hem / 2, bottom - 40), (centre + hem / 2, bottom)),
+            ((waist + 6, top + 25), (waist + 17, top + 55), (waist + 17, crotch - 22)),
+            ((waist + 16, crotch + bend * 0.7), (centre + knee / 2 + 2, at - bend), (centre + knee / 2, at)),
+            ((centre + knee / 2 - 1, at + bend * 0.6), (centre + hem / 2, bottom - bend * 0.6),
+             (centre + hem / 2, bottom)),
             ((centre, bottom + 5), (centre - hem / 2, bottom)),
-            ((centre - hem / 2, bottom - 40), (centre - knee / 2, at + 40), (centre - knee / 2, at)),
-            ((centre - knee / 2, at - 50), (5, crotch + 30), (1, crotch))]  # fmt: skip
+            ((centre - hem / 2, bottom - bend * 0.6), (centre - knee / 2, at + bend * 0.6), (centre - knee / 2, at)),
+            ((centre - knee / 2, at - bend), (5, crotch + bend * 0.7), (1, crotch))]  # fmt: skip
     folds = [leaf(2, crotch - 4 + 10 * i, 52 + rng.uniform(-8, 12), crotch - 20 + 22 * i + rng.uniform(-6, 6), 5, 4)
              for i in range(3)]  # fmt: skip
     if length > 250:
         for y in (at, at + 14, bottom - 34, bottom - 18):
             w = knee / 2 if y < bottom - 60 else hem / 2
             side = rng.choice([-1, 1])
-            folds.append(leaf(centre - side * w, y + rng.uniform(-6, 6), centre + side * w * 0.5, y + rng.uniform(4, 16),
-                              rng.uniform(-6, 6), rng.uniform(3, 5)))  # fmt: skip
+            folds.append(leaf(centre - side * w, y + rng.uniform(-6, 6), centre + side * w * 0.5,
+                              y + rng.uniform(4, 16), rng.uniform(-6, 6), rng.uniform(3, 5)))  # fmt: skip
     x = centre + rng.uniform(-10, 10)
     folds.append(
         leaf(x, crotch + 30, x + rng.uniform(-6, 6), bottom - 10, rng.uniform(-6, 6), 4 + max(0, hem - 70) * 0.1)
