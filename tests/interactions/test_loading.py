@@ -1,0 +1,65 @@
+"""What chapter 02 leaves is what later chapters take up, or they say which chapter to run."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+
+from helpers.artefacts import MissingArtefact, data_dir
+from helpers.interactions import cross_platform, load_interactions, load_items, load_market, save_market
+from helpers.interactions.ratings import own_ratings
+
+
+@pytest.fixture
+def profile(tmp_path, monkeypatch, market):
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path))
+    data_dir("toy").mkdir()
+    frame = pd.DataFrame({"image_key": market.items, "product_id": market.items.str.split("/").str[1]})
+    frame.to_parquet(data_dir("toy") / "catalog.parquet")
+    return "toy"
+
+
+def encode(profile, n):
+    vectors = np.ones((n, 4), np.float32)
+    save_file({"image": vectors * 0, "text": vectors}, data_dir(profile) / "embeddings.safetensors")
+    (data_dir(profile) / "embeddings.json").write_text(json.dumps({"encoder": "toy", "hash": "ab"}))
+
+
+def test_market_comes_back(profile, market):
+    save_market(profile, market)
+    pd.testing.assert_frame_equal(load_interactions(profile), market.interactions())
+    one, other = (cross_platform(each, market.items) for each in (market, load_market(profile)))
+    assert (one.train.ratings != other.train.ratings).nnz == 0
+    assert (one.histories[5].ratings != other.histories[5].ratings).nnz == 0
+
+
+def test_items_are_halves_side_by_side(profile, market):
+    encode(profile, len(market.items))
+    items = load_items(profile)
+    assert items.vectors[3].tolist() == [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]  # no image: zeros; text: length 1
+    assert items.encoder == "toy ab" and items.frame["image_key"].tolist() == market.items.tolist()
+
+
+def test_what_is_missing_or_stale_says_what_to_run(profile):
+    with pytest.raises(MissingArtefact, match="--until 02"):
+        load_market(profile)
+    with pytest.raises(MissingArtefact, match="--until 02"):
+        load_items(profile)
+    encode(profile, 3)
+    with pytest.raises(ValueError, match=r"3 encoded items but 240 .* --only 02"):
+        load_items(profile)
+
+
+def test_own_ratings_train_and_simulated_shoppers_examine(profile, market, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
+    lines = ["user,item,rating", f"Ann Bell,{market.items[0]},5", "Ann Bell,200,4", "Cy Dorn,no such thing,3"]
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    own, left_out = own_ratings(tmp_path / "own.csv", pd.read_parquet(data_dir(profile) / "catalog.parquet"))
+    assert left_out == {"product not in the catalogue": 2}  # the toy's ids 0-79 are on both platforms, 200 on none
+    save_market(profile, market.with_ratings(own))
+    assert b"Ann" not in (data_dir(profile) / "interactions.parquet").read_bytes()
+    split = cross_platform(load_market(profile), market.items)
+    assert split.train.ratings.nnz == 1 and split.train.ratings[0, 0] == 5
+    assert len(split.histories[3]) == 150
