@@ -83,6 +83,9 @@ class Hybrid(Recommender):
         popularity = np.asarray(liked_only(part.ratings).sum(axis=0)).ravel()
         as_rated = Histories(history.numpy(), np.arange(self.n_items_), self.vectors_)
         z = torch.from_numpy(self._signals(clones, as_rated, popularity))
+        place = candidates.topk(int(candidates.sum(1).max()), dim=1).indices  # only what was seen enters the loss
+        z = z.gather(2, place[:, None].expand(-1, z.shape[1], -1))
+        targets, candidates = targets.gather(1, place), candidates.gather(1, place)
         g = torch.from_numpy(basis((history > 0).sum(1).float().numpy()))
         blend = torch.from_numpy(self.blend_).clone().requires_grad_()
         optimiser = torch.optim.LBFGS([blend], max_iter=100, line_search_fn="strong_wolfe")

@@ -52,6 +52,7 @@ class TwoTower(Recommender):
         self.dim, self.hidden, self.dropout, self.batch_norm = dim, hidden, dropout, batch_norm
         self.temperature, self.n_towers, self.epochs, self.batch_size = temperature, n_towers, epochs, batch_size
         self.lr, self.reg, self.negatives, self.seed, self.device = lr, reg, negatives, seed, device
+        self._nets = None  # rebuilt when first needed
         self.handles_cold_users = loss == "softmax" and not cosine
 
     @classmethod
@@ -66,13 +67,20 @@ class TwoTower(Recommender):
 
     def user_embeddings(self, histories: Histories) -> np.ndarray:
         """User tower outputs (n_users, m) float32."""
-        features = torch.from_numpy(self._features(histories)).to(self.device)
-        ratings = torch.from_numpy(histories.ratings.toarray()).to(self.device)
+        used = np.unique(histories.ratings.indices)
+        vectors = None if histories.vectors is None else histories.vectors[used]
+        features = torch.from_numpy(
+            self._features(Histories(histories.ratings[:, used], histories.columns[used], vectors))
+        )
+        ratings = torch.from_numpy(histories.ratings[:, used].toarray()).to(self.device)
         with torch.no_grad():
             parts = [
-                torch.cat([net.users(part, features) for part in ratings.split(BLOCK)]) for net in self._networks()
+                net.users(part, features.to(self.device)) for part in ratings.split(BLOCK) for net in self._networks()
             ]
-        return torch.cat(parts, dim=1).cpu().numpy()
+        blocks = [
+            torch.cat(parts[start : start + self.n_towers], dim=1) for start in range(0, len(parts), self.n_towers)
+        ]
+        return torch.cat(blocks).cpu().numpy()
 
     def _usable(self, histories):
         if self.handles_cold_users:  # an empty history has its own answer, learned in training
@@ -126,7 +134,7 @@ class TwoTower(Recommender):
         optimiser = torch.optim.AdamW(groups, self.lr, fused=True)  # plain Adam where reg is 0
         catalogue = torch.from_numpy(self.features_).to(self.device)
         total = self.epochs * len(pairs.batches(self.batch_size))
-        warm = torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total) if self.reg else None
+        warm = self.loss == "softmax" and torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total)
         losses, best, kept = [], -np.inf, flat(net)
         for epoch in tqdm(range(self.epochs), desc="towers", disable=None, leave=False):
             net.train()
@@ -161,20 +169,24 @@ class TwoTower(Recommender):
         return net.to(self.device)
 
     def _networks(self):
-        """The trained networks, rebuilt from their weights, ready to score."""
-        for weights in self.weights_:
-            with torch.random.fork_rng(devices=[]):
-                net = self._network()
-            start, state = 0, {}
-            for name, value in net.state_dict().items():
-                part = torch.from_numpy(weights[start : start + value.numel()])
-                state[name], start = part.reshape(value.shape).to(value.dtype), start + value.numel()
-            net.load_state_dict(state)
-            yield net.eval()
+        """The trained networks, rebuilt once from their weights, ready to score."""
+        if self._nets is None:
+            self._nets = [self._rebuilt(weights) for weights in self.weights_]
+        return self._nets
+
+    def _rebuilt(self, weights):
+        with torch.random.fork_rng(devices=[]):
+            net = self._network()
+        start, state = 0, {}
+        for name, value in net.state_dict().items():
+            part = torch.from_numpy(weights[start : start + value.numel()])
+            state[name], start = part.reshape(value.shape).to(value.dtype), start + value.numel()
+        net.load_state_dict(state)
+        return net.eval()
 
     def _keep(self, weights):
         """Hold the towers' weights (n_towers, n_weights) and cache the item tower's outputs."""
-        self.weights_ = weights
+        self.weights_, self._nets = weights, None
         features = torch.from_numpy(self.features_).to(self.device)
         with torch.no_grad():
             self.items_ = torch.cat([net.items(features) for net in self._networks()], dim=1).cpu().numpy()
