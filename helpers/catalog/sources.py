@@ -69,7 +69,8 @@ def open_source(
     Parameters
     ----------
     kind : str
-        "store": drawn and built under `folder`; "photos": CSVs and tars in `photos_dir` or FASHION_DATA/photos;
+        "store": drawn and built under `folder`; "photos": brands_photos.csv and myntra_photos.csv with a
+        folder or tar of pictures each, or the public set's styles.csv and images/, in `photos_dir` or FASHION_DATA/photos;
         "feeds": every feed in FASHION_DATA/retailers that has a YAML in data/feeds.
 
     Raises
@@ -96,6 +97,8 @@ def open_source(
     else:
         names = [name for name in ("brands_photos", "myntra_photos") if (base / f"{name}.csv").exists()]
         feeds = [Feed(base / f"{n}.csv", n, base / n if (base / n).is_dir() else base / f"{n}.tar") for n in names]
+        if "myntra_photos" not in names and (base / "styles.csv").exists():  # the public set, as it is published
+            feeds.append(Feed(base / "styles.csv", "myntra_photos", base / "images"))
     if not feeds:
         raise FileNotFoundError(f"no feeds in {base}: set FASHION_DATA to the folder that holds retailers/ and photos/")
     return Source(feeds)
