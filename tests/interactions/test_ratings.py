@@ -34,7 +34,7 @@ def test_movielens_has_its_published_size(folder):
 
 def test_rent_the_runway_counts_what_it_drops(folder):
     frame, dropped = rent_the_runway(folder)
-    assert dropped["no rating"] == 82
+    assert dropped["no rating"] == 82 and set(dropped) == {"no rating", "earlier rating of the same pair"}
     assert len(frame) + sum(dropped.values()) == 192_544
     assert frame["rating"].between(1, 5).all() and not frame.duplicated(["user", "item"]).any()
 
