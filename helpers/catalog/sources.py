@@ -69,8 +69,8 @@ def open_source(
     Parameters
     ----------
     kind : str
-        "store": drawn and built under `folder`; "photos": brands_photos.csv and myntra_photos.csv with a
-        folder or tar of pictures each, or the public set's styles.csv and images/, in `photos_dir` or FASHION_DATA/photos;
+        "store": drawn and built under `folder`; "photos": in `photos_dir` or FASHION_DATA/photos, brands_photos.csv
+        and myntra_photos.csv with a folder or tar of pictures each, or the public set's styles.csv and images/;
         "feeds": every feed in FASHION_DATA/retailers that has a YAML in data/feeds.
 
     Raises

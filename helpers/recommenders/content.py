@@ -80,9 +80,13 @@ class Content(Recommender):
 
     def _cosine(self, users):
         """Cosine of (n, d) user vectors with every item, halves fused as `image_weight` says: (n, n_items)."""
-        if self.image_weight is None:
-            return unit(users) @ unit(self.vectors_).T
         half = users.shape[1] // 2
+        if self.image_weight is None:
+            scores = unit(users) @ unit(self.vectors_).T
+            # a list without pictures says nothing of looks: else items that lack a picture too would come first
+            blind = ~users[:, :half].any(axis=1) & users[:, half:].any(axis=1)
+            scores[blind] = unit(users[blind, half:]) @ unit(self.vectors_[:, half:]).T
+            return scores
         image = unit(users[:, :half]) @ unit(self.vectors_[:, :half]).T
         text = unit(users[:, half:]) @ unit(self.vectors_[:, half:]).T
         return self.image_weight * image + (1 - self.image_weight) * text
