@@ -18,8 +18,8 @@ BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest de
 class Recommender:
     """Base of every method. A subclass writes `_fit`, `_score` and, where it predicts ratings, `_predict`.
 
-    Constructor arguments are the hyperparameters, kept under their own names as attributes. What `fit` learns is kept in
-    attributes that end in an underscore; arrays and numbers among them are saved and loaded as they are.
+    Constructor arguments are the hyperparameters, kept under their own names as attributes. What `fit` learns is kept
+    in attributes that end in an underscore; arrays and numbers among them are saved and loaded as they are.
     """
 
     handles_cold_users = False  # can score a user it never saw from an empty history better than popularity

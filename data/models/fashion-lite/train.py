@@ -303,7 +303,7 @@ def main() -> None:
     cli.add_argument("--holdout", action="store_true", help="hold out ids ending in 6 and report on them")
     cli.add_argument("--seed", type=int, default=7)
     cli.add_argument("--views", type=int, default=4, help="augmented views of each photo, the plain one included")
-    cli.add_argument("--epochs", type=int, nargs=2, default=(20, 8), help="on frozen features, then fine-tuning")
+    cli.add_argument("--epochs", type=int, nargs=2, default=(15, 8), help="on frozen features, then fine-tuning")
     cli.add_argument("--threads", type=int, default=2)
     cli.add_argument("--cache", help="file (.npy) for the frozen stages' outputs, to try again sooner")
     cli.add_argument("--out", default=str(HERE / "model.safetensors"))
@@ -344,7 +344,6 @@ def main() -> None:
     with torch.no_grad():
         head.mlp.fc1.bias -= head.mlp.fc1.weight @ (mean / std)
         head.mlp.fc1.weight /= std
-
 
     # Stage 2: the trunk's last blocks too; batch norms keep the published statistics.
     end = end_of(trunk).to(memory_format=torch.channels_last)
