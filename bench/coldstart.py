@@ -2,8 +2,8 @@
 
     python bench/coldstart.py [--profile sample] [--seeds 7 8 9] [--methods TwoTower Hybrid …]
 
-A seed draws the market anew (shoppers, ratings, test shoppers) and trains every method on it. Shares are of the way from
-Popularity to Oracle, and to Oracle(given_history=True), averaged over seeds.
+A seed draws the market anew and trains every method on it. Shares are of the way from Popularity to
+Oracle, and to Oracle(given_history=True), averaged over seeds.
 """
 
 import argparse

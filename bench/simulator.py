@@ -1,6 +1,6 @@
 """Time and peak memory of simulating 100,000 shoppers of 5,000 items: about 10 million ratings.
 
-    python bench/simulator.py            # or: python bench/simulator.py 20000 5000
+python bench/simulator.py            # or: python bench/simulator.py 20000 5000
 """
 
 import hashlib
@@ -31,8 +31,8 @@ def main(n_users: int = 100_000, n_items: int = 5_000) -> None:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     digest = hashlib.sha256(b"".join(market.log[key].tobytes() for key in sorted(market.log))).hexdigest()[:16]
-    print(f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings and {len(market.judged):,} test")
-    print(f"shoppers in {seconds:.1f} s, peak {peak:.2f} GiB; log {digest}")
+    print(f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings, and {len(market.judged):,}")
+    print(f"test shoppers, in {seconds:.1f} s, peak {peak:.2f} GiB; log {digest}")
 
 
 if __name__ == "__main__":

@@ -94,11 +94,10 @@ def test_categories_can_be_told_apart_by_their_pictures(silhouettes):
 
 
 def test_every_pattern_changes_the_cloth():
-    drawn = {
-        p: render(draw(garment(pattern=p, category="shirt", length="regular")), 128).astype(float) for p in PATTERNS
-    }
+    plain = dict(category="t-shirt", style="minimal", length="regular")  # no pocket or collar that could show a print
+    drawn = {p: render(draw(garment(pattern=p, **plain)), 128).astype(float)[52:100, 44:84] for p in PATTERNS}
     for a, b in itertools.combinations(PATTERNS, 2):
-        assert np.abs(drawn[a] - drawn[b]).mean() > 0.5, (a, b)
+        assert np.abs(drawn[a] - drawn[b]).mean() > 3, (a, b)
 
 
 def test_an_unknown_name_is_an_error():

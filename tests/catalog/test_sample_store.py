@@ -64,6 +64,10 @@ def test_each_myntra_image_stands_one_row_above_its_product():
     ids = [(re.findall(r"/images/(\d+)/", row["image"]), re.findall(r"/(\d+)/buy", row["url"])) for row in rows]
     slipped = [above[0] == below[1] for above, below in pairwise(ids) if above[0] and below[1]]
     assert sum(slipped) / len(slipped) > 0.95 and not any(a == b for a, b in ids if a and b)
+    assert {(row["gender"], row["description"].split()[0]) for row in rows if row["description"]} == {
+        ("M", "Men"),
+        ("F", "Women"),
+    }
     blocks = [row for before, row in pairwise(rows) if row["category"] != before["category"]]
     assert blocks and not any(row["url"] for row in blocks)
 
