@@ -2,7 +2,7 @@
 
     python bench/resume.py --kills 10
 
-Prints a row a kill: when, how many chapters had been finished, and whether catalogue, interactions and metrics are equal.
+Prints a row a kill: when, how many chapters were finished, and whether catalogue, interactions and metrics are equal.
 Durations and memory are left out of the comparison, everything else counts. Exits 1 at any difference.
 """
 

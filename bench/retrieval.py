@@ -2,7 +2,7 @@
 
     python bench/retrieval.py [--items 100000] [--dim 64]
 
-Vectors lie in 2,000 overlapping clusters on a spectrum that falls as j^-0.6: on plainly clustered ones any index shines.
+Vectors lie in 2,000 overlapping clusters on a spectrum that falls as j^-0.6: on plainly clustered ones all shine.
 """
 
 import argparse

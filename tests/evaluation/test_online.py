@@ -59,3 +59,9 @@ def test_interleaving_reads_from_the_top():
     credit = interleave(*both, np.tile([0.5, 0.5], (2000, 1)), k=2)
     # whoever picks first is read first: half of all clicks at once, a quarter at the second garment
     assert np.mean(credit != 0) == pytest.approx(0.75, abs=0.04) and abs(credit.mean()) < 4 * np.sqrt(0.75 / 2000)
+
+
+def test_the_first_liked_item_gets_the_click():
+    # A offers only item 0. Where A picks first the list is 0 (A), 1 (B), else both are B's; everything is liked.
+    credit = interleave(np.tile([[0, -1]], (400, 1)), np.tile([[0, 1]], (400, 1)), np.ones((400, 2)), k=2)
+    assert (credit == -1).mean() == pytest.approx(0.5, abs=0.1) and (credit != 0).all()
