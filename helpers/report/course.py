@@ -39,6 +39,15 @@ LEAVES = {
     "06": ["results/06_two_tower.json"],
     "07": [],
 }
+LONGEST_FIRST = [
+    "01",
+    "02",
+    "06",
+    "05",
+    "03",
+    "04",
+    "07",
+]  # started in this order, so that none runs long alone at the end
 TIMED = ("images.parquet", "results/")
 
 
@@ -113,7 +122,7 @@ def executed_path(profile: str, chapter: str) -> Path:
 
 
 def _run_all(profile, todo, settings, keys, jobs, say) -> None:
-    waiting, running, done = list(todo), {}, set()
+    waiting, running, done = [c for c in LONGEST_FIRST if c in todo], {}, set()
     with ThreadPoolExecutor(jobs, thread_name_prefix="chapter") as pool:
         failed: ChapterFailed | None = None
         while (waiting and not failed) or running:
@@ -156,6 +165,7 @@ def _run_one(profile, chapter, values, key, jobs, say) -> None:
             progress_bar=False,
             log_output=False,
             cwd=str(ROOT / "notebooks"),
+            extra_arguments=["--IPKernelApp.log_level=40"],  # kernels only warn of what concerns servers
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(
@@ -186,8 +196,9 @@ def _publish(profile: str, ran: list[str], say) -> None:
 def _keys(settings: dict) -> dict[str, str]:
     """For each chapter, a hash of what its result depends on: cells, parameters, helpers, data, earlier chapters."""
     shared = hashlib.sha256()
-    sources = [*(ROOT / "helpers").rglob("*.py"), *(ROOT / "helpers").rglob("*.svg"), *(ROOT / "data").glob("*.yaml")]
-    sources += [*(ROOT / "data" / "feeds").rglob("*.yaml"), *(ROOT / "data" / "models").rglob("*.*")]
+    sources = [path for kind in ("py", "svg", "yaml") for path in (ROOT / "helpers").rglob(f"*.{kind}")]
+    sources += [*(ROOT / "data").glob("*.yaml"), *(ROOT / "data" / "feeds").rglob("*.yaml")]
+    sources += (ROOT / "data" / "models").rglob("*.*")
     for path in sorted(sources):
         if path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts:
             shared.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
