@@ -169,7 +169,8 @@ def _run_one(profile, chapter, values, key, jobs, say) -> None:
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(
-            f"{name} stopped in cell {error.cell_index + 1}: {error.ename}: {error.evalue}\n"
+            f"{name} stopped in cell {error.cell_index + 1} ({error.source.strip().splitlines()[0][:60]} …): "
+            f"{error.ename}: {error.evalue}\n"
             f"The half-run copy, with the error marked, is {output}"
         ) from None
     write_json({"key": key, "left": _left(profile, chapter), "seconds": time.monotonic() - began}, stamp)
