@@ -154,6 +154,9 @@ def _run_one(profile, chapter, values, key, jobs, say) -> None:
         if cell % 8 == 1 or cell == cells:
             say(f"{name}  cell {cell}/{cells}  {time.monotonic() - began:.0f} s")
 
+    # chapters beside each other share the cores; 02 and 07 run alone and get them all
+    beside = jobs if sum(NEEDS[chapter] == needs for needs in NEEDS.values()) > 1 else 1
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // beside))
     _ReportingEngine.listeners[threading.current_thread().name] = tell
     try:
         papermill.execute_notebook(
