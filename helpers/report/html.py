@@ -110,14 +110,14 @@ def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
 
 
 def _promise(notebook) -> str:
-    """The first paragraph after a notebook's title that isn't a link bar or a list."""
+    """What a chapter's reader will be able to do: the first list of the notebook, in a sentence."""
     for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        for part in cell.source.split("\n\n"):
-            text = " ".join(part.split())
-            if text and text[0].isalpha():
-                return text.replace("*", "").replace("`", "")
+        items = [
+            line.lstrip("-* ").rstrip(" ,.;") for line in cell.source.splitlines() if line.startswith(("- ", "* "))
+        ]
+        if cell.cell_type == "markdown" and items:
+            text = "; ".join(items) + "."
+            return (text[0].upper() + text[1:]).replace("**", "").replace("*", "").replace("`", "").replace("$", "")
     return ""
 
 
@@ -128,5 +128,7 @@ def _headline_table(results: list[dict]) -> list[dict]:
         wanted = (row["split"], row["metric"], row["k"], row["segment"]) == ("cross_platform", "ndcg", 10, "all")
         if wanted and "complete" in row["variant"]:
             rows.setdefault(row["recommender"], {})[row["n_history"]] = row["value"]
-    order = sorted(rows, key=lambda name: -max(value or 0 for value in rows[name].values()))
-    return [{"recommender": name, "values": rows[name]} for name in order]
+    lengths = sorted({n for values in rows.values() for n in values})
+    whole = [name for name in rows if len(rows[name]) == len(lengths)]  # variants are examined at one length only
+    order = sorted(whole, key=lambda name: -max(value or 0 for value in rows[name].values()))
+    return [{"recommender": name, "values": {n: rows[name][n] for n in lengths}} for name in order]
