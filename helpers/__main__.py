@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     recommend.add_argument("--history", required=True, help="CSV with title and, where there are, image, rating")
     recommend.add_argument("--profile", "--catalog", dest="profile", default="sample", help="whose catalogue")
     recommend.add_argument("--k", type=int, default=12)
+    recommend.add_argument("--explain", action="store_true", help="say which liked item each comes from")
     recommend.add_argument("--out", default="recommendations.html")
 
     feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
@@ -99,7 +100,7 @@ def _deck(arguments) -> int:
 def _recommend(arguments) -> None:
     from helpers.report.recommend import write_recommendations
 
-    print(write_recommendations(arguments.history, arguments.profile, arguments.k, arguments.out))
+    print(write_recommendations(arguments.history, arguments.profile, arguments.k, arguments.out, arguments.explain))
 
 
 def _feed(arguments) -> int:

@@ -46,7 +46,7 @@ def write_recommendations(history: str | Path, profile: str, k: int, out: str | 
 
     liked = read_history(history)
     found = recommend_for(liked, profile, k)
-    columns = ["image_key", "title", "platform", "price_usd", "score", *(["because"] if explain else [])]
+    columns = ["image_key", "title", "platform", "price_usd", "score"] + (["because", "shares"] if explain else [])
     rows = found[[name for name in columns if name in found]].to_dict("records")
     pictures = [_embedded(data_dir(profile) / str(path)) for path in found["image_path"]]
     notes = list(found.attrs.get("notes", []))
