@@ -81,7 +81,8 @@ def test_frozen_stages_are_the_published_ones(encoder):
     assert blocks > 100
 
 
-def test_input_scaling_folded_into_the_first_convolution():
+def test_input_scaling_folded_into_the_first_convolution(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)  # as Python does for a script
     recipe = runpy.run_path(str(FOLDER / "train.py"))
     import timm
 
@@ -102,7 +103,7 @@ def test_input_scaling_folded_into_the_first_convolution():
 def test_training_reads_only_what_it_may():
     if fashion_data() is None:
         pytest.skip("needs FASHION_DATA: the photo sets")
-    frame = runpy.run_path(str(FOLDER / "train.py"))["allowed_photos"]()
+    frame = runpy.run_path(str(FOLDER / "captions.py"))["allowed_photos"]()
     myntra, cc0 = (frame[frame["tar"] == f"{name}_photos.tar"]["file"] for name in ("myntra", "clothing_cc0"))
     assert set(myntra.str.removesuffix(".jpg").str[-1]) == set("0123456")
     first = pd.read_csv(fashion_data() / "photos" / "clothing_cc0_photos.csv")["image"][:1000]
