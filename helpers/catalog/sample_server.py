@@ -1,12 +1,23 @@
 """The sample store's photo hosts: one HTTP server that answers as shops' image hosts do, faults included."""
 
 import re
+import sys
 import time
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 TYPES = {"avif": "image/avif", "webp": "image/webp", "jpg": "image/jpeg"}
 ROBOTS = b"User-agent: *\nDisallow: /private/\nAllow: /\n"
+
+
+class PhotoServer(ThreadingHTTPServer):
+    """A client may hang up when it likes; anything else that goes wrong in a request is still printed."""
+
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def handler(folder: Path, truth) -> type[BaseHTTPRequestHandler]:

@@ -251,13 +251,11 @@ def serve(store: Store):
 
     Some photos are gone, cut short, slow, web pages, or forbidden by robots.txt: `FAULTS` says how many.
     """
-    from http.server import ThreadingHTTPServer
     from threading import Thread
 
-    from .sample_server import handler
+    from .sample_server import PhotoServer, handler
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(store.folder / "photos", store.truth))
-    server.daemon_threads = True
+    server = PhotoServer(("127.0.0.1", 0), handler(store.folder / "photos", store.truth))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield {host: ("127.0.0.1", server.server_port) for host in HOSTS.values()}

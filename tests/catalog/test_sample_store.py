@@ -4,6 +4,8 @@ import csv
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from helpers.catalog import fetch_images, harmonise, read_feed
+from helpers.catalog import fetch_images, harmonise, read_feed, sample_server
 from helpers.catalog import sample_store as shop
 
 ASOS = ["url", "name", "size", "category", "price", "color", "sku", "description", "images"]
@@ -129,6 +131,24 @@ def test_each_fault_is_what_its_name_says(store):
     assert page[:2] == (200, "text/html")
     whole = store.folder / "photos" / f"{truth['product_id'][3]}.{truth['format'][3]}"
     assert len(corrupt[2]) == whole.stat().st_size // 3
+
+
+def test_a_client_that_hangs_up_leaves_no_traceback_but_a_fault_of_ours_does(store, capfd, monkeypatch):
+    def ask(address):
+        with socket.create_connection(address) as client:
+            client.sendall(b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.recv(1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+
+    with shop.serve(store) as resolve:
+        for _ in range(5):
+            ask(resolve["images.asos.test"])
+        time.sleep(0.2)
+        assert capfd.readouterr().err == ""
+        monkeypatch.setattr(sample_server, "ROBOTS", None)
+        ask(resolve["images.asos.test"])
+        time.sleep(0.2)
+    assert "TypeError" in capfd.readouterr().err
 
 
 def test_robots_keeps_a_private_photo(store, tmp_path):
