@@ -133,11 +133,16 @@ class Market:
         popularity = self.shelf.popularity.astype(signal.dtype)
         rate = np.exp(self.settings["exposure_bias"] * (popularity + signal)) * self.on_sale
         log_t = np.log(activity / rate.sum(axis=1)).astype(signal.dtype)
+        left, scratch = np.empty_like(rate), np.empty_like(rate)
+
+        def unseen():
+            return np.exp(np.multiply(rate, -np.exp(log_t)[:, None], out=left), out=left)
+
         for _ in range(3):  # from below on a concave function: no overshoot, and 1e-7 off after three steps
-            left = np.exp(-np.exp(log_t)[:, None] * rate)
-            slope = np.exp(log_t) * (rate * left).sum(axis=1)
-            log_t += np.clip((activity - (1 - left).sum(axis=1)) / np.maximum(slope, 1e-12), -1, 1)
-        return 1 - np.exp(-np.exp(log_t)[:, None] * rate)
+            slope = np.exp(log_t) * np.multiply(rate, unseen(), out=scratch).sum(axis=1)
+            found = np.subtract(1, left, out=scratch).sum(axis=1)
+            log_t += np.clip((activity - found) / np.maximum(slope, 1e-12), -1, 1)
+        return 1 - unseen()
 
     def levels(self, stream: str) -> np.ndarray:
         """Columns of worth that decide what a stream's shoppers see and rate: tests visit the target today."""

@@ -92,7 +92,7 @@ def examine(market: Market, stream: str, n: int) -> tuple[np.ndarray, np.ndarray
     """
     rows, opinions, seen, found, block = [], [], [], 0, 0
     while found < n:
-        kept, opinion, looked = candidates(market, stream, block)
+        kept, _, _, opinion, looked = candidates(market, stream, block)
         rows.append(kept + block * tastes.BLOCK)
         opinions.append(opinion)
         seen.append(looked)
@@ -105,8 +105,8 @@ def examine(market: Market, stream: str, n: int) -> tuple[np.ndarray, np.ndarray
     return tuple(np.concatenate(parts)[:n] for parts in (rows, opinions, seen))
 
 
-def candidates(market: Market, stream: str, block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Those of one block who like enough: rows within the block, opinions, seen."""
+def candidates(market: Market, stream: str, block: int) -> tuple[np.ndarray, tastes.Shoppers, *tuple[np.ndarray, ...]]:
+    """Those of one block who like enough: rows within the block, shoppers, signal, opinions, and what they saw."""
     seed, noise = market.settings["seed"], market.settings["noise"]
     on = [market.platform == market.settings[name] for name in ("source", "target")]
     shoppers = tastes.draw(market.shelf, tastes.BLOCK, seed, stream, block)
@@ -119,15 +119,20 @@ def candidates(market: Market, stream: str, block: int) -> tuple[np.ndarray, np.
     opinion = signal + noise * rng.standard_normal(signal.shape)
     liked = seen & (opinion >= market.cuts[2])
     kept = np.flatnonzero((liked[:, on[0]].sum(1) >= market.settings["n_liked"]) & (liked[:, on[1]].sum(1) >= 3))
-    return kept, opinion[kept], seen[kept]
+    return kept, tastes.Shoppers(*(part[kept] for part in shoppers)), signal[kept], opinion[kept], seen[kept]
+
+
+def in_threads(work, numbers) -> list:
+    """`work` of each number, side by side and in order: numpy frees the lock, seeds are the blocks' own."""
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, numbers))
 
 
 def _training(market: Market) -> dict[str, np.ndarray]:
     """Who among the training shoppers saw what, and their noisy opinion of it."""
     blocks = range(-(-market.settings["n_users"] // tastes.BLOCK))
     home, second = _homes(market)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # numpy frees the lock; order and seeds are fixed
-        parts = list(pool.map(lambda block: _training_block(market, block, home, second), blocks))
+    parts = in_threads(lambda block: _training_block(market, block, home, second), blocks)
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 

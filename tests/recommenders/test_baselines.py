@@ -90,7 +90,7 @@ def test_posterior_is_bayes_rule(market, split):
     prior, ratings = oracle._prior, split.histories[1].ratings[:1]
     place = np.flatnonzero(prior.source).tolist().index(int(ratings.indices[0]))
     four_or_five = int(ratings.data[0])
-    weight = np.exp(prior.log_rate[four_or_five][:, place].astype(float)) / np.exp(prior.log_likes.astype(float))
+    weight = np.exp(prior.log_rate[four_or_five][place].astype(float)) / np.exp(prior.log_likes.astype(float))
     weight /= weight.sum()
     assert found == pytest.approx(weight @ prior.liked, abs=1e-5)
     assert oracle.ess_[0] == pytest.approx(1 / (weight**2).sum(), rel=1e-3)
