@@ -45,7 +45,8 @@ class FeedReport:
     Attributes
     ----------
     about : dict
-        File, encoding, separator, columns, rows read, fields whose column is missing, values passed over.
+        File, encoding, separator, columns, rows read, fields whose column is missing, values passed over, and how many
+        prices were `assumed` to be in the YAML's `currency`; currencies with `no_rate` in dollars.
     counts : dict
         Rows read, accepted, rejected, merged.
     filled : Series
@@ -66,6 +67,9 @@ class FeedReport:
         about, counts = self.about, ", ".join(f"{name} {n}" for name, n in self.counts.items())
         lines = [f"{about['file']}: {about['encoding']}, separator {about['separator']!r}", f"rows: {counts}"]
         lines += [f"no column for {field}" for field in about["missing"]]
+        if about["assumed"]:
+            lines.append(f"{about['assumed']} prices name no currency: {about['currency'] or 'none'} assumed")
+        lines += [f"no rate for {n} in data/vocabulary.yaml: its prices have no price_usd" for n in about["no_rate"]]
         lines += [f"{field} {value!r} passed over in {n} rows" for (field, value), n in about["passed_over"].items()]
         lines += [f"{row.rows} rejected: {row.reason}   ({row.example})" for row in self.rejects.itertuples()]
         lines.append("filled: " + ", ".join(f"{name} {share:.0%}" for name, share in self.filled.items()))
@@ -83,7 +87,8 @@ def check_feed(spec, path: str | Path, examples: int = 3) -> FeedReport:
     filled = completeness(catalog).set_index("field")["share"]
     shown = ["image_key", *FIELDS, "currency", "price"]
     first = catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True)
-    return FeedReport(products.attrs["read"], counts, filled, rejects_by_reason(rejects), first)
+    about = products.attrs["read"] | {"no_rate": sorted(set(catalog["currency"]) - {"", *load_vocabulary().usd})}
+    return FeedReport(about, counts, filled, rejects_by_reason(rejects), first)
 
 
 def draft_spec(path: str | Path) -> str:

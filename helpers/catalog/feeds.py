@@ -7,13 +7,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from .fields import EMPTY, clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
+from .fields import (
+    EMPTY,
+    LONGEST,
+    clean_text,
+    parse_count,
+    parse_images,
+    parse_price,
+    parse_rating,
+    parse_sections,
+    parse_sizes,
+)
 from .files import read_rows
 from .spec import FeedError, FeedSpec, Owner, load_spec
 
 PRODUCT_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "currency", "rating", "n_reviews", "image_urls", "sizes", "in_stock", "style", "trust_category",
+    "currency", "rating", "n_reviews", "image_urls", "sizes", "style", "trust_category",
     "images_unclaimed", "source_file", "source_row",
 ]  # fmt: skip
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
@@ -31,7 +41,8 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
     -------
     products : DataFrame
         `PRODUCT_COLUMNS`, texts cleaned but not yet harmonised; `source_row` counts data rows from 1.
-        `attrs["read"]` tells file, encoding, separator, rows read, columns not found and values passed over.
+        `sizes` maps each size to whether it is in stock. `attrs["read"]` tells file, encoding, separator, rows read,
+        columns not found, values passed over, and how many prices name no currency, so that the YAML's is assumed.
     rejects : DataFrame
         `REJECT_COLUMNS`; `reason` names file, row and value.
     """
@@ -51,7 +62,8 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
             place = {"images_unclaimed": unclaimed[position], "source_file": about["file"], "source_row": position + 1}
             products.append(product | place)
     products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype({"rating": "float64", "n_reviews": "Int64"})
-    products.attrs["read"] = about | {"missing": missing, "passed_over": dict(passed.most_common(20))}
+    assumed = {"currency": spec.currency, "assumed": passed.pop("currency assumed", 0)}
+    products.attrs["read"] = about | assumed | {"missing": missing, "passed_over": dict(passed.most_common(20))}
     rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values("source_row", ignore_index=True)
     return products, rejects
 
@@ -87,10 +99,12 @@ def _first(spec: FeedSpec, field: str, row: dict[str, str]) -> str:
 
 def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Counter):
     """One row's product, or None and what is wrong as (field, value, reason)."""
-    raw = {field: _first(spec, field, row) for field in spec.fields}
-    text = {field: clean_text(value) for field, value in raw.items()}
     if not any(cell.strip() for cell in row.values()):
         return None, ("", "", "blank row")
+    if huge := next((name for name, cell in row.items() if len(cell) > LONGEST), None):
+        return None, (huge, row[huge], f"{huge} has {len(row[huge]):,} characters, more than {LONGEST:,}")
+    raw = {field: _first(spec, field, row) for field in spec.fields}
+    text = {field: clean_text(value) for field, value in raw.items()}
     if spec.keep and not spec.keep.read(row):
         value = row.get(spec.keep.columns[0]) or ""
         return None, (spec.keep.columns[0], value, f"{value!r} is outside what this feed's `keep` takes")
@@ -107,15 +121,16 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
         return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")
     if price and price.amount > spec.max_price:
         return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is above this feed's {spec.max_price:.0f}")
+    if price and not (text.get("currency") or (parse_price(raw["price"]) or price).currency):
+        passed["currency assumed"] += 1
     counts = {"rating": parse_rating(raw.get("rating")), "n_reviews": parse_count(raw.get("n_reviews"))}
     passed.update((field, text[field]) for field, value in counts.items() if text.get(field) and value is None)
     sections = parse_sections(raw.get("description"))
     description = " ".join(part for part in sections.values() if part)
     if spec.split_sentences:  # "Notch collarButton placket", as page texts lose their line ends
         description = re.sub(r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])", ". ", description)
-    sizes, in_stock = parse_sizes(raw.get("sizes"))
     product = {name: text.get(name, "") for name in ("title", "brand", "category", "gender", "colour", "style")}
-    product |= counts | {"platform": spec.platform, "image_urls": images, "sizes": sizes, "in_stock": in_stock}
+    product |= counts | {"platform": spec.platform, "image_urls": images, "sizes": parse_sizes(raw.get("sizes"))}
     product["trust_category"] = spec.trust_category
     product |= {"description": re.sub(r"(^|[\s.])#(?=\S)", r"\1", description).strip()}
     product |= {"price": price.amount if price else float("nan"), "currency": price.currency if price else ""}

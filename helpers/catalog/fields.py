@@ -25,6 +25,7 @@ _DISCOUNT = re.compile(
 _TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.S)
 _BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|tr|h[1-6])\b[^<>]*>", re.I)
 _SCRIPT = re.compile(r"<(script|style)\b[^<>]*>[^<]*</\1\s*>", re.I)
+_GONE = re.compile(r"[\s(,-]*(?:out of stock|sold out)[\s).]*", re.I)
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
 _BARE_ENTITY = re.compile(r"&(percnt|amp|nbsp|quot|apos|lt|gt|reg|trade|deg)(?![\w;])")
 _URL_START = re.compile(r"(?:^|[\s,;|'\"\[\]<>]+)(?=(?:https?:)?//[^/\s])", re.I)
@@ -105,10 +106,10 @@ def parse_rating(value) -> float | None:
     return round(stars, 3) if 0 < stars <= 5 else None  # no stars is no rating
 
 
-def parse_sizes(value) -> tuple[list[str], bool | None]:
-    """Sizes of a cell that are in stock, and whether any is (None if the cell names none).
+def parse_sizes(value) -> dict[str, bool]:
+    """Sizes of a cell and whether each is in stock.
 
-    `UK 4,UK 6,UK 14 - Out of stock` → (["UK 4", "UK 6"], True); `XXS - XXL` stays one range.
+    `UK 4,UK 14 - Out of stock` → {"UK 4": True, "UK 14": False}; `XXS - XXL` stays one range.
     """
     loaded = read_literal(str(value if value is not None else ""))
     parts = (
@@ -116,9 +117,8 @@ def parse_sizes(value) -> tuple[list[str], bool | None]:
         if loaded is not None
         else re.split(r"[,;|]", re.sub(r"(?i)^\s*sizes?:", "", clean_text(value)))
     )
-    named = [part for part in map(clean_text, parts) if part]
-    left = [part for part in named if not re.search(r"out of stock|sold out", part, re.I)]
-    return left, bool(left) if named else None
+    named = [(_GONE.sub("", part), not _GONE.search(part)) for part in map(clean_text, parts) if part]
+    return {size: left for size, left in named if size}
 
 
 def parse_images(value) -> list[str]:

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 from charset_normalizer import from_bytes
+
+from .spec import FeedError
 
 csv.field_size_limit(2**31 - 1)
 LEGACY = ["cp1252", "cp1250", "cp1251", "latin_1", "shift_jis", "gb18030"]
@@ -37,11 +40,22 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
     broken : list of (source_row, value, reason)
     about : dict
         `file`, `encoding`, `separator` or format, `columns`, `read` (rows).
+
+    Raises
+    ------
+    FeedError
+        If there is no such file, it is no text, or it holds no rows.
     """
     path = Path(path)
+    if not path.is_file():
+        raise FeedError(f"{path}: no such file")
     text, encoding = decode(path.read_bytes(), encoding)
+    if re.search(r"[\x00-\x08\x0e-\x1f]", text.lstrip("\ufeff")[:200].partition("\n")[0]):
+        raise FeedError(f"{path} begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON")
     kind = format if format != "auto" else "json" if text.lstrip()[:1] in ("[", "{") else "csv"
     rows, broken, how = _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
+    if not rows:
+        raise FeedError(f"{path} holds {'nothing' if not text.strip() else 'no rows'}: export it again")
     columns = list(dict.fromkeys(name for row in rows if row for name in row))
     return (
         rows,

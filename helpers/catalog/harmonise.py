@@ -15,6 +15,7 @@ CATALOG_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
     "currency", "price_usd", "rating", "n_reviews", "image_urls", "image_path", "image_status", "source_row",
 ]  # fmt: skip
+VARIANT_COLUMNS = ["image_key", "size", "in_stock", "price", "currency", "source_file", "source_row"]
 MERGED_COLUMNS = ["image_key", "merged_into", "platform", "source_file", "source_row", "title", "reason"]
 ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd", "gender"]
 _BREAKS = re.compile(r"[\W_]+")
@@ -34,11 +35,13 @@ class Terms:
         self.labels = list(section)
         terms = {_normal(term): label for label, terms in section.items() for term in [label, *terms]}
         self._label = {term + ending: label for ending in ("es", "s", "") for term, label in terms.items()}
+        self._label.pop("", None)  # "-" is no term
         self._longest = max(len(term.split()) for term in terms)
 
     def exact(self, text: str) -> str | None:
         """Label of a text that is nothing but one term."""
-        return self._label.get(_normal(text))
+        label = self._label.get(_normal(text))
+        return label if label != "-" else None
 
     def find(self, text: str) -> list[str]:
         """Labels of all terms in a text, in order."""
@@ -51,6 +54,10 @@ class Terms:
                     break
             at = end if label else at + 1
         return found
+
+    def named(self, text: str) -> list[str]:
+        """Labels found, each once, without "-": the phrases that name nothing."""
+        return [label for label in dict.fromkeys(self.find(text)) if label != "-"]
 
 
 @dataclass(frozen=True)
@@ -76,15 +83,19 @@ def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabular
     return Vocabulary(*map(Terms, sections), rates["usd"], str(rates["date"]))
 
 
-def category_of(title: str, category: str = "", description: str = "", trusted: bool = False, vocabulary=None) -> str:
+def category_of(
+    title: str, category: str = "", description: str = "", trusted: bool = False, brand: str = "", vocabulary=None
+) -> str:
     """A garment's category: the title's head noun, else looser signs; the shop's own word first if it is `trusted`.
 
-    "other" if nothing names a thing.
+    The brand's name ("Pepe Jeans") names no garment. "other" if nothing names a thing.
     """
     terms = (vocabulary or load_vocabulary()).categories
     own = terms.exact(category)
     if trusted and own:
         return own
+    if brand and (at := f" {title} ".lower().find(f" {brand.lower()} ")) >= 0:
+        title = title[:at] + title[at + len(brand) :]
     head = _HEAD.split(title, maxsplit=1)[0]
     first = re.split(r"\s(?:&|and)\s", head, maxsplit=1)[0]  # "Lehenga & Blouse"; but "Black & Grey Bag" goes on below
     for text, place in ((first, -1), (head, -1), (title, 0), (category, -1), (description, 0)):
@@ -99,20 +110,20 @@ def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) ->
 
     Three colours in a list, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
     """
-    vocabulary, name = vocabulary or load_vocabulary(), _normal(brand) + " "
-    text = _normal(colour).removeprefix(name)
+    vocabulary, name = vocabulary or load_vocabulary(), f" {_normal(brand)} "
+    text = f" {_normal(colour)} ".replace(name, " ", 1)
     # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
-    prose = "\n" in colour or (colour.count("-") > 2 and " " not in colour)
-    found = list(dict.fromkeys(vocabulary.colours.find(text)))
+    prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
+    found = vocabulary.colours.named(text)
     if found:
         return found[0] if len(found) < 3 or prose else "multi"
-    shades = vocabulary.shades.find(text)
+    shades = vocabulary.shades.named(text)
     found = [label for label in shades if label != "multi"] or (shades if len(text.split()) < 3 else [])
     if found:
         return found[0]
-    title = _normal(title).removeprefix(name)
+    title = f" {_normal(title)} ".replace(name, " ", 1)
     for words in (title.rpartition(" in ")[2] if " in " in title else "", title):
-        found = vocabulary.colours.find(words)
+        found = vocabulary.colours.named(words)
         if found:
             return found[0]
     return "unknown"
@@ -121,11 +132,11 @@ def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) ->
 def gender_of(gender: str, title: str = "", vocabulary: Vocabulary | None = None) -> str:
     """One of men, women, boys, girls, kids, unisex; "unknown" if neither the feed nor the title says."""
     terms = (vocabulary or load_vocabulary()).genders
-    words = [terms.exact(word) for word in _normal(title).split() if len(word) > 2]
-    named = list(dict.fromkeys(word for word in words if word))
+    words = [word for word in _normal(title).split() if len(word) > 1 and word != "all"]
+    named = terms.named(" ".join(words))
     named = [word for word in named if word != "kids"] or named  # "Kids Girls": girls
     from_title = "unisex" if {"men", "women"} <= set(named) else (named or ["unknown"])[0]
-    return terms.exact(gender) or (terms.find(gender) or [from_title])[0]
+    return terms.exact(gender) or (terms.named(gender) or [from_title])[0]
 
 
 def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -150,7 +161,7 @@ def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFr
     frames = [products] if isinstance(products, pd.DataFrame) else list(products)
     rows = pd.concat(frames, ignore_index=True)
     columns = {
-        "category": (category_of, ["title", "category", "description", "trust_category"]),
+        "category": (category_of, ["title", "category", "description", "trust_category", "brand"]),
         "colour": (colour_of, ["colour", "title", "brand"]),
         "gender": (gender_of, ["gender", "title"]),
     }
@@ -168,6 +179,30 @@ def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFr
     return catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True), merged[MERGED_COLUMNS].reset_index(
         drop=True
     )
+
+
+def variants(products, merged: pd.DataFrame) -> pd.DataFrame:
+    """Every size that a feed names of a product, with its stock and offer: what the catalogue's row has no place for.
+
+    Parameters
+    ----------
+    products : DataFrame or list of DataFrame
+        As `read_feed` returns them; a feed may give a row a size.
+    merged : DataFrame
+        As `harmonise` returns it.
+
+    Returns
+    -------
+    DataFrame
+        `VARIANT_COLUMNS`, sorted by the catalogue's `image_key`; the later of two rows for one size counts.
+    """
+    rows = pd.concat([products] if isinstance(products, pd.DataFrame) else list(products), ignore_index=True)
+    rows["image_key"] = rows["image_key"].replace(dict(zip(merged["image_key"], merged["merged_into"], strict=True)))
+    rows["size"] = rows["sizes"].map(list)
+    rows = rows.explode("size", ignore_index=True).dropna(subset="size")
+    rows["in_stock"] = [sizes[size] for sizes, size in zip(rows["sizes"], rows["size"], strict=True)]
+    rows = rows.drop_duplicates(["image_key", "size"], keep="last").sort_values("image_key", kind="stable")
+    return rows[VARIANT_COLUMNS].reset_index(drop=True)
 
 
 def _canonical_keys(rows: pd.DataFrame) -> pd.Series:

@@ -59,9 +59,11 @@ def rejects_by_reason(rejects: pd.DataFrame) -> pd.DataFrame:
 def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
     """How many images of each host came to each status: `host, status, images`.
 
-    `images` is what `fetch_images` returns (`source_url`, `status`); a photo from disk counts under "local".
+    `images` is what `fetch_images` returns (`source_url`, `status`); a photo from disk counts under "local", a product
+    without an address under "(no address)".
     """
     host = images["source_url"].fillna("").astype(str).map(lambda url: _host(url) or "local")
+    host = host.where(images["status"] != "no_url", "(no address)")
     return images.assign(host=host).groupby(["host", "status"]).size().rename("images").reset_index()
 
 

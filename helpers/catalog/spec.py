@@ -36,6 +36,12 @@ def _codec(name: str) -> str:
         raise ValueError(f"Python knows no encoding {name!r}") from None
 
 
+def _iso(code: str) -> str:
+    if not re.fullmatch(r"([A-Z]{3})?", code):
+        raise ValueError(f"{code!r} is no ISO code such as EUR")
+    return code
+
+
 Regex = Annotated[str, AfterValidator(_regex)]
 
 
@@ -132,7 +138,7 @@ class FeedSpec(_Model):
     format: Literal["auto", "csv", "json"] = "auto"
     encoding: Annotated[str, AfterValidator(_codec)] = "auto"
     separator: str = "auto"
-    currency: Annotated[str, Field(pattern=r"^([A-Z]{3})?$")] = ""
+    currency: Annotated[str, AfterValidator(_iso)] = ""
     fields: dict[FieldName, Annotated[list[Source], BeforeValidator(lambda v: v if isinstance(v, list) else [v])]]
     required: list[FieldName] = ["title"]
     max_price: float = 1e9
@@ -170,14 +176,31 @@ def load_spec(spec) -> FeedSpec:
     try:
         text = path.read_text(encoding="utf-8")
         tree = yaml.compose(text, yaml.SafeLoader)
+        if not isinstance(tree, yaml.MappingNode):
+            raise FeedError(f"{path} holds no `platform:` and `fields:`; `course feed draft FILE` writes a first YAML")
+        _refuse_repeats(tree, path)
         return FeedSpec.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FeedError(f"{path}: not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path} line {mark.line + 1}" if mark else path
+        raise FeedError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
     except ValidationError as error:
         lines = [
-            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'feed'}: {e['msg']}"
+            for e in error.errors()
         ]
         raise FeedError("\n".join(lines)) from None
+
+
+def _refuse_repeats(node, path: Path) -> None:
+    """A key given twice would silently lose its first value: YAML takes the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise FeedError(f"{path} line {key.start_mark.line + 1}: {key.value} is given twice; keep one")
+            seen.add(key.value)
+            _refuse_repeats(value, path)
 
 
 def _line(node, location) -> int:

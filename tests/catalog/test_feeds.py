@@ -158,8 +158,15 @@ fields:
         load_spec(write(tmp_path, "platform: shop\nfields: {price: p}\n", "shop.yaml"))
     with pytest.raises(FeedError, match=r"line 2: encoding: .*no encoding 'klingon'"):
         load_spec(write(tmp_path, "platform: shop\nencoding: klingon\nfields: {title: t}\n", "shop.yaml"))
-    with pytest.raises(FeedError, match="not valid YAML"):
-        load_spec(write(tmp_path, "platform: [", "shop.yaml"))
+    with pytest.raises(FeedError, match=r"shop.yaml line 3: not valid YAML: .*'\\t'"):
+        load_spec(write(tmp_path, "platform: shop\nfields:\n\ttitle: t\n", "shop.yaml"))
+    with pytest.raises(FeedError, match=r"line 4: title is given twice"):
+        load_spec(write(tmp_path, "platform: shop\nfields:\n  title: t\n  title: u\n", "shop.yaml"))
+    for text in ("", "just text", "- a\n- b\n"):
+        with pytest.raises(FeedError, match="holds no `platform:`"):
+            load_spec(write(tmp_path, text, "shop.yaml"))
+    with pytest.raises(FeedError, match=r"line 2: currency: .*'euro' is no ISO code"):
+        load_spec(write(tmp_path, "platform: shop\ncurrency: euro\nfields: {title: t}\n", "shop.yaml"))
     with pytest.raises(FeedError, match="shipped feeds are"):
         load_spec("nobody")
 
@@ -191,8 +198,7 @@ def test_asos_as_published(tmp_path):
     assert len(rejects) == 0
     assert product["image_key"] == "asos/203606717"
     assert (product["brand"], product["price"], product["currency"]) == ("Nike Running", 49.99, "GBP")
-    assert product["sizes"] == ["UK 4", "UK 6"]
-    assert product["in_stock"]
+    assert product["sizes"] == {"UK 4": True, "UK 6": True, "UK 14": False}
     assert "/203606717-1-brown" in product["image_urls"][0]
     assert len(product["image_urls"]) == 2
     assert "Low-key layering. Product Code" in product["description"]
@@ -254,6 +260,42 @@ def test_a_row_made_of_two_products_is_rejected(tmp_path):
     )
     assert products["product_id"].tolist() == ["1", "3"]  # two of three words; one of three; nothing to compare
     assert rejects["reason"].tolist() == ["shop.csv row 2: 'Patch bomber jacket' and 'knit-jacket' are two products"]
+
+
+def test_a_cell_no_shop_writes_is_rejected_not_cut(tmp_path):
+    products, rejects = read_feed(write(tmp_path, f"id,name,price\n1,Coat,2\n2,{'x' * 60_000},3\n"), spec())
+    assert products["product_id"].tolist() == ["1"]
+    assert rejects["reason"].tolist() == ["shop.csv row 2: name has 60,000 characters, more than 50,000"]
+    assert len(rejects["value"][0]) == 200
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "shop.csv holds nothing"),
+        (b"id,name,price\n", "shop.csv holds no rows"),
+        (b"\x1f\x8b\x08\x08id,name\n1,2\n", "shop.csv begins like no text"),
+        (b"PAR1\x15\x04\x15", "shop.csv begins like no text"),
+        ("id,name\n1,2\n".encode("utf-16")[2:], "shop.csv begins like no text"),
+    ],
+)
+def test_a_file_that_is_no_feed_says_so(tmp_path, raw, said):
+    for read in (lambda path: read_feed(path, spec()), draft_spec, lambda path: check_feed(spec(), path)):
+        with pytest.raises(FeedError, match=said):
+            read(write(tmp_path, raw))
+    for missing in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(FeedError, match="no such file"):
+            read_feed(missing, spec())
+
+
+def test_prices_without_a_currency_are_counted(tmp_path):
+    path = write(tmp_path, "id,name,price\n1,Coat,2\n2,Hat,£3\n3,Tee,\n4,Top,5.000\n")
+    products, _ = read_feed(path, spec())
+    assert products["currency"].tolist() == ["EUR", "GBP", "", "EUR"]
+    assert (products.attrs["read"]["currency"], products.attrs["read"]["assumed"]) == ("EUR", 2)
+    assert "2 prices name no currency: EUR assumed" in str(check_feed(spec(), path))
+    unknown = str(check_feed(spec(currency="XYZ"), path))
+    assert "no rate for XYZ in data/vocabulary.yaml: its prices have no price_usd" in unknown
 
 
 def test_two_columns_of_one_name_are_both_read(tmp_path):

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.catalog.fields import (
+    CODES,
+    SYMBOLS,
     clean_text,
     parse_count,
     parse_images,
@@ -70,6 +72,36 @@ def test_prices_printed_back_parse_to_the_same(cents):
         assert parse_price(text, "EUR").amount == amount
     german = f"{amount:,.2f}".translate(str.maketrans(",.", ".,"))
     assert parse_price(f"{german} €") == (amount, "EUR")
+
+
+@quick
+@given(st.integers(1, 10**7), st.sampled_from(sorted(set(SYMBOLS) - {"kr"})), st.booleans(), st.booleans())
+def test_any_currency_before_or_behind_the_amount(amount, sign, before, spaced):
+    space = " " if spaced or sign[-1].isalpha() else ""
+    text = f"{sign}{space}{amount}" if before else f"{amount}{space}{sign}"
+    assert parse_price(text.upper() if spaced else text, "CHF") == (amount, SYMBOLS[sign])
+    assert parse_price(f"{CODES.split('|')[amount % 25]} {amount}", "CHF").currency == CODES.split("|")[amount % 25]
+
+
+sections = st.dictionaries(st.text(max_size=15).map(clean_text), st.text(max_size=40).map(clean_text), max_size=4)
+
+
+@quick
+@given(sections)
+def test_descriptions_printed_back_parse_to_the_same(sections):
+    parts = [{heading: text} for heading, text in sections.items()]
+    for cell in (repr(parts), json.dumps(parts), repr(sections), json.dumps(sections, ensure_ascii=False)):
+        assert parse_sections(cell) == sections
+    for text in sections.values():
+        if read_literal(text) is None:
+            assert parse_sections(text) == {"": text}
+
+
+@quick
+@given(st.dictionaries(st.sampled_from(["XS", "UK 4", "39", "S - M", "One size"]), st.booleans()))
+def test_sizes_printed_back_parse_to_the_same(sizes):
+    said = [size + " - Out of stock" * (not left) for size, left in sizes.items()]
+    assert parse_sizes(",".join(said)) == parse_sizes(repr(said)) == sizes
 
 
 @quick
@@ -170,8 +202,8 @@ def test_counts_ratings_sizes():
         None,
         None,
     ]
-    assert parse_sizes("UK 4,UK 6,UK 14 - Out of stock") == (["UK 4", "UK 6"], True)
-    assert parse_sizes("Sizes: 39") == (["39"], True)
-    assert parse_sizes("S - Out of stock") == ([], False)
-    assert parse_sizes("XXS - XXL") == (["XXS - XXL"], True)
-    assert parse_sizes("") == ([], None)
+    assert parse_sizes("UK 4,UK 6,UK 14 - Out of stock") == {"UK 4": True, "UK 6": True, "UK 14": False}
+    assert parse_sizes("Sizes: 39") == {"39": True}
+    assert parse_sizes("['S', 'M (Sold out)']") == {"S": True, "M": False}
+    assert parse_sizes("XXS - XXL") == {"XXS - XXL": True}
+    assert parse_sizes("") == {}

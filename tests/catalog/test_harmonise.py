@@ -7,7 +7,8 @@ import pytest
 
 from helpers.catalog import attributes_from_text, harmonise, load_vocabulary
 from helpers.catalog.feeds import PRODUCT_COLUMNS
-from helpers.catalog.harmonise import CATALOG_COLUMNS, category_of, colour_of, gender_of
+from helpers.catalog.fields import CODES, SYMBOLS
+from helpers.catalog.harmonise import CATALOG_COLUMNS, VARIANT_COLUMNS, category_of, colour_of, gender_of, variants
 
 BLANK = dict.fromkeys(PRODUCT_COLUMNS, "") | {"price": float("nan"), "rating": float("nan"), "n_reviews": None}
 
@@ -18,7 +19,7 @@ def products(*rows):
         | {
             "platform": "a",
             "image_urls": [],
-            "sizes": [],
+            "sizes": {},
             "images_unclaimed": 0,
             "source_file": "a.csv",
             "source_row": i,
@@ -52,6 +53,7 @@ def products(*rows):
         ("Faux Leather Boxy Jacket", "T-shirts", "jackets"),
         ("T-shirt Visby Tie Dye Blue", "", "t-shirts"),
         ("MINAA", "", "other"),
+        ("Lehenga Blouse With Dupatta", "lehenga-choli", "ethnic sets"),
     ],
 )
 def test_categories(title, category, wanted):
@@ -70,7 +72,11 @@ def test_categories(title, category, wanted):
         ("hrx-men-teal-blue-printed-t-shirt", "", "teal"),
         ("", "Black Flower coat in red", "red"),
         ("", "Multicoloured bandhani dupatta", "multi"),
-        ("Lavie Yellow Shoulder Bag\n Red", "", "yellow"),
+        ("Lavie Yellow Shoulder Bag Red", "", "yellow"),
+        ("Lavie Yellow & Navy Blue Shoulder Bag Blue", "", "yellow"),  # a whole title: the first colour is the bag's
+        ("black-white-grey", "", "multi"),  # a list: no one of them is
+        ("kasee-embellished-beads-and-stones-saree", "", "unknown"),
+        ("", "Coral Pink Top", "pink"),
         ("Navy Blue & Beige Printed Top\nBlue", "", "navy"),
         ("ORCHID PINK HEATHER", "", "pink"),
         ("night sky", "", "navy"),
@@ -91,6 +97,8 @@ def test_colours(colour, title, wanted):
         ("", "Puma Men's tee", "men"),
         ("", "Tee for Men and Women", "unisex"),
         ("", "Kids Girls tee", "girls"),
+        ("", "Mr. Men Little Miss Girls Top", "girls"),
+        ("", "All Weather Gear Men's Tee", "men"),
         ("", "Tee", "unknown"),
     ],
 )
@@ -101,6 +109,19 @@ def test_genders(gender, title, wanted):
 def test_a_brands_name_is_no_colour():
     assert colour_of("", "True Blue Men's T-Shirt", "True Blue") == "unknown"
     assert colour_of("espresso-women-off-white-shrug", "Shrug", "Espresso") == "white"
+    assert colour_of("", "Amazon Brand - Inkast Denim Co. Men's T-Shirt", "Inkast Denim Co.") == "unknown"
+
+
+def test_a_brands_name_is_no_category():
+    title = "Pepe Jeans Boys Navy Blue & Red Polo Collar T-shirt"
+    assert (category_of(title), category_of(title, brand="Pepe Jeans")) == ("jeans", "t-shirts")
+    assert category_of("Jeans", brand="Jeans") == "other"
+
+
+def test_a_phrase_that_names_nothing_is_never_an_answer():
+    assert gender_of("") == "unknown"
+    assert category_of("Coat", "", trusted=True) == "coats"
+    assert gender_of("Mr Men") == "unknown"
 
 
 def test_a_trusted_shops_own_word_beats_the_title():
@@ -119,6 +140,27 @@ def test_prices_in_dollars_by_the_dated_table():
     assert price[0] == pytest.approx(11.99)  # 1000 × 0.01199
     assert price[1] == pytest.approx(25.30)  # 20 × 1.265
     assert math.isnan(price[2])
+
+
+def test_every_currency_that_can_be_read_has_a_rate():
+    assert {*CODES.split("|"), *SYMBOLS.values()} <= set(load_vocabulary().usd)
+
+
+def test_sizes_and_stock_of_one_product_from_several_rows():
+    frame = products(
+        {"product_id": "2", "title": "Tee", "price": 9.0, "sizes": {"S": True, "M": True}},
+        {"product_id": "1", "title": "Hat"},
+        {"product_id": "2", "title": "Tee", "price": 7.0, "sizes": {"M": False, "L": True}},
+    )
+    _, merged = harmonise(frame)
+    table = variants(frame, merged)
+    assert table.columns.tolist() == VARIANT_COLUMNS
+    assert table[["image_key", "size", "in_stock", "price", "source_row"]].to_numpy().tolist() == [
+        ["a/2", "S", True, 9, 1],
+        ["a/2", "M", False, 7, 3],  # the later row counts
+        ["a/2", "L", True, 7, 3],
+    ]
+    assert len(variants(frame.iloc[[1]], merged.iloc[:0])) == 0
 
 
 def test_contract_and_account():

@@ -45,9 +45,9 @@ def test_outcomes_by_host():
     )
     rows = quality.image_outcomes(images)[["host", "status", "images"]].to_numpy().tolist()
     assert rows == [
+        ["(no address)", "no_url", 1],
         ["a.test", "ok", 2],
         ["b.test", "timeout", 1],
-        ["local", "no_url", 1],
         ["local", "ok", 1],
         ["local", "refused", 1],
     ]
