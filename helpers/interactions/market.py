@@ -150,15 +150,15 @@ class Market:
             return self.shelf.then
         return np.where((self.platform == self.settings["target"])[:, None], self.shelf.now, self.shelf.then)
 
-    def signal(self, shoppers: tastes.Shoppers, stream: str) -> np.ndarray:
-        """Signal (n, n_items) float64 at the time an item is seen; see `tastes.utility`."""
+    def signal(self, shoppers: tastes.Shoppers, stream: str, items=slice(None)) -> np.ndarray:
+        """Signal (n, n_items) float64 of `items` at the time an item is seen; see `tastes.utility`."""
         if self.shelf.vectors is None:
-            return tastes.utility(self.shelf, shoppers, *self.calibration, self.levels(stream))
-        then = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.then, now=False)
+            return tastes.utility(self.shelf, shoppers, *self.calibration, self.levels(stream), items=items)
+        then = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.then, now=False, items=items)
         if stream == "train":
             return then
-        now = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.now)
-        return np.where(self.platform == self.settings["target"], now, then)
+        now = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.now, items=items)
+        return np.where(self.platform[items] == self.settings["target"], now, then)
 
     def today(self, shoppers: tastes.Shoppers) -> np.ndarray:
         """Signal (n, n_items) float64 with today's tastes."""

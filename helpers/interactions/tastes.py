@@ -131,25 +131,30 @@ def calibrate(shelf: Shelf, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.append(mean, unit), scale
 
 
-def utility(shelf: Shelf, shoppers: Shoppers, mean, scale, levels: np.ndarray, now=True) -> np.ndarray:
-    """Signal (n, n_items) float64 of each item to each shopper, standard deviation about one.
+def utility(shelf: Shelf, shoppers: Shoppers, mean, scale, levels, now=True, items=slice(None)) -> np.ndarray:
+    """Signal (n, n_items) float64 of each of `items` to each shopper, standard deviation about one.
 
     Sums run over attributes one after the other, never through BLAS: float64 results on two machines then differ by the
     last bit at most, which decides a sampled rating about once in a billion runs.
     """
-    quality = shelf.quality / mean[-1]
+    quality = shelf.quality[items] / mean[-1]
     if shelf.vectors is not None:
-        raw = _likeness(shoppers.worth, shelf.vectors, now=True)
+        vectors = shelf.vectors[items]
+        raw = _likeness(shoppers.worth, vectors, now=True)
         if not now:
-            raw = np.where(shelf.season, raw, _likeness(shoppers.worth, shelf.vectors, now=False))
+            raw = np.where(shelf.season[items], raw, _likeness(shoppers.worth, vectors, now=False))
         return (raw - mean[0]) * scale[0] + quality
     worth = np.ascontiguousarray(
         ((shoppers.worth - mean[:-1]) * scale).T
     )  # a value's row copies faster than its column
-    total = np.repeat(quality[:, None], worth.shape[1], axis=1)
-    for part in range(levels.shape[1]):
-        total += worth[levels[:, part]]
-    return np.ascontiguousarray(total.T)
+    levels, signal = levels[items], np.empty((worth.shape[1], len(quality)))
+    for start in range(0, len(quality), 128):  # pieces that stay in the processor's cache
+        here = slice(start, start + 128)
+        total = np.repeat(quality[here, None], worth.shape[1], axis=1)
+        for part in range(levels.shape[1]):
+            total += worth[levels[here, part]]
+        signal[:, here] = total.T
+    return signal
 
 
 def _starts(parts: dict[str, int]) -> dict[tuple[str, bool], int]:
