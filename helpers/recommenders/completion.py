@@ -4,12 +4,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from sklearn.utils.extmath import randomized_svd
-from torch.nn import functional as F
 
 from helpers.recommenders.base import LIKED, Recommender
+from helpers.recommenders.gibbs import components, gibbs, habits, rows
+from helpers.recommenders.least_squares import ContentPrior, Known, item_features, losses, majorise, projection, ridges
 
-SOLVERS = {"als": 15, "adam": 300, "ials": 10}  # name: default epochs
+SOLVERS = {"als": 15, "adam": 300, "ials": 10, "gibbs": 60}  # name: default epochs
+BURN, DIRECTIONS = 20, 60  # of gibbs: sweeps thrown away, directions of who rated what
 INITS = ("random", "spectral", "content")
+PRIORS = ("zero", "content")
 LOSSES = ("squared", "huber", "logistic")
 
 
@@ -27,15 +30,21 @@ class MatrixCompletion(Recommender):
         ``adam``: gradient steps on everything at once (the deck's).
         ``ials``: ranking from likes; all absent items count as 0 with weight 1, a liked one as 1 with weight
         1 + `confidence` (Hu et al. 2008). Has no biases and predicts no ratings.
+        ``gibbs``: not one U and V but draws from their posterior (`helpers.recommenders.gibbs`), which needs no
+        `reg`; who rated what at all helps. Predicts the mean of the draws, and `spread` says how sure it is.
     init : str
         ``random``: normal with standard deviation `scale`. ``spectral``: the known ratings' leading singular vectors.
         ``content``: V by a ridge projection of item vectors and price onto those; what it learns in the end also
         gives items without ratings their row of V. U follows from V by one solve: item features can't say it.
+    prior : str
+        Where λ draws an item's factors. ``zero``: the deck's λ|V|². ``content``: λ(|V - FW|² + |W|²), F being item
+        vectors and price and W learned with the rest: items that look alike start alike, and an item without ratings
+        gets its row of FW. Not for adam.
     loss : str
         ``squared``; ``huber``, which lets a rating that is off by more than 1 pull less; ``logistic`` on ±1 labels
         (liked or not), scored in log-odds.
     epochs : int or None
-        None: 15 for als, 10 for ials, 300 for adam.
+        None: 15 for als, 10 for ials, 300 for adam, 60 kept draws for gibbs.
     patience : int
         With `validate`, stop after that many looks without a better value, and keep the best.
     """
@@ -46,6 +55,7 @@ class MatrixCompletion(Recommender):
         reg=10.0,
         solver="als",
         init="random",
+        prior="zero",
         loss="squared",
         biases=True,
         epochs=None,
@@ -56,15 +66,18 @@ class MatrixCompletion(Recommender):
         seed=7,
         device="cpu",
     ):
-        for value, allowed in ((solver, SOLVERS), (init, INITS), (loss, LOSSES)):
+        for value, allowed in ((solver, SOLVERS), (init, INITS), (prior, PRIORS), (loss, LOSSES)):
             if value not in allowed:
                 raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
-        if rank < 1 or reg < 0 or (solver == "ials" and loss != "squared"):
-            raise ValueError(f"rank must be >= 1, reg >= 0, and ials squared, not {rank}, {reg}, {loss}")
-        self.rank, self.reg, self.solver, self.init, self.loss, self.biases = rank, reg, solver, init, loss, biases
+        if rank < 1 or reg < 0 or (solver in ("ials", "gibbs") and loss != "squared"):
+            raise ValueError(f"rank must be >= 1, reg >= 0, and {solver} squared, not {rank}, {reg}, {loss}")
+        if solver == "adam" and prior == "content":
+            raise ValueError("prior='content' is for als, ials and gibbs, not one of adam's settings")
+        self.rank, self.reg, self.solver, self.init, self.prior = rank, reg, solver, init, prior
+        self.loss, self.biases = loss, biases
         self.epochs, self.lr, self.confidence, self.scale = epochs, lr, confidence, scale
         self.patience, self.seed, self.device = patience, seed, device
-        self.handles_cold_items = init == "content"
+        self.handles_cold_items = "content" in (init, prior)
 
     def _usable(self, histories):
         return np.diff(self._targets(histories.in_catalogue(self.n_items_)).indptr) > 0
@@ -81,12 +94,15 @@ class MatrixCompletion(Recommender):
 
     def _fit(self, train, items, validate):
         R = self._targets(train.ratings)
-        self._start(R, items)
-        history = [self._objective(R)]
-        best, best_epoch, kept, adam = -np.inf, 0, None, self._adam(R) if self.solver == "adam" else None
+        if self.solver == "gibbs":
+            return self._sample(R, items)
+        known = Known(R, self.device)
+        self._start(R, known, items)
+        history = [self._objective(known)]
+        best, best_epoch, kept, adam = -np.inf, 0, None, self._adam(known) if self.solver == "adam" else None
         for epoch in range(SOLVERS[self.solver] if self.epochs is None else self.epochs):
-            next(adam) if adam else self._sweep(R)
-            history.append(self._objective(R))
+            next(adam) if adam else self._sweep(known)
+            history.append(self._objective(known))
             if validate is not None and (adam is None or epoch % 10 == 9):
                 value = validate(self)
                 if value > best:
@@ -97,9 +113,9 @@ class MatrixCompletion(Recommender):
         if kept is not None:
             self.U_, self.V_, self.b_user_, self.b_item_ = kept
         self.objective_, self.mse_ = np.array(history).T.copy()
-        self._finish(R, items)
+        self._finish(known.T.counts.cpu().numpy(), items)
 
-    def _start(self, R, items) -> None:
+    def _start(self, R, known, items) -> None:
         """Initial U (n_users, rank), V (n_items, rank), biases and mean."""
         rng = np.random.default_rng(self.seed)
         self.mu_ = 0.0
@@ -109,81 +125,88 @@ class MatrixCompletion(Recommender):
                 self.mu_ = float(2 * np.arctanh(np.clip(self.mu_, -0.99, 0.99)))  # the log-odds of a like
         self.b_user_, self.b_item_ = np.zeros(R.shape[0]), np.zeros(R.shape[1])
         self.U_, self.V_ = (self.scale * rng.standard_normal((n, self.rank)) for n in R.shape)
+        self._content = None
+        if self.prior == "content":
+            self._content = ContentPrior(item_features(items), known.T.counts, self.rank + 1)
         if self.init != "random":
             rank = min(self.rank, *R.shape)
             centred = sp.csr_matrix((R.data - self.mu_, R.indices, R.indptr), shape=R.shape)
             _, s, Vt = randomized_svd(centred, rank, random_state=self.seed)
             self.V_[:, :rank] += Vt.T * np.sqrt(s)
         if self.init == "content":
-            self.V_ = _project(_features(items), self.V_, np.bincount(R.indices, minlength=R.shape[1]))
+            self.V_ = projection(item_features(items), self.V_, known.T.counts.cpu().numpy())
         if self.init != "random":
-            self._solve_side(R, "user")
+            self.b_user_, self.U_ = self._solve(known, self._fitted(known), self.V_, self.b_item_)
 
-    def _finish(self, R, items) -> None:
+    def _finish(self, counts, items) -> None:
         """Items without ratings: 0, which is what the objective asks for, or what their content says."""
-        counts = np.bincount(R.indices, minlength=R.shape[1])
         both = np.column_stack([self.b_item_, self.V_])
-        both[counts == 0] = _project(_features(items), both, counts)[counts == 0] if self.init == "content" else 0
+        if self._content is not None:
+            both[counts == 0] = self._content.centre[counts == 0]
+        elif self.init == "content":
+            both[counts == 0] = projection(item_features(items), both, counts)[counts == 0]
+        else:
+            both[counts == 0] = 0
         self.b_item_, self.V_ = both[:, 0].copy(), both[:, 1:].copy()
 
-    def _fitted(self, R) -> np.ndarray:
-        """μ + b_u + b_i + U_u·V_i at the elements of Ω, in the order of `R.data`."""
-        rows = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
-        product = np.einsum("ij,ij->i", self.U_[rows], self.V_[R.indices])
-        return self.mu_ + self.b_user_[rows] + self.b_item_[R.indices] + product
+    def _fitted(self, known) -> torch.Tensor:
+        """μ + b_u + b_i + U_u·V_i at the elements of Ω, (nnz,)."""
+        U, V, b_user, b_item = map(known.tensor, (self.U_, self.V_, self.b_user_, self.b_item_))
+        biases = b_user.index_select(0, known.rows) + b_item.index_select(0, known.columns)
+        return self.mu_ + biases + known.products(U, V)
 
-    def _objective(self, R) -> tuple[float, float]:
+    def _objective(self, known) -> tuple[float, float]:
         """The objective, and the mean loss over Ω."""
-        x = self._fitted(R)
+        x, n = self._fitted(known), max(1, len(known.values))
         penalty = self.reg * sum(float(np.sum(w**2)) for w in (self.U_, self.V_, self.b_user_, self.b_item_))
+        if self._content is not None:
+            both = np.column_stack([self.b_item_, self.V_])
+            penalty += self.reg * (self._content.penalty(both) - float(np.sum(both**2)))
         if self.solver == "ials":
-            known = float(np.sum((1 + self.confidence) * (1 - x) ** 2 - x**2))
-            return known + float(np.sum((self.U_.T @ self.U_) * (self.V_.T @ self.V_))) + penalty, known / max(1, R.nnz)
-        total = float(_losses(torch.as_tensor(x), torch.as_tensor(R.data), self.loss).sum())
-        return total + penalty, total / max(1, R.nnz)
+            likes = float(((1 + self.confidence) * (1 - x) ** 2 - x**2).sum())
+            return likes + float(np.sum((self.U_.T @ self.U_) * (self.V_.T @ self.V_))) + penalty, likes / n
+        total = float(losses(x, known.values, self.loss).sum())
+        return total + penalty, total / n
 
-    def _sweep(self, R) -> None:
-        self._solve_side(R, "user")
-        self._solve_side(R, "item")
+    def _sweep(self, known) -> None:
+        """Best U and user biases for the present V, then the other way round."""
+        x = None if self.loss == "squared" else self._fitted(known)
+        self.b_user_, self.U_ = self._solve(known, x, self.V_, self.b_item_)
+        x = None if self.loss == "squared" else self._fitted(known)[known.by_column]
+        self.b_item_, self.V_ = self._solve(known.T, x, self.U_, self.b_user_, self._content)
+        if self._content is not None:
+            self._content.update(np.column_stack([self.b_item_, self.V_]))
 
-    def _solve_side(self, R, side) -> None:
-        """Best U and user biases for the present V, or the other way round."""
-        x = self._fitted(R)
-        if side == "user":
-            self.b_user_, self.U_ = self._solve(R, x, self.V_, self.b_item_)
-        else:
-            order = sp.csr_matrix((np.arange(R.nnz), R.indices, R.indptr), shape=R.shape).T.tocsr().data
-            self.b_item_, self.V_ = self._solve(R.T.tocsr(), x[order], self.U_, self.b_user_)
+    def _solve(self, known, x, Z, b, content=None) -> tuple[np.ndarray, np.ndarray]:
+        """Bias and factors of each row that fit its entries, given the other side's factors `Z` and biases `b`.
 
-    def _solve(self, R, x, Z, b) -> tuple[np.ndarray, np.ndarray]:
-        """Bias and factors of each row of `R` that fit its entries, given the other side's factors `Z` and biases `b`.
-
-        One weighted ridge regression a row, all in one batch: (Σ w z zᵀ + λI)⁻¹ Σ w z t.
+        One weighted ridge regression a row: (Σ w z zᵀ + λI)⁻¹ Σ w z t.
         """
+        Z, b = known.tensor(Z), known.tensor(b)
         if self.solver == "ials":
-            weight, target = np.full(R.nnz, self.confidence), np.full(R.nnz, 1 + 1 / self.confidence)
-            return np.zeros(R.shape[0]), _ridges(R, weight, target, Z, self.reg, Z.T @ Z, self.device)
-        weight, target = _majorise(x, R.data, self.loss)
-        target = target - self.mu_ - b[R.indices]
-        if not self.biases:
-            return np.zeros(R.shape[0]), _ridges(R, weight, target, Z, self.reg, 0, self.device)
-        both = _ridges(R, weight, target, np.column_stack([np.ones(len(Z)), Z]), self.reg, 0, self.device)
-        return both[:, 0].copy(), both[:, 1:].copy()
+            weight = torch.full_like(known.values, self.confidence)
+            target, gram = torch.full_like(known.values, 1 + 1 / self.confidence), Z.T @ Z
+        else:
+            weight, target = majorise(x, known.values, self.loss)
+            target, gram = target - self.mu_ - b.index_select(0, known.columns), 0.0
+        with_bias = self.biases and self.solver != "ials"
+        if with_bias:
+            Z = torch.cat([torch.ones_like(Z[:, :1]), Z], 1)
+        penalty = gram + (self.reg + 1e-9) * torch.eye(Z.shape[1], dtype=Z.dtype, device=Z.device)
+        pull = 0.0 if content is None else self.reg * known.tensor(content.centre[:, 0 if with_bias else 1 :])
+        both = ridges(known, weight, target, Z, penalty, pull).cpu().numpy()
+        return (both[:, 0].copy(), both[:, 1:].copy()) if with_bias else (np.zeros(len(both)), both)
 
-    def _adam(self, R):
+    def _adam(self, known):
         """Generator: one Adam step on U, V and biases together each time."""
         names = ("U_", "V_", "b_user_", "b_item_") if self.biases else ("U_", "V_")
-        weights = [torch.tensor(getattr(self, name), device=self.device, requires_grad=True) for name in names]
-        U, V = weights[:2]
-        rows = torch.as_tensor(np.repeat(np.arange(R.shape[0]), np.diff(R.indptr)), device=self.device)
-        columns = torch.as_tensor(R.indices, dtype=torch.long, device=self.device)
-        target = torch.as_tensor(R.data, device=self.device)
+        weights = [known.tensor(getattr(self, name)).clone().requires_grad_() for name in names]
         optimiser = torch.optim.Adam(weights, lr=self.lr)
         while True:
-            x = self.mu_ + (U[rows] * V[columns]).sum(1)
+            x = self.mu_ + known.products(*weights[:2])
             if self.biases:
-                x = x + weights[2][rows] + weights[3][columns]
-            objective = _losses(x, target, self.loss).sum() + self.reg * sum(w.square().sum() for w in weights)
+                x = x + weights[2].index_select(0, known.rows) + weights[3].index_select(0, known.columns)
+            objective = losses(x, known.values, self.loss).sum() + self.reg * sum(w.square().sum() for w in weights)
             optimiser.zero_grad()
             objective.backward()
             optimiser.step()
@@ -193,15 +216,51 @@ class MatrixCompletion(Recommender):
 
     def fold_in(self, histories) -> tuple[np.ndarray, np.ndarray]:
         """Bias (n_users,) and factors (n_users, rank) of each history, items fixed; a squared loss takes one solve."""
-        R = self._targets(histories.in_catalogue(self.n_items_))
+        known = Known(self._targets(histories.in_catalogue(self.n_items_)), self.device)
         b, U = np.zeros(len(histories)), np.zeros((len(histories), self.rank))
-        rows = np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
         for _ in range(1 if self.loss == "squared" else 30):
-            x = self.mu_ + b[rows] + self.b_item_[R.indices] + np.einsum("ij,ij->i", U[rows], self.V_[R.indices])
-            b, U = self._solve(R, x, self.V_, self.b_item_)
+            biases = known.tensor(b).index_select(0, known.rows) + known.tensor(self.b_item_)[known.columns]
+            x = self.mu_ + biases + known.products(known.tensor(U), known.tensor(self.V_))
+            b, U = self._solve(known, x, self.V_, self.b_item_)
         return b, U
 
+    def _sample(self, R, items) -> None:
+        """Keep what each draw needs to fold in any history: item factors, the users' prior, and the noise."""
+        self.directions_ = components(R, DIRECTIONS, self.seed)
+        T = R.T.tocsr()
+        X = habits(T, components(T, DIRECTIONS, self.seed))
+        X = X if self.prior == "zero" else np.column_stack([X, item_features(items)])
+        draws = SOLVERS["gibbs"] if self.epochs is None else self.epochs
+        kept = [
+            (d.Q.cpu().numpy(), np.vstack([d.users.m, d.users.B]), d.users.precision, d.alpha)
+            for d in gibbs(R, habits(R, self.directions_), X, self.rank, BURN, draws, (), self.seed, self.device)
+        ]
+        self.mu_ = float(R.data.mean())
+        self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_ = map(np.array, zip(*kept, strict=True))
+
+    def _draws(self, histories, items, rng=None):
+        """Ratings (n_users, len(items)) of each draw, users at their mean given the draw, or with `rng` drawn too."""
+        R = self._targets(histories.in_catalogue(self.n_items_))
+        known, features = Known(R, self.device, torch.float32), habits(R, self.directions_)
+        y = known.values - self.mu_
+        for Q, B, precision, alpha in zip(
+            self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_, strict=True
+        ):
+            P = rows(known, y, known.tensor(Q), B[0] + features @ B[1:], precision, alpha, rng).cpu().numpy()
+            yield self.mu_ + P[:, :1] + Q[items, 0] + P[:, 1:] @ Q[items, 1:].T
+
+    def spread(self, histories, items) -> np.ndarray:
+        """How sure a prediction is: its posterior standard deviation in stars, (n_users, len(items)); gibbs only.
+
+        Of the expected rating, that is: a single rating scatters by another 1/√α, `draw_alpha_`, around it.
+        """
+        if self.solver != "gibbs":
+            raise NotImplementedError(f"{self.solver} gives one answer; solver='gibbs' gives their distribution")
+        return np.std(list(self._draws(histories, items, np.random.default_rng(self.seed))), axis=0)
+
     def _score(self, histories):
+        if self.solver == "gibbs":
+            return np.mean(list(self._draws(histories, slice(None))), axis=0, dtype=np.float32)
         b, U = self.fold_in(histories)
         return (self.mu_ + b[:, None] + self.b_item_ + U @ self.V_.T).astype(np.float32)
 
@@ -209,48 +268,3 @@ class MatrixCompletion(Recommender):
         if self.solver == "ials" or self.loss == "logistic":
             raise NotImplementedError("ials and the logistic loss rank items; als and adam on ratings predict them")
         return self._score(histories)[:, items]
-
-
-def _losses(x, target, loss):
-    if loss == "logistic":
-        return F.softplus(-target * x)
-    return (x - target).square() if loss == "squared" else 2 * F.huber_loss(x, target, reduction="none")
-
-
-def _majorise(x, target, loss) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and targets of a quadratic that touches the loss at `x` and lies above it, so no solve raises it."""
-    if loss == "squared":
-        return np.ones_like(target), target
-    if loss == "huber":
-        return 1 / np.maximum(1, np.abs(x - target)), target
-    return np.full_like(target, 1 / 8), x + 4 * target / (1 + np.exp(target * x))  # Böhning & Lindsay 1988
-
-
-def _ridges(R, weight, target, Z, reg, gram, device) -> np.ndarray:
-    """A ridge regression for each row of `R` on the rows of `Z` that it names, (n_rows, Z.shape[1])."""
-    K = Z.shape[1]
-    a, b = np.triu_indices(K)
-    packed = sp.csr_matrix((weight, R.indices, R.indptr), shape=R.shape) @ (Z[:, a] * Z[:, b])
-    A = torch.empty(R.shape[0], K, K, dtype=torch.float64, device=device)
-    A[:, a, b] = A[:, b, a] = torch.as_tensor(packed, device=device)
-    A += torch.as_tensor(gram + (reg + 1e-9) * np.eye(K), device=device)
-    right = sp.csr_matrix((weight * target, R.indices, R.indptr), shape=R.shape) @ Z
-    solved = torch.cholesky_solve(torch.as_tensor(right, device=device)[:, :, None], torch.linalg.cholesky(A))
-    return solved[:, :, 0].cpu().numpy()
-
-
-def _features(items) -> np.ndarray:
-    """Item vectors, log price and a constant, (n_items, d + 2) float64; an unknown price counts as the mean."""
-    if items is None:
-        raise ValueError("init='content' projects item vectors: give fit the ItemFeatures, or choose another init")
-    price = np.log(items.frame["price_usd"].to_numpy(np.float64, na_value=np.nan))
-    price = np.where(np.isfinite(price), price, np.nan)
-    centre, spread = (np.nanmean(price), np.nanstd(price)) if np.isfinite(price).any() else (0.0, 1.0)
-    price = np.nan_to_num((price - centre) / (spread or 1.0))
-    return np.column_stack([items.vectors.astype(np.float64), price, np.ones(len(price))])
-
-
-def _project(features, targets, counts, reg=1.0) -> np.ndarray:
-    """Ridge regression of `targets` on `features`, each item weighing as its ratings count; for all items."""
-    X = features.T * counts
-    return features @ np.linalg.solve(X @ features + reg * np.eye(features.shape[1]), X @ targets)

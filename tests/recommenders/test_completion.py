@@ -6,7 +6,8 @@ import torch
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import MatrixCompletion
-from helpers.recommenders.completion import _losses, _majorise
+from helpers.recommenders.gibbs import Effects, Prior, components, gibbs, habits
+from helpers.recommenders.least_squares import Known, item_features, losses, majorise, ridges
 
 torch.set_num_threads(1)  # matrices this small only wait for a second thread
 MONOTONE = [
@@ -15,7 +16,9 @@ MONOTONE = [
     {"solver": "als", "loss": "huber"},
     {"solver": "als", "loss": "logistic"},
     {"solver": "als", "init": "content"},
+    {"solver": "als", "prior": "content"},
     {"solver": "ials"},
+    {"solver": "ials", "prior": "content"},
 ]
 
 
@@ -76,13 +79,25 @@ def test_ials_objective_is_the_formula_on_all_pairs():
     assert model.objective_[-1] == pytest.approx(expected)
 
 
+def test_content_prior_is_the_formula_on_the_dense_matrix():
+    ratings, items = noisy(), features(50)
+    ratings[:, 7] = 0  # nobody rated it: FW is all there is
+    model = MatrixCompletion(rank=3, reg=2.0, prior="content", biases=False, epochs=4).fit(interactions(ratings), items)
+    W, rated = model._content.W[:, 1:], ratings.any(0)
+    FW = item_features(items) @ W
+    expected = np.sum((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2)
+    expected += 2.0 * (np.sum(model.U_**2) + np.sum((model.V_ - FW)[rated] ** 2) + np.sum(W**2))
+    assert model.objective_[-1] == pytest.approx(expected)
+    np.testing.assert_allclose(model.V_[7], FW[7])
+
+
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
 @pytest.mark.parametrize("biases", [False, True])
 def test_als_ends_where_finite_differences_are_flat(loss, biases):
     """At the minimum of each row's problem no small step of any number helps: central differences vanish."""
     train = interactions(noisy())
     model = MatrixCompletion(rank=2, reg=2.0, loss=loss, biases=biases, epochs=150).fit(train)
-    R = model._targets(train.ratings)
+    known = Known(model._targets(train.ratings))
     for name in ("U_", "V_", "b_user_", "b_item_") if biases else ("U_", "V_"):
         weights = getattr(model, name)
         for position in list(np.ndindex(weights.shape))[:7]:
@@ -91,7 +106,7 @@ def test_als_ends_where_finite_differences_are_flat(loss, biases):
                 moved = weights.copy()
                 moved[position] += step
                 setattr(model, name, moved)
-                values.append(model._objective(R)[0])
+                values.append(model._objective(known)[0])
             setattr(model, name, weights)
             assert abs(values[1] - values[0]) / 2e-4 < 0.02
 
@@ -101,15 +116,16 @@ def test_gradients_agree_with_finite_differences(loss):
     rng = np.random.default_rng(0)
     rating = torch.as_tensor(np.where(rng.random(40) < 0.5, -1.0, 1.0) * (1 if loss == "logistic" else 3))
     U, V = (torch.as_tensor(rng.standard_normal((40, 3))).requires_grad_() for _ in range(2))
-    assert torch.autograd.gradcheck(lambda U, V: _losses((U * V).sum(1), rating, loss).sum(), (U, V), eps=1e-6)
+    assert torch.autograd.gradcheck(lambda U, V: losses((U * V).sum(1), rating, loss).sum(), (U, V), eps=1e-6)
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
 def test_majoriser_touches_the_loss_and_lies_above_it(loss):
     target = np.where(np.arange(200) % 2, 1.0, -1.0)
     x, elsewhere = np.random.default_rng(0).normal(0, 4, (2, 200))
-    weight, middle = _majorise(x, target, loss)
-    value = lambda x: _losses(torch.as_tensor(x), torch.as_tensor(target), loss).numpy()  # noqa: E731
+    x, elsewhere, target = map(torch.as_tensor, (x, elsewhere, target))
+    weight, middle = majorise(x, target, loss)
+    value = lambda x: losses(x, target, loss)  # noqa: E731
     quadratic = lambda y: value(x) + weight * ((y - middle) ** 2 - (x - middle) ** 2)  # noqa: E731
     assert (quadratic(elsewhere) >= value(elsewhere) - 1e-9).all()
 
@@ -139,6 +155,19 @@ def test_fold_in_is_scikit_learns_ridge_on_the_item_factors():
         np.testing.assert_allclose(U[user], ridge.coef_, atol=1e-6)
 
 
+def test_ials_folds_in_as_implicit_does():
+    """Same item factors, same new user: implicit's weight of a like is alpha, ours 1 + confidence."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    likes = sp.csr_matrix(noisy() >= 4, dtype=np.float32)
+    model = MatrixCompletion(rank=4, reg=2.0, solver="ials", confidence=5.0).fit(interactions(noisy()))
+    peer = AlternatingLeastSquares(4, regularization=2.0, alpha=6.0, use_cg=False, dtype=np.float64, iterations=1)
+    peer.fit(likes, show_progress=False)
+    peer.item_factors = np.ascontiguousarray(model.V_)
+    _, U = model.fold_in(Histories(likes * 5, np.arange(50)))
+    np.testing.assert_allclose(U, [peer.recalculate_user(u, likes[u]) for u in range(60)], rtol=1e-4, atol=1e-6)
+
+
 def test_starting_from_zero_stays_there():
     """U = V = 0 is a stationary point: the degenerate start that the seed deck met."""
     for solver in ("als", "adam"):
@@ -155,11 +184,12 @@ def test_content_gives_an_unrated_item_its_factors():
     train[:, 10] = 0
     everyone = Histories.from_interactions(interactions(train))
     errors = {}
-    for init in ("random", "content"):
-        model = MatrixCompletion(rank=2, reg=0.1, init=init, epochs=30).fit(interactions(train), features(50, vectors))
-        errors[init] = np.abs(model.predict(everyone, [10])[:, 0] - R[:, 10]).mean()
-        assert model.handles_cold_items == (init == "content")
-    assert errors["content"] < 0.5 * errors["random"]
+    for setting in ({}, {"init": "content"}, {"prior": "content"}):
+        model = MatrixCompletion(rank=2, reg=0.1, epochs=30, **setting).fit(interactions(train), features(50, vectors))
+        errors[str(setting)] = np.abs(model.predict(everyone, [10])[:, 0] - R[:, 10]).mean()
+        assert model.handles_cold_items == bool(setting)
+    without, *with_content = errors.values()
+    assert max(with_content) < 0.5 * without
     with pytest.raises(ValueError, match="ItemFeatures"):
         MatrixCompletion(init="content").fit(interactions(train))
 
@@ -194,3 +224,84 @@ def test_validate_stops_early_and_keeps_the_best():
 def test_settings_that_do_not_exist(setting):
     with pytest.raises(ValueError, match=r"one of|rank must"):
         MatrixCompletion(**setting)
+
+
+def test_ridges_draw_from_the_posterior():
+    """20,000 copies of one row: their mean and covariance are A⁻¹b and A⁻¹, as numpy has them."""
+    rng = np.random.default_rng(0)
+    Z, y, copies = rng.standard_normal((6, 3)), rng.standard_normal(6), 20_000
+    known = Known(sp.csr_matrix(np.tile(y, (copies, 1))))
+    noise = torch.as_tensor(rng.standard_normal((copies, 3)))
+    weight = torch.full_like(known.values, 2.0)
+    x = ridges(known, weight, known.values, torch.as_tensor(Z), 3 * torch.eye(3).double(), 0.0, noise).numpy()
+    A = 3 * np.eye(3) + 2 * Z.T @ Z
+    np.testing.assert_allclose(x.mean(0), np.linalg.solve(A, 2 * Z.T @ y), atol=0.01)
+    np.testing.assert_allclose(np.cov(x.T), np.linalg.inv(A), atol=0.01)
+
+
+def test_batches_of_ridges_are_one(monkeypatch):
+    whole = MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_
+    monkeypatch.setattr("helpers.recommenders.least_squares.BLOCK", 100)  # six rows at a time
+    np.testing.assert_allclose(MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_, whole, atol=1e-12)
+
+
+def test_prior_finds_the_mean_the_precision_and_the_features_that_matter():
+    rng = np.random.default_rng(0)
+    X, B = rng.standard_normal((3000, 2)), np.array([[1.0, -1.0], [0.0, 0.5]])
+    P = torch.as_tensor(2 + X @ B + rng.standard_normal((3000, 2)) @ np.diag([0.5, 2.0]))
+    prior, draws = Prior(X, 2, rng), []
+    for _ in range(60):
+        prior.draw(P)
+        draws.append((prior.m, prior.B, prior.precision))
+    m, found, precision = (np.mean(part[10:], axis=0) for part in map(list, zip(*draws, strict=True)))
+    np.testing.assert_allclose(m, 2, atol=0.15)
+    np.testing.assert_allclose(found, B, atol=0.15)
+    np.testing.assert_allclose(precision, np.diag([4, 0.25]), atol=0.25)
+
+
+def test_effects_are_shrunk_means_of_their_group():
+    effects, sums = Effects(np.array([0, 0, 0, 2]), 3, np.random.default_rng(0)), 0
+    for _ in range(4000):
+        effects.tau = 2.0
+        effects.draw(np.array([1.0, 2.0, 3.0, -1.0]), alpha=4.0)
+        sums = sums + effects.values
+    np.testing.assert_allclose(sums / 4000, [4 * 6 / (2 + 4 * 3), 0, 4 * -1 / (2 + 4 * 1)], atol=0.03)
+
+
+def test_habits_are_the_principal_components_of_who_rated_what():
+    rated = np.random.default_rng(0).random((40, 30)) < 0.3
+    rows = rated / np.sqrt(rated.sum(1, keepdims=True))
+    U = np.linalg.svd(rows)[0]
+    R = sp.csr_matrix(rated * 3.0)
+    found = habits(R, components(R, 5))
+    cosines = np.abs(found[:, :5].T @ U[:, :5]) / np.linalg.norm(found[:, :5], axis=0)[:, None]
+    np.testing.assert_allclose(np.diag(cosines), 1, atol=1e-3)
+    np.testing.assert_allclose(found[:, 5], np.log1p(rated.sum(1)) - 3)
+
+
+def test_gibbs_knows_how_sure_it_is():
+    """Ratings drawn from the model itself: about 68 % of the true means lie within one posterior standard deviation."""
+    rng = np.random.default_rng(3)
+    U, V = rng.standard_normal((80, 2)), rng.standard_normal((60, 2))
+    true = 3 + 0.3 * rng.standard_normal((80, 1)) + 0.4 * U @ V.T
+    known = rng.random(true.shape) < 0.4
+    R = sp.csr_matrix(np.where(known, true + 0.4 * rng.standard_normal(true.shape), 0))
+    R.data = np.clip(R.data, 1, 5)
+    model = MatrixCompletion(rank=2, solver="gibbs", epochs=80)
+    model.fit(Interactions(R, pd.RangeIndex(80), pd.RangeIndex(60)))
+    everyone = Histories(R, np.arange(60))
+    error, spread = np.abs(model.score(everyone) - true), model.spread(everyone, np.arange(60))
+    assert 0.58 < (error < spread)[~known].mean() < 0.78
+    assert np.median(1 / np.sqrt(model.draw_alpha_)) == pytest.approx(0.4, rel=0.1)
+    assert error[~known].mean() < 0.25
+    with pytest.raises(NotImplementedError, match="gibbs"):
+        MatrixCompletion(rank=2).fit(interactions(noisy())).spread(everyone, [0])
+
+
+def test_gibbs_draws_are_yielded_one_by_one_and_average_to_the_ratings():
+    A, known = low_rank(rank=1, share=0.5)
+    A = 3 + A / np.abs(A).max()
+    R = sp.csr_matrix(np.where(known, A, 0))
+    users, items = np.nonzero(~known)
+    draws = [draw.at(users, items) for draw in gibbs(R, rank=1, burn=20, draws=20)]
+    assert len(draws) == 20 and np.abs(np.mean(draws, axis=0) - A[~known]).mean() < 0.05

@@ -31,6 +31,8 @@ QUICK = {
     "MatrixCompletion-spectral": {"rank": 2, "reg": 1.0, "init": "spectral", "biases": False},
     "MatrixCompletion-logistic": {"rank": 2, "reg": 0.1, "loss": "logistic"},
     "MatrixCompletion-huber": {"rank": 2, "reg": 1.0, "loss": "huber"},
+    "MatrixCompletion-prior": {"rank": 2, "reg": 1.0, "prior": "content"},
+    "MatrixCompletion-gibbs": {"rank": 2, "solver": "gibbs", "epochs": 20},
 }
 LEARNS = sorted({*QUICK, "Content", "TwoTower", "Hybrid"})
 ALL = sorted({*LEARNS, "Random", "Popularity"})  # Oracle needs a simulated market: tests/recommenders/test_baselines.py
