@@ -5,15 +5,20 @@ import os
 import sys
 import time
 
-from helpers.artefacts import CHAPTERS, MissingArtefact, reports_dir
+from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.command(arguments) or 0
-    except (ValueError, RuntimeError, MissingArtefact, FileNotFoundError) as error:
+        status = arguments.command(arguments) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has seen enough: `course feed draft my.csv | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, RuntimeError, OSError) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -53,6 +58,21 @@ def _parser() -> argparse.ArgumentParser:
     feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
     feed.add_argument("action", choices=["check", "draft"])
     feed.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
+
+    archive = command("archive", _archive, "pack a profile's pictures into a tar and take them out; put them back")
+    archive.add_argument("action", choices=["pack", "restore"])
+    archive.add_argument("tar", help="a path, or a bucket's URL: s3://bucket/2026-spring.tar")
+    archive.add_argument("--profile", default="sample", help="whose pictures")
+    archive.add_argument("--store", help="a folder or URL that pictures were fetched to, in place of a profile's")
+    archive.add_argument("--before", metavar="DATE", help="pack only pictures fetched before then")
+
+    compare = command(
+        "compare",
+        _compare,
+        "what changed between two runs; exit status 1 if a result moved beyond its interval, 2 on an error",
+    )
+    compare.add_argument("runs", nargs=2, metavar="RUN", help="a metrics.json, a report's folder, or a profile")
+    compare.add_argument("--all", action="store_true", help="also results that moved within their intervals")
 
     refresh = command("refresh", _refresh, "run the sample profile and store its outputs in the notebooks")
     refresh.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
@@ -115,6 +135,38 @@ def _feed(arguments) -> int:
         raise ValueError("course feed check takes SPEC and FILE")
     print(catalog.check_feed(*arguments.files))
     return 0
+
+
+def _archive(arguments) -> None:
+    import pandas as pd
+
+    from helpers import catalog
+
+    dest = arguments.store or data_dir(arguments.profile)
+    if arguments.action == "restore":
+        rows, done = catalog.restore_images(dest, arguments.tar), "restored from"
+    else:
+        try:
+            before = pd.Timestamp(arguments.before) if arguments.before else None
+        except ValueError:
+            raise ValueError(f"--before {arguments.before!r} is no date such as 2026-05-31") from None
+        rows, done = catalog.archive_images(dest, arguments.tar, before=before), "packed into"
+        if rows.empty:
+            raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {before or 'now'}")
+    pictures = rows["image_path"].nunique()
+    print(f"{pictures} picture{'s' * (pictures != 1)} {done} {arguments.tar}")
+
+
+def _compare(arguments) -> int:
+    from helpers.report.compare import compare_runs
+
+    try:
+        found = compare_runs(*arguments.runs)
+    except (ValueError, OSError) as error:
+        print(f"course: {error}", file=sys.stderr)
+        return 2
+    print(found.text(arguments.all))
+    return int(found.changed)
 
 
 def _refresh(arguments) -> None:

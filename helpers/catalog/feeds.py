@@ -7,17 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from .fields import (
-    EMPTY,
-    LONGEST,
-    clean_text,
-    parse_count,
-    parse_images,
-    parse_price,
-    parse_rating,
-    parse_sections,
-    parse_sizes,
-)
+from . import fields
+from .fields import EMPTY, clean_text, parse_count, parse_images, parse_price, parse_rating, parse_sections, parse_sizes
 from .files import read_rows
 from .spec import FeedError, FeedSpec, Owner, load_spec
 
@@ -101,8 +92,8 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     """One row's product, or None and what is wrong as (field, value, reason)."""
     if not any(cell.strip() for cell in row.values()):
         return None, ("", "", "blank row")
-    if huge := next((name for name, cell in row.items() if len(cell) > LONGEST), None):
-        return None, (huge, row[huge], f"{huge} has {len(row[huge]):,} characters, more than {LONGEST:,}")
+    if huge := next((name for name, cell in row.items() if len(cell) > fields.LONGEST), None):
+        return None, (huge, row[huge], f"{huge} has {len(row[huge]):,} characters, more than {fields.LONGEST:,}")
     raw = {field: _first(spec, field, row) for field in spec.fields}
     text = {field: clean_text(value) for field, value in raw.items()}
     if spec.keep and not spec.keep.read(row):

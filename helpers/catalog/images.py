@@ -11,9 +11,10 @@ from tqdm import tqdm
 from .fetching import Fetcher, Limits
 from .pictures import ImageError, Standardiser
 from .safety import HAS_PICTURE, RETRIED, host_of, parse_url
-from .store import Ledger, Store, digest
+from .store import Ledger, Store, digest, one_writer
 
 
+@one_writer
 def fetch_images(
     catalog: pd.DataFrame,
     dest,

@@ -11,11 +11,12 @@ from tqdm import tqdm
 
 from .fetching import Limits
 from .pictures import ImageError, Standardiser
-from .store import Ledger, Store, digest
+from .store import Ledger, Store, digest, one_writer
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp")
 
 
+@one_writer
 def import_photos(
     catalog: pd.DataFrame,
     archive,

@@ -1,10 +1,14 @@
 """The folder or bucket of standardised pictures and its index, written in small whole steps: a kill costs seconds."""
 
 import hashlib
+import inspect
 import io
 import json
+import os
 import threading
 import time
+from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 
 import fsspec
@@ -13,6 +17,11 @@ import pandas as pd
 
 from ..artefacts import whole
 from .safety import HAS_PICTURE, RETRIED
+
+try:
+    import fcntl
+except ImportError:  # no POSIX locks on Windows
+    fcntl = None
 
 SAVE_SECONDS = 2.0
 INDEX = {
@@ -101,6 +110,43 @@ class Store:
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False, compression="zstd")
         self.write(self.index_name, buffer.getvalue())
+
+
+@contextmanager
+def locked(store: Store):
+    """Hold the lock of a store's index, a POSIX lock: the system lets go of it however the process ends."""
+    if not store.local or fcntl is None:
+        yield
+        return
+    Path(store.root).mkdir(parents=True, exist_ok=True)
+    with open(f"{store.root}/.{store.index_name}.lock", "a+", encoding="ascii") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            file.seek(0)
+            raise RuntimeError(
+                f"another run (process {file.read() or 'unknown'}) writes to {store.root}: wait for its end, or stop it"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def one_writer(function):
+    """Let a function of `dest` run only while no other process writes there: each would undo the other's index.
+
+    On a disk only; a bucket has no locks. Raises RuntimeError where another run is at it.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def alone(*args, **kwargs):
+        given = signature.bind(*args, **kwargs).arguments
+        with locked(Store(given["dest"], given.get("storage_options"), given.get("index", "images.parquet"))):
+            return function(*args, **kwargs)
+
+    return alone
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:
