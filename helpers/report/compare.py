@@ -38,7 +38,10 @@ class Comparison:
         return not self.results["verdict"].isin(["same", "moved"]).all()
 
     def text(self, everything: bool = False, most: int = 40) -> str:
-        """The differences as text: the `most` results that changed most for their size, those within their intervals too if `everything`."""
+        """The differences as text: the `most` results that changed most for their size.
+
+        `everything` adds results that moved within their intervals.
+        """
         counts = self.results["verdict"].value_counts()
         lines = [f"A  {self.names[0]}", f"B  {self.names[1]}", ""]
         lines += [f"{row.what:32} {row.a}  ->  {row.b}" for row in self.settings.itertuples()] or ["same settings"]
