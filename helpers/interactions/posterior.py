@@ -81,15 +81,17 @@ class Posterior:
     def _answer(self, likes: sp.csr_matrix, rows: np.ndarray, values: np.ndarray, exposure: bool, found) -> None:
         """Fill in `found` for some histories: from all draws, or from draws of their own where those are few."""
         weight = _normalised(self._log_likelihood(likes[rows]))
-        for array, part in zip(found, _estimate(weight, values), strict=True):
-            array[rows] = part
-        poor = rows[found[1][rows] < FEW]
-        if len(poor) and self.n_own and self.market.shelf.parts:
+        size = 1 / (weight**2).sum(axis=1)
+        poor = np.flatnonzero(size < FEW) if self.n_own and self.market.shelf.parts else np.empty(0, np.int64)
+        rest = np.setdiff1d(np.arange(len(rows)), poor)
+        answers = [(rest, _estimate(weight[rest], values))]
+        if len(poor):
             rng = np.random.default_rng([self.market.settings["seed"], likes.nnz, rows[0]])
-            for row, own in zip(poor, self._own(likes[poor], exposure, rng), strict=True):
-                if own[1] > found[1][row]:
-                    for array, part in zip(found, own, strict=True):
-                        array[row] = part[0]
+            for row, own in zip(poor, self._own(likes[rows[poor]], exposure, rng), strict=True):
+                answers.append(([row], own if own[1] > size[row] else _estimate(weight[[row]], values)))
+        for which, answer in answers:
+            for array, part in zip(found, answer, strict=True):
+                array[rows[which]] = part
 
     def _block(self, number: int) -> dict:
         """A block of shoppers, what their signal makes them see and like, and log sum of what pulls them."""
