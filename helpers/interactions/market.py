@@ -101,8 +101,8 @@ class Market:
         )
 
     def with_ratings(self, frame: pd.DataFrame) -> "Market":
-        """The same test shoppers, but training on one's own ratings (user, item, rating, …)."""
-        return replace(self, frame=frame, settings=self.settings | {"own_ratings": True})
+        """The same test shoppers, but training on one's own ratings (user, item, rating, …) alone."""
+        return replace(self, frame=frame, log={}, settings=self.settings | {"own_ratings": True})
 
     def probability_liked(self, users) -> np.ndarray:
         """P(rating >= 4) of every item, (n, n_items) float32: what `Oracle` ranks by.

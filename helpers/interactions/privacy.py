@@ -1,4 +1,4 @@
-"""At the door: names become keyed hashes, personal columns stay out, people can be forgotten, small groups hide."""
+"""At the door: names become keyed hashes, personal columns stay out; small groups hide, and traces are looked for."""
 
 import hashlib
 import os
@@ -21,6 +21,8 @@ PHONE = re.compile(  # international, national with a leading zero (nine digits 
     r"(?<![\w./-])((?:\+|00)\d(?:[ ()./-]{0,2}\d){7,13}|\(?0\d(?:[ ()./-]{0,2}\d){7,10}|"
     r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?!\w)"
 )
+
+WORD, BLANK = re.compile(r"[^\W\d_]{3,}"), "[removed]"
 
 
 def secret_key() -> bytes:
@@ -56,8 +58,9 @@ def admit(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Let an order history in without its people: (table, report).
 
-    The `user` column becomes a keyed hash; personal columns are dropped; e-mail addresses and telephone numbers in any
-    text that remains are blanked, but for the `item` column's product numbers. The report counts each.
+    The `user` column becomes a keyed hash; personal columns are dropped; from any text that remains, e-mail addresses,
+    telephone numbers, and words of the row's own personal columns (a name, a street) are blanked, but for the `item`
+    column's product numbers. The report counts each.
     """
     if user not in orders:
         raise KeyError(f"no column {user!r} to hash among {list(orders.columns)}")
@@ -66,11 +69,18 @@ def admit(
     personal = [name for name in orders.columns if name not in (user, item) and PERSONAL.search(plain[name])]
     report = {f"column {name} dropped": len(orders) for name in personal}
     kept = orders.drop(columns=personal).assign(**{user: hash_ids(orders[user], key)})
+    theirs = [_words(row) for row in zip(*(orders[name] for name in (user, *personal)), strict=True)]
     for column in kept.columns.difference([user, item], sort=False):
         if not (kept[column].dtype == object or isinstance(kept[column].dtype, pd.StringDtype)):
             continue
-        for kind, pattern in (("e-mail", EMAIL), ("phone", PHONE)):
-            cleaned = [pattern.sub("[removed]", cell) if isinstance(cell, str) else cell for cell in kept[column]]
+        blank = {
+            "e-mail": lambda cell, _: EMAIL.sub(BLANK, cell),
+            "phone": lambda cell, _: PHONE.sub(BLANK, cell),
+            "own name or address": lambda cell, own: WORD.sub(lambda m: BLANK if m[0].lower() in own else m[0], cell),
+        }
+        for kind, clean in blank.items():
+            pairs = zip(kept[column], theirs, strict=True)
+            cleaned = [clean(cell, own) if isinstance(cell, str) else cell for cell, own in pairs]
             changed = sum(new is not old and new != old for new, old in zip(cleaned, kept[column], strict=True))
             if changed:
                 report[f"{kind} in {column} blanked"] = changed
@@ -78,12 +88,10 @@ def admit(
     return kept, report
 
 
-def forget(frame: pd.DataFrame, user: str, column: str = "user") -> pd.DataFrame:
-    """The table without a person (by pseudonym). Raises KeyError if they are not in it: silence looks like success."""
-    theirs = frame[column] == user
-    if not theirs.any():
-        raise KeyError(f"no rows of {user!r} in column {column!r}")
-    return frame[~theirs].reset_index(drop=True)
+def _words(cells) -> set[str]:
+    """Words of a row's personal cells, in lower case; addresses of e-mails are found by their form."""
+    text = " ".join(cell for cell in cells if isinstance(cell, str) and "@" not in cell)
+    return {word.lower() for word in WORD.findall(text)}
 
 
 def suppress(counts: pd.DataFrame, n: str = "n_users", k: int = 5) -> pd.DataFrame:
@@ -107,9 +115,8 @@ def traces(folder: str | Path, words: Iterable[str]) -> list[tuple[str, str]]:
     """
     found, words = [], list(words)
     for path in sorted(file for file in Path(folder).rglob("*") if file.is_file()):
-        if path.suffix == ".parquet":
+        text = path.read_bytes()
+        if text.startswith(b"PAR1"):
             text = pd.read_parquet(path).to_csv(index=False).encode()
-        else:
-            text = path.read_bytes()
         found += [(str(path.relative_to(folder)), word) for word in words if word.encode() in text]
     return found
