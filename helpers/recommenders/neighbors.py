@@ -1,12 +1,12 @@
 """Neighbourhood methods of chapter 03: shoppers who rate alike, items that are rated alike."""
 
-import os
-
 import numpy as np
 import scipy.sparse as sp
+import torch
 from sparse_dot_topn import sp_matmul_topn
 
 from helpers.recommenders.base import LIKED, Recommender
+from helpers.recommenders.item_pairs import confidence, top_similar_items
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 SIGNALS = ("rating", "liked", "seen")
@@ -24,7 +24,10 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
     return matrix
 
 
-def top_similar(A, B, k: int, similarity="cosine", shrinkage=0.0, alpha=0.5, means=None, exclude_self=False):
+def top_similar(
+    A, B, k: int, similarity="cosine", shrinkage=0.0, alpha=0.5, means=None, exclude_self=False, significance=0,
+    device="cpu",
+):  # fmt: skip
     """The `k` rows of `B` most similar to each row of `A`, positive similarities only.
 
     Parameters
@@ -37,10 +40,13 @@ def top_similar(A, B, k: int, similarity="cosine", shrinkage=0.0, alpha=0.5, mea
         ``pearson``: correlation over the columns that both rated (Resnick et al. 1994; Surprise's `pearson`).
         ``jaccard``: |both rated| / |either rated|.
         ``asymmetric_cosine``: a·b / (|a|^2α |b|^2(1-α)), α = ½ being the cosine (Aiolli 2013).
-    shrinkage : float
-        Multiplies a similarity that rests on n common columns by n / (n + shrinkage) (Koren 2008).
+    shrinkage, significance : float, int
+        Multiply a similarity that rests on n common columns by n / (n + shrinkage) (Koren 2008) and by
+        min(n, significance) / significance (Herlocker et al. 1999); 0 leaves it.
     exclude_self : bool
         Row i of `A` is row i of `B`, and is no neighbour of itself.
+    device : str
+        Any torch device; on all but ``cpu`` torch multiplies a block of dense rows at a time.
 
     Returns
     -------
@@ -49,17 +55,18 @@ def top_similar(A, B, k: int, similarity="cosine", shrinkage=0.0, alpha=0.5, mea
     """
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity is {similarity!r}; choose one of {', '.join(SIMILARITIES)}")
-    if k < 1 or shrinkage < 0:
-        raise ValueError(f"k must be at least 1 and shrinkage at least 0, not {k} and {shrinkage}")
+    if k < 1 or shrinkage < 0 or significance < 0:
+        raise ValueError(f"k must be >= 1, shrinkage and significance >= 0, not {k}, {shrinkage} and {significance}")
     if similarity == "adjusted_cosine":
         A, B = _shift(A, means[A.indices]), _shift(B, means[B.indices])
     if similarity != "asymmetric_cosine":
         alpha = 0.5
-    if similarity in ("pearson", "jaccard") or shrinkage:
-        found = _top_in_blocks(A, B, k + exclude_self, similarity, shrinkage, alpha)
+    if similarity in ("pearson", "jaccard") or shrinkage or significance or device != "cpu":
+        found = _top_in_blocks(A, B, k + exclude_self, similarity, shrinkage, significance, alpha, device)
     else:
         left, right = _scaled(A, 2 * alpha), _scaled(B, 2 * (1 - alpha)).T.tocsr()
-        found = sp_matmul_topn(left, right, top_n=k + exclude_self, sort=True, n_threads=os.cpu_count()).tocoo()
+        threads = torch.get_num_threads()
+        found = sp_matmul_topn(left, right, top_n=k + exclude_self, sort=True, n_threads=threads).tocoo()
     row, column, value = found.row, found.col, found.data
     keep = (value > 0) & ~(exclude_self & (row == column))
     row, column, value = row[keep], column[keep], value[keep]
@@ -67,36 +74,45 @@ def top_similar(A, B, k: int, similarity="cosine", shrinkage=0.0, alpha=0.5, mea
     return sp.csr_matrix((value[keep], (row[keep], column[keep])), shape=(A.shape[0], B.shape[0]))
 
 
-def _top_in_blocks(A, B, k, similarity, shrinkage, alpha) -> sp.coo_matrix:
+def _top_in_blocks(A, B, k, similarity, shrinkage, significance, alpha, device) -> sp.coo_matrix:
     """`top_similar` for measures that are no plain product: a few dense rows at a time, never all pairs."""
-    k, step = min(k, B.shape[0]), max(1, DENSE // max(1, B.shape[0]))
+    k, step = min(k, B.shape[0]), max(1, DENSE // max(1, *B.shape))
     parts = [sp.coo_matrix((0, B.shape[0]))]
     for start in range(0, A.shape[0], step):
-        S = _similarities(A[start : start + step], B, similarity, shrinkage, alpha)
-        columns = np.sort(np.argpartition(-S, k - 1, axis=1)[:, :k], axis=1)
-        values = np.take_along_axis(S, columns, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")  # equal similarities by position
-        columns, values = np.take_along_axis(columns, order, axis=1), np.take_along_axis(values, order, axis=1)
+        S = _similarities(A[start : start + step], B, similarity, shrinkage, significance, alpha, device)
+        values, columns = (part.cpu().numpy() for part in S.topk(k, dim=1))
         rows = np.repeat(np.arange(len(S)), k)
-        parts.append(sp.coo_matrix((values.ravel(), (rows, columns.ravel())), shape=S.shape))
+        parts.append(sp.coo_matrix((values.ravel(), (rows, columns.ravel())), shape=tuple(S.shape)))
     return sp.vstack(parts).tocoo()
 
 
-def _similarities(A, B, similarity, shrinkage, alpha) -> np.ndarray:
-    """Similarities of every row of `A` with every row of `B`, (n_a, n_b) float64."""
-    seen_a, seen_b = _seen(A), _seen(B).T.tocsr()
-    n = (seen_a @ seen_b).toarray()
+def _similarities(A, B, similarity, shrinkage, significance, alpha, device) -> torch.Tensor:
+    """Similarities of every row of `A` with every row of `B`, (n_a, n_b) float64 on `device`."""
+    seen_a, seen_b = _seen(A), _seen(B)
+    n = _product(seen_a, seen_b, device)
     if similarity == "jaccard":
-        S = _divide(n, np.diff(A.indptr)[:, None] + np.diff(B.indptr)[None, :] - n)
+        count_a, count_b = (torch.from_numpy(np.diff(X.indptr).astype(float)).to(device) for X in (A, B))
+        S = n / (count_a[:, None] + count_b[None] - n).clip(1)
     elif similarity == "pearson":
-        sum_a, sum_b = (A @ seen_b).toarray(), (seen_a @ B.T).toarray()
-        var_a = (A.power(2) @ seen_b).toarray() - _divide(sum_a**2, n)
-        var_b = (seen_a @ B.power(2).T).toarray() - _divide(sum_b**2, n)
-        spread = np.sqrt(np.clip(var_a, 0, None) * np.clip(var_b, 0, None))
-        S = _divide((A @ B.T).toarray() - _divide(sum_a * sum_b, n), spread, at_least=1e-9)
+        sum_a, sum_b, several = _product(A, seen_b, device), _product(seen_a, B, device), n.clip(1)
+        var_a = _product(A.power(2), seen_b, device) - sum_a**2 / several
+        var_b = _product(seen_a, B.power(2), device) - sum_b**2 / several
+        spread = (var_a.clip(0) * var_b.clip(0)).sqrt()
+        S = torch.where(spread > 1e-9, (_product(A, B, device) - sum_a * sum_b / several) / spread.clip(1e-9), 0.0)
     else:
-        S = (_scaled(A, 2 * alpha) @ _scaled(B, 2 * (1 - alpha)).T).toarray()
-    return S * _divide(n, n + shrinkage) if shrinkage else S
+        S = _product(_scaled(A, 2 * alpha), _scaled(B, 2 * (1 - alpha)), device)
+    return S * confidence(n, shrinkage, significance)
+
+
+def _product(A, B, device) -> torch.Tensor:
+    """A Bᵀ, dense: by scipy's sparse product, or on another device with the few rows of `A` dense."""
+    if device == "cpu":
+        return torch.from_numpy((A @ B.T).toarray())
+    entries = B.tocoo()
+    places = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
+    with torch.sparse.check_sparse_tensor_invariants():
+        right = torch.sparse_coo_tensor(places, entries.data, B.shape, device=device)
+    return (right @ torch.from_numpy(A.toarray()).to(device).T).T
 
 
 def _scaled(X, power: float) -> sp.csr_matrix:
@@ -130,11 +146,15 @@ def _means(X, prior: float) -> np.ndarray:
 class _Neighbours(Recommender):
     """What user-based and item-based filtering share: settings, what they keep, and what happens without neighbours."""
 
-    def __init__(self, k, similarity, shrinkage, centre, signal, alpha):
+    def __init__(self, k, similarity, shrinkage, significance, centre, signal, alpha, device):
         if similarity not in SIMILARITIES or signal not in SIGNALS:
             raise ValueError(f"similarity {similarity!r} must be one of {SIMILARITIES}, signal {signal!r} of {SIGNALS}")
-        self.k, self.similarity, self.shrinkage = k, similarity, shrinkage
-        self.centre, self.signal, self.alpha = centre, signal, alpha
+        self.k, self.similarity, self.shrinkage, self.significance = k, similarity, shrinkage, significance
+        self.centre, self.signal, self.alpha, self.device = centre, signal, alpha, device
+
+    def _similar(self, A, B, means, exclude_self=False):
+        how = (self.k, self.similarity, self.shrinkage, self.alpha)
+        return top_similar(A, B, *how, means, exclude_self, self.significance, self.device)
 
     def _usable(self, histories):
         return as_signal(histories.in_catalogue(self.n_items_), self.signal).getnnz(axis=1) > 0
@@ -150,7 +170,8 @@ class _Neighbours(Recommender):
 
     def _learn_means(self, ratings) -> None:
         self.mean_ = float(ratings.data.mean()) if ratings.nnz else 3.0
-        self.item_means_ = _means(sp.csr_matrix(ratings.T, dtype=np.float64), self.mean_)
+        n, total = (np.bincount(ratings.indices, weights=w, minlength=self.n_items_) for w in (None, ratings.data))
+        self.item_means_ = np.where(n > 0, total / np.maximum(n, 1), self.mean_)
 
     def _with_popularity(self, scores) -> np.ndarray:
         """Items without evidence come after all others, ordered by popularity: their scores are negative."""
@@ -175,7 +196,7 @@ class UserKNN(_Neighbours):
     ----------
     k : int
         Neighbours of a shopper.
-    similarity, shrinkage, alpha
+    similarity, shrinkage, significance, alpha, device
         As in `top_similar`.
     centre : bool
         Subtract each shopper's mean before averaging.
@@ -183,8 +204,11 @@ class UserKNN(_Neighbours):
         What similarity and ranking read, x above: `rating`, `liked` or `seen`.
     """
 
-    def __init__(self, k=200, similarity="cosine", shrinkage=0.0, centre=False, signal="liked", alpha=0.5):
-        super().__init__(k, similarity, shrinkage, centre, signal, alpha)
+    def __init__(
+        self, k=200, similarity="cosine", shrinkage=0.0, significance=0, centre=False, signal="liked", alpha=0.5,
+        device="cpu",
+    ):  # fmt: skip
+        super().__init__(k, similarity, shrinkage, significance, centre, signal, alpha, device)
 
     def _fit(self, train, items, validate):
         self._keep(train.ratings)
@@ -196,7 +220,7 @@ class UserKNN(_Neighbours):
         """The training shoppers most similar to each history, (n_users, n_train_users) similarities."""
         queries = as_signal(histories.in_catalogue(self.n_items_), self.signal)
         base = as_signal(self._kept(), self.signal)
-        return top_similar(queries, base, self.k, self.similarity, self.shrinkage, self.alpha, self.signal_means_)
+        return self._similar(queries, base, self.signal_means_)
 
     def _score(self, histories):
         return self._with_popularity((self.neighbours(histories) @ as_signal(self._kept(), self.signal)).toarray())
@@ -221,15 +245,24 @@ class ItemKNN(_Neighbours):
     Parameters are those of `UserKNN`, `k` being the neighbours of an item.
     """
 
-    def __init__(self, k=200, similarity="cosine", shrinkage=20.0, centre=False, signal="liked", alpha=0.5):
-        super().__init__(k, similarity, shrinkage, centre, signal, alpha)
+    def __init__(
+        self, k=200, similarity="cosine", shrinkage=20.0, significance=0, centre=False, signal="liked", alpha=0.5,
+        device="cpu",
+    ):  # fmt: skip
+        super().__init__(k, similarity, shrinkage, significance, centre, signal, alpha, device)
 
     def _fit(self, train, items, validate):
         self._learn_means(train.ratings)
-        columns = as_signal(train.ratings, self.signal)
-        means = _means(columns, 0.0)  # the columns of items are shoppers: adjusted cosine subtracts their means
-        X = columns.T.tocsr()
-        self._keep(top_similar(X, X, self.k, self.similarity, self.shrinkage, self.alpha, means, exclude_self=True))
+        X = train.ratings if self.signal == "rating" else as_signal(train.ratings, self.signal)
+        means = _means(X, 0.0)  # the columns of items are shoppers: adjusted cosine subtracts their means
+        if self.device != "cpu" or self.similarity == "pearson":
+            items_by_user = X.T.tocsr().astype(np.float64)
+            self._keep(self._similar(items_by_user, items_by_user, means, exclude_self=True))
+            return
+        if self.similarity == "adjusted_cosine":
+            X = _shift(X, np.repeat(means, np.diff(X.indptr)))
+        how = (self.k, self.similarity, self.shrinkage, self.significance)
+        self._keep(top_similar_items(X, *how, self.alpha if self.similarity == "asymmetric_cosine" else 0.5))
 
     def neighbours(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions and similarities of an item's neighbours, best first."""

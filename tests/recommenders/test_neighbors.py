@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
 from helpers.interactions import Histories, Interactions
 from helpers.recommenders import ItemKNN, UserKNN
+from helpers.recommenders.item_pairs import confidence, top_similar_items
 from helpers.recommenders.neighbors import SIMILARITIES, as_signal, top_similar
 
 # rows: Ann, Ben, Cat; columns: dress, shirt, jeans, coat
@@ -81,6 +83,76 @@ def test_blocks_and_products_keep_the_best(similarity, shrinkage, monkeypatch):
     few, all_ = (top_similar(X, X, k, similarity, shrinkage, 0.4, means, True).toarray() for k in (5, 25))
     assert ((few > 0).sum(1) <= 5).all() and (np.diag(few) == 0).all()
     np.testing.assert_allclose(np.sort(few, 1)[:, -5:], np.sort(all_, 1)[:, -5:], atol=1e-12)
+
+
+def best(S, k):
+    """The k best similarities of each row, in order: what must agree where ties may be broken differently."""
+    return -np.sort(-np.where(np.eye(len(S), dtype=bool), 0, S).clip(0), axis=1)[:, :k]
+
+
+@pytest.mark.parametrize("dense_share", [0.0, 0.1, 2.0])  # all items dense, some, none
+@pytest.mark.parametrize("cells", [1, 1000, 16_000_000])  # a row, some rows, all rows at a time
+def test_every_pair_once_gives_scikit_learns_neighbours(dense_share, cells, monkeypatch):
+    monkeypatch.setattr("helpers.recommenders.item_pairs.DENSE_SHARE", dense_share)
+    monkeypatch.setattr("helpers.recommenders.item_pairs.CELLS", cells)
+    X = random_ratings() * (np.random.default_rng(1).random(300) < np.linspace(0.1, 1, 300))
+    ours, theirs = top_similar_items(sparse(X), 20).toarray(), cosine_similarity(X.T)
+    assert np.abs(ours - theirs)[ours > 0].max() < 1e-6 and (np.diag(ours) == 0).all()
+    assert ((ours > 0).sum(1) == np.minimum(20, (best(theirs, 300) > 0).sum(1))).all()
+    assert np.abs(best(ours, 20) - best(theirs, 20)).max() < 1e-6
+
+
+@pytest.mark.parametrize("similarity", [name for name in SIMILARITIES if name != "pearson"])
+@pytest.mark.parametrize("trust", [(0, 0), (3, 0), (0, 4), (3, 4)])
+@pytest.mark.parametrize("binary", [False, True])
+def test_every_pair_once_is_every_pair_twice(similarity, trust, binary, monkeypatch):
+    """The symmetric kernel against the blocks of full rows, which share no product with it."""
+    monkeypatch.setattr("helpers.recommenders.item_pairs.DENSE_SHARE", 0.2)
+    X = sparse(random_ratings(60, 40, 0.2) > 0 if binary else random_ratings(60, 40, 0.2))
+    if similarity == "adjusted_cosine":
+        X.data -= 2.7
+    ours = top_similar_items(X, 7, similarity, *trust, alpha=0.3 if similarity == "asymmetric_cosine" else 0.5)
+    rows = X.T.tocsr()
+    means = np.zeros(60)
+    theirs = top_similar(rows, rows, 40, similarity, trust[0], 0.3, means, True, trust[1]).toarray()
+    ours = ours.toarray()
+    assert np.abs(ours - theirs)[ours > 0].max() < 1e-6
+    assert np.abs(best(ours, 7) - best(theirs, 7)).max() < 1e-6
+
+
+def test_threads_and_ties_change_nothing():
+    X = sparse(random_ratings(80, 70, 0.3) > 0)  # 0 and 1: many equal similarities
+    one = top_similar_items(X, 5)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        three = top_similar_items(X, 5)
+    finally:
+        torch.set_num_threads(threads)
+    assert (one != three).nnz == 0
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_torchs_way_is_scipys_way(similarity):
+    """Another device multiplies with torch; "cpu:0" takes that way without one."""
+    X, queries = sparse(random_ratings(50, 60, 0.3)), sparse(random_ratings(9, 60, 0.3, seed=5))
+    means = np.full(60, 3.1)
+    for shrinkage, significance in ((0.0, 0), (5.0, 8)):
+        setting = (similarity, shrinkage, 0.4, means, False, significance)
+        cpu, torchs = (top_similar(queries, X, 6, *setting, device).toarray() for device in ("cpu", "cpu:0"))
+        assert (cpu > 0).sum() > 9 and np.abs(cpu - torchs).max() < 1e-5
+    train, new = interactions(X.toarray()), Histories(queries, np.arange(60))
+    for cls in (UserKNN, ItemKNN):
+        cpu, torchs = (cls(60, similarity, device=device).fit(train).score(new) for device in ("cpu", "cpu:0"))
+        assert np.abs(cpu - torchs).max() < 1e-5
+
+
+def test_confidence_by_hand():
+    n = np.array([0.0, 5.0, 50.0])
+    assert confidence(n, 20, 0) == pytest.approx([0, 5 / 25, 50 / 70])
+    assert confidence(n, 0, 10) == pytest.approx([0, 0.5, 1])
+    assert confidence(n, 20, 10) == pytest.approx([0, 0.1, 50 / 70])
+    assert confidence(n, 0, 0) == 1
 
 
 def test_nothing_in_common_and_nothing_at_all():
