@@ -118,17 +118,19 @@ def gibbs(
     users, items = (
         Prior(np.zeros((n, 0)) if X is None else X, K, rng) for n, X in zip(R.shape, (X_users, X_items), strict=True)
     )
-    effects, offset = [Effects(*group, rng) for group in groups], np.zeros(R.nnz)
+    effects, y = [Effects(*group, rng) for group in groups], known.values - mu
+    offset = torch.zeros_like(y)
     for sweep in range(burn + draws):
-        y = known.tensor(R.data - mu - offset)
-        P = rows(known, y, Q, *users.draw(P), alpha, rng)
-        Q = rows(known.T, y[known.by_column], P, *items.draw(Q), alpha, rng)
-        residual = R.data - mu - known.products(_beside(P, 0), _beside(Q, 1)).cpu().numpy()
+        rest = y - offset
+        P = rows(known, rest, Q, *users.draw(P), alpha, rng)
+        Q = rows(known.T, rest.index_select(0, known.by_column), P, *items.draw(Q), alpha, rng)
+        residual = y - known.products(_beside(P, 0), _beside(Q, 1))
         for effect in effects:
             others = sum(e.values[e.groups] for e in effects if e is not effect)
-            effect.draw(residual - others, alpha)
-        offset = sum((effect.values[effect.groups] for effect in effects), np.zeros(R.nnz))
-        alpha = rng.gamma(R.nnz / 2 + 1) / (np.sum((residual - offset) ** 2) / 2 + 1)
+            effect.draw(residual.cpu().numpy() - others, alpha)
+        if effects:
+            offset = known.tensor(sum(e.values[e.groups] for e in effects))
+        alpha = rng.gamma(R.nnz / 2 + 1) / (float((residual - offset).square().sum()) / 2 + 1)
         if sweep >= burn:
             yield Draw(mu, P, Q, alpha, users, effects)
 

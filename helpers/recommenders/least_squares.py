@@ -49,7 +49,7 @@ class Known:
 
     def products(self, U, V) -> torch.Tensor:
         """U_u·V_i at each entry (u, i), (nnz,)."""
-        return (U.index_select(0, self.rows) * V.index_select(0, self.columns)).sum(1)
+        return (U.index_select(0, self.rows) * V.index_select(0, self.columns)) @ U.new_ones(U.shape[1])
 
     def sums(self, weight, Z, start=0, stop=None) -> torch.Tensor:
         """Σ weight · Z[column] over the entries of each row from `start` to `stop`, (stop - start, Z.shape[1])."""
@@ -82,13 +82,15 @@ def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> 
     """
     K, n_rows = Z.shape[1], known.shape[0]
     i, j = torch.triu_indices(K, K, device=Z.device)
-    pairs, right = Z[:, i] * Z[:, j], (known.sums(weight * target, Z) + linear)[:, :, None]
+    cell = torch.empty(K, K, dtype=torch.long, device=Z.device)
+    cell[i, j] = cell[j, i] = torch.arange(len(i), device=Z.device)  # where z zᵀ, being symmetric, is kept once
+    pairs = Z.index_select(1, i) * Z.index_select(1, j)
+    right = (known.sums(weight * target, Z) + linear)[:, :, None]
     x = torch.empty(n_rows, K, dtype=Z.dtype, device=Z.device)
     step = max(1, BLOCK // K**2)
     for start in range(0, n_rows, step):
         rows = slice(start, min(n_rows, start + step))
-        A = Z.new_empty(rows.stop - start, K, K)
-        A[:, i, j] = A[:, j, i] = known.sums(weight, pairs, start, rows.stop)
+        A = known.sums(weight, pairs, start, rows.stop).index_select(1, cell.ravel()).view(-1, K, K)
         L = torch.linalg.cholesky(A + (penalty if penalty.ndim == 2 else penalty[rows]))
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
         y = y if noise is None else y + noise[rows][:, :, None]
