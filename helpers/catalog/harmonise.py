@@ -35,7 +35,6 @@ class Terms:
         self.labels = list(section)
         terms = {_normal(term): label for label, terms in section.items() for term in [label, *terms]}
         self._label = {term + ending: label for ending in ("es", "s", "") for term, label in terms.items()}
-        self._label.pop("", None)  # "-" is no term
         self._longest = max(len(term.split()) for term in terms)
 
     def exact(self, text: str) -> str | None:
