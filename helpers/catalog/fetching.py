@@ -2,7 +2,9 @@
 
 import asyncio
 import email.utils
+import importlib.util
 import random
+import sys
 import zlib
 from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +17,8 @@ import pandas as pd
 from .pictures import ImageError
 from .safety import RETRIED, GuardedBackend, Robots, host_of, parse_url
 
+if importlib.util.find_spec("sniffio") is None:  # httpcore tries to import it for each lock; now that fails at once
+    sys.modules["sniffio"] = None
 AGENT = "cold-start-course"
 _LARGE = 1 << 20
 _CODES = {401: "forbidden", 403: "forbidden", 404: "not_found", 410: "gone", 451: "forbidden"}

@@ -60,7 +60,7 @@ def parse_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
             raise ImageError("refused_scheme", f"{url.scheme}: {text[:80]}")
         if not url.scheme or not re.fullmatch(rb"[\w.:-]+", url.raw_host):
             raise ImageError("bad_url", text[:80])
-        return url.copy_with(fragment=None, username=None, password=None)
+        return url.copy_with(fragment=None, username=None, password=None) if url.fragment or url.userinfo else url
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
         raise ImageError("bad_url", f"{text[:80]} ({error})") from error
 
