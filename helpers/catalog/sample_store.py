@@ -11,8 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -229,9 +230,20 @@ def _draw_all(truth: pd.DataFrame, folder: Path, size: int) -> None:
         for job in jobs:
             _photo(job)
         return
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool, tqdm(total=len(jobs), disable=None) as bar:
+    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_end_with_parent)
+    with pool, tqdm(total=len(jobs), disable=None) as bar:
         for _ in pool.map(_photo, jobs, chunksize=8):
             bar.update()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _photo(job: tuple[dict, Path, int]) -> None:
@@ -251,8 +263,6 @@ def serve(store: Store):
 
     Some photos are gone, cut short, slow, web pages, or forbidden by robots.txt: `FAULTS` says how many.
     """
-    from threading import Thread
-
     from .sample_server import PhotoServer, handler
 
     server = PhotoServer(("127.0.0.1", 0), handler(store.folder / "photos", store.truth))

@@ -14,6 +14,7 @@ import urllib.request
 from itertools import pairwise
 
 import pandas as pd
+import psutil
 import pytest
 
 from helpers.catalog import fetch_images, harmonise, read_feed, sample_server
@@ -184,3 +185,15 @@ def test_a_killed_build_goes_on_and_ends_the_same(store, tmp_path):
     ]
     assert len(names) == 62
     assert all((dest / name).read_bytes() == (store.folder / name).read_bytes() for name in names)
+
+
+def test_a_killed_build_leaves_no_workers_behind(tmp_path):
+    script = f"from helpers.catalog.sample_store import build_store; build_store({str(tmp_path)!r}, 7, 120, 60, 64)"
+    child = subprocess.Popen([sys.executable, "-c", script])
+    while child.poll() is None and not any(tmp_path.glob("photos/*")):
+        time.sleep(0.02)
+    workers = psutil.Process(child.pid).children(recursive=True)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
