@@ -138,21 +138,15 @@ def _feed(arguments) -> int:
 
 
 def _archive(arguments) -> None:
-    import pandas as pd
-
     from helpers import catalog
 
     dest = arguments.store or data_dir(arguments.profile)
     if arguments.action == "restore":
         rows, done = catalog.restore_images(dest, arguments.tar), "restored from"
     else:
-        try:
-            before = pd.Timestamp(arguments.before) if arguments.before else None
-        except ValueError:
-            raise ValueError(f"--before {arguments.before!r} is no date such as 2026-05-31") from None
-        rows, done = catalog.archive_images(dest, arguments.tar, before=before), "packed into"
+        rows, done = catalog.archive_images(dest, arguments.tar, before=arguments.before), "packed into"
         if rows.empty:
-            raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {before or 'now'}")
+            raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {arguments.before or 'now'}")
     pictures = rows["image_path"].nunique()
     print(f"{pictures} picture{'s' * (pictures != 1)} {done} {arguments.tar}")
 

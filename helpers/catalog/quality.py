@@ -79,14 +79,6 @@ def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:
     return catalog.groupby(["platform", "category"]).size().rename("products").reset_index()
 
 
-def prices(catalog: pd.DataFrame) -> pd.DataFrame:
-    """Prices in US dollars of each platform: `platform, n, low, q25, median, q75, high` (products with a price)."""
-    known = catalog.dropna(subset=["price_usd"]).groupby("platform")["price_usd"]
-    return known.agg(
-        n="size", low="min", q25=lambda s: s.quantile(0.25), median="median", q75=lambda s: s.quantile(0.75), high="max"
-    ).reset_index()
-
-
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     """Write a CSV whose cells no spreadsheet takes for a formula: a text that starts one gets an apostrophe before it.
 

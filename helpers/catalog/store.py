@@ -4,7 +4,6 @@ import hashlib
 import inspect
 import io
 import json
-import os
 import threading
 import time
 from contextlib import contextmanager
@@ -119,17 +118,11 @@ def locked(store: Store):
         yield
         return
     Path(store.root).mkdir(parents=True, exist_ok=True)
-    with open(f"{store.root}/.{store.index_name}.lock", "a+", encoding="ascii") as file:
+    with open(f"{store.root}/.{store.index_name}.lock", "w", encoding="ascii") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            file.seek(0)
-            raise RuntimeError(
-                f"another run (process {file.read() or 'unknown'}) writes to {store.root}: wait for its end, or stop it"
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+            raise RuntimeError(f"another run writes to {store.root}: wait for its end, or stop it") from None
         yield
 
 

@@ -275,6 +275,7 @@ def test_a_cell_no_shop_writes_is_rejected_not_cut(tmp_path):
         (b"", "shop.csv holds nothing"),
         (b"id,name,price\n", "shop.csv holds no rows"),
         (b"\x1f\x8b\x08\x08id,name\n1,2\n", "shop.csv begins like no text"),
+        (b"\x1fid,name\n1,2\n", "shop.csv begins like no text"),
         (b"PAR1\x15\x04\x15", "shop.csv begins like no text"),
         ("id,name\n1,2\n".encode("utf-16")[2:], "shop.csv begins like no text"),
     ],

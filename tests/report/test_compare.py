@@ -19,7 +19,12 @@ RUN = {
 }  # fmt: skip
 METRICS = {
     "run": RUN,
-    "results": [ROW, ROW | {"recommender": "EASE"}, ROW | {"metric": "mae", "k": None, "low": None, "high": None}],
+    "results": [
+        ROW,
+        ROW | {"recommender": "EASE"},
+        ROW | {"metric": "mae", "k": None, "low": None, "high": None},
+        ROW | {"recommender": "UserKNN"},
+    ],
 }
 
 
@@ -47,7 +52,7 @@ def test_a_run_equals_itself(runs, capsys):
     assert len(found.settings) == 0 and not found.changed
     assert set(verdicts(found).values()) == {"same"}
     assert main(["compare", *runs()]) == 0
-    assert "3 same" in capsys.readouterr().out
+    assert "4 same" in capsys.readouterr().out
 
 
 def test_times_of_day_and_durations_are_no_change(runs):
@@ -61,6 +66,7 @@ def test_what_moved_beyond_its_interval(runs, capsys):
         metrics["run"]["parameters"]["market"]["noise"] = 0.6
         metrics["results"][0].update(value=0.45, low=0.43, high=0.4799)  # ends just below A's 0.48
         metrics["results"][1].update(value=0.53, low=0.52, high=0.54)  # touches A's 0.52
+        metrics["results"][3].update(value=0.47, low=0.45, high=0.49)  # below A's, but its own interval reaches in
         metrics["results"][2].update(value=0.7)  # no interval: it moved, no more can be said
 
     found = compare_runs(*runs(change))
@@ -68,11 +74,16 @@ def test_what_moved_beyond_its_interval(runs, capsys):
         ["parameters.market.noise", 0.5, 0.6],
         ["versions.numpy", "2.4", "2.5"],
     ]
-    assert verdicts(found) == {("Content", "ndcg"): "down", ("EASE", "ndcg"): "moved", ("Content", "mae"): "moved"}
+    assert verdicts(found) == {
+        ("Content", "ndcg"): "down",
+        ("EASE", "ndcg"): "moved",
+        ("Content", "mae"): "moved",
+        ("UserKNN", "ndcg"): "moved",
+    }
     assert main(["compare", *runs(change)]) == 1
     shown = capsys.readouterr().out
     assert "Content ndcg@10" in shown and "0.500 (0.480–0.520) -> 0.450 (0.430–0.480)" in shown
-    assert "2 moved, 1 down" in shown and "EASE" not in shown
+    assert "3 moved, 1 down" in shown and "EASE" not in shown
     assert main(["compare", "--all", *runs(change)]) == 1
     assert "EASE ndcg@10" in capsys.readouterr().out
     assert verdicts(compare_runs(*runs(change)[::-1]))["Content", "ndcg"] == "up"
