@@ -1,5 +1,6 @@
 """Chapter 07: metrics, one protocol for all methods, significance, and what only shoppers can tell."""
 
+from helpers.evaluation.folds import cross_validate
 from helpers.evaluation.protocol import (
     evaluate,
     metered,
@@ -12,6 +13,7 @@ from helpers.evaluation.protocol import (
 )
 
 __all__ = [
+    "cross_validate",
     "evaluate",
     "metered",
     "rank",
