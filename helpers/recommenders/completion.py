@@ -25,6 +25,8 @@ class MatrixCompletion(Recommender):
     ----------
     rank, reg : int, float
         Columns of U and V; λ.
+    reg_bias : float or None
+        λ of the biases, which rest on more ratings than they have directions and need less; None: `reg`.
     solver : str
         ``als``: all rows of U in closed form, then all of V (Koren et al. 2009); the objective never rises.
         ``adam``: gradient steps on everything at once (the deck's).
@@ -53,6 +55,7 @@ class MatrixCompletion(Recommender):
         self,
         rank=7,
         reg=10.0,
+        reg_bias=None,
         solver="als",
         init="random",
         prior="zero",
@@ -69,11 +72,18 @@ class MatrixCompletion(Recommender):
         for value, allowed in ((solver, SOLVERS), (init, INITS), (prior, PRIORS), (loss, LOSSES)):
             if value not in allowed:
                 raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
-        if rank < 1 or reg < 0 or (solver in ("ials", "gibbs") and loss != "squared"):
+        if rank < 1 or reg < 0 or (reg_bias or 0) < 0 or (solver in ("ials", "gibbs") and loss != "squared"):
             raise ValueError(f"rank must be >= 1, reg >= 0, and {solver} squared, not {rank}, {reg}, {loss}")
         if solver == "adam" and prior == "content":
             raise ValueError("prior='content' is for als, ials and gibbs, not one of adam's settings")
-        self.rank, self.reg, self.solver, self.init, self.prior = rank, reg, solver, init, prior
+        self.rank, self.reg, self.reg_bias, self.solver, self.init, self.prior = (
+            rank,
+            reg,
+            reg_bias,
+            solver,
+            init,
+            prior,
+        )
         self.loss, self.biases = loss, biases
         self.epochs, self.lr, self.confidence, self.scale = epochs, lr, confidence, scale
         self.patience, self.seed, self.device = patience, seed, device
@@ -149,6 +159,10 @@ class MatrixCompletion(Recommender):
             both[counts == 0] = 0
         self.b_item_, self.V_ = both[:, 0].copy(), both[:, 1:].copy()
 
+    def _lambda(self) -> np.ndarray:
+        """λ of the bias, then of each factor, (1 + rank,)."""
+        return np.append(self.reg if self.reg_bias is None else self.reg_bias, np.full(self.rank, self.reg))
+
     def _fitted(self, known) -> torch.Tensor:
         """μ + b_u + b_i + U_u·V_i at the elements of Ω, (nnz,)."""
         U, V, b_user, b_item = map(known.tensor, (self.U_, self.V_, self.b_user_, self.b_item_))
@@ -158,10 +172,9 @@ class MatrixCompletion(Recommender):
     def _objective(self, known) -> tuple[float, float]:
         """The objective, and the mean loss over Ω."""
         x, n = self._fitted(known), max(1, len(known.values))
-        penalty = self.reg * sum(float(np.sum(w**2)) for w in (self.U_, self.V_, self.b_user_, self.b_item_))
-        if self._content is not None:
-            both = np.column_stack([self.b_item_, self.V_])
-            penalty += self.reg * (self._content.penalty(both) - float(np.sum(both**2)))
+        users, items = np.column_stack([self.b_user_, self.U_]), np.column_stack([self.b_item_, self.V_])
+        squares = np.sum(items**2, axis=0) if self._content is None else self._content.squares(items)
+        penalty = float(self._lambda() @ (np.sum(users**2, axis=0) + squares))
         if self.solver == "ials":
             likes = float(((1 + self.confidence) * (1 - x) ** 2 - x**2).sum())
             return likes + float(np.sum((self.U_.T @ self.U_) * (self.V_.T @ self.V_))) + penalty, likes / n
@@ -192,9 +205,9 @@ class MatrixCompletion(Recommender):
         with_bias = self.biases and self.solver != "ials"
         if with_bias:
             Z = torch.cat([torch.ones_like(Z[:, :1]), Z], 1)
-        penalty = gram + (self.reg + 1e-9) * torch.eye(Z.shape[1], dtype=Z.dtype, device=Z.device)
-        pull = 0.0 if content is None else self.reg * known.tensor(content.centre[:, 0 if with_bias else 1 :])
-        both = ridges(known, weight, target, Z, penalty, pull).cpu().numpy()
+        lam = known.tensor(self._lambda()[0 if with_bias else 1 :])
+        pull = 0.0 if content is None else lam * known.tensor(content.centre[:, 0 if with_bias else 1 :])
+        both = ridges(known, weight, target, Z, gram + torch.diag(lam + 1e-9), pull).cpu().numpy()
         return (both[:, 0].copy(), both[:, 1:].copy()) if with_bias else (np.zeros(len(both)), both)
 
     def _adam(self, known):
@@ -206,7 +219,8 @@ class MatrixCompletion(Recommender):
             x = self.mu_ + known.products(*weights[:2])
             if self.biases:
                 x = x + weights[2].index_select(0, known.rows) + weights[3].index_select(0, known.columns)
-            objective = losses(x, known.values, self.loss).sum() + self.reg * sum(w.square().sum() for w in weights)
+            penalty = sum(lam * w.square().sum() for lam, w in zip(self._lambda()[[1, 1, 0, 0]], weights, strict=False))
+            objective = losses(x, known.values, self.loss).sum() + penalty
             optimiser.zero_grad()
             objective.backward()
             optimiser.step()
@@ -229,7 +243,8 @@ class MatrixCompletion(Recommender):
         self.directions_ = components(R, DIRECTIONS, self.seed)
         T = R.T.tocsr()
         X = habits(T, components(T, DIRECTIONS, self.seed))
-        X = X if self.prior == "zero" else np.column_stack([X, item_features(items)])
+        if self.prior == "content":
+            X = np.column_stack([X, (content := item_features(items)) / content.std()])  # all of them about 1 in size
         draws = SOLVERS["gibbs"] if self.epochs is None else self.epochs
         kept = [
             (d.Q.cpu().numpy(), np.vstack([d.users.m, d.users.B]), d.users.precision, d.alpha)
@@ -256,11 +271,20 @@ class MatrixCompletion(Recommender):
         """
         if self.solver != "gibbs":
             raise NotImplementedError(f"{self.solver} gives one answer; solver='gibbs' gives their distribution")
-        return np.std(list(self._draws(histories, items, np.random.default_rng(self.seed))), axis=0)
+        return self._moments(histories, items, np.random.default_rng(self.seed))[1]
+
+    def _moments(self, histories, items, rng=None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation over the draws, each (n_users, len(items)) float32."""
+        total = squares = 0.0
+        for x in self._draws(histories, items, rng):
+            total, squares = total + (x := x.astype(np.float64)), squares + x**2
+        mean = total / len(self.draw_Q_)
+        spread = np.sqrt(np.maximum(squares / len(self.draw_Q_) - mean**2, 0))
+        return mean.astype(np.float32), spread.astype(np.float32)
 
     def _score(self, histories):
         if self.solver == "gibbs":
-            return np.mean(list(self._draws(histories, slice(None))), axis=0, dtype=np.float32)
+            return self._moments(histories, slice(None))[0]
         b, U = self.fold_in(histories)
         return (self.mu_ + b[:, None] + self.b_item_ + U @ self.V_.T).astype(np.float32)
 

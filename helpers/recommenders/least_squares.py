@@ -68,7 +68,7 @@ def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> 
     weight, target : (nnz,) tensors
     Z : (n_columns, K) tensor
         The other side's factors.
-    penalty : (K, K) or (n_rows, K, K) tensor
+    penalty : (K, K) tensor
         Added to Σ weight z zᵀ.
     linear : (n_rows, K) tensor or 0
         Added to Σ weight target z: penalty · p where the penalty draws rows to p instead of 0.
@@ -91,7 +91,7 @@ def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> 
     for start in range(0, n_rows, step):
         rows = slice(start, min(n_rows, start + step))
         A = known.sums(weight, pairs, start, rows.stop).index_select(1, cell.ravel()).view(-1, K, K)
-        L = torch.linalg.cholesky(A + (penalty if penalty.ndim == 2 else penalty[rows]))
+        L = torch.linalg.cholesky(A + penalty)
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
         y = y if noise is None else y + noise[rows][:, :, None]
         x[rows] = torch.linalg.solve_triangular(L.mT, y, upper=True)[:, :, 0]
@@ -154,5 +154,6 @@ class ContentPrior:
         self.W = self._hat @ both[self.rated]
         self.centre = self.features @ self.W
 
-    def penalty(self, both) -> float:
-        return float(np.sum((both - self.centre)[self.rated] ** 2) + np.sum(self.W**2))
+    def squares(self, both) -> np.ndarray:
+        """|V - FW|² + |W|² of each column, (K,)."""
+        return np.sum((both - self.centre)[self.rated] ** 2, axis=0) + np.sum(self.W**2, axis=0)

@@ -13,6 +13,7 @@ torch.set_num_threads(1)  # matrices this small only wait for a second thread
 MONOTONE = [
     {"solver": "als"},
     {"solver": "als", "biases": False, "init": "spectral"},
+    {"solver": "als", "reg_bias": 0.5, "prior": "content"},
     {"solver": "als", "loss": "huber"},
     {"solver": "als", "loss": "logistic"},
     {"solver": "als", "init": "content"},
@@ -67,6 +68,17 @@ def test_objective_is_the_formula_on_the_dense_matrix(solver):
     expected = dense_objective(ratings, ratings > 0, model.U_, model.V_, 2.0)
     assert model.objective_[-1] == pytest.approx(expected)
     assert model.mse_[-1] == pytest.approx(np.mean((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2))
+
+
+def test_biases_have_a_penalty_of_their_own():
+    ratings = noisy()
+    for solver in ("als", "adam"):
+        model = MatrixCompletion(rank=2, reg=2.0, reg_bias=1e9, solver=solver, epochs=30).fit(interactions(ratings))
+        assert np.abs(model.b_user_).max() < 1e-3 and np.abs(model.U_).max() > 0.1
+    model = MatrixCompletion(rank=2, reg=2.0, reg_bias=0.5, epochs=4).fit(interactions(ratings))
+    full = model.mu_ + model.b_user_[:, None] + model.b_item_ + model.U_ @ model.V_.T
+    expected = np.sum((ratings - full)[ratings > 0] ** 2) + 2.0 * (np.sum(model.U_**2) + np.sum(model.V_**2))
+    assert model.objective_[-1] == pytest.approx(expected + 0.5 * (np.sum(model.b_user_**2) + np.sum(model.b_item_**2)))
 
 
 def test_ials_objective_is_the_formula_on_all_pairs():
