@@ -76,15 +76,8 @@ class MatrixCompletion(Recommender):
             raise ValueError(f"rank must be >= 1, reg >= 0, and {solver} squared, not {rank}, {reg}, {loss}")
         if solver == "adam" and prior == "content":
             raise ValueError("prior='content' is for als, ials and gibbs, not one of adam's settings")
-        self.rank, self.reg, self.reg_bias, self.solver, self.init, self.prior = (
-            rank,
-            reg,
-            reg_bias,
-            solver,
-            init,
-            prior,
-        )
-        self.loss, self.biases = loss, biases
+        self.rank, self.reg, self.reg_bias, self.biases, self.loss = rank, reg, reg_bias, biases, loss
+        self.solver, self.init, self.prior = solver, init, prior
         self.epochs, self.lr, self.confidence, self.scale = epochs, lr, confidence, scale
         self.patience, self.seed, self.device = patience, seed, device
         self.handles_cold_items = "content" in (init, prior)
@@ -146,7 +139,9 @@ class MatrixCompletion(Recommender):
         if self.init == "content":
             self.V_ = projection(item_features(items), self.V_, known.T.counts.cpu().numpy())
         if self.init != "random":
-            self.b_user_, self.U_ = self._solve(known, self._fitted(known), self.V_, self.b_item_)
+            self.b_user_, self.U_ = self._solve(
+                known, self._fitted(known, self.b_user_, self.U_), self.V_, self.b_item_
+            )
 
     def _finish(self, counts, items) -> None:
         """Items without ratings: 0, which is what the objective asks for, or what their content says."""
@@ -163,15 +158,15 @@ class MatrixCompletion(Recommender):
         """λ of the bias, then of each factor, (1 + rank,)."""
         return np.append(self.reg if self.reg_bias is None else self.reg_bias, np.full(self.rank, self.reg))
 
-    def _fitted(self, known) -> torch.Tensor:
+    def _fitted(self, known, b_user, U) -> torch.Tensor:
         """μ + b_u + b_i + U_u·V_i at the elements of Ω, (nnz,)."""
-        U, V, b_user, b_item = map(known.tensor, (self.U_, self.V_, self.b_user_, self.b_item_))
+        U, V, b_user, b_item = map(known.tensor, (U, self.V_, b_user, self.b_item_))
         biases = b_user.index_select(0, known.rows) + b_item.index_select(0, known.columns)
         return self.mu_ + biases + known.products(U, V)
 
     def _objective(self, known) -> tuple[float, float]:
         """The objective, and the mean loss over Ω."""
-        x, n = self._fitted(known), max(1, len(known.values))
+        x, n = self._fitted(known, self.b_user_, self.U_), max(1, len(known.values))
         users, items = np.column_stack([self.b_user_, self.U_]), np.column_stack([self.b_item_, self.V_])
         squares = np.sum(items**2, axis=0) if self._content is None else self._content.squares(items)
         penalty = float(self._lambda() @ (np.sum(users**2, axis=0) + squares))
@@ -183,9 +178,9 @@ class MatrixCompletion(Recommender):
 
     def _sweep(self, known) -> None:
         """Best U and user biases for the present V, then the other way round."""
-        x = None if self.loss == "squared" else self._fitted(known)
+        x = None if self.loss == "squared" else self._fitted(known, self.b_user_, self.U_)
         self.b_user_, self.U_ = self._solve(known, x, self.V_, self.b_item_)
-        x = None if self.loss == "squared" else self._fitted(known)[known.by_column]
+        x = None if self.loss == "squared" else self._fitted(known, self.b_user_, self.U_)[known.by_column]
         self.b_item_, self.V_ = self._solve(known.T, x, self.U_, self.b_user_, self._content)
         if self._content is not None:
             self._content.update(np.column_stack([self.b_item_, self.V_]))
@@ -233,9 +228,7 @@ class MatrixCompletion(Recommender):
         known = Known(self._targets(histories.in_catalogue(self.n_items_)), self.device)
         b, U = np.zeros(len(histories)), np.zeros((len(histories), self.rank))
         for _ in range(1 if self.loss == "squared" else 30):
-            biases = known.tensor(b).index_select(0, known.rows) + known.tensor(self.b_item_)[known.columns]
-            x = self.mu_ + biases + known.products(known.tensor(U), known.tensor(self.V_))
-            b, U = self._solve(known, x, self.V_, self.b_item_)
+            b, U = self._solve(known, self._fitted(known, b, U), self.V_, self.b_item_)
         return b, U
 
     def _sample(self, R, items) -> None:
@@ -257,11 +250,10 @@ class MatrixCompletion(Recommender):
         """Ratings (n_users, len(items)) of each draw, users at their mean given the draw, or with `rng` drawn too."""
         R = self._targets(histories.in_catalogue(self.n_items_))
         known, features = Known(R, self.device, torch.float32), habits(R, self.directions_)
-        y = known.values - self.mu_
-        for Q, B, precision, alpha in zip(
-            self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_, strict=True
-        ):
-            P = rows(known, y, known.tensor(Q), B[0] + features @ B[1:], precision, alpha, rng).cpu().numpy()
+        kept = zip(self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_, strict=True)
+        for Q, B, precision, alpha in kept:
+            mean = B[0] + features @ B[1:]
+            P = rows(known, known.values - self.mu_, known.tensor(Q), mean, precision, alpha, rng).cpu().numpy()
             yield self.mu_ + P[:, :1] + Q[items, 0] + P[:, 1:] @ Q[items, 1:].T
 
     def spread(self, histories, items) -> np.ndarray:
