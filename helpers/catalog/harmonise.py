@@ -21,6 +21,7 @@ ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd"
 _BREAKS = re.compile(r"[\W_]+")
 # what follows these says what a garment has or is for, not what it is
 _HEAD = re.compile(r"\s(?:in|with|for|by|from|made|featuring|and matching)\s|\s[-–]\s|[|(,:]|\sw/", re.I)
+_AND = re.compile(r"(?<!tie)\s(?:&|and)\s", re.I)
 
 
 def _normal(text: str) -> str:
@@ -96,7 +97,7 @@ def category_of(
     if brand and (at := f" {title} ".lower().find(f" {brand.lower()} ")) >= 0:
         title = title[:at] + title[at + len(brand) :]
     head = _HEAD.split(title, maxsplit=1)[0]
-    first = re.split(r"\s(?:&|and)\s", head, maxsplit=1)[0]  # "Lehenga & Blouse"; but "Black & Grey Bag" goes on below
+    first = _AND.split(head, maxsplit=1)[0]  # "Lehenga & Blouse"; but "Black & Grey Bag" goes on below
     for text, place in ((first, -1), (head, -1), (title, 0), (category, -1), (description, 0)):
         found = [label for label in terms.find(text) if label != "-"]
         if found:
@@ -114,6 +115,10 @@ def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) ->
     # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
     prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
     found = vocabulary.colours.named(text)
+    if "--" in colour:  # "copper--black": what stands first counts, be it a shade
+        first = f" {_normal(colour.partition('--')[0])} ".replace(name, " ", 1)
+        shades = [label for label in vocabulary.shades.named(first) if label != "multi"]
+        found = vocabulary.colours.named(first) or shades or found
     if found:
         return found[0] if len(found) < 3 or prose else "multi"
     shades = vocabulary.shades.named(text)

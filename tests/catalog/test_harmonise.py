@@ -53,6 +53,7 @@ def products(*rows):
         ("Faux Leather Boxy Jacket", "T-shirts", "jackets"),
         ("T-shirt Visby Tie Dye Blue", "", "t-shirts"),
         ("MINAA", "", "other"),
+        ("Women Blue Tie & Dye Printed Top", "", "tops"),
         ("Lehenga Blouse With Dupatta", "lehenga-choli", "ethnic sets"),
     ],
 )
@@ -74,6 +75,8 @@ def test_categories(title, category, wanted):
         ("", "Multicoloured bandhani dupatta", "multi"),
         ("Lavie Yellow Shoulder Bag Red", "", "yellow"),
         ("Lavie Yellow & Navy Blue Shoulder Bag Blue", "", "yellow"),  # a whole title: the first colour is the bag's
+        ("deyann-men-copper-coloured--black-printed-woven-nehru-jacket", "", "brown"),
+        ("mast--harbour-men-navy-blue-solid-shirt", "", "navy"),
         ("black-white-grey", "", "multi"),  # a list: no one of them is
         ("kasee-embellished-beads-and-stones-saree", "", "unknown"),
         ("", "Coral Pink Top", "pink"),
