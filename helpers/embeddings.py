@@ -5,8 +5,8 @@ import io
 import json
 import re
 import warnings
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,6 @@ from helpers.artefacts import ROOT, whole, write_json
 
 DEFAULT = "fashion-lite"
 BATCH = 32  # images in one forward pass on a CPU: larger ones leave its caches and are slower
-AHEAD = 3  # batches being decoded while one is encoded
 MAX_PIXELS = 100_000_000  # a larger picture isn't decoded: it may be made to exhaust memory
 
 
@@ -66,6 +65,8 @@ class ClipEncoder:
             open_clip.add_model_config(folder / f"{DEFAULT}.json")
             pretrained = str(folder / "model.safetensors")
         self.model, self.preprocess, self.tokenizer = _open(model, pretrained, self.name)
+        *shape, _, self._normalise = self.preprocess.transforms  # the last two, tensor and scale, go by the batch
+        self._shape = type(self.preprocess)(shape)
         self.hash = _model_hash(self.model)
         self.model = _for_inference(self.model).to(self.device)
         self._precision = partial(torch.autocast, "cuda", torch.bfloat16, enabled=self.device != "cpu")
@@ -80,17 +81,13 @@ class ClipEncoder:
         out, broken = np.zeros((len(paths), self.dim), np.float32), []
         size = BATCH if self.device == "cpu" else 8 * BATCH
         batches = [range(k, min(k + size, len(paths))) for k in range(0, len(paths), size)]
-        with ThreadPoolExecutor() as pool, tqdm(total=len(paths), desc="images", disable=None) as progress:
-            ahead = deque()
-            for k, rows in enumerate(batches):
-                for batch in batches[k + len(ahead) : k + 1 + AHEAD]:
-                    ahead.append([pool.submit(self._decode, paths[row]) for row in batch])
-                pictures = [future.result() for future in ahead.popleft()]
-                good = [j for j, picture in enumerate(pictures) if picture is not None]
-                if good:
-                    out[[rows[j] for j in good]] = self._forward([pictures[j] for j in good])
-                broken += [paths[i] for i, x in zip(rows, pictures, strict=True) if x is None and paths[i] is not None]
-                progress.update(len(rows))
+        with _streams(self.device) as workers, ThreadPoolExecutor(workers) as pool:
+            found = pool.map(self._encode, ([paths[row] for row in rows] for rows in batches))
+            with tqdm(total=len(paths), desc="images", disable=None) as progress:
+                for rows, (good, vectors) in zip(batches, found, strict=True):
+                    out[[rows[j] for j in good]] = vectors
+                    broken += [paths[rows[j]] for j in set(range(len(rows))) - set(good) if paths[rows[j]] is not None]
+                    progress.update(len(rows))
         if broken:
             first = ", ".join("bytes" if isinstance(source, bytes) else str(source) for source in broken[:3])
             message = f"{len(broken)} of {len(paths)} pictures can't be decoded and get no image vector, first: {first}"
@@ -108,8 +105,14 @@ class ClipEncoder:
                 out.append(self.model.encode_text(ids, normalize=True).float().cpu().numpy())
         return np.concatenate(out) if out else np.zeros((0, self.dim), np.float32)
 
+    def _encode(self, sources) -> tuple[list[int], np.ndarray]:
+        """Which of the pictures can be decoded, and their vectors."""
+        pictures = [self._decode(source) for source in sources]
+        good = [j for j, picture in enumerate(pictures) if picture is not None]
+        return good, self._forward([pictures[j] for j in good]) if good else np.zeros((0, self.dim), np.float32)
+
     def _decode(self, source):
-        """One picture as the model's input tensor, or None if there is none or it is broken."""
+        """One picture at the model's size, (h, w, 3) uint8, or None if there is none or it is broken."""
         from PIL import Image, ImageOps
 
         try:
@@ -119,20 +122,33 @@ class ClipEncoder:
                 image = ImageOps.exif_transpose(image)
                 if image.has_transparency_data:  # cut-out garments stand on white, as in a shop
                     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-                return self.preprocess(image.convert("RGB"))
+                return np.asarray(self._shape(image.convert("RGB")))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # all that Pillow raises
             return None
 
     def _forward(self, pictures) -> np.ndarray:
         import torch
 
-        batch = torch.stack(pictures)
-        if self.device == "cpu":
-            batch = batch.contiguous(memory_format=torch.channels_last)
-        else:
+        batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # channels last as it lies
+        if self.device != "cpu":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
+        batch = self._normalise(batch.float().div_(255))
         with torch.inference_mode(), self._precision():
             return self.model.encode_image(batch, normalize=True).float().cpu().numpy()
+
+
+@contextmanager
+def _streams(device: str):
+    """Batches to have under way: on a CPU one a core, each on a thread of its own that waits for no other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _open(model: str, pretrained: str | None, name: str):
