@@ -186,7 +186,8 @@ def load_spec(spec) -> FeedSpec:
         raise FeedError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
     except ValidationError as error:
         lines = [
-            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'feed'}: {e['msg'].removeprefix('Value error, ')}"
+            f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'feed'}: "
+            + e["msg"].removeprefix("Value error, ")
             for e in error.errors()
         ]
         raise FeedError("\n".join(lines)) from None
