@@ -139,13 +139,13 @@ def _tidy(where: dict, values: dict, n_users: int) -> pd.DataFrame:
     return frame[["recommender", "split", "variant", "n_history", "user", "metric", "k", "value"]]
 
 
-def summarise(per_user: pd.DataFrame, segments: pd.Series | None = None, n_resamples: int = 1000) -> pd.DataFrame:
+def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) -> pd.DataFrame:
     """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of `segments`.
 
     Parameters
     ----------
     per_user : from `evaluate`
-    segments : (n_users,) Series, user position -> segment name.
+    segments : Series, user position -> segment name; or a DataFrame of several, whose segments are "column: name".
 
     Returns
     -------
@@ -157,9 +157,10 @@ def summarise(per_user: pd.DataFrame, segments: pd.Series | None = None, n_resam
     for (split, n_history), group in per_user.groupby(["split", "n_history"], observed=True, dropna=False):
         wide = group.pivot(index="user", columns=["recommender", "variant", "metric", "k"], values="value")
         chosen = {"all": wide}
-        if segments is not None:
-            names = segments.reindex(wide.index)
-            chosen.update({str(name): wide[names == name] for name in sorted(names.dropna().unique())})
+        for column in [] if segments is None else pd.DataFrame(segments):
+            names = pd.DataFrame(segments)[column].reindex(wide.index)
+            label = f"{column}: " if isinstance(segments, pd.DataFrame) else ""
+            chosen.update({f"{label}{name}": wide[names == name] for name in sorted(names.dropna().unique())})
         for segment, table in chosen.items():
             mean, low, high = bootstrap(table.to_numpy(), n_resamples, seed=attrs["seed"])
             part = table.columns.to_frame(index=False).assign(split=split, n_history=n_history, segment=segment)
@@ -179,6 +180,32 @@ def summarise(per_user: pd.DataFrame, segments: pd.Series | None = None, n_resam
     return summary[first].sort_values(
         KEY, key=lambda c: c.map(order) if c.name == "recommender" else c, ignore_index=True
     )
+
+
+def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
+    """What kind of shopper each test shopper is: gender, style, activity, warmth, for `summarise`.
+
+    Parameters
+    ----------
+    attributes : DataFrame with image_key and, where known, gender and style.
+
+    Returns
+    -------
+    DataFrame, a row a test shopper
+        gender, style: the value of whose candidates they like the largest share. activity: quiet, usual or busy, thirds
+        by held-out ratings. warmth: hot (at least as many training ratings as the median shopper), warm (fewer), cold.
+    """
+    found, likes = {}, split.relevant.get("complete", split.relevant.get("observed"))
+    for name in {"gender", "style"} & set(attributes.columns):
+        kinds = pd.get_dummies(attributes.set_index("image_key").loc[split.train.items, name]).astype(float)
+        there = np.maximum(kinds.iloc[split.candidates].sum().to_numpy(), 1)
+        found[name] = kinds.columns.to_numpy()[(likes @ kinds.to_numpy() / there).argmax(axis=1)]
+    n_rated, n_train = np.diff(split.test.ratings.indptr), np.diff(split.train.ratings.indptr)
+    thirds = np.quantile(n_rated, [1 / 3, 2 / 3])
+    found["activity"] = np.array(["quiet", "usual", "busy"])[np.searchsorted(thirds, n_rated)]
+    known = np.append(n_train, 0)[split.train.users.get_indexer(split.test.users)]  # a stranger's place is -1
+    found["warmth"] = np.where(known == 0, "cold", np.where(known >= np.median(n_train), "hot", "warm"))
+    return pd.DataFrame(found)
 
 
 def share_of_way(summary: pd.DataFrame, floor: str = "Popularity", ceiling: str = "Oracle") -> pd.DataFrame:

@@ -15,6 +15,7 @@ from helpers.evaluation import (
     rank,
     rating_errors,
     result_rows,
+    segments,
     share_of_way,
     summarise,
     validate,
@@ -239,3 +240,27 @@ def test_metered_sees_time_and_memory():
     with metered(0.001) as cost:
         block = np.ones(2**24)
     assert cost["peak_mb"] > 100 and block[0] == 1
+
+
+def test_segments_by_hand():
+    items, users = pd.Index(list("wxyz")), pd.Index(list("abc"))
+    train = Interactions(sp.csr_matrix([[5, 4, 3, 0], [5, 4, 0, 0], [1, 0, 0, 0]]), users, items)
+    test_users = pd.Index(["c", "a", "stranger"])
+    held = Interactions(sp.csr_matrix([[0, 5, 0, 0], [0, 0, 5, 4], [5, 4, 5, 1]]), test_users, items)
+    relevant = {"observed": sp.csr_matrix(held.ratings >= 4)}
+    split = Split("warm", train, {}, relevant, np.arange(4), held)
+    attributes = pd.DataFrame({"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]})
+    found = segments(split, attributes)
+    # c likes x (men); a likes y (women), z (men): a tie, first by name; the stranger likes w, y (both women's) and x
+    assert found["gender"].tolist() == ["men", "men", "women"]
+    assert found["activity"].tolist() == ["quiet", "usual", "busy"]  # 1, 2 and 4 ratings
+    assert found["warmth"].tolist() == ["warm", "hot", "cold"]  # 1 and 3 training ratings, the median is 2; none
+
+
+def test_several_kinds_of_segment_at_once(per_user):
+    kinds = pd.DataFrame({"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"})
+    where = "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'ndcg' and k == 5"
+    one = summarise(per_user, kinds, n_resamples=20).query(where).set_index("segment")["value"]
+    assert set(one.index) == {"all", "gender: men", "gender: women", "warmth: cold"}
+    assert one["warmth: cold"] == one["all"]
+    assert one["gender: women"] == pytest.approx(per_user.query(where + " and user < 50")["value"].mean())

@@ -1,6 +1,9 @@
 """The simulator: repeats to the byte, biased as stated, judged completely, and with probabilities that come true."""
 
 import hashlib
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -19,6 +22,32 @@ def test_same_settings_same_bytes(attributes, market, tmp_path):
         digests.append(hashlib.sha256((tmp_path / f"{number}.parquet").read_bytes()).hexdigest())
     assert digests[0] == digests[1] != digests[2]
     assert (market.judged == again.judged).all()
+
+
+ELSEWHERE = """
+import hashlib, sys, pandas as pd
+from helpers.interactions import simulate_market
+frame = pd.read_parquet(sys.argv[1])
+for vectors in (None, frame[["price_usd"]].to_numpy() / 100):
+    space = "attributes" if vectors is None else "embedding"
+    market = simulate_market(frame, n_users=700, n_test=60, density=0.1, preference_space=space, vectors=vectors)
+    logs = [log[key].tobytes() for log in (market.log, market.seen) for key in sorted(log)]
+    print(hashlib.sha256(b"".join(logs) + market.judged.tobytes()).hexdigest())
+"""
+OTHER_PROCESSOR = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR AVX2 FMA3 X86_V3 X86_V4"
+
+
+def test_same_bytes_elsewhere(attributes, tmp_path):
+    """Threads, hash seed, locale and the processor's instructions (numpy takes other code for exp and sort) differ."""
+    attributes.to_parquet(tmp_path / "attributes.parquet")
+    places = (
+        {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C"},
+        {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONHASHSEED": "77", "LC_ALL": "C.UTF-8"}
+        | {"NPY_DISABLE_CPU_FEATURES": OTHER_PROCESSOR},
+    )
+    command = [sys.executable, "-W", "ignore", "-c", ELSEWHERE, tmp_path / "attributes.parquet"]
+    told = [subprocess.check_output(command, env={**os.environ, **place}, text=True) for place in places]
+    assert told[0] == told[1] and len(set(told[0].split())) == 2
 
 
 def test_decisions_do_not_hang_on_last_bits(attributes, market, monkeypatch):

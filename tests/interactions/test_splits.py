@@ -59,17 +59,21 @@ def test_temporal_drops_what_was_rated_before():
 
 
 def test_cold_users_are_strangers_with_nested_histories(interactions):
-    split = cold_user(interactions, n_history=(0, 1, 2, 3), share=0.3)
+    lengths = (0, 1, 2, 3, 5, 10)
+    split = cold_user(interactions, n_history=lengths, share=0.3)
     assert not set(split.train.users) & set(split.test.users)
     assert len(split.train.users) + len(split.test.users) == interactions.shape[0]
     previous = set()
-    for n in (0, 1, 2, 3):
+    for n in lengths:
         history = split.histories[n].ratings
         assert (np.diff(history.indptr) == n).all() and (n == 0 or history.data.min() >= 4)
         assert previous <= pairs(history)
         assert not pairs(history) & pairs(split.test.ratings)
         previous = pairs(history)
     assert np.diff(split.relevant["observed"].indptr).min() >= 1
+    theirs = interactions.users.get_indexer(split.test.users)
+    held = split.test.ratings + split.histories[10].ratings  # all they rated is history or held out, nothing else
+    assert (held != interactions.ratings[theirs]).nnz == 0 and (split.histories[5].users == split.test.users).all()
 
 
 def test_cold_user_needs_likes(interactions):
