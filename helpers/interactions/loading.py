@@ -83,8 +83,8 @@ def forget(user: str, profile: str) -> dict[str, int]:
     save_market(profile, market)
     chapters = [name for number, name in CHAPTERS.items() if number > "01"]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    learnt = [path for path in files if path.stem in chapters or folders[0] / "models" in path.parents]
-    learnt += [path for path in files if path.parent == folders[1] and path.name in ("metrics.json", "index.html")]
+    made = {folders[1] / "metrics.json", folders[1] / "index.html"}
+    learnt = [p for p in files if p in made or p.stem in chapters or folders[0] / "models" in p.parents]
     for path in learnt:
         path.unlink()
     left = [f"{folder / name}" for folder in folders for name, _ in traces(folder, [user])]
