@@ -4,7 +4,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from helpers.interactions import Histories, Interactions
+from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import NeuralCF
 from helpers.recommenders.neural_cf import _all_pairs, _forward
 
@@ -30,10 +30,10 @@ def test_output_is_the_formula(loss):
     hidden = np.maximum(0, np.concatenate([u[:3], i[:3]]) @ model.W1_ + model.b1_)  # ReLU(W1 [e_u; e_i] + b1)
     expected = hidden @ model.W2_ + model.b2_[0]
     if loss == "bce":
-        expected += np.sum(model.w_product_ * u[3:] * i[3:])
+        expected += np.sum(model.w_product_ * u[3:] * i[3:]) + model.b_item_[7]
     net = model._weights()
-    pair = _forward(net, net["e_user"][4:5], net["e_item"][7:8])[0]
-    every = _all_pairs(net, net["e_user"], net["e_item"])[4, 7]
+    pair = _forward(net, net["e_user"][4:5], [7])[0]
+    every = _all_pairs(net, net["e_user"], np.arange(40))[4, 7]
     assert float(pair) == pytest.approx(expected, abs=1e-5) and float(every) == pytest.approx(expected, abs=1e-5)
 
 
@@ -41,7 +41,8 @@ def test_gradients_agree_with_finite_differences():
     model = NeuralCF(dim=2, hidden=3, loss="bce", epochs=1).fit(interactions(ratings(8, 6)[0]))
     net = {name: weight.double() for name, weight in model._weights().items()}
     e_u, e_i = net["e_user"][:4].clone().requires_grad_(), net["e_item"][:4].clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda a, b: _forward(net, a, b), (e_u, e_i), eps=1e-6)
+    items = torch.arange(4)
+    assert torch.autograd.gradcheck(lambda a, b: _forward(net | {"e_item": b}, a, items), (e_u, e_i), eps=1e-6)
 
 
 def test_learns_generous_shoppers_and_good_items():
@@ -62,10 +63,16 @@ def test_fold_in_changes_nobody_else_and_finds_a_trained_shopper_again():
     before = {name: value.copy() for name, value in vars(model).items() if isinstance(value, np.ndarray)}
     everyone = Histories.from_interactions(train)
     folded = model._weights()
-    again = _all_pairs(folded, torch.as_tensor(model.fold_in(everyone)), folded["e_item"]).numpy()
-    trained = _all_pairs(folded, folded["e_user"], folded["e_item"]).numpy()
+    again = _all_pairs(folded, torch.as_tensor(model.fold_in(everyone)), np.arange(40)).numpy()
+    trained = _all_pairs(folded, folded["e_user"], np.arange(40)).numpy()
     assert all(np.array_equal(value, getattr(model, name)) for name, value in before.items())
     assert np.corrcoef(again.ravel(), trained.ravel())[0, 1] > 0.95
+
+
+def test_a_ranker_that_learned_nothing_yet_ranks_by_popularity():
+    """b_item starts at log-odds, by hand: item 0 liked 3 times, item 1 once, 4 draws a like over 2 items."""
+    model = NeuralCF(loss="bce", negatives=4, lr=0.0, epochs=1).fit(interactions(np.array([[5, 5], [5, 1], [4, 0]])))
+    assert model.b_item_ == pytest.approx(np.log([(3 + 1) / (4 * 4 / 2 + 1), (1 + 1) / (4 * 4 / 2 + 1)]), abs=1e-6)
 
 
 def test_validate_stops_early_and_keeps_the_best():
@@ -89,3 +96,19 @@ def test_nobody_liked_anything():
 def test_a_loss_that_does_not_exist():
     with pytest.raises(ValueError, match="mse, bce"):
         NeuralCF(loss="hinge")
+
+
+def test_what_a_shop_never_visited_offers_is_no_dislike():
+    """Nobody is in both shops, so of the other shop's items a shopper's network knows popularity and nothing else."""
+    rng = np.random.default_rng(0)
+    liked = np.zeros((400, 20))
+    liked[:200, :10] = 5 * (rng.random((200, 10)) < 0.5)
+    liked[200:, 10:] = 5 * (rng.random((200, 10)) < np.linspace(0.1, 0.9, 10))
+    frame = pd.DataFrame({"platform": ["left"] * 10 + ["right"] * 10})
+    items = ItemFeatures(np.zeros((20, 2), np.float32), frame)
+    model = NeuralCF(loss="bce", dim=4, hidden=8, epochs=15, batch_size=256).fit(interactions(liked), items)
+    weights = model._others(sp.csr_matrix(liked[:5])).numpy()
+    assert (weights[:, model.others_ >= 10] == 0).all() and (weights[:, model.others_ < 10] > 0).any()
+    everyone = Histories(sp.csr_matrix(liked[:200]), np.arange(20))
+    agree = [np.corrcoef(np.log(model.popularity_[10:]), scores)[0, 1] for scores in model.score(everyone)[:, 10:]]
+    assert np.mean(agree) > 0.5  # 0.2 where all unseen items are taken for dislikes
