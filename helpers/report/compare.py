@@ -74,7 +74,7 @@ def compare_runs(first: str, second: str) -> Comparison:
         If there is none.
     """
     (path_a, a), (path_b, b) = _load(first), _load(second)
-    flat_a, flat_b = _flat(a["run"]), _flat(b["run"])
+    flat_a, flat_b = (pd.json_normalize(run["run"]).iloc[0].to_dict() for run in (a, b))
     differ = [k for k in {**flat_a, **flat_b} if flat_a.get(k) != flat_b.get(k) and k not in ("started", "seconds")]
     settings = pd.DataFrame([(k, flat_a.get(k, "-"), flat_b.get(k, "-")) for k in differ], columns=["what", "a", "b"])
     sides = [_results(path, run["results"]) for path, run in ((path_a, a), (path_b, b))]
@@ -93,14 +93,6 @@ def _load(name: str) -> tuple[Path, dict]:
         return path, validate(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no metrics.json of a run: {error}") from None
-
-
-def _flat(tree: dict, above: str = "") -> dict[str, object]:
-    """{"versions": {"numpy": "2"}} → {"versions.numpy": "2"}."""
-    flat = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return flat
 
 
 def _results(path: Path, rows: list[dict]) -> pd.DataFrame:
