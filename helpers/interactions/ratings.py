@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.artefacts import ROOT
 from helpers.interactions.matrix import Interactions
 from helpers.interactions.privacy import hash_ids, secret_key
 
@@ -48,14 +49,16 @@ def read_ratings(path: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
     ValueError
         If columns are missing, or nothing usable is left; the message names the file and the first bad row.
     """
-    path = Path(path)
+    given, path = path, Path(path) if Path(path).exists() else ROOT / path  # notebooks run in a folder of their own
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such ratings file; give a CSV or parquet file with user,item,rating")
+        raise FileNotFoundError(f"{given}: no such ratings file; give a CSV or parquet file with user,item,rating")
     try:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, ValueError) as error:
         raise ValueError(f"{path.name} can't be read as {path.suffix or 'CSV'}: {error}") from None
     frame.columns = [str(name).strip().lower() for name in frame.columns]
+    for column in frame.select_dtypes(["object", "string"]):
+        frame[column] = frame[column].map(lambda cell: (cell.strip() or None) if isinstance(cell, str) else cell)
     missing = [name for name in ("user", "item", "rating") if name not in frame]
     if missing:
         raise ValueError(f"{path.name} lacks the columns {missing}; it has {list(frame.columns)}")
@@ -88,7 +91,10 @@ def join(ratings: pd.DataFrame, catalog: pd.DataFrame) -> tuple[pd.DataFrame, di
     shared = ratings["item"].isin(set(by_id[by_id.duplicated(keep=False)])) & found.isna()
     _count(dropped, "product id on several platforms: write platform/id", shared)
     _count(dropped, "product not in the catalogue", found.isna() & ~shared)
-    joined = ratings.assign(item=found)[found.notna()].drop_duplicates(["user", "item"], keep="last")
+    joined = ratings.assign(item=found)[found.notna()]
+    twice = joined.duplicated(["user", "item"], keep="last")
+    _count(dropped, "earlier rating of the same pair, under the product's other name", twice)
+    joined = joined[~twice]
     if joined.empty:
         raise ValueError(
             f"none of {len(ratings)} ratings is of a product in the catalogue: item {ratings['item'].iloc[0]!r} is no "
@@ -101,6 +107,12 @@ def own_ratings(path: str | Path, catalog: pd.DataFrame) -> tuple[pd.DataFrame, 
     """A ratings file ready to train on, as `interactions.parquet`: users hashed with the key from the environment."""
     table, dropped = read_ratings(path)
     table, unjoined = join(table.assign(user=hash_ids(table["user"], secret_key())), catalog)
+    for column, what in (("user", "shopper"), ("item", "product of the catalogue")):
+        if table[column].nunique() < 2:
+            raise ValueError(
+                f"{Path(path).name}: its usable ratings ({len(table)}) are all of one {what}, and learning from others "
+                f"takes two or more; left out: {dropped | unjoined or 'none'}"
+            )
     return table.assign(event="browse", platform=table["item"].str.split("/").str[0]), dropped | unjoined
 
 
@@ -127,7 +139,7 @@ def _clean(table: pd.DataFrame, dropped: dict[str, int]) -> tuple[pd.DataFrame, 
 
 def _seconds(time: pd.Series, dropped: dict[str, int]) -> pd.Series:
     """Seconds since 1970 from numbers or dates; what is neither becomes 0, and is counted."""
-    number = pd.to_numeric(time, errors="coerce")
+    number = pd.to_numeric(time.astype(object), errors="coerce").where(lambda seconds: seconds.abs() < 2**40)
     date = pd.to_datetime(time.where(number.isna()), errors="coerce", utc=True, format="mixed")
     seconds = number.fillna(pd.Series((date - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1), index=time.index))
     _count(dropped, "timestamp unreadable (kept, at 0)", seconds.isna())

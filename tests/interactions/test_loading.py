@@ -54,12 +54,13 @@ def test_what_is_missing_or_stale_says_what_to_run(profile):
 
 def test_own_ratings_train_and_simulated_shoppers_examine(profile, market, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
-    lines = ["user,item,rating", f"Ann Bell,{market.items[0]},5", "Ann Bell,200,4", "Cy Dorn,no such thing,3"]
+    some = f"Ann Bell,{market.items[0]},5", "Ann Bell,200,4", f"Cy Dorn,{market.items[1]},2", "Cy Dorn,no such thing,3"
+    lines = ["user,item,rating", *some]
     (tmp_path / "own.csv").write_text("\n".join(lines))
     own, left_out = own_ratings(tmp_path / "own.csv", pd.read_parquet(data_dir(profile) / "catalog.parquet"))
     assert left_out == {"product not in the catalogue": 2}  # the toy's ids 0-79 are on both platforms, 200 on none
     save_market(profile, market.with_ratings(own))
     assert b"Ann" not in (data_dir(profile) / "interactions.parquet").read_bytes()
     split = cross_platform(load_market(profile), market.items)
-    assert split.train.ratings.nnz == 1 and split.train.ratings[0, 0] == 5
+    assert sorted(split.train.ratings.data) == [2, 5] and split.train.ratings[:, 0].max() == 5
     assert len(split.histories[3]) == 150

@@ -4,7 +4,14 @@ import pandas as pd
 import pytest
 
 from helpers.artefacts import fashion_data
-from helpers.interactions.ratings import join, movielens_100k, read_ratings, rent_the_runway, to_interactions
+from helpers.interactions.ratings import (
+    join,
+    movielens_100k,
+    own_ratings,
+    read_ratings,
+    rent_the_runway,
+    to_interactions,
+)
 
 
 @pytest.fixture
@@ -96,3 +103,43 @@ def test_join_by_key_or_product_id():
     assert dropped == {"product id on several platforms: write platform/id": 1, "product not in the catalogue": 1}
     with pytest.raises(ValueError, match="none of 1 ratings"):
         join(ratings[-1:], catalog)
+
+
+def test_a_pair_under_two_names_counts_once():
+    catalog = pd.DataFrame({"image_key": ["asos/1", "asos/2"], "product_id": ["1", "2"]})
+    ratings = pd.DataFrame({"user": list("aab"), "item": ["asos/1", "1", "2"], "rating": [5.0, 3.0, 4.0]})
+    joined, dropped = join(ratings, catalog)
+    assert joined["rating"].tolist() == [3, 4]
+    assert dropped == {"earlier rating of the same pair, under the product's other name": 1}
+
+
+def test_spaces_are_no_part_of_a_name(write):
+    table, dropped = read_ratings(write("user, item ,rating\n a , x , 4\na,x,5\n  ,x,3\n"))
+    assert table[["user", "item", "rating"]].values.tolist() == [["a", "x", 5]]
+    assert dropped == {"earlier rating of the same pair": 1, "no user or item": 1}
+
+
+def test_times_of_parquet_files_and_times_that_cannot_be(tmp_path, write):
+    when = pd.to_datetime(["2024-01-02", None])
+    pd.DataFrame({"user": [1, 2], "item": ["x", "y"], "rating": [1, 5], "timestamp": when}).to_parquet(
+        tmp_path / "r.parquet"
+    )
+    table, dropped = read_ratings(tmp_path / "r.parquet")
+    assert sorted(table["timestamp"]) == [0, 1704153600] and dropped == {"timestamp unreadable (kept, at 0)": 1}
+    table, dropped = read_ratings(write("user,item,rating,timestamp\na,x,5,1e30\nb,x,4,2024-02-30\n"))
+    assert table["timestamp"].tolist() == [0, 0] and dropped == {"timestamp unreadable (kept, at 0)": 2}
+
+
+@pytest.mark.parametrize(("text", "what"), [("a,x,5\na,y,4\n", "shopper"), ("a,x,5\nb,x,4\nb,z,1\n", "product")])
+def test_one_shopper_or_one_product_is_nothing_to_learn_from(write, monkeypatch, text, what):
+    monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
+    catalog = pd.DataFrame({"image_key": ["s/x", "s/y"], "product_id": ["x", "y"]})
+    with pytest.raises(ValueError, match=rf"my\.csv: its usable ratings \(2\) are all of one {what}"):
+        own_ratings(write("user,item,rating\n" + text), catalog)
+
+
+def test_a_relative_path_is_looked_for_in_the_project_too(monkeypatch, tmp_path, write):
+    path = write("user,item,rating\na,x,5\n")
+    monkeypatch.setattr("helpers.interactions.ratings.ROOT", tmp_path)
+    monkeypatch.chdir("/")
+    assert len(read_ratings(path.name)[0]) == 1
