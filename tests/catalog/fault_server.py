@@ -122,6 +122,7 @@ class FaultServer:
 
     async def _answer(self, path: str, writer) -> bool:
         count, body = self.requests[path], photo(7)
+        path = path.partition("?")[0]
         if path == "/hang":
             await asyncio.sleep(60)
         elif path == "/hang-within":

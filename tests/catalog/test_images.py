@@ -1,6 +1,8 @@
 """fetch_images and import_photos: one named status an image whatever a server does, and resumable."""
 
 import asyncio
+import contextlib
+import gzip
 import io
 import os
 import signal
@@ -8,11 +10,13 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from fault_server import FaultServer, photo, reply
 from PIL import Image
@@ -26,6 +30,7 @@ QUICK = Limits(
     connect=2, first_byte=0.5, whole=1.0, retries=1, backoff=0.02, longest_wait=2, bytes=2_000_000, give_up=99
 )
 SHOP = "http://shop.test"
+GZIP_BOMB = gzip.compress(bytes(30_000_000), 1)
 # path or URL → the one status it must end with
 EXPECTED = {
     "/good.jpg": "duplicate",  # /again.jpg sorts before it and is the same photo
@@ -132,6 +137,33 @@ def test_retries_are_counted_and_final_answers_are_not_retried(faults):
     assert asked["/busy"] == 1  # asked to wait an hour: longer than a run may
     assert asked["/busy-then-good"] == asked["/500-then-good"] == 2
     assert "/secret/a.jpg" not in asked
+
+
+def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
+    # every body and every picture as large as is let through, and several of each at once
+    flat = io.BytesIO()
+    Image.new("RGB", (6000, 6000)).save(flat, "PNG")
+    extra = {"/flat.png": reply(200, flat.getvalue()), "/gzipbomb": reply(200, GZIP_BOMB, Content_Encoding="gzip")}
+    expected = {"endless": "too_large", "gzipbomb": "too_large", "bomb": "too_large", "flat.png": "ok"}
+    links = [f"/{name}?{n}" for name in expected for n in range(2 if name == "flat.png" else 4)]
+    me, peak, done = psutil.Process(), [], threading.Event()
+    before = me.memory_info().rss
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                peak.append(sum(process.memory_info().rss for process in (me, *me.children())) - before)
+
+    with FaultServer(extra=extra) as server:
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        rows = fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=Limits(retries=0), workers=2)
+        done.set()
+        watcher.join()
+    statuses = dict(zip(rows["image_key"].str[3:].str.partition("?")[0], rows["status"], strict=True))
+    assert {**statuses, "flat.png": "ok"} == expected
+    assert rows["status"].isin(["ok", "duplicate"]).sum() == 2
+    assert 100e6 < max(peak) < 1e9
 
 
 def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path):
