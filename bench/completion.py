@@ -263,7 +263,7 @@ def main() -> None:
     posterior(data, *(np.arange(1000), np.arange(10)), rank=2, burn=1, draws=1)  # libraries load outside the clock
     steps = ladder(data, set(arguments.only), arguments.folds, arguments.draws)
     verdicts(steps)
-    if arguments.folds == 5:
+    if arguments.folds == 5 and steps:
         write(steps)
     if "rent" in arguments.only:
         rent(folder, min(arguments.folds, 2))
