@@ -1,0 +1,106 @@
+"""A local disk against a bucket: the same photos fetched into each, and their pictures written and read one by one.
+
+python bench/storage.py                     # 1,000 photos; drawn first, some 30 s on 2 cores
+python bench/storage.py --bucket s3://my-bucket/try   # a real one, with the environment's credentials
+
+The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install 'moto[server]' s3fs`):
+it has no distance and no disk, so what it costs is the protocol: a signed HTTP request a picture.
+"""
+
+import argparse
+import logging
+import multiprocessing
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from fetch import SPAWN, catalogue, draw, served
+
+from helpers.catalog import fetch_images
+from helpers.catalog.store import Store
+
+
+def _moto(pipe) -> None:
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    pipe.send("http://{}:{}".format(*server.get_host_and_port()))
+    pipe.recv()
+    server.stop()
+
+
+@contextmanager
+def bucket(address: str | None):
+    """(URL, storage options) of a bucket: the one named, or an empty one of moto's, or (None, None) without moto."""
+    if address:
+        yield address, {}
+        return
+    try:
+        import moto.server  # noqa: F401
+        import s3fs
+    except ImportError:
+        print("bucket: skipped; pip install 'moto[server]' s3fs")
+        yield None, None
+        return
+    ours, theirs = multiprocessing.Pipe()
+    server = SPAWN.Process(target=_moto, args=(theirs,), daemon=True)
+    server.start()
+    options = {"key": "x", "secret": "x", "endpoint_url": ours.recv()}
+    s3fs.S3FileSystem(**options).mkdir("course")
+    try:
+        yield "s3://course/run", options
+    finally:
+        ours.send("stop")
+        server.join(5)
+        server.kill()
+
+
+def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> float:
+    """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns images/s."""
+    begin = time.perf_counter()
+    index = fetch_images(catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options)
+    whole = n / (time.perf_counter() - begin)
+    store, again = Store(dest, options), Store(f"{dest}-again", options)
+    names = list(index["image_path"])
+    rates = []
+    with ThreadPoolExecutor(8) as pool:  # as many as the fetcher has writing
+        begin = time.perf_counter()
+        data = list(pool.map(store.read, names))
+        rates.append(n / (time.perf_counter() - begin))
+        begin = time.perf_counter()
+        list(pool.map(again.write, names, data))
+        rates.append(n / (time.perf_counter() - begin))
+    size = sum(map(len, data)) / n / 1e3
+    print(f"{name:18s} fetched {whole:6.1f} images/s   written {rates[1]:7.0f}/s   read {rates[0]:7.0f}/s   "
+          f"({size:.1f} kB a picture; {index['status'].value_counts().to_dict()})")  # fmt: skip
+    return whole
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--folder", type=Path, help="where drawn photos are kept between runs, as in bench/fetch.py")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--bucket", help="s3://… or gs://…; by default a local one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch) / "photos"
+        folder.mkdir(parents=True, exist_ok=True)
+        with ProcessPoolExecutor(options.workers, SPAWN) as pool:
+            paths = [folder / f"{i}.avif" for i in range(options.images)]
+            list(pool.map(draw, zip(paths, range(options.images), strict=True), chunksize=8))
+        with served(folder) as resolve, bucket(options.bucket) as (address, access):
+            settings = options.images, resolve, options.workers
+            disk = measure("local disk", Path(scratch) / "out", None, *settings)
+            if address:
+                there = measure("bucket", address, access, *settings)
+                print(f"bucket against disk: {there / disk:.2f} of the images a second, decoding included")
+                disk = measure("local disk, again", Path(scratch) / "out2", None, *settings)
+
+
+if __name__ == "__main__":
+    main()
