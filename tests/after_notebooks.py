@@ -3,11 +3,13 @@
 import json
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 from browser import BROKEN, CUT_TABLES, OVERFLOWING, SMALL_PICTURES, needs_browser, page
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir
+from helpers.interactions.privacy import traces
 from helpers.report import slides
 from helpers.report.html import render_index, render_report
 
@@ -55,6 +57,17 @@ def test_every_chapter_left_what_later_ones_need():
 
     missing = [name for names in LEAVES.values() for name in names if not (data_dir("sample") / name).exists()]
     assert not missing
+
+
+def test_nobody_of_the_order_history_is_named_anywhere(published, tmp_path):
+    """Chapter 02 lets a file of names and addresses in; no artefact, notebook or report repeats one."""
+    people = pd.read_csv(ROOT / "data" / "order_history.csv")
+    words = {word for column in ("user", "email", "phone", "street") for word in people[column]}
+    words |= {name.split()[-1] for name in people["user"]}
+    people.to_parquet(tmp_path / "leak.parquet")
+    assert {word for _, word in traces(tmp_path, words)} == words  # they would be found
+    places = (data_dir("sample"), reports_dir("sample"), published, ROOT / "notebooks")
+    assert [trace for place in places for trace in traces(place, words)] == []
 
 
 @pytest.mark.browser
