@@ -1,7 +1,8 @@
 """Metrics on 100,000 users x 100 ranked items, beside ranx: `python bench/metrics.py`, or fewer users: `… 20000`.
 
-The target: at least as fast as ranx on each metric, and the same values to 1e-9. Both get what they read natively, made outside the clock: a csr matrix and an id matrix here, typed lists of arrays for
-ranx. ranx is timed warm (its first call compiles for about a minute); the best of three counts.
+The target: at least as fast as ranx on each metric, and the same values to 1e-9. Both get what they read natively, made
+outside the clock: a csr matrix and an id matrix here, typed lists of arrays for ranx. ranx is timed warm (its first
+call compiles for about a minute); the best of three counts.
 """
 
 import sys
@@ -51,7 +52,8 @@ def main() -> None:
     truth = relevant.indices.reshape(N_USERS, N_RELEVANT).astype(float)
     qrels = List([np.column_stack([row, np.ones(N_RELEVANT)]) for row in truth])
     pairs = {
-        "precision": ("precision", {}), "recall": ("recall", {}), "f1": ("f1", {}), "map": ("average_precision", {"divide": "relevant"}),
+        "precision": ("precision", {}), "recall": ("recall", {}), "f1": ("f1", {}),
+        "map": ("average_precision", {"divide": "relevant"}),
         "ndcg": ("ndcg", {}), "mrr": ("reciprocal_rank", {}), "hit_rate": ("hit_rate", {}),
     }  # fmt: skip
     print(f"{N_USERS:,} users x {K} ranked of {N_ITEMS:,} items, {N_RELEVANT} relevant each; seconds, best of three")
