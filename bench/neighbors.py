@@ -1,6 +1,6 @@
 """Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbours, time and memory.
 
-    python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2]
+    python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers similaripy …]
 
 Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbours of every item, so
 conversions count. Methods take turns; the median of the runs is compared. numba compiles before the clock starts
@@ -9,6 +9,7 @@ conversions count. Methods take turns; the median of the runs is compared. numba
 
 import argparse
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ SIZES = {  # users, items, ratings, allowed share of the fastest peer's time
     "5M": (60_000, 12_000, 5_000_000, 0.9),
     "20M": (138_493, 26_744, 20_000_000, 0.7),
 }
+PEERS = ("sparse_dot_topn", "similaripy", "implicit")
 MEMORY = 4096  # MiB
 
 
@@ -106,11 +108,12 @@ def compare(ours, theirs) -> tuple[float, float, int]:
     return np.abs(a - b).max(), 1 - alone / (A.nnz + B.nnz), strangers
 
 
-def measure(size: str, runs: int, threads: int) -> None:
+def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
     *shape, target = SIZES[size]
     X = power_law(*shape)
     users, items = (pd.RangeIndex(n).astype(str) for n in X.shape)
-    contenders = {"ItemKNN": lambda X: own(X, users, items), **peers(threads)}
+    others = {name: method for name, method in peers(threads).items() if name in asked}
+    contenders = {"ItemKNN": lambda X: own(X, users, items), **others}
     print(f"\n{X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} ratings, {threads} threads, median of {runs}")
     own(X[:200], users[:200], items)  # compile
     seconds, cpu, peak, found = {name: [] for name in contenders}, {name: [] for name in contenders}, {}, {}
@@ -146,10 +149,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    warnings.filterwarnings("ignore", module="implicit")
     for size in arguments.sizes:
-        measure(size, arguments.runs, arguments.threads)
+        measure(size, arguments.runs, arguments.threads, arguments.peers)
 
 
 if __name__ == "__main__":

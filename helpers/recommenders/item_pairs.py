@@ -53,7 +53,7 @@ def top_similar_items(X, k, similarity="cosine", shrinkage=0.0, significance=0, 
             dots.fill(i, row)
             n = row.copy() if common is dots else common.fill(i, np.empty_like(row))
             if similarity == "jaccard":
-                row /= count[i] + count[:i] - row
+                row /= np.maximum(count[i] + count[:i] - row, 1)
             else:
                 row *= left[i] * right[:i]
             if not plain:

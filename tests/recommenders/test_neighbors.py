@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,6 +162,9 @@ def test_nothing_in_common_and_nothing_at_all():
     for similarity in SIMILARITIES:
         S = top_similar(empty, sparse(TOY), 2, similarity, means=np.zeros(4))
         assert S.nnz == 0 and S.shape == (2, 3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # no 0 / 0
+            assert similarity == "pearson" or top_similar_items(empty, 2, similarity, 5.0).nnz == 0
 
 
 def test_user_based_prediction_by_hand():
