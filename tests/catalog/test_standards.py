@@ -23,13 +23,16 @@ def test_a_trimmed_block_fills_the_page_as_told(how, white):
 
 
 def test_padding_keeps_the_shape_and_stretching_does_not():
-    square = Image.fromarray(np.pad(np.zeros((20, 20, 3), np.uint8), ((0, 0), (0, 20), (0, 0)), constant_values=120))
+    # a grey block of 40 × 20 whose left quarter is black
+    strip = np.full((20, 40, 3), 120, np.uint8)
+    strip[:, :10] = 0
     page = Image.new("RGB", (60, 60), "white")
-    page.paste(square, (0, 0))
-    dark = {how: (np.asarray(trim(page, how)).min(axis=2) < 60).sum() for how in ("white", "stretch", "crop")}
-    assert dark["white"] == pytest.approx(30 * 30, abs=40)
-    assert dark["stretch"] == pytest.approx(30 * 60, abs=70)
-    assert dark["crop"] == pytest.approx(30 * 60, abs=70)  # the middle square of a block twice as wide as high
+    page.paste(Image.fromarray(strip), (0, 0))
+    dark = {how: (np.asarray(trim(page, how)).min(axis=2) < 60).sum() for how in ("white", "black", "stretch", "crop")}
+    assert dark["white"] == pytest.approx(15 * 30, abs=40)
+    assert dark["black"] == pytest.approx(15 * 30 + 60 * 30, abs=40)
+    assert dark["stretch"] == pytest.approx(15 * 60, abs=70)
+    assert dark["crop"] == 0  # the middle half of the block is left
 
 
 def test_an_empty_page_stays_as_it_is():
