@@ -1,24 +1,29 @@
 """Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbours, time and memory.
 
-    python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers similaripy …]
+    FASHION_DATA=… python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers similaripy …]
 
 Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbours of every item, so
 conversions count. Methods take turns; the median of the runs is compared. numba compiles before the clock starts
 (some seconds, kept on disk from then on). Peers that aren't installed are left out: pip install implicit similaripy
+First, on MovieLens 100K, neighbours and predicted ratings are compared with implicit's and Surprise's; that table,
+data/studies/neighbours.csv, is what chapter 03 shows.
 """
 
 import argparse
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
 
+from helpers.artefacts import fashion_data, write_text
 from helpers.evaluation import metered
-from helpers.interactions import Interactions
-from helpers.recommenders import ItemKNN
+from helpers.interactions import Histories, Interactions
+from helpers.interactions.ratings import movielens_100k
+from helpers.recommenders import ItemKNN, UserKNN
 
 K = 100
 SIZES = {  # users, items, ratings, allowed share of the fastest peer's time
@@ -27,6 +32,7 @@ SIZES = {  # users, items, ratings, allowed share of the fastest peer's time
     "20M": (138_493, 26_744, 20_000_000, 0.7),
 }
 PEERS = ("sparse_dot_topn", "similaripy", "implicit")
+STUDY = Path(__file__).parent.parent / "data" / "studies" / "neighbours.csv"
 MEMORY = 4096  # MiB
 
 
@@ -108,6 +114,46 @@ def compare(ours, theirs) -> tuple[float, float, int]:
     return np.abs(a - b).max(), 1 - alone / (A.nnz + B.nnz), strangers
 
 
+def cross_check() -> None:
+    """Largest difference from implicit's similarities and from Surprise's predictions on MovieLens 100K."""
+    try:
+        import surprise
+        from implicit.nearest_neighbours import CosineRecommender
+
+        frame = movielens_100k(fashion_data() / "ratings").sample(frac=1, random_state=0)
+    except (ImportError, FileNotFoundError) as missing:
+        print(f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set FASHION_DATA")
+        return
+    (u, users), (i, items) = (pd.factorize(frame[name]) for name in ("user", "item"))
+    shape, held = (len(users), len(items)), np.arange(len(frame)) < 2000
+    R = sp.csr_matrix((frame["rating"][~held].astype(float), (u[~held], i[~held])), shape=shape)
+    train = Interactions(R, *(pd.RangeIndex(n).astype(str) for n in shape))
+    model = CosineRecommender(K=K + 1)
+    model.fit(R, show_progress=False)
+    found = [
+        (
+            "100 neighbours of each film, cosine",
+            "implicit",
+            compare(own(R, train.users, train.items), model.similarity)[0],
+        )
+    ]
+    reader = surprise.Reader(rating_scale=(1, 5))
+    theirs = surprise.Dataset.load_from_df(frame[~held][["user", "item", "rating"]], reader).build_full_trainset()
+    known = np.asarray(R.sum(axis=0)).ravel()[i[held]] > 0
+    for name, centre in (("KNNBasic", False), ("KNNWithMeans", True)):
+        knn = UserKNN(k=len(users), similarity="pearson", signal="rating", centre=centre).fit(train)
+        ours = knn.predict(Histories.from_interactions(train), np.arange(shape[1]))[u[held], i[held]]
+        peer = getattr(surprise, name)(k=len(users), sim_options={"name": "pearson"}, verbose=False).fit(theirs)
+        guesses = [peer.predict(*row) for row in frame[held][["user", "item"]].itertuples(index=False)]
+        rated = np.array([not guess.details["was_impossible"] and guess.details["actual_k"] > 0 for guess in guesses])
+        gap = np.abs(ours - [guess.est for guess in guesses])[rated & known].max()
+        found.append((f"user-based ratings, Pearson{', mean-centred' if centre else ''}", f"Surprise {name}", gap))
+    table = pd.DataFrame(found, columns=["compared", "with", "largest difference"])
+    for what, peer, gap in found:
+        print(f"{what}, with {peer}: differ by {gap:.1e} at most (target <= 1e-05)")
+    write_text(table.to_csv(index=False, float_format="%.0e"), STUDY)
+
+
 def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
     *shape, target = SIZES[size]
     X = power_law(*shape)
@@ -146,13 +192,14 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, default=list(SIZES))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     warnings.filterwarnings("ignore", module="implicit")
+    cross_check()
     for size in arguments.sizes:
         measure(size, arguments.runs, arguments.threads, arguments.peers)
 
