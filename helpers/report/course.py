@@ -201,7 +201,11 @@ def _keys(settings: dict) -> dict[str, str]:
     """For each chapter, a hash of what its result depends on: cells, parameters, helpers, data, earlier chapters."""
     shared = hashlib.sha256()
     sources = [path for kind in ("py", "svg", "yaml") for path in (ROOT / "helpers").rglob(f"*.{kind}")]
-    sources += [*(ROOT / "data").glob("*.yaml"), *(ROOT / "data" / "feeds").rglob("*.yaml")]
+    sources += [
+        *(ROOT / "data").glob("*.yaml"),
+        *(ROOT / "data").glob("*.csv"),
+        *(ROOT / "data" / "feeds").rglob("*.yaml"),
+    ]
     sources += (ROOT / "data" / "models").rglob("*.*")
     for path in sorted(sources):
         if path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts:
@@ -212,6 +216,10 @@ def _keys(settings: dict) -> dict[str, str]:
         own = [[cell.cell_type, cell.source] for cell in cells]
         parts = [shared.hexdigest(), own, settings[chapter], [keys[need] for need in NEEDS[chapter]]]
         parts.append(os.environ.get("FASHION_DATA", ""))
+        given = [ROOT / value for value in settings[chapter].values() if isinstance(value, str) and value]
+        parts += [
+            hashlib.sha256(path.read_bytes()).hexdigest() for path in given if path.is_file()
+        ]  # one's own ratings
         keys[chapter] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
     return keys
 

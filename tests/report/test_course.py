@@ -53,6 +53,15 @@ def test_runs_in_order_reuses_and_reruns_what_changed(toy):
     assert course.run("toy", {"05_completion": {"number": "2"}}, every, 1, lambda _: None) == ["03"]
 
 
+def test_a_parameter_s_file_counts_by_what_is_in_it(toy):
+    ratings = toy / "my.csv"
+    keys = []
+    for text in ("a,x,5", "a,x,5", "a,x,4"):
+        ratings.write_text(text)
+        keys.append(course._keys({chapter: {"ratings": "my.csv", "number": 1} for chapter in parameters.CHAPTERS}))
+    assert keys[0] == keys[1] and all(keys[0][chapter] != keys[2][chapter] for chapter in keys[0])
+
+
 def test_failure_names_the_cell_and_keeps_the_half_run_copy(toy):
     with pytest.raises(course.ChapterFailed) as error:
         course.run("toy", {"01_augment": {"number": "200"}}, ["01", "03"], 1, lambda _: None)
