@@ -78,6 +78,7 @@ def test_simulated_shoppers_can_leave_too(course_dirs, market):
     leaver = market.train_users[5]
     n_ratings = int((market.interactions()["user"] == leaver).sum())
     assert forget(leaver, "toy") == {"ratings": n_ratings, "files": 0}
+    assert load_market("toy").log == {}  # the simulator's own record of who rated what went too
     back = save_market("toy", market)  # chapter 02 once more
     assert leaver not in set(back.train_users) and len(back.train_users) == 299
     assert (load_market("toy").train != back.train).nnz == 0
