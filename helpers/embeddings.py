@@ -6,7 +6,6 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -77,17 +76,23 @@ class ClipEncoder:
 
         `paths` holds paths, files' bytes, or None. None and what can't be decoded get zeros; a warning counts those.
         """
+        import torch
+
         paths = list(paths)
         out, broken = np.zeros((len(paths), self.dim), np.float32), []
         size = BATCH if self.device == "cpu" else 8 * BATCH
-        batches = [range(k, min(k + size, len(paths))) for k in range(0, len(paths), size)]
-        with _streams(self.device) as workers, ThreadPoolExecutor(workers) as pool:
-            found = pool.map(self._encode, ([paths[row] for row in rows] for rows in batches))
-            with tqdm(total=len(paths), desc="images", disable=None) as progress:
-                for rows, (good, vectors) in zip(batches, found, strict=True):
-                    out[[rows[j] for j in good]] = vectors
-                    broken += [paths[rows[j]] for j in set(range(len(rows))) - set(good) if paths[rows[j]] is not None]
-                    progress.update(len(rows))
+        batches = [paths[k : k + size] for k in range(0, len(paths), size)]
+        # on a CPU as many batches at once as torch has threads, each on one thread, which then waits for no other
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1 if self.device == "cpu" else threads)
+        try:
+            with ThreadPoolExecutor(threads) as pool, tqdm(total=len(paths), desc="images", disable=None) as progress:
+                for k, (vectors, missed) in enumerate(pool.map(self._encode, batches)):
+                    out[k * size : k * size + len(vectors)] = vectors
+                    broken += missed
+                    progress.update(len(vectors))
+        finally:
+            torch.set_num_threads(threads)
         if broken:
             first = ", ".join("bytes" if isinstance(source, bytes) else str(source) for source in broken[:3])
             message = f"{len(broken)} of {len(paths)} pictures can't be decoded and get no image vector, first: {first}"
@@ -105,11 +110,13 @@ class ClipEncoder:
                 out.append(self.model.encode_text(ids, normalize=True).float().cpu().numpy())
         return np.concatenate(out) if out else np.zeros((0, self.dim), np.float32)
 
-    def _encode(self, sources) -> tuple[list[int], np.ndarray]:
-        """Which of the pictures can be decoded, and their vectors."""
-        pictures = [self._decode(source) for source in sources]
+    def _encode(self, sources) -> tuple[np.ndarray, list]:
+        """Vectors of one batch, zeros where there is no picture, and the sources that are broken."""
+        pictures, out = [self._decode(source) for source in sources], np.zeros((len(sources), self.dim), np.float32)
         good = [j for j, picture in enumerate(pictures) if picture is not None]
-        return good, self._forward([pictures[j] for j in good]) if good else np.zeros((0, self.dim), np.float32)
+        if good:
+            out[good] = self._forward([pictures[j] for j in good])
+        return out, [source for source, x in zip(sources, pictures, strict=True) if x is None and source is not None]
 
     def _decode(self, source):
         """One picture at the model's size, (h, w, 3) uint8, or None if there is none or it is broken."""
@@ -135,20 +142,6 @@ class ClipEncoder:
         batch = self._normalise(batch.float().div_(255))
         with torch.inference_mode(), self._precision():
             return self.model.encode_image(batch, normalize=True).float().cpu().numpy()
-
-
-@contextmanager
-def _streams(device: str):
-    """Batches to have under way: on a CPU one a core, each on a thread of its own that waits for no other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield threads
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _open(model: str, pretrained: str | None, name: str):

@@ -138,6 +138,18 @@ def test_vectors_have_length_one_and_words_unknown_to_it_change_little(encoder, 
     assert encoder.encode_texts([]).shape == encoder.encode_images([]).shape == (0, encoder.dim)
 
 
+def test_vectors_do_not_depend_on_the_number_of_threads(encoder, pictures):
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(encoder.encode_images(pictures))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert found[0].tobytes() == found[1].tobytes()
+
+
 def test_broken_pictures_give_zeros_and_one_warning_with_their_number(encoder, pictures, tmp_path):
     cut, text = tmp_path / "cut.png", tmp_path / "page.jpg"
     cut.write_bytes(pictures[0].read_bytes()[:500])
