@@ -248,11 +248,12 @@ def test_segments_by_hand():
     test_users = pd.Index(["c", "a", "stranger"])
     held = Interactions(sp.csr_matrix([[0, 5, 0, 0], [0, 0, 5, 4], [5, 4, 5, 1]]), test_users, items)
     relevant = {"observed": sp.csr_matrix(held.ratings >= 4)}
-    split = Split("warm", train, {}, relevant, np.arange(4), held)
+    split = Split("warm", train, {}, relevant, np.arange(3), held)
     attributes = pd.DataFrame({"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]})
     found = segments(split, attributes)
-    # c likes x (men); a likes y (women), z (men): a tie, first by name; the stranger likes w, y (both women's) and x
-    assert found["gender"].tolist() == ["men", "men", "women"]
+    # candidates w (women's), x (men's), y (women's). c likes x, all of men's; a likes y, half of women's, and z, as many
+    # as there are men's candidates; the stranger likes w, x and y, all of both: first by name, though women's are two
+    assert found["gender"].tolist() == ["men", "men", "men"]
     assert found["activity"].tolist() == ["quiet", "usual", "busy"]  # 1, 2 and 4 ratings
     assert found["warmth"].tolist() == ["warm", "hot", "cold"]  # 1 and 3 training ratings, the median is 2; none
 
