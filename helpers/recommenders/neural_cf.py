@@ -19,6 +19,7 @@ class NeuralCF(Recommender):
     others and adds a generalised product w·(g_u ∘ g_i) to the network, as NeuMF does (He et al. 2017), and a bias b_i
     that starts at popularity. Others are sampled from the shops (`platform` of the items' features) where the shopper
     liked something: what was never on offer to them is no dislike, and would teach that popular items are avoided.
+    A shop that they are not known to visit costs its items the logarithm of how likely a visit is.
     Both minimise  Σ loss + reg (|E_user|² + |E_item|²).
 
     A shopper is scored by a fresh e_u, fitted to the history with everything else fixed, so that a new shopper costs
@@ -74,6 +75,8 @@ class NeuralCF(Recommender):
         R = self._positives(train.ratings)
         shops = np.zeros(self.n_items_) if items is None else items.frame["platform"].to_numpy()
         self.shop_ = np.unique(shops, return_inverse=True)[1].astype(np.int64)
+        visited = self._visited(R.tocsr()).astype(float)
+        self.visits_ = (visited.T @ visited + 1) / (visited.sum(axis=0)[:, None] + 2)  # P(goes to shop s | goes to t)
         self.mean_ = float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
         self.others_ = torch.randperm(self.n_items_, generator=generator)[:OTHERS].sort().values.numpy()
         net = self._network(train.shape[0], generator)
@@ -212,7 +215,12 @@ class NeuralCF(Recommender):
         return (torch.cat(parts).cpu().numpy() + self.mean_).astype(np.float32)
 
     def _score(self, histories):
-        return self._scores(histories, np.arange(self.n_items_))
+        scores = self._scores(histories, np.arange(self.n_items_))
+        if self.loss == "bce":  # log P(like) = log P(like | on offer) + log P(goes to that shop)
+            visited = self._visited(self._positives(histories.in_catalogue(self.n_items_)).tocsr())
+            likely = np.where(visited, 1.0, (visited[:, :, None] * self.visits_).max(axis=1))
+            scores += np.log(likely[:, self.shop_]).astype(np.float32)
+        return scores
 
     def _predict(self, histories, items):
         if self.loss == "bce":
