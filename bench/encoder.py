@@ -8,6 +8,7 @@ import argparse
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -68,19 +69,30 @@ def throughput(encoder, files) -> None:
     encoder.encode_images(files[:64])
     pixels = np.stack([encoder._decode(data) for data in files[:32]])
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    whole, bare = [], []
-    for _ in range(5):
-        start = time.perf_counter()
+    threads = torch.get_num_threads()
+
+    def forward(n: int) -> None:
         with torch.inference_mode():
-            for _ in range(len(files) // 32):
+            for _ in range(n):
                 encoder.model.encode_image(batch, normalize=True)
-        bare.append(len(files) // 32 * 32 / (time.perf_counter() - start))
+
+    def rate(run) -> float:
         start = time.perf_counter()
-        encoder.encode_images(files)
-        whole.append(len(files) / (time.perf_counter() - start))
+        run()
+        return len(files) // 32 * 32 / (time.perf_counter() - start)
+
+    whole, one, each = [], [], []
+    for _ in range(5):
+        one.append(rate(lambda: forward(len(files) // 32)))
+        torch.set_num_threads(1)
+        with ThreadPoolExecutor(threads) as pool:
+            each.append(rate(lambda pool=pool: list(pool.map(forward, [1] * (len(files) // 32)))))
+        torch.set_num_threads(threads)
+        whole.append(rate(lambda: encoder.encode_images(files[: len(files) // 32 * 32])))
+    bare = max(max(one), max(each))
     print(f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 on 2 idle cores)")
-    ratio = max(whole) / max(bare)
-    print(f"bare forward pass, batches of 32: {max(bare):.0f} images/s; ratio {ratio:.2f} (target >= 0.90)")
+    print(f"bare forward pass, batches of 32: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread")
+    print(f"ratio to the faster of the two {max(whole) / bare:.2f} (target >= 0.90)")
 
 
 def sample_store(encoder, profile: str = "sample") -> None:
