@@ -252,7 +252,7 @@ def test_segments_by_hand():
     attributes = pd.DataFrame({"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]})
     found = segments(split, attributes)
     # candidates w (women's), x (men's), y (women's). c likes x, all of men's; a likes y, half of women's, and z, as
-    # many as there are men's candidates; the stranger likes w, x and y, all of both: first by name, though women's are two
+    # many as there are men's; the stranger likes w, x, y, all of both: first by name, though women's are two
     assert found["gender"].tolist() == ["men", "men", "men"]
     assert found["activity"].tolist() == ["quiet", "usual", "busy"]  # 1, 2 and 4 ratings
     assert found["warmth"].tolist() == ["warm", "hot", "cold"]  # 1 and 3 training ratings, the median is 2; none
