@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from .feeds import read_feed
-from .harmonise import attributes_from_text, harmonise, load_vocabulary
+from .harmonise import attributes_from_text, harmonise, load_vocabulary, patterns_from_text
 from .spec import FeedError, FeedSpec, load_spec
 
 # Loaded when first used: the fetcher brings a network stack along.
@@ -14,7 +14,7 @@ _LATER = {
 __all__ = [
     "FeedError", "FeedSpec", "archive_images", "attributes_from_text", "check_feed", "draft_spec",
     "fetch_images", "harmonise", "import_photos", "load_spec", "load_vocabulary", "near_duplicates",
-    "read_feed", "restore_images",
+    "patterns_from_text", "read_feed", "restore_images",
 ]  # fmt: skip
 
 

@@ -280,7 +280,7 @@ def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabul
     own = [given.get(key, "") for key in catalog["image_key"]]
     out = catalog[["image_key", "category", "colour"]].copy()
     texts = list(zip(catalog["title"], catalog["description"], strict=True))
-    out["pattern"] = [_first_of(vocabulary.patterns, "solid", *text) for text in texts]
+    out["pattern"] = patterns_from_text(catalog, vocabulary)
     out["style"] = [
         vocabulary.styles.exact(style) or _first_of(vocabulary.styles, "casual", f"{category} {title}", text)
         for style, category, (title, text) in zip(own, catalog["category"], texts, strict=True)
@@ -288,6 +288,12 @@ def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabul
     price = catalog["price_usd"]
     price = price.fillna(price.groupby(catalog["category"]).transform("median")).fillna(price.median()).fillna(0.0)
     return out.assign(price_usd=price.round(2), gender=catalog["gender"])[ATTRIBUTES]
+
+
+def patterns_from_text(catalog: pd.DataFrame, vocabulary: Vocabulary | None = None) -> list[str]:
+    """The pattern that each row's title, else its description, names in the vocabulary's words; "solid" if none."""
+    terms = (vocabulary or load_vocabulary()).patterns
+    return [_first_of(terms, "solid", *text) for text in zip(catalog["title"], catalog["description"], strict=True)]
 
 
 def _first_of(terms: Terms, otherwise: str, *texts: str) -> str:

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from helpers.artefacts import CHAPTERS, data_dir, reports_dir, require, write_json, write_parquet
+from helpers.catalog import patterns_from_text
 from helpers.embeddings import item_vectors, load_embeddings
 from helpers.interactions.market import Market
 from helpers.interactions.matrix import ItemFeatures
@@ -15,7 +16,7 @@ ONE_WAY = b"cold-start-course: forgotten"
 
 
 def load_items(profile: str) -> ItemFeatures:
-    """Items of a profile in catalogue order: vectors = concat(image, text), and the catalogue.
+    """Items of a profile in catalogue order: vectors = concat(image, text), the catalogue and the `pattern` it names.
 
     Raises
     ------
@@ -33,6 +34,7 @@ def load_items(profile: str) -> ItemFeatures:
             f"{len(image)} encoded items but {len(catalog)} in the catalogue: it changed since chapter 02. "
             f"Run:  course run --profile {profile} --only 02"
         )
+    catalog["pattern"] = patterns_from_text(catalog)
     return ItemFeatures(item_vectors(image, text), catalog, f"{told['encoder']} {told['hash']}")
 
 

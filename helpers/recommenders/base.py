@@ -6,13 +6,26 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from helpers.artefacts import whole, write_json
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
 
 LIKED = 4.0  # a rating of 4 or more counts as liked, in every chapter
+SIGNALS = ("rating", "liked", "seen")
 BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest dense array
+
+
+def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
+    """What counts as evidence: the `rating` itself, or 1 for each item `liked` (rating >= 4), or `seen` at all."""
+    if signal not in SIGNALS:
+        raise ValueError(f"signal is {signal!r}; choose one of {', '.join(SIGNALS)}")
+    matrix = ratings.astype(np.float64)
+    if signal != "rating":
+        matrix.data = (matrix.data >= (LIKED if signal == "liked" else 0)).astype(np.float64)
+        matrix.eliminate_zeros()
+    return matrix
 
 
 class Recommender:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from helpers.recommenders.base import Recommender
-from helpers.recommenders.neighbors import as_signal
+from helpers.recommenders.base import Recommender, as_signal
 
 
 class EASE(Recommender):

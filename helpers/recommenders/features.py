@@ -8,7 +8,7 @@ from helpers.interactions.matrix import Histories, ItemFeatures
 from helpers.recommenders.base import LIKED
 
 PRICE_KNOTS = np.linspace(-2.0, 2.0, 6)  # in standard deviations of log price
-SIDE_COLUMNS = ("category", "colour", "gender", "platform")
+SIDE_COLUMNS = ("category", "colour", "pattern", "gender", "platform")
 
 
 def standard_log_price(frame: pd.DataFrame) -> np.ndarray:
@@ -21,7 +21,7 @@ def standard_log_price(frame: pd.DataFrame) -> np.ndarray:
 
 
 def side_features(items: ItemFeatures) -> np.ndarray:
-    """Category, colour, gender and platform as indicators, price as six smooth bumps: (n_items, s) float32.
+    """Category, colour, pattern, gender and platform as indicators, price as six smooth bumps: (n_items, s) float32.
 
     A missing value leaves zeros. Columns that the frame lacks are skipped.
     """

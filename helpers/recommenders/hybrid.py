@@ -18,9 +18,10 @@ HELD = 0.25  # share of shoppers on whom the blend is learned: the members it is
 class Hybrid(Recommender):
     """Blends the scores of other recommenders: s(u, j) = Σ_m w_m(n_u) · z_m(u, j).
 
-    z are the members' scores, standardised over the catalogue, and two signals more: log popularity, and how far the
-    item's price lies from the history's. Each weight follows the length: w(n) = a + b log(1 + n) + c / (1 + n).
-    They are learned on held-out shoppers, cut down to short histories, by softmax over what they saw (see `TwoTower`).
+    z are the members' scores, standardised over the catalogue, and one signal more: how far the item's price lies from
+    the history's. Each weight follows the length: w(n) = a + b log(1 + n) + c / (1 + n). They are learned on held-out
+    shoppers, cut down to short histories, by softmax over what they saw (see `TwoTower`). Popularity is no signal: of
+    two items that a shopper saw, the less popular one was sought out, so the blend would learn to avoid popular items.
 
     Parameters
     ----------
@@ -44,13 +45,13 @@ class Hybrid(Recommender):
         return [dict(name=type(member).__name__, parameters=member.parameters()) for member in self._members]
 
     def weights(self, n_history) -> np.ndarray:
-        """Weight of each signal, (len(n_history), n_members + 2), in the order of `signals`."""
+        """Weight of each signal, (len(n_history), n_members + 1), in the order of `signals`."""
         return basis(np.asarray(n_history, dtype=np.float32)) @ self.blend_
 
     @property
     def signals(self) -> list[str]:
         """Names of the blended signals."""
-        return [*(member["name"] for member in self.members), "popularity", "price"]
+        return [*(member["name"] for member in self.members), "price"]
 
     def _usable(self, histories):
         return np.ones(len(histories), dtype=bool)
@@ -61,7 +62,7 @@ class Hybrid(Recommender):
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         self.price_ = standard_log_price(items.frame)[:, None]
         self.price_guess_ = ridge(self.vectors_, self.price_)
-        self.blend_ = np.zeros((3, len(self._members) + 2), np.float32)
+        self.blend_ = np.zeros((3, len(self._members) + 1), np.float32)
         self.blend_[0, : len(self._members)] = 1.0  # a plain sum, where there is nobody to learn from
         rng = np.random.default_rng(self.seed)
         order = rng.permutation(train.shape[0])
@@ -80,9 +81,8 @@ class Hybrid(Recommender):
         pairs = SeenPairs(held, platform, self.seed)
         rows = torch.arange(pairs.ratings.shape[0]).repeat(self.rounds)
         history, targets, candidates = pairs.sample(rows)
-        popularity = np.asarray(liked_only(part.ratings).sum(axis=0)).ravel()
         as_rated = Histories(history.numpy(), np.arange(self.n_items_), self.vectors_)
-        z = torch.from_numpy(self._signals(clones, as_rated, popularity))
+        z = torch.from_numpy(self._signals(clones, as_rated))
         place = candidates.topk(int(candidates.sum(1).max()), dim=1).indices  # only what was seen enters the loss
         z = z.gather(2, place[:, None].expand(-1, z.shape[1], -1))
         targets, candidates = targets.gather(1, place), candidates.gather(1, place)
@@ -101,8 +101,8 @@ class Hybrid(Recommender):
         optimiser.step(loss)
         self.blend_ = blend.detach().numpy()
 
-    def _signals(self, members, histories, popularity):
-        """Standardised scores and signals, (n_users, n_members + 2, n_items) float32."""
+    def _signals(self, members, histories):
+        """Standardised scores and signals, (n_users, n_members + 1, n_items) float32."""
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", message=".*no history it can use"
@@ -112,12 +112,11 @@ class Hybrid(Recommender):
         liked = liked_only(histories.ratings)
         n = np.asarray(liked.sum(axis=1)).reshape(-1, 1)
         gap = -np.abs((liked @ known) / np.maximum(n, 1) - self.price_.T) * (n > 0)
-        parts += [np.broadcast_to(np.log1p(popularity), gap.shape), gap]
-        return np.stack([standard(part) for part in parts], axis=1).astype(np.float32)
+        return np.stack([standard(part) for part in [*parts, gap]], axis=1).astype(np.float32)
 
     def _score(self, histories):
         weights = self.weights(np.asarray(liked_only(histories.ratings).sum(axis=1)).ravel())
-        return np.einsum("us,usi->ui", weights, self._signals(self._members, histories, self.popularity_))
+        return np.einsum("us,usi->ui", weights, self._signals(self._members, histories))
 
     def save(self, path):
         """As in `Recommender`, members in the same two files: their arrays and settings under a number each."""

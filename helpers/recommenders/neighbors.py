@@ -5,23 +5,11 @@ import scipy.sparse as sp
 import torch
 from sparse_dot_topn import sp_matmul_topn
 
-from helpers.recommenders.base import LIKED, Recommender
+from helpers.recommenders.base import SIGNALS, Recommender, as_signal
 from helpers.recommenders.item_pairs import confidence, top_similar_items
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
-SIGNALS = ("rating", "liked", "seen")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
-
-
-def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
-    """What counts as evidence: the `rating` itself, or 1 for each item `liked` (rating >= 4), or `seen` at all."""
-    if signal not in SIGNALS:
-        raise ValueError(f"signal is {signal!r}; choose one of {', '.join(SIGNALS)}")
-    matrix = ratings.astype(np.float64)
-    if signal != "rating":
-        matrix.data = (matrix.data >= (LIKED if signal == "liked" else 0)).astype(np.float64)
-        matrix.eliminate_zeros()
-    return matrix
 
 
 def top_similar(

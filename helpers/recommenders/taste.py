@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 CENTRE = 3.0  # ratings are counted from here
+START = 10.0  # variance of a rating by taste before the first round: wide, for few rounds shrink it where they should
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
 
 
@@ -22,7 +23,8 @@ def learn_taste(ratings, features: np.ndarray, rounds: int = 12) -> dict[str, np
     """
     X = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     d, n = X.shape[1], ratings.shape[0]
-    mean, cov, noise = np.zeros(d), 0.3 * np.eye(d), 1.0
+    mean, noise = np.zeros(d), 1.0
+    cov = START / max((features**2).sum(axis=1).mean(), 1e-9) * np.eye(d)
     for _ in range(rounds):
         inverse = np.linalg.inv(cov)
         first, second, error = np.zeros(d), np.zeros((d, d)), 0.0

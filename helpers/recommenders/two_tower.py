@@ -31,7 +31,7 @@ class TwoTower(Recommender):
     cosine : two plain MLPs whose outputs are scaled to length 1; else pooled towers with an item bias
     heads : attention-weighted means of the history beside its plain mean (pooled towers)
     taste : start from the posterior mean of a linear taste given the history (see `taste.py`; pooled towers)
-    side : read category, colour, gender, platform and price too (guessed from the vector for items from elsewhere)
+    side : read category, colour, pattern, gender, platform and price too (guessed from the vector for items elsewhere)
     axes : principal axes of the vectors to read; 0 reads the vectors as they are
     n_towers : pairs of towers trained from different starts, whose scores are added
     temperature : divides the scores before the loss
