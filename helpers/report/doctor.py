@@ -9,7 +9,7 @@ import sys
 from helpers.artefacts import ROOT, fashion_data
 from helpers.report.slides import find_browser, find_marp, find_node
 
-PACKAGES = ["torch", "torchvision", "open_clip_torch", "jupyterlab", "papermill", "nbconvert", "faiss-cpu", "resvg-py"]
+PACKAGES = ["torch", "torchvision", "open_clip_torch", "jupyterlab", "papermill", "nbconvert", "faiss-cpu", "resvg"]
 
 
 def examine() -> list[tuple[bool, str, str]]:

@@ -18,8 +18,10 @@ __all__ = ["CATEGORIES", "COLOURS", "PATTERNS", "STYLES", "draw", "render"]
 
 def render(svg: str, size: int = 256) -> np.ndarray:
     """Pixels (size, size, 3) uint8 of a drawn garment, by resvg."""
-    import resvg_py
+    import resvg
     from PIL import Image
 
-    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, skip_system_fonts=True)
+    tree = resvg.usvg.Tree.from_str(svg, resvg.usvg.Options.default())
+    scale = size / tree.int_size()[0]
+    png = resvg.render(tree, (scale, 0, 0, 0, scale, 0), bg_size=(size, size))
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
