@@ -2,8 +2,9 @@
 
 from importlib import import_module
 
+from .attributes import attributes_from_text, patterns_from_text
 from .feeds import read_feed
-from .harmonise import attributes_from_text, harmonise, load_vocabulary, patterns_from_text
+from .harmonise import harmonise, load_vocabulary
 from .spec import FeedError, FeedSpec, load_spec
 
 # Loaded when first used: the fetcher brings a network stack along.

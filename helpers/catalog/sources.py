@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..artefacts import fashion_data, write_parquet
+from .attributes import attributes_from_text
 from .feeds import read_feed
-from .harmonise import attributes_from_text
 from .sample_store import Store, build_store, serve
 from .spec import load_spec
 
