@@ -17,6 +17,7 @@ def profile(tmp_path, monkeypatch, market):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     data_dir("toy").mkdir()
     frame = pd.DataFrame({"image_key": market.items, "product_id": market.items.str.split("/").str[1]})
+    frame = frame.assign(title="Striped shirt", description="")
     frame.to_parquet(data_dir("toy") / "catalog.parquet")
     return "toy"
 
@@ -39,6 +40,7 @@ def test_items_are_halves_side_by_side(profile, market):
     encode(profile, len(market.items))
     items = load_items(profile)
     assert items.vectors[3].tolist() == [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]  # no image: zeros; text: length 1
+    assert set(items.frame["pattern"]) == {"striped"}
     assert items.encoder == "toy ab" and items.frame["image_key"].tolist() == market.items.tolist()
 
 
