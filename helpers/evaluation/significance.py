@@ -1,7 +1,11 @@
 """Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking many questions."""
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
+
+BLOCK = 10_000_000  # random numbers held at once
 
 
 def bootstrap(values, n_resamples: int = 1000, level: float = 0.95, seed: int = 7):
@@ -20,19 +24,37 @@ def bootstrap(values, n_resamples: int = 1000, level: float = 0.95, seed: int = 
     table = values[:, None] if values.ndim == 1 else values
     counted = ~np.isnan(table)
     filled = np.where(counted, table, 0.0)
-    rng, n = np.random.default_rng(seed), max(len(table), 1)
-    step, resampled = max(1, 10_000_000 // n), np.full((n_resamples, table.shape[1]), np.nan)
+    n, resampled = max(len(table), 1), np.full((n_resamples, table.shape[1]), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=0) / counted.sum(axis=0)
-        for start in range(0, n_resamples if len(table) else 0, step):
-            rows = slice(start, min(start + step, n_resamples))
-            draws = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - start).astype(np.float64)
+        for rows, draws in _resamples(n, n_resamples if len(table) else 0, seed):
+            draws = draws.astype(np.float64)
             resampled[rows] = (draws @ filled) / (n if counted.all() else draws @ counted.astype(np.float64))
     defined = ~np.isnan(resampled)
     resampled = np.where(defined.any(axis=0), resampled, 0.0)
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
     low, high = (np.where(defined.any(axis=0), end, np.nan) for end in (low, high))
     return (mean[0], low[0], high[0]) if values.ndim == 1 else (mean, low, high)
+
+
+def _resamples(n, n_resamples, seed):
+    """How often each of n users is drawn, in blocks of resamples; drawn once for all that have as many users."""
+    if n * n_resamples <= BLOCK:
+        return _drawn(n, n_resamples, seed)
+    return _draw(n, n_resamples, seed)
+
+
+def _draw(n, n_resamples, seed):
+    rng, step = np.random.default_rng(seed), max(1, BLOCK // n)
+    for start in range(0, n_resamples, step):
+        rows = slice(start, min(start + step, n_resamples))
+        draws = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - start)
+        yield rows, draws.astype(np.min_scalar_type(n))
+
+
+@lru_cache(maxsize=16)
+def _drawn(n, n_resamples, seed):
+    return list(_draw(n, n_resamples, seed))
 
 
 def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
@@ -57,7 +79,7 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     exact = 2.0**n <= n_resamples + 1
     total, rng, extreme = 2**n if exact else n_resamples, np.random.default_rng(seed), 0
     slack = 1e-12 * np.abs(filled).sum(axis=0)  # the same sum in another order is as extreme
-    for start in range(0, total, step := max(1, 10_000_000 // max(n, 1))):
+    for start in range(0, total, step := max(1, BLOCK // max(n, 1))):
         some = np.arange(start, min(start + step, total))
         bits = some[:, None] >> np.arange(n) & 1 if exact else rng.integers(0, 2, (len(some), n), dtype=np.int8)
         extreme += (np.abs((1.0 - 2.0 * bits) @ filled) >= np.abs(filled.sum(axis=0)) - slack).sum(axis=0)
