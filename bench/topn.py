@@ -19,22 +19,16 @@ import torch
 from helpers.artefacts import fashion_data
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions import Histories, Interactions
+from helpers.interactions.matrix import liked_only
 from helpers.interactions.ratings import movielens_100k
 from helpers.recommenders import EASE, ItemKNN, MatrixCompletion, Popularity
 
-K, LIKED = 10, 4.0
+K = 10
 GRIDS = {
     "ItemKNN": [{"k": k} for k in (20, 50, 100, 200, 500)],
     "EASE": [{"reg": reg} for reg in (50.0, 100.0, 200.0, 400.0, 800.0)],
     "iALS": [{"rank": 32, "reg": reg, "confidence": c} for reg in (3.0, 10.0, 30.0) for c in (1.0, 4.0)],
 }
-
-
-def likes(R) -> sp.csr_matrix:
-    L = R.copy()
-    L.data = (L.data >= LIKED).astype(np.float32)
-    L.eliminate_zeros()
-    return L
 
 
 def held_out(R, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
@@ -62,15 +56,15 @@ def implicit_knn(R, k):
     from implicit.nearest_neighbours import CosineRecommender
 
     model = CosineRecommender(K=k + 1)  # an item is its own nearest
-    model.fit(likes(R), show_progress=False)
-    return (likes(R) @ model.similarity).toarray()
+    model.fit(liked_only(R), show_progress=False)
+    return (liked_only(R) @ model.similarity).toarray()
 
 
 def implicit_als(R, rank, reg, confidence):
     from implicit.cpu.als import AlternatingLeastSquares
 
     model = AlternatingLeastSquares(rank, regularization=reg, alpha=1 + confidence, iterations=10, random_state=7)
-    model.fit(likes(R), show_progress=False)
+    model.fit(liked_only(R), show_progress=False)
     return model.user_factors @ model.item_factors.T
 
 
@@ -78,7 +72,7 @@ def cornac_scores(name, binary, **fixed):
     def scores(R, **setting):
         import cornac
 
-        X = likes(R) if binary else R
+        X = liked_only(R) if binary else R
         rows = [(str(u), str(i), float(r)) for u, i, r in zip(*sp.find(X), strict=True)]
         data = cornac.data.Dataset.build(rows)
         names = {"k": "k", "reg": "lamb"}
@@ -115,7 +109,7 @@ def value(scores, train, test) -> float:
     """Mean NDCG@10 over users with a relevant film held out, in full ranking."""
     scores = np.where(train.toarray() > 0, -np.inf, scores)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :K]
-    return float(np.nanmean(ndcg(ranked, sp.csr_matrix(test >= LIKED), K)))
+    return float(np.nanmean(ndcg(ranked, liked_only(test), K)))
 
 
 def examine(R, seed: int) -> dict[str, tuple[float, dict]]:

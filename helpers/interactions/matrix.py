@@ -6,6 +6,16 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+LIKED = 4.0  # a rating of 4 or more counts as liked, in every chapter
+
+
+def liked_only(ratings: sp.csr_matrix) -> sp.csr_matrix:
+    """1 for each rating of at least `LIKED`, nothing else; float32."""
+    liked = ratings.copy()
+    liked.data = (liked.data >= LIKED).astype(np.float32)
+    liked.eliminate_zeros()
+    return liked
+
 
 @dataclass(frozen=True)
 class Interactions:

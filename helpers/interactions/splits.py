@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
+from helpers.interactions.matrix import LIKED, Histories, Interactions, ItemFeatures
 
-LIKED = 4.0
 N_HISTORY = (0, 1, 2, 3, 5, 10)
 
 

@@ -7,7 +7,8 @@ import importlib
 import json
 from pathlib import Path
 
-from helpers.recommenders.base import LIKED, Recommender
+from helpers.interactions.matrix import LIKED
+from helpers.recommenders.base import Recommender
 
 _MODULES = {
     "Random": "baselines",

@@ -10,9 +10,8 @@ import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from helpers.artefacts import whole, write_json
-from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
+from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
 
-LIKED = 4.0  # a rating of 4 or more counts as liked, in every chapter
 SIGNALS = ("rating", "liked", "seen")
 BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest dense array
 
@@ -21,10 +20,9 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
     """What counts as evidence: the `rating` itself, or 1 for each item `liked` (rating >= 4), or `seen` at all."""
     if signal not in SIGNALS:
         raise ValueError(f"signal is {signal!r}; choose one of {', '.join(SIGNALS)}")
-    matrix = ratings.astype(np.float64)
-    if signal != "rating":
-        matrix.data = (matrix.data >= (LIKED if signal == "liked" else 0)).astype(np.float64)
-        matrix.eliminate_zeros()
+    matrix = (liked_only(ratings) if signal == "liked" else ratings).astype(np.float64)
+    if signal == "seen":
+        matrix.data = np.ones_like(matrix.data)
     return matrix
 
 
@@ -43,9 +41,7 @@ class Recommender:
         if items is not None and len(items.frame) != train.shape[1]:
             raise ValueError(f"{len(items.frame)} item features for {train.shape[1]} items")
         self.n_items_ = train.shape[1]
-        liked = train.ratings.copy()
-        liked.data = (liked.data >= LIKED).astype(np.float32)
-        self.popularity_ = np.asarray(liked.sum(axis=0), dtype=np.float32).ravel()
+        self.popularity_ = np.asarray(liked_only(train.ratings).sum(axis=0), dtype=np.float32).ravel()
         self._fit(train, items, validate)
         return self
 

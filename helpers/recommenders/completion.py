@@ -5,7 +5,8 @@ import scipy.sparse as sp
 import torch
 from sklearn.utils.extmath import randomized_svd
 
-from helpers.recommenders.base import LIKED, Recommender
+from helpers.interactions.matrix import LIKED, liked_only
+from helpers.recommenders.base import Recommender
 from helpers.recommenders.gibbs import components, gibbs, habits, rows
 from helpers.recommenders.least_squares import ContentPrior, Known, item_features, losses, majorise, projection, ridges
 
@@ -87,11 +88,8 @@ class MatrixCompletion(Recommender):
 
     def _targets(self, ratings) -> sp.csr_matrix:
         """What is fitted: ratings, ±1 labels, or 1 for each like; an entry for each element of Ω."""
-        R = sp.csr_matrix(ratings).astype(np.float64)  # a copy, its indices too
-        if self.solver == "ials":
-            R.data = (R.data >= LIKED).astype(np.float64)
-            R.eliminate_zeros()
-        elif self.loss == "logistic":
+        R = sp.csr_matrix(liked_only(ratings) if self.solver == "ials" else ratings).astype(np.float64)  # a copy
+        if self.loss == "logistic":
             R.data = np.where(R.data >= LIKED, 1.0, -1.0)
         return R
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from helpers.interactions.matrix import liked_only
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import history_vectors, liked_only, ridge, standard_log_price, unit, with_one
+from helpers.recommenders.features import history_vectors, ridge, standard_log_price, unit, with_one
 
 
 class Content(Recommender):

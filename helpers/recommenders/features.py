@@ -2,10 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from helpers.interactions.matrix import Histories, ItemFeatures
-from helpers.recommenders.base import LIKED
 
 PRICE_KNOTS = np.linspace(-2.0, 2.0, 6)  # in standard deviations of log price
 SIDE_COLUMNS = ("category", "colour", "pattern", "gender", "platform")
@@ -71,14 +69,6 @@ def catalogue_or_guess(histories: Histories, known: np.ndarray, guess: np.ndarra
     """Side features of each history item: the catalogue's own, or guessed from the vector by `guess` (see `ridge`)."""
     inside = histories.columns[:, None] >= 0
     return np.where(inside, known[histories.columns], with_one(vectors) @ guess).astype(np.float32)
-
-
-def liked_only(ratings: sp.csr_matrix) -> sp.csr_matrix:
-    """1 for each rating of at least `LIKED`, nothing else; float32."""
-    liked = ratings.copy()
-    liked.data = (liked.data >= LIKED).astype(np.float32)
-    liked.eliminate_zeros()
-    return liked
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from helpers import recommenders
-from helpers.interactions.matrix import Histories, Interactions
+from helpers.interactions.matrix import Histories, Interactions, liked_only
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import catalogue_or_guess, history_vectors, liked_only, ridge, standard_log_price
+from helpers.recommenders.features import catalogue_or_guess, history_vectors, ridge, standard_log_price
 from helpers.recommenders.towers import SeenPairs
 
 MEMBERS = ("EASE", "ItemKNN", "Content", "TwoTower")

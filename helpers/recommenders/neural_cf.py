@@ -5,7 +5,8 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
-from helpers.recommenders.base import LIKED, Recommender
+from helpers.interactions.matrix import liked_only
+from helpers.recommenders.base import Recommender
 
 LOSSES = ("mse", "bce")
 OTHERS = 64  # sampled items that stand for what a new shopper did not like
@@ -64,19 +65,16 @@ class NeuralCF(Recommender):
         self.patience, self.fold_steps, self.seed, self.device = patience, fold_steps, seed, device
 
     def _usable(self, histories):
-        ratings = histories.in_catalogue(self.n_items_)
-        if self.loss == "bce":
-            ratings.data[ratings.data < LIKED] = 0
-            ratings.eliminate_zeros()
-        return np.diff(ratings.indptr) > 0
+        return np.diff(self._positives(histories.in_catalogue(self.n_items_)).tocsr().indptr) > 0
 
     def _fit(self, train, items, validate):
         generator = torch.Generator().manual_seed(self.seed)
         R = self._positives(train.ratings)
         shops = np.zeros(self.n_items_) if items is None else items.frame["platform"].to_numpy()
         self.shop_ = np.unique(shops, return_inverse=True)[1].astype(np.int64)
-        visited = self._visited(R.tocsr()).astype(float)
-        self.visits_ = (visited.T @ visited + 1) / (visited.sum(axis=0)[:, None] + 2)  # P(goes to shop s | goes to t)
+        visited = self._visited(R.tocsr())
+        together = visited.T.astype(float) @ visited
+        self.visits_ = (together + 1) / (visited.sum(axis=0)[:, None] + 2)  # P(goes to shop s | goes to t)
         self.mean_ = float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
         self.others_ = torch.randperm(self.n_items_, generator=generator)[:OTHERS].sort().values.numpy()
         net = self._network(train.shape[0], generator)
@@ -85,7 +83,7 @@ class NeuralCF(Recommender):
         optimiser = torch.optim.Adam([{"params": embeddings}, {"params": layers, "weight_decay": 1e-4}], lr=self.lr)
         losses, best, best_epoch, kept = [], -np.inf, 0, None
         for epoch in range(self.epochs):
-            losses.append(self._epoch(R, net, optimiser, generator))
+            losses.append(self._epoch(R, visited, net, optimiser, generator))
             self._store(net)
             if validate is not None:
                 value = validate(self)
@@ -102,12 +100,7 @@ class NeuralCF(Recommender):
         self.losses_ = np.array(losses)
 
     def _positives(self, ratings):
-        if self.loss == "mse":
-            return ratings.tocoo()
-        liked = ratings.copy()
-        liked.data = (liked.data >= LIKED).astype(np.float32)
-        liked.eliminate_zeros()
-        return liked.tocoo()
+        return (ratings if self.loss == "mse" else liked_only(ratings)).tocoo()
 
     def _network(self, n_users, generator) -> dict:
         """Weights by name; small random numbers, as torch's own layers start."""
@@ -130,7 +123,7 @@ class NeuralCF(Recommender):
             net["b_item"] = torch.log((liked + 1) / (liked.sum() * self.negatives / self.n_items_ + 1))
         return {name: weight.to(self.device).requires_grad_() for name, weight in net.items()}
 
-    def _epoch(self, R, net, optimiser, generator) -> float:
+    def _epoch(self, R, visited, net, optimiser, generator) -> float:
         """One pass; returns the mean loss of a pair, penalty apart."""
         users, items = torch.as_tensor(R.row, dtype=torch.long), torch.as_tensor(R.col, dtype=torch.long)
         target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32)
@@ -138,9 +131,8 @@ class NeuralCF(Recommender):
             sampled = torch.randint(self.n_items_, (len(users) * self.negatives,), generator=generator)
             of = users.repeat(self.negatives)
             key, seen = of * self.n_items_ + sampled, users * self.n_items_ + items
-            visited = torch.as_tensor(self._visited(R.tocsr()))
             # what the shopper is known to like is no negative, nor is what a shop offers that they never went to
-            fresh = ~torch.isin(key, seen) & visited[of, torch.as_tensor(self.shop_)[sampled]]
+            fresh = ~torch.isin(key, seen) & torch.as_tensor(visited)[of, torch.as_tensor(self.shop_)[sampled]]
             users, items = torch.cat([users, of[fresh]]), torch.cat([items, sampled[fresh]])
             target = torch.cat([target, torch.zeros(int(fresh.sum()))])
         users, items, target = (part.to(self.device) for part in (users, items, target))

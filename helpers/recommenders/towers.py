@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.recommenders.base import LIKED
+from helpers.interactions.matrix import LIKED
 from helpers.recommenders.taste import posterior_taste
 
 HISTORY_LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10, 12)  # drawn in training, so that short histories are learned too
