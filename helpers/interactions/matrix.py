@@ -101,12 +101,15 @@ class Histories:
         Item vectors, as in `ItemFeatures`.
     users : pandas.Index or None
         Names, which only an `Oracle` reads.
+    times : csr_matrix like `ratings`, or None
+        When each was liked, in days; the cells are those of `ratings`, so that it tells of nothing else.
     """
 
     ratings: sp.csr_matrix
     columns: np.ndarray
     vectors: np.ndarray | None = None
     users: pd.Index | None = None
+    times: sp.csr_matrix | None = None
 
     def __post_init__(self):
         ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
@@ -130,9 +133,8 @@ class Histories:
 
     def __getitem__(self, rows) -> "Histories":
         """Some of the shoppers, by slice or positions."""
-        return Histories(
-            self.ratings[rows], self.columns, self.vectors, None if self.users is None else self.users[rows]
-        )
+        users, times = (None if part is None else part[rows] for part in (self.users, self.times))
+        return Histories(self.ratings[rows], self.columns, self.vectors, users, times)
 
     def in_catalogue(self, n_items: int) -> sp.csr_matrix:
         """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the catalogue drop out."""

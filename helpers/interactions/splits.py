@@ -73,8 +73,12 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
     complete = sp.csr_matrix((market.judged[:, place] >= LIKED) & (platform == asked[1]))
     vectors = items.vectors if isinstance(items, ItemFeatures) else None
     ranks = _liked_order(on_source, market.settings["seed"])
+    cells = (market.seen["user"], market.seen["item"])
+    days = sp.csr_matrix((market.seen["timestamp"] / 86_400, cells), observed.shape)[:, place]
+    known = {n: _first(on_source, ranks, n) for n in n_history}
     histories = {
-        n: Histories(_first(on_source, ranks, n), np.arange(len(names)), vectors, market.test_users) for n in n_history
+        n: Histories(one, np.arange(len(names)), vectors, market.test_users, days.multiply(one > 0).tocsr())
+        for n, one in known.items()
     }
     train = Interactions(market.train[:, place], market.train_users, names)
     held = Interactions(on_target, market.test_users, names)

@@ -1,8 +1,9 @@
 """Content-based filtering: a shopper is the mean of what they liked, an item scores by its cosine with that."""
 
 import numpy as np
+import pandas as pd
 
-from helpers.interactions.matrix import liked_only
+from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.features import history_vectors, ridge, standard_log_price, unit, with_one
 
@@ -12,9 +13,12 @@ class Content(Recommender):
 
     Parameters
     ----------
-    weighting : "mean" (liked items alike: the formula above) or "rating" (all rated items, weighted by rating - 3)
+    weighting : "mean" (liked items alike: the formula above), "rating" (all rated items, weighted by rating - 3) or
+        "recency" (liked items, halved with every `half_life` before the newest; needs histories with times)
+    half_life : days
     n_centroids : tastes per shopper; with more than one, an item scores by the taste it is nearest to
-    image_weight : None for the cosine of the whole vectors, else w in w cos(images) + (1 - w) cos(texts)
+    image_weight : None for the cosine of the whole vectors, else w in w cos(images) + (1 - w) cos(texts): a number, or
+        "learned" from what training shoppers liked among the items they saw
     price_weight : how much a distance in log price (standard deviations) from the history's mean takes off the score
     diversity : 0 ranks by score; towards 1, `recommend` avoids near-copies of what it already chose (MMR: Carbonell
         and Goldstein 1998, "The use of MMR, diversity-based reranking")
@@ -22,13 +26,17 @@ class Content(Recommender):
 
     handles_cold_items = True
 
-    def __init__(self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0):
-        if weighting not in ("mean", "rating"):
-            raise ValueError(f"weighting must be 'mean' or 'rating', not {weighting!r}")
+    def __init__(
+        self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0, half_life=180.0
+    ):
+        if weighting not in ("mean", "rating", "recency"):
+            raise ValueError(f"weighting must be 'mean', 'rating' or 'recency', not {weighting!r}")
+        if isinstance(image_weight, str) and image_weight != "learned":
+            raise ValueError(f"image_weight must be None, a number or 'learned', not {image_weight!r}")
         if not 0 <= diversity < 1:
             raise ValueError(f"diversity must lie in 0 to 1, 1 excluded, not {diversity}")
         self.weighting, self.n_centroids, self.image_weight = weighting, n_centroids, image_weight
-        self.price_weight, self.diversity = price_weight, diversity
+        self.price_weight, self.diversity, self.half_life = price_weight, diversity, half_life
 
     def recommend(self, histories, k, candidates=None, exclude_seen=True):
         """As in `Recommender`; with `diversity`, the first item is the best and each next the best compromise."""
@@ -46,6 +54,9 @@ class Content(Recommender):
         if items is None:
             raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
+        self.image_weight_ = (
+            learned_fusion(train.ratings, self.vectors_) if self.image_weight == "learned" else self.image_weight
+        )
         if self.price_weight:
             self.price_ = standard_log_price(items.frame)
             self.price_guess_ = ridge(self.vectors_, self.price_[:, None])
@@ -56,6 +67,12 @@ class Content(Recommender):
         if self.weighting == "rating":
             weights = histories.ratings.copy()
             weights.data = weights.data - 3.0
+        if self.weighting == "recency":
+            if histories.times is None:
+                raise ValueError("weighting='recency' needs histories that say when: Histories(…, times=…)")
+            cells = weights.nonzero()
+            when = pd.Series(np.asarray(histories.times[cells]).ravel())
+            weights.data = 0.5 ** ((when.groupby(cells[0]).transform("max") - when).to_numpy() / self.half_life)
         known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
         weights = weights.multiply(known[None, :]).tocsr()
         weights.eliminate_zeros()
@@ -82,7 +99,7 @@ class Content(Recommender):
     def _cosine(self, users):
         """Cosine of (n, d) user vectors with every item, halves fused as `image_weight` says: (n, n_items)."""
         half = users.shape[1] // 2
-        if self.image_weight is None:
+        if self.image_weight_ is None:
             scores = unit(users) @ unit(self.vectors_).T
             # a list without pictures says nothing of looks: else items that lack a picture too would come first
             blind = ~users[:, :half].any(axis=1) & users[:, half:].any(axis=1)
@@ -90,7 +107,7 @@ class Content(Recommender):
             return scores
         image = unit(users[:, :half]) @ unit(self.vectors_[:, :half]).T
         text = unit(users[:, half:]) @ unit(self.vectors_[:, half:]).T
-        return self.image_weight * image + (1 - self.image_weight) * text
+        return self.image_weight_ * image + (1 - self.image_weight_) * text
 
     def _nearest_taste(self, weights, vectors):
         scores = np.empty((weights.shape[0], self.n_items_), dtype=np.float32)
@@ -112,6 +129,24 @@ def tastes(vectors, weights, n, rounds=10):
         mine = (nearest[None, :] == np.arange(len(centres))[:, None]) * weights[None, :]
         centres = np.where(mine.any(axis=1)[:, None], unit(mine @ rows), centres)
     return centres.astype(np.float32)
+
+
+def learned_fusion(ratings, vectors):
+    """How much the pictures' cosine should count beside the texts', 0 to 1.
+
+    By least squares within each shopper: of the items they rated, csr (n_users, n_items), which did they like, given
+    each one's cosines with the mean of the *others* that they liked? What nobody saw tells nothing of taste.
+    """
+    users, items = ratings.nonzero()
+    liked = (ratings.data >= LIKED).astype(np.float32)
+    table = {"liked": liked}
+    for name, half in zip(("image", "text"), np.split(vectors, 2, axis=1), strict=True):
+        others = (liked_only(ratings) @ half)[users] - liked[:, None] * half[items]
+        table[name] = (unit(others) * unit(half[items])).sum(axis=1)
+    table = pd.DataFrame(table)
+    table -= table.groupby(users).transform("mean")
+    gain = np.linalg.lstsq(table[["image", "text"]].to_numpy(), table["liked"].to_numpy())[0].clip(0)
+    return float(gain[0] / gain.sum()) if gain.any() else 0.5
 
 
 def mmr(scores, vectors, k, diversity):

@@ -107,6 +107,14 @@ def test_cross_platform_history_here_candidates_there(market):
     assert split.relevant["complete"][:, ~target].nnz == 0
 
 
+def test_cross_platform_histories_say_when_and_of_nothing_else(market):
+    """Times of other cells would tell which garments of the other platform a test shopper has seen."""
+    when = dict(zip(zip(market.seen["user"], market.seen["item"], strict=True), market.seen["timestamp"], strict=True))
+    histories = cross_platform(market, market.items).histories[3]
+    assert pairs(histories.times) == pairs(histories.ratings) == pairs(histories[:].times)
+    assert all(round(histories.times[cell] * 86_400) == when[cell] for cell in pairs(histories.ratings))
+
+
 def test_cross_platform_follows_the_catalogue_order(market):
     mixed = market.items[np.random.default_rng(0).permutation(len(market.items))]
     one, other = cross_platform(market, market.items), cross_platform(market, mixed)

@@ -39,9 +39,34 @@ def test_rating_weights_count_dislikes_against():
     np.testing.assert_allclose(scores, [3 / np.sqrt(12), -1 / np.sqrt(12), 0, 2 / np.sqrt(6)], atol=1e-6)
 
 
+def test_recency_halves_an_older_like_with_every_half_life():
+    # b was liked 60 days after a: with a half-life of 30 it weighs four times as much, v ∝ a + 4 b = (1, 4, 1, 4)
+    times = sp.csr_matrix(np.array([[100.0, 160, 0, 0]]))
+    liked = history(5, 4, 2, 0)
+    with_times = Histories(liked.ratings, liked.columns, liked.vectors, times=times)
+    scores = fitted(weighting="recency", half_life=30).score(with_times[:1])[0]
+    np.testing.assert_allclose(scores, cosine_similarity([[1, 4, 1, 4]], VECTORS)[0], atol=1e-6)
+    with pytest.raises(ValueError, match="times"):
+        fitted(weighting="recency").score(liked)
+
+
 def test_late_fusion_weighs_the_halves():
     # liked a: image (1, 0), text (1, 0). c agrees in the image alone, d in the text alone
     assert fitted(image_weight=0.7).score(history(5, 0, 0, 0))[0] == pytest.approx([1, 0, 0.7, 0.3])
+
+
+@pytest.mark.parametrize(("half", "expected"), [("image", 1.0), ("text", 0.0)])
+def test_the_fusion_weight_is_learned_from_what_was_liked_among_the_seen(half, expected):
+    """Shoppers like what lies on their side of the one half; the other half is noise, and gets next to no weight."""
+    rng = np.random.default_rng(7)
+    angle, noise = rng.uniform(0, 2 * np.pi, (2, 60))
+    told, other = (np.stack([np.cos(a), np.sin(a)], axis=1) for a in (angle, noise))
+    vectors = np.concatenate([told, other] if half == "image" else [other, told], axis=1).astype(np.float32)
+    tastes = rng.normal(size=(40, 2))
+    train = Interactions(sp.csr_matrix(np.where(tastes @ told.T > 0, 5.0, 2.0)), pd.RangeIndex(40), pd.RangeIndex(60))
+    model = Content(image_weight="learned").fit(train, ItemFeatures(vectors, pd.DataFrame(index=range(60))))
+    assert model.image_weight_ == pytest.approx(expected, abs=0.05)
+    assert model.parameters()["image_weight"] == "learned"
 
 
 def test_item_from_elsewhere_is_known_by_its_vector():
@@ -89,6 +114,8 @@ def test_diverse_recommendations_start_with_the_best_and_leave_out_what_was_seen
 def test_bad_settings_are_named():
     with pytest.raises(ValueError, match="'median'"):
         Content(weighting="median")
+    with pytest.raises(ValueError, match="'auto'"):
+        Content(image_weight="auto")
     with pytest.raises(ValueError, match=r"fit\(train, items\)"):
         Content().fit(TRAIN)
 
