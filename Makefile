@@ -27,7 +27,7 @@ notebooks:
 	$(NBVAL) notebooks/01_augment.ipynb notebooks/02_interactions.ipynb
 	$(NBVAL) -n 2 --dist loadfile notebooks/03_collaborative.ipynb notebooks/04_content.ipynb notebooks/05_completion.ipynb notebooks/06_two_tower.ipynb
 	$(NBVAL) -n 2 --dist loadfile notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
-	pytest tests/after_notebooks.py
+	pytest -n 2 --dist loadgroup tests/after_notebooks.py
 
 lab: install  ## JupyterLab on the notebooks
 	jupyter lab --notebook-dir notebooks

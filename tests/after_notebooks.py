@@ -14,6 +14,7 @@ from helpers.report import slides
 from helpers.report.html import render_index, render_report
 
 NOTEBOOKS = {chapter: ROOT / "notebooks" / f"{name}.ipynb" for chapter, name in CHAPTERS.items()}
+browse = pytest.mark.xdist_group("published")  # one process renders the reports, another may run what doesn't need them
 ROW = {
     *("recommender", "data", "split", "segment", "n_history", "metric", "k", "value", "low", "high"),
     *("n_users", "candidates", "variant", "seed", "fit_seconds", "score_seconds", "peak_mb"),
@@ -59,6 +60,7 @@ def test_every_chapter_left_what_later_ones_need():
     assert not missing
 
 
+@browse
 def test_nobody_of_the_order_history_is_named_anywhere(published, tmp_path):
     """Chapter 02 lets a file of names and addresses in; no artefact, notebook or report repeats one."""
     people = pd.read_csv(ROOT / "data" / "order_history.csv")
@@ -70,6 +72,7 @@ def test_nobody_of_the_order_history_is_named_anywhere(published, tmp_path):
     assert [trace for place in places for trace in traces(place, words)] == []
 
 
+@browse
 @pytest.mark.browser
 @needs_browser[1]
 @pytest.mark.parametrize("name", ["index", *CHAPTERS.values()])
@@ -81,6 +84,7 @@ def test_report_in_a_browser(published, name):
         assert not tab.evaluate(wide)
 
 
+@browse
 @pytest.mark.browser
 @needs_browser[1]
 @pytest.mark.skipif(slides.find_marp() is None, reason="marp-cli is not installed: run make install")

@@ -19,15 +19,8 @@ from helpers.report import parameters
 from helpers.report.html import render_index, render_report
 from helpers.report.slides import render_decks
 
-NEEDS = {
-    "01": [],
-    "02": ["01"],
-    "03": ["02"],
-    "04": ["02"],
-    "05": ["02"],
-    "06": ["02"],
-    "07": ["03", "04", "05", "06"],
-}
+BESIDE = ["03", "04", "05", "06"]  # chapters that need nothing of each other
+NEEDS = {"01": [], "02": ["01"], **{chapter: ["02"] for chapter in BESIDE}, "07": BESIDE}
 # What a chapter leaves in data/<profile>; where these are gone or changed, its finished work isn't reused.
 # images.parquet and results/ hold times of day and durations, so for them being there is enough.
 LEAVES = {
@@ -39,15 +32,7 @@ LEAVES = {
     "06": ["results/06_two_tower.json"],
     "07": [],
 }
-LONGEST_FIRST = [
-    "01",
-    "02",
-    "06",
-    "05",
-    "03",
-    "04",
-    "07",
-]  # started in this order, so that none runs long alone at the end
+LONGEST_FIRST = ["01", "02", "06", "05", "03", "04", "07"]  # so that none runs long alone at the end
 TIMED = ("images.parquet", "results/")
 
 
@@ -130,7 +115,9 @@ def _run_all(profile, todo, settings, keys, jobs, say) -> None:
                 blocked = any(need in todo and need not in done for need in NEEDS[chapter])
                 if not failed and not blocked and len(running) < jobs:
                     waiting.remove(chapter)
-                    future = pool.submit(_run_one, profile, chapter, settings[chapter], keys[chapter], jobs, say)
+                    threads = (os.cpu_count() or 1) // (jobs if chapter in BESIDE else 1)  # what kernels inherit
+                    os.environ["OMP_NUM_THREADS"] = str(max(1, threads))
+                    future = pool.submit(_run_one, profile, chapter, settings[chapter], keys[chapter], say)
                     running[future] = chapter
             finished: set[Future] = wait(running, return_when=FIRST_COMPLETED).done
             for future in finished:
@@ -143,7 +130,7 @@ def _run_all(profile, todo, settings, keys, jobs, say) -> None:
         raise failed
 
 
-def _run_one(profile, chapter, values, key, jobs, say) -> None:
+def _run_one(profile, chapter, values, key, say) -> None:
     name, began = CHAPTERS[chapter], time.monotonic()
     stamp, output = _stamp_path(profile, chapter), executed_path(profile, chapter)
     for stale in (stamp, reports_dir(profile) / f"{name}.html", reports_dir(profile) / "decks" / f"{name}.html"):
@@ -154,9 +141,6 @@ def _run_one(profile, chapter, values, key, jobs, say) -> None:
         if cell % 8 == 1 or cell == cells:
             say(f"{name}  cell {cell}/{cells}  {time.monotonic() - began:.0f} s")
 
-    # chapters beside each other share the cores; 02 and 07 run alone and get them all
-    beside = jobs if sum(NEEDS[chapter] == needs for needs in NEEDS.values()) > 1 else 1
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // beside))
     _ReportingEngine.listeners[threading.current_thread().name] = tell
     try:
         papermill.execute_notebook(

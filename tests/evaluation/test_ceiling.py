@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from toy import garments
 
 from helpers.evaluation import evaluate, summarise
 from helpers.evaluation.significance import against
@@ -24,14 +25,10 @@ LENGTHS = (0, 1, 3, 10)
 @pytest.fixture(scope="module")
 def exam():
     """Six hundred shoppers of 240 garments; the vectors that Content reads are the attributes themselves, in noise."""
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"image_key": [f"asos/{i}" for i in range(160)] + [f"myntra/{i}" for i in range(80)]})
-    for name, size in (("category", 14), ("colour", 12), ("pattern", 8), ("style", 5)):
-        frame[name] = rng.integers(0, size, 240).astype(str)
-    frame["price_usd"] = np.exp(rng.normal(3.5, 0.5, 240))
+    frame = garments()
     market = simulate_market(frame, n_users=600, n_test=500, density=0.1)
     traits = pd.get_dummies(frame[["category", "colour", "pattern", "style"]]).to_numpy(np.float32)
-    vectors = traits + rng.normal(0, 0.1, traits.shape).astype(np.float32)
+    vectors = traits + np.random.default_rng(0).normal(0, 0.1, traits.shape).astype(np.float32)
     split = cross_platform(market, market.items, n_history=LENGTHS)
     items = ItemFeatures(vectors, frame.assign(platform=market.platform))
     models = {

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from toy import garments
 
 from helpers.interactions import Histories, Interactions, cross_platform, posterior, simulate_market
 from helpers.recommenders.baselines import Oracle, Popularity, Random
@@ -13,12 +14,7 @@ from helpers.recommenders.baselines import Oracle, Popularity, Random
 
 @pytest.fixture(scope="module")
 def market():
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"image_key": [f"asos/{i}" for i in range(160)] + [f"myntra/{i}" for i in range(80)]})
-    for name, size in (("category", 14), ("colour", 12), ("pattern", 8), ("style", 5)):
-        frame[name] = rng.integers(0, size, 240).astype(str)
-    frame["price_usd"] = np.exp(rng.normal(3.5, 0.5, 240))
-    return simulate_market(frame, n_users=300, n_test=200, density=0.1)
+    return simulate_market(garments(), n_users=300, n_test=200, density=0.1)
 
 
 @pytest.fixture(scope="module")
