@@ -43,7 +43,7 @@ install: .venv/.installed node_modules/.installed
 	@test -e $@ || $(PYTHON) -m venv --clear .venv
 	@rm -f $@
 	@echo "installing the locked packages (some minutes, once)"
-	$(PIP) --no-deps --require-hashes -r requirements.lock
+	$(PIP) --no-compile --no-deps --require-hashes -r requirements.lock  # modules compile when first imported
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
