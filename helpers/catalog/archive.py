@@ -86,10 +86,10 @@ def restore_images(dest, archive, *, storage_options: dict | None = None) -> pd.
         fs, path = fsspec.core.url_to_fs(str(archive), **(storage_options or {}))
         if not fs.exists(path):
             raise FileNotFoundError(f"{archive}: no such archive")
-        present, restored = store.names(), set()
+        restored = set()
         try:
             for name, data in _members(fs, path):
-                store.keep(name, data, present)
+                store.write(name, data)
                 restored.add(name)
         finally:
             back = index["image_path"].isin(restored) & index["status"].isin(HAS_PICTURE)

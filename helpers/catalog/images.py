@@ -11,10 +11,9 @@ from tqdm import tqdm
 from .fetching import Fetcher, Limits
 from .pictures import ImageError, Standardiser
 from .safety import HAS_PICTURE, RETRIED, host_of, parse_url
-from .store import Ledger, Store, digest, one_writer
+from .store import Ledger, Store, digest, locked
 
 
-@one_writer
 def fetch_images(
     catalog: pd.DataFrame,
     dest,
@@ -71,16 +70,16 @@ def fetch_images(
     store = Store(dest, storage_options, index)
     links = {key: _links(urls) for key, urls in zip(catalog["image_key"], catalog["image_urls"], strict=True)}
     around = digest(sorted(allow), sorted(resolve or {}), limits.bytes, limits.pixels)
-    ledger = Ledger(store, {k: f"{digest(urls, size, format)}-{around}" for k, urls in links.items()}, refresh)
-    jobs = {key: urls for key, urls in links.items() if key not in ledger.settled}
-    with Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise:
-        harvest = _Harvest(jobs, ledger, standardise, limits)
+    requests = {key: f"{digest(urls, size, format)}-{around}" for key, urls in links.items()}
+    with locked(store), Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise:
+        ledger = Ledger(store, requests, refresh)
+        jobs = {key: urls for key, urls in links.items() if key not in ledger.settled}
         try:
             if jobs:
-                _run(harvest.run(resolve, allow, ssl_context))
+                _run(_Harvest(jobs, ledger, standardise, limits).run(resolve, allow, ssl_context))
         finally:
             ledger.save()
-    return ledger.result()
+        return ledger.result()
 
 
 def _links(urls) -> list[str]:
@@ -91,11 +90,7 @@ def _links(urls) -> list[str]:
 
 
 def _run(coroutine) -> None:
-    """Run to the end, also where a loop is running already, as in a notebook's kernel; Ctrl-C cancels."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
+    """Run to the end in a thread, for in a notebook's kernel a loop is running already; Ctrl-C cancels."""
     inside = {}
 
     async def main() -> None:
@@ -120,7 +115,6 @@ class _Harvest:
         self.takers: dict[str, int] = defaultdict(int)
         self.failures: dict[str, list] = defaultdict(list)
         self.fetched: dict[str, asyncio.Task] = {}
-        self.present = ledger.store.names()
 
     async def run(self, resolve, allow, ssl_context) -> None:
         self.fetcher = Fetcher(self.limits, resolve, allow, ssl_context)
@@ -187,14 +181,11 @@ class _Harvest:
             if body.data is None:
                 return known
             picture = await loop.run_in_executor(self.decoders, self.standardise, body.data)
-            row = picture.row(self.standardise.format) | {"bytes": len(body.data), "etag": body.etag}
-            await loop.run_in_executor(
-                self.writers, self.ledger.store.keep, row["image_path"], picture.data, self.present
-            )
-        return row
+            row = await loop.run_in_executor(self.writers, self.ledger.keep, picture)
+        return row | {"bytes": len(body.data), "etag": body.etag}
 
     def settle(self, key: str, link: str, host: str, row: dict) -> None:
-        self.ledger.add({**row, "image_key": key, "host": host, "source_url": link, "fetched": pd.Timestamp.now("UTC")})
+        self.ledger.add(key, {**row, "host": host, "source_url": link})
         self.failures.pop(key, None)
         self.progress.update()
 

@@ -11,12 +11,11 @@ from tqdm import tqdm
 
 from .fetching import Limits
 from .pictures import ImageError, Standardiser
-from .store import Ledger, Store, digest, one_writer
+from .store import Ledger, Store, digest, locked
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp")
 
 
-@one_writer
 def import_photos(
     catalog: pd.DataFrame,
     archive,
@@ -54,30 +53,27 @@ def import_photos(
     if len(wanted) < len(catalog):
         raise ValueError("product_id repeats in the catalogue: import one platform's photos at a time")
     recipe = digest(archive.name, archive.stat().st_size if archive.is_file() else "", size, format)
-    ledger = Ledger(store, {key: f"{recipe}-{digest(limits.bytes, limits.pixels)}" for key in wanted.values()})
-    missing = {stem: key for stem, key in wanted.items() if key not in ledger.settled}
-    if not missing:
-        return ledger.result()
-    options = {"size": size, "format": format, "max_pixels": limits.pixels}
-    with Standardiser(workers, **options) as standardise, ThreadPoolExecutor(standardise.workers + 1) as pool:
-        load = partial(_load_photo, store=store, standardise=standardise, present=store.names(), cap=limits.bytes)
+    requests = dict.fromkeys(wanted.values(), f"{recipe}-{digest(limits.bytes, limits.pixels)}")
+    with locked(store), Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise:
+        ledger = Ledger(store, requests)
+        missing = {stem: key for stem, key in wanted.items() if key not in ledger.settled}
+        load = partial(_load_photo, ledger=ledger, standardise=standardise, cap=limits.bytes)
         try:
-            with tqdm(total=len(missing), unit="image", disable=None) as progress:
+            with ThreadPoolExecutor(standardise.workers + 1) as pool, tqdm(total=len(missing), disable=None) as bar:
                 for stem, row in _ahead(pool, load, _photos(archive, set(missing), limits.bytes)):
-                    ledger.add({**row, "image_key": missing.pop(stem), "fetched": pd.Timestamp.now("UTC")})
-                    progress.update()
+                    ledger.add(missing.pop(stem), row)
+                    bar.update()
             for key in missing.values():
-                detail = f"no photo of that name in {archive.name}"
-                ledger.add(
-                    {"image_key": key, "status": "not_found", "detail": detail, "fetched": pd.Timestamp.now("UTC")}
-                )
+                ledger.add(key, {"status": "not_found", "detail": f"no photo of that name in {archive.name}"})
         finally:
             ledger.save()
-    return ledger.result()
+        return ledger.result()
 
 
 def _photos(archive: Path, stems: set[str], cap: int):
     """Yield (stem, name, bytes) of the first photo for each wanted stem; at most `cap` + 1 bytes of each."""
+    if not stems:
+        return
     if archive.is_dir():
         for path in sorted(archive.rglob("*")):
             if path.suffix.lower() in _SUFFIXES and path.stem in stems and path.is_file():
@@ -93,15 +89,13 @@ def _photos(archive: Path, stems: set[str], cap: int):
                 yield path.stem, f"{archive.name}/{member.name}", tar.extractfile(member).read(cap + 1)
 
 
-def _load_photo(photo: tuple, store: Store, standardise: Standardiser, present: set, cap: int) -> tuple[str, dict]:
+def _load_photo(photo: tuple, ledger: Ledger, standardise: Standardiser, cap: int) -> tuple[str, dict]:
     stem, name, data = photo
     row = {"source_url": name, "bytes": len(data)}
     try:
         if len(data) > cap:
             raise ImageError("too_large", f"more than {cap} bytes")
-        picture = standardise(data)
-        row |= picture.row(standardise.format)
-        store.keep(row["image_path"], picture.data, present)
+        row |= ledger.keep(standardise(data))
     except ImageError as error:
         row |= {"status": error.status, "detail": error.detail}
     return stem, row

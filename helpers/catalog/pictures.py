@@ -42,34 +42,24 @@ def sha256(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """A standardised picture, and the size in pixels of the photograph it was made from."""
+    """A standardised picture in `format`, and the size in pixels of the photograph it was made from."""
 
     data: bytes
+    format: str
     width: int
     height: int
     phash: str
 
     @property
-    def sha256(self) -> str:
-        """Hash of the standardised bytes, the picture's name in every store."""
-        return sha256(self.data)
-
-    def row(self, format: str) -> dict:
-        """The columns of the index that the picture itself decides."""
-        name = f"images/{self.sha256}.{format.lower()}"
-        size = {"width": self.width, "height": self.height}
-        return {"status": "ok", "image_path": name, "sha256": self.sha256, "phash": self.phash, **size}
+    def row(self) -> dict:
+        """The columns of the index that the picture itself decides; its name is the hash of its bytes."""
+        name, size = sha256(self.data), {"width": self.width, "height": self.height}
+        path = f"images/{name}.{self.format.lower()}"
+        return {"status": "ok", "image_path": path, "sha256": name, "phash": self.phash, **size}
 
 
-def standardise(
-    data: bytes,
-    size: int = 256,
-    format: str = "WEBP",
-    quality: int = 85,
-    background: str = "white",
-    max_pixels: int = 40_000_000,
-) -> Picture:
-    """Decode, turn upright, convert to sRGB, shrink or enlarge to `size`, pad to a square, encode again.
+def standardise(data: bytes, size: int = 256, format: str = "WEBP", max_pixels: int = 40_000_000) -> Picture:
+    """Decode, turn upright, convert to sRGB, shrink or enlarge to `size`, pad to a white square, encode again.
 
     Same bytes in, same bytes out. The type is sniffed from the bytes; of an animation the first frame counts.
     `phash` is `perceptual_hash` of the picture before padding.
@@ -104,11 +94,10 @@ def standardise(
         raise ImageError(_sniffed(data), str(error)[:120]) from error
     except Image.DecompressionBombError as error:
         raise ImageError("too_large", str(error)[:120]) from error
-    small = _srgb(_contain(image, size), profile, background)
-    out = io.BytesIO()
-    options = {"quality": quality, "method": 2} if format == "WEBP" else {}
-    ImageOps.pad(small, (size, size), color=background).save(out, format, **options)
-    return Picture(out.getvalue(), width, height, perceptual_hash(small))
+    small, out = _srgb(_contain(image, size), profile), io.BytesIO()
+    options = {"quality": 85, "method": 2} if format == "WEBP" else {}
+    ImageOps.pad(small, (size, size), color="white").save(out, format, **options)
+    return Picture(out.getvalue(), format, width, height, perceptual_hash(small))
 
 
 def perceptual_hash(image: Image.Image) -> str:
@@ -139,8 +128,8 @@ def _contain(image: Image.Image, size: int) -> Image.Image:
     return image.resize(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
-def _srgb(image: Image.Image, profile: bytes | None, background: str) -> Image.Image:
-    """Colours in sRGB by the embedded profile, transparency laid on the background."""
+def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Colours in sRGB by the embedded profile, transparency laid on white."""
     if profile and b"sRGB" not in profile and b"s\0R\0G\0B" not in profile and image.mode in ("RGB", "RGBA", "CMYK"):
         alpha = image.getchannel("A") if image.mode == "RGBA" else None
         base = image.convert("RGB") if alpha else image
@@ -153,7 +142,7 @@ def _srgb(image: Image.Image, profile: bytes | None, background: str) -> Image.I
             pass  # a broken profile: the plain conversion below is the best there is
     if image.mode in ("RGBA", "LA"):
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
@@ -165,7 +154,6 @@ class Standardiser:
 
     def __init__(self, workers: int | None = None, **options):
         self.workers = workers or os.cpu_count() or 1
-        self.format = options.get("format", "WEBP")
         self._options = json.dumps(options)
         self._idle: queue.SimpleQueue = queue.SimpleQueue()
         for _ in range(self.workers):
@@ -260,7 +248,8 @@ def _serve(options: dict) -> None:
             signal.alarm(DECODE_SECONDS)
         try:
             picture = standardise(data, **options)
-            answer({"width": picture.width, "height": picture.height, "phash": picture.phash}, picture.data)
+            head = {name: value for name, value in vars(picture).items() if name != "data"}
+            answer(head, picture.data)
         except ImageError as error:
             answer({"status": error.status, "detail": error.detail})
         except Exception as error:  # a decoder's bug, set off by hostile bytes, is one picture's failure

@@ -116,10 +116,6 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         """Never."""
         raise ImageError("refused_address", "unix socket")
 
-    async def sleep(self, seconds):
-        """See httpcore."""
-        await asyncio.sleep(seconds)
-
 
 class Robots:
     """A robots.txt by RFC 9309: the longest matching rule counts, `*` and `$` are understood.

@@ -1,26 +1,21 @@
 """The folder or bucket of standardised pictures and its index, written in small whole steps: a kill costs seconds."""
 
 import hashlib
-import inspect
 import io
 import json
 import threading
 import time
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from ..artefacts import whole
+from .pictures import Picture
 from .safety import HAS_PICTURE, RETRIED
-
-try:
-    import fcntl
-except ImportError:  # no POSIX locks on Windows
-    fcntl = None
 
 SAVE_SECONDS = 2.0
 INDEX = {
@@ -61,7 +56,6 @@ class Store:
         self.index_name = index
         self.fs, self.root = fsspec.core.url_to_fs(str(dest), **(storage_options or {}))
         self.root = self.root.rstrip("/")
-        self._lock = threading.Lock()
         self.local = "file" in np.atleast_1d(self.fs.protocol)
 
     def write(self, name: str, data: bytes) -> None:
@@ -72,14 +66,6 @@ class Store:
                 Path(aside).write_bytes(data)
         else:
             self.fs.pipe_file(path, data)
-
-    def keep(self, name: str, data: bytes, present: set[str]) -> None:
-        """Write a picture unless it is `present`, which it then is; from any thread."""
-        with self._lock:
-            new = name not in present
-            present.add(name)
-        if new:
-            self.write(name, data)
 
     def read(self, name: str) -> bytes:
         """Bytes of one file."""
@@ -113,33 +99,20 @@ class Store:
 
 @contextmanager
 def locked(store: Store):
-    """Hold the lock of a store's index, a POSIX lock: the system lets go of it however the process ends."""
-    if not store.local or fcntl is None:
+    """Hold the lock of a store's index: two writers would undo each other's rows. The system frees it at any end.
+
+    On a disk only; a bucket has no locks. Raises RuntimeError where another run writes.
+    """
+    if not store.local:
         yield
         return
     Path(store.root).mkdir(parents=True, exist_ok=True)
-    with open(f"{store.root}/.{store.index_name}.lock", "w", encoding="ascii") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise RuntimeError(f"another run writes to {store.root}: wait for its end, or stop it") from None
+    try:
+        lock = FileLock(f"{store.root}/.{store.index_name}.lock").acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(f"another run writes to {store.root}: wait for its end, or stop it") from None
+    with lock:
         yield
-
-
-def one_writer(function):
-    """Let a function of `dest` run only while no other process writes there: each would undo the other's index.
-
-    On a disk only; a bucket has no locks. Raises RuntimeError where another run is at it.
-    """
-    signature = inspect.signature(function)
-
-    @wraps(function)
-    def alone(*args, **kwargs):
-        given = signature.bind(*args, **kwargs).arguments
-        with locked(Store(given["dest"], given.get("storage_options"), given.get("index", "images.parquet"))):
-            return function(*args, **kwargs)
-
-    return alone
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:
@@ -171,14 +144,14 @@ class Ledger:
     """
 
     def __init__(self, store: Store, requests: dict[str, str], refresh: bool = False):
-        self.store, self._requests = store, requests
-        present = store.names()
+        self.store, self._requests, self._lock = store, requests, threading.Lock()
+        self._present = store.names()
         self.rows = {row["image_key"]: row for row in store.index().to_dict("records")}
         self.known = {key: self.rows[key] for key in requests if key in self.rows}
         self.known = {
             key: row
             for key, row in self.known.items()
-            if row["status"] not in HAS_PICTURE or row["image_path"] in present or row["archived"]
+            if row["status"] not in HAS_PICTURE or row["image_path"] in self._present or row["archived"]
         }
         self.settled = {key for key, row in self.known.items() if self._holds(row, requests[key], refresh)}
         self._saved, self._cost, self._changed = time.monotonic(), 0.0, False
@@ -189,9 +162,20 @@ class Ledger:
             return row["request"].split("-")[0] == request.split("-")[0] and not refresh
         return row["request"] == request and row["status"] not in RETRIED
 
-    def add(self, row: dict) -> None:
+    def keep(self, picture: Picture) -> dict:
+        """Write a picture unless the store has it; returns its columns of the index. From any thread."""
+        row = picture.row
+        with self._lock:
+            new = row["image_path"] not in self._present
+            self._present.add(row["image_path"])
+        if new:
+            self.store.write(row["image_path"], picture.data)
+        return row
+
+    def add(self, key: str, row: dict) -> None:
         """Take a finished row in; at most a twentieth of the time goes into saving."""
-        self.rows[row["image_key"]] = {**row, "request": self._requests[row["image_key"]]}
+        now = pd.Timestamp.now("UTC")
+        self.rows[key] = {**row, "image_key": key, "request": self._requests[key], "fetched": now}
         self._changed = True
         if time.monotonic() - self._saved > max(SAVE_SECONDS, 20 * self._cost):
             self.save()

@@ -1,6 +1,7 @@
 """Archiving takes pictures out of the store only once the archive is read back; restoring trusts no member."""
 
 import io
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,10 +16,11 @@ from helpers.catalog.photos import import_photos
 from helpers.catalog.store import Store
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Two pictures in a store, one of them old: (dest, catalogue, folder of photos)."""
-    folder, dest = tmp_path / "photos", tmp_path / "store"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Two pictures in a store, one of them old, and the photos they were made of; not to be changed."""
+    made = tmp_path_factory.mktemp("made")
+    folder, dest = made / "photos", made / "store"
     folder.mkdir()
     for key in "12":
         (folder / f"{key}.jpg").write_bytes(photo(int(key)))
@@ -27,7 +29,14 @@ def store(tmp_path):
     index = pd.read_parquet(dest / "images.parquet")
     index.loc[0, "fetched"] = pd.Timestamp("2020-01-01", tz="UTC")
     index.to_parquet(dest / "images.parquet", index=False)
-    return dest, frame, folder
+    return made, frame
+
+
+@pytest.fixture
+def store(made, tmp_path):
+    """A copy of it for one test: (dest, catalogue, folder of photos)."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "store", made[1], tmp_path / "photos"
 
 
 def test_archive_and_restore(store, tmp_path):
@@ -117,7 +126,7 @@ def test_a_damaged_archive_gives_back_what_is_whole(store, tmp_path):
 
 def test_two_runs_never_write_one_folder(store, tmp_path):
     dest, frame, folder = store
-    hold = f"import fcntl, sys; f = open({str(dest / '.images.parquet.lock')!r}, 'a+'); fcntl.lockf(f, fcntl.LOCK_EX)"
+    hold = f"import filelock, sys; held = filelock.FileLock({str(dest / '.images.parquet.lock')!r}); held.acquire()"
     with subprocess.Popen(
         [sys.executable, "-c", f"{hold}; print('held', flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
