@@ -2,19 +2,19 @@
 
 import pandas as pd
 
-from .harmonise import Terms, Vocabulary, load_vocabulary
+from .harmonise import Terms, load_vocabulary, stacked
 
 ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd", "gender"]
 
 
-def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabulary | None = None) -> pd.DataFrame:
+def attributes_from_text(catalog: pd.DataFrame, products) -> pd.DataFrame:
     """What the shopper simulator reads, from harmonised columns and the words of title and description.
 
     Parameters
     ----------
     catalog : DataFrame
         As `harmonise` returns it.
-    products : DataFrame or list of DataFrame, optional
+    products : DataFrame or list of DataFrame
         As `read_feed` returns them: where a feed names a style (the photos' `usage`), it is taken.
 
     Returns
@@ -23,20 +23,14 @@ def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabul
         `ATTRIBUTES`, a row a catalogue row. A missing price becomes the median of its category, else of all, in
         dollars; with no price anywhere it is 0.
     """
-    vocabulary = vocabulary or load_vocabulary()
-    frames = [products] if isinstance(products, pd.DataFrame) else list(products)
-    given = (
-        pd.concat([f[["image_key", "style"]] for f in frames])
-        if frames
-        else pd.DataFrame(columns=["image_key", "style"])
-    )
+    styles, given = load_vocabulary().styles, stacked(products)
     given = given[given["style"] != ""].drop_duplicates("image_key").set_index("image_key")["style"]
     own = [given.get(key, "") for key in catalog["image_key"]]
     out = catalog[["image_key", "category", "colour"]].copy()
     texts = list(zip(catalog["title"], catalog["description"], strict=True))
-    out["pattern"] = patterns_from_text(catalog, vocabulary)
+    out["pattern"] = patterns_from_text(catalog)
     out["style"] = [
-        vocabulary.styles.exact(style) or _first_of(vocabulary.styles, "casual", f"{category} {title}", text)
+        styles.exact(style) or _first_of(styles, "casual", f"{category} {title}", text)
         for style, category, (title, text) in zip(own, catalog["category"], texts, strict=True)
     ]
     price = catalog["price_usd"]
@@ -44,9 +38,9 @@ def attributes_from_text(catalog: pd.DataFrame, products=(), vocabulary: Vocabul
     return out.assign(price_usd=price.round(2), gender=catalog["gender"])[ATTRIBUTES]
 
 
-def patterns_from_text(catalog: pd.DataFrame, vocabulary: Vocabulary | None = None) -> list[str]:
+def patterns_from_text(catalog: pd.DataFrame) -> list[str]:
     """The pattern that each row's title, else its description, names in the vocabulary's words; "solid" if none."""
-    terms = (vocabulary or load_vocabulary()).patterns
+    terms = load_vocabulary().patterns
     return [_first_of(terms, "solid", *text) for text in zip(catalog["title"], catalog["description"], strict=True)]
 
 

@@ -112,11 +112,8 @@ def parse_sizes(value) -> dict[str, bool]:
     `UK 4,UK 14 - Out of stock` → {"UK 4": True, "UK 14": False}; `XXS - XXL` stays one range.
     """
     loaded = read_literal(str(value if value is not None else ""))
-    parts = (
-        _strings(loaded)
-        if loaded is not None
-        else re.split(r"[,;|]", re.sub(r"(?i)^\s*sizes?:", "", clean_text(value)))
-    )
+    listed = re.sub(r"(?i)^\s*sizes?:", "", clean_text(value))
+    parts = re.split(r"[,;|]", listed) if loaded is None else _strings(loaded)
     named = [(_GONE.sub("", part), not _GONE.search(part)) for part in map(clean_text, parts) if part]
     return {size: left for size, left in named if size}
 
@@ -234,13 +231,9 @@ def _string(text: str, at: int, loose: bool):
     while True:
         mark = text[at]
         if mark == "\\":
-            escape = _CODE.match(text, at + 1)
-            out.append(
-                chr(int(escape[1] or escape[2] or escape[3], 16))
-                if escape
-                else _ESCAPES.get(text[at + 1], text[at + 1])
-            )
-            at = escape.end() if escape else at + 2
+            code, letter = _CODE.match(text, at + 1), text[at + 1]
+            out.append(chr(int(code[1] or code[2] or code[3], 16)) if code else _ESCAPES.get(letter, letter))
+            at = code.end() if code else at + 2
         elif mark == quote and (not loose or _AFTER_QUOTE.match(text, at + 1)):
             whole = "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON's surrogate pairs
             return whole, at + 1

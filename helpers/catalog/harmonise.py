@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -82,14 +83,12 @@ def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabular
     return Vocabulary(*map(Terms, sections), rates["usd"], str(rates["date"]))
 
 
-def category_of(
-    title: str, category: str = "", description: str = "", trusted: bool = False, brand: str = "", vocabulary=None
-) -> str:
+def category_of(title: str, category: str = "", description: str = "", trusted: bool = False, brand: str = "") -> str:
     """A garment's category: the title's head noun, else looser signs; the shop's own word first if it is `trusted`.
 
     The brand's name ("Pepe Jeans") names no garment. "other" if nothing names a thing.
     """
-    terms = (vocabulary or load_vocabulary()).categories
+    terms = load_vocabulary().categories
     own = terms.exact(category)
     if trusted and own:
         return own
@@ -104,12 +103,12 @@ def category_of(
     return "other"
 
 
-def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) -> str:
+def colour_of(colour: str, title: str = "", brand: str = "") -> str:
     """A palette colour: the first named in `colour`, else in the title (after " in " first), the brand's name apart.
 
     Three colours in a list, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
     """
-    vocabulary, name = vocabulary or load_vocabulary(), f" {_normal(brand)} "
+    vocabulary, name = load_vocabulary(), f" {_normal(brand)} "
     text = f" {_normal(colour)} ".replace(name, " ", 1)
     # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
     prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
@@ -132,9 +131,9 @@ def colour_of(colour: str, title: str = "", brand: str = "", vocabulary=None) ->
     return "unknown"
 
 
-def gender_of(gender: str, title: str = "", vocabulary: Vocabulary | None = None) -> str:
+def gender_of(gender: str, title: str = "") -> str:
     """One of men, women, boys, girls, kids, unisex; "unknown" if neither the feed nor the title says."""
-    terms = (vocabulary or load_vocabulary()).genders
+    terms = load_vocabulary().genders
     words = [word for word in _normal(title).split() if len(word) > 1 and word != "all"]
     named = terms.named(" ".join(words))
     named = [word for word in named if word != "kids"] or named  # "Kids Girls": girls
@@ -142,15 +141,18 @@ def gender_of(gender: str, title: str = "", vocabulary: Vocabulary | None = None
     return terms.exact(gender) or (terms.named(gender) or [from_title])[0]
 
 
-def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def stacked(products) -> pd.DataFrame:
+    """One table of the products of one feed or of several."""
+    return pd.concat([products] if isinstance(products, pd.DataFrame) else list(products), ignore_index=True)
+
+
+def harmonise(products) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Catalogue and merged duplicates of the products of several feeds: every product is in exactly one of them.
 
     Parameters
     ----------
     products : DataFrame or list of DataFrame
         As `read_feed` returns them. The first row of a product wins; later ones fill what it lacks.
-    vocabulary : Vocabulary, optional
-        The shipped one if not given.
 
     Returns
     -------
@@ -160,17 +162,15 @@ def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFr
     merged : DataFrame
         `MERGED_COLUMNS`.
     """
-    vocabulary = vocabulary or load_vocabulary()
-    frames = [products] if isinstance(products, pd.DataFrame) else list(products)
-    rows = pd.concat(frames, ignore_index=True)
+    rows = stacked(products)
     columns = {
         "category": (category_of, ["title", "category", "description", "trust_category", "brand"]),
         "colour": (colour_of, ["colour", "title", "brand"]),
         "gender": (gender_of, ["gender", "title"]),
     }
     for name, (rule, given) in columns.items():
-        rows[name] = [rule(*values, vocabulary=vocabulary) for values in zip(*(rows[c] for c in given), strict=True)]
-    rows["price_usd"] = (rows["price"] * rows["currency"].map(vocabulary.usd).astype(float)).round(2)
+        rows[name] = [rule(*values) for values in zip(*(rows[c] for c in given), strict=True)]
+    rows["price_usd"] = (rows["price"] * rows["currency"].map(load_vocabulary().usd).astype(float)).round(2)
     rows["merged_into"] = _canonical_keys(rows)
     again = rows["merged_into"].duplicated()
     catalog = _fill(rows, again)
@@ -179,9 +179,8 @@ def harmonise(products, vocabulary: Vocabulary | None = None) -> tuple[pd.DataFr
     catalog["image_status"] = np.where(has_urls, "pending", np.where(unclaimed, "unclaimed", "no_url"))
     merged = rows[again].copy()
     merged["reason"] = pd.Series(_merge_reasons(rows, merged), index=merged.index, dtype=str)
-    return catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True), merged[MERGED_COLUMNS].reset_index(
-        drop=True
-    )
+    catalog = catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True)
+    return catalog, merged[MERGED_COLUMNS].reset_index(drop=True)
 
 
 def variants(products, merged: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +198,7 @@ def variants(products, merged: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         `VARIANT_COLUMNS`, sorted by the catalogue's `image_key`; the later of two rows for one size counts.
     """
-    rows = pd.concat([products] if isinstance(products, pd.DataFrame) else list(products), ignore_index=True)
+    rows = stacked(products)
     rows["image_key"] = rows["image_key"].replace(dict(zip(merged["image_key"], merged["merged_into"], strict=True)))
     rows["size"] = rows["sizes"].map(list)
     rows = rows.explode("size", ignore_index=True).dropna(subset="size")
@@ -212,13 +211,10 @@ def _canonical_keys(rows: pd.DataFrame) -> pd.Series:
     """The key each row goes under: its own, or an earlier product's of the same shop that looks and reads the same."""
     first_image = rows["image_urls"].map(lambda urls: urls[0] if urls else "")
     texts = [rows[name].map(_normal) for name in ("title", "brand")]
-    twin = pd.concat([rows["platform"], *texts, rows["colour"], rows["price"].fillna(-1), first_image], axis=1).apply(
-        tuple, axis=1
-    )
-    first_key = dict(zip(twin[::-1], rows["image_key"][::-1], strict=True))
-    keys = pd.Series(
-        [first_key[t] if image else key for t, image, key in zip(twin, first_image, rows["image_key"], strict=True)]
-    )
+    twins = list(zip(rows["platform"], *texts, rows["colour"], rows["price"].fillna(-1), first_image, strict=True))
+    first_key = dict(zip(twins[::-1], rows["image_key"][::-1], strict=True))
+    keys = [first_key[twin] if twin[-1] else key for twin, key in zip(twins, rows["image_key"], strict=True)]
+    keys = pd.Series(keys, dtype=rows["image_key"].dtype)
     while not keys.equals(once := keys.map(dict(zip(rows["image_key"], keys, strict=True)))):  # twins of twins
         keys = once
     return keys
@@ -229,9 +225,7 @@ def _fill(rows: pd.DataFrame, again: pd.Series) -> pd.DataFrame:
     twice = rows["merged_into"].isin(rows.loc[again, "merged_into"])
     group = rows[twice].replace({"": None, "unknown": None}).groupby("merged_into", sort=False)
     filled = group.first().reset_index()
-    filled["image_urls"] = (
-        group["image_urls"].agg(lambda lists: list(dict.fromkeys(u for urls in lists for u in urls))).array
-    )
+    filled["image_urls"] = group["image_urls"].agg(lambda lists: list(dict.fromkeys(chain(*lists)))).array
     filled["image_key"] = filled["merged_into"]
     words = ["title", "description", "brand", "category", "currency"]
     filled[words] = filled[words].fillna("").astype(str)
@@ -246,7 +240,6 @@ def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> list[str]:
         kept = first.loc[row.merged_into]
         what = "same id" if row.image_key == row.merged_into else "same title, brand, colour, price and image"
         what += "" if _normal(row.title) == _normal(kept["title"]) else ", another title"
-        reasons.append(
-            f"{row.source_file} row {row.source_row}: {what} as {kept['source_file']} row {kept['source_row']}"
-        )
+        place = f"{kept['source_file']} row {kept['source_row']}"
+        reasons.append(f"{row.source_file} row {row.source_row}: {what} as {place}")
     return reasons

@@ -1,8 +1,8 @@
 """Chapter 01's figures as tidy tables: what the feeds hold, what was lost and why, what the image hosts answered."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from ..artefacts import whole
@@ -40,17 +40,15 @@ def completeness(catalog: pd.DataFrame) -> pd.DataFrame:
 
 
 def _filled(column: pd.Series) -> pd.Series:
-    if column.dtype == object:
-        column = column.map(
-            lambda value: value if isinstance(value, str) else None if value is None or len(value) == 0 else "x"
-        )
+    if column.name == "image_urls":
+        return column.str.len() > 0
     return column.notna() & ~column.isin(["", "unknown", "other"])
 
 
 def rejects_by_reason(rejects: pd.DataFrame) -> pd.DataFrame:
     """How many rows each feed lost to each reason, with one example: `source_file, reason, rows, example`."""
     kind = rejects["reason"].astype(str).str.replace(r"^.*? row \d+: ", "", regex=True)
-    kind = kind.str.replace(r"'[^']*'", "…", regex=True)
+    kind = kind.str.replace(r"'[^']*'|\"[^\"]*\"", "…", regex=True)
     groups = rejects.assign(kind=kind).groupby(["source_file", "kind"], sort=False)["reason"]
     table = groups.agg(rows="size", example="first").reset_index().rename(columns={"kind": "reason"})
     return table.sort_values(["source_file", "rows"], ascending=[True, False], ignore_index=True)
@@ -59,19 +57,12 @@ def rejects_by_reason(rejects: pd.DataFrame) -> pd.DataFrame:
 def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
     """How many images of each host came to each status: `host, status, images`.
 
-    `images` is what `fetch_images` returns (`source_url`, `status`); a photo from disk counts under "local", a product
-    without an address under "(no address)".
+    `images` is what `fetch_images` or `import_photos` returns; a photo from disk counts under "local", a product
+    without an address that could be fetched under "(no address)".
     """
-    host = images["source_url"].fillna("").astype(str).map(lambda url: _host(url) or "local")
-    host = host.where(images["status"] != "no_url", "(no address)")
+    nowhere = np.where(images["status"].isin(["no_url", "bad_url", "refused_scheme"]), "(no address)", "local")
+    host = images["host"].mask(images["host"] == "", nowhere)
     return images.assign(host=host).groupby(["host", "status"]).size().rename("images").reset_index()
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:
