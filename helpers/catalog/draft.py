@@ -66,6 +66,8 @@ class FeedReport:
     def __str__(self) -> str:
         about, counts = self.about, ", ".join(f"{name} {n}" for name, n in self.counts.items())
         lines = [f"{about['file']}: {about['encoding']}, separator {about['separator']!r}", f"rows: {counts}"]
+        if about["unreadable"]:
+            lines.append(f"{about['unreadable']} characters can't be read as {about['encoding']}: � stands for them")
         lines += [f"no column for {field}" for field in about["missing"]]
         if about["assumed"]:
             lines.append(f"{about['assumed']} prices name no currency: {about['currency'] or 'none'} assumed")
@@ -105,13 +107,14 @@ def draft_spec(path: str | Path) -> str:
         if ranked and _score(field, ranked[0], values[ranked[0]], len(rows)) >= 1.0:
             chosen[field] = ranked[0]
             free.remove(ranked[0])
-    if "title" not in chosen and "description" in chosen:
-        chosen["title"] = chosen.pop("description")
+    if "title" not in chosen:  # no feed can do without: the likeliest is better than none
+        likely = max(free, key=lambda name: _score("title", name, values[name], len(rows)), default="title")
+        chosen["title"] = chosen.pop("description", likely)
     spec = {"platform": re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"}
     spec["separator"] = about["separator"] if len(about["separator"]) == 1 else "auto"
     spec["encoding"] = about["encoding"]
     spec["currency"] = _currency(values.get(chosen.get("price"), []))
-    spec["fields"] = chosen or {"title": about["columns"][0] if about["columns"] else "title"}
+    spec["fields"] = chosen
     head = f"# Drafted from {about['file']}: {about['read']} rows, {len(broken)} unreadable. Check each line."
     notes = [f"# not used: {name}" for name in about["columns"] if name not in chosen.values()]
     body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
@@ -138,9 +141,8 @@ def _score(field: str, name: str, values: list[str], rows: int) -> float:
         return 2 * named * prices + (0.5 if re.search(r"[$£€₹]|\bRs|\bUSD", " ".join(texts[:50])) else 0) + 0.2 * full
     if field == "title":
         garments = sum(bool(load_vocabulary().categories.find(text)) for text in texts) / len(texts)
-        return (
-            named + garments + 0.5 * wordy + 0.3 * distinct - (1.5 if length > 110 or wordy < 0.5 else 0) + 0.2 * full
-        )
+        unlike = 1.5 if length > 110 or wordy < 0.5 else 0
+        return named + garments + 0.5 * wordy + 0.3 * distinct + 0.2 * full - unlike
     if field == "product_id":
         return named + 0.5 * distinct - (2 if distinct < 0.5 or wordy > 0.2 else 0)
     if field == "description":

@@ -71,7 +71,8 @@ def _missing(spec: FeedSpec, about: dict) -> list[str]:
         if field in missing or field not in spec.fields:
             wanted = [name for source in spec.fields.get(field, ()) for name in source.columns]
             raise FeedError(
-                f"{about['file']} has no column for {field} ({wanted}); it has {columns}: change `fields` in the YAML"
+                f"{about['file']} has no column for {field} ({', '.join(wanted)}); it has "
+                f"{', '.join(columns)[:1000]}: change `fields` in the YAML"
             )
     return sorted(missing)
 

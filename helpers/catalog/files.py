@@ -8,26 +8,38 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
+from .fields import LONGEST
 from .spec import FeedError
 
 csv.field_size_limit(2**31 - 1)
+MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 LEGACY = ["cp1252", "cp1250", "cp1251", "latin_1", "shift_jis", "gb18030"]
 
 
 def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
-    """Text of a file and the encoding it was read in: BOM, else UTF-8, else the likeliest legacy encoding."""
+    """Text of a file and the encoding it was read in: BOM, else UTF-8, else the likeliest legacy encoding.
+
+    A few broken bytes in a file become `�`, which `read_rows` counts; an encoding that is plainly another is an error.
+    """
+    usual = next((name for mark, name in MARKS.items() if raw.startswith(mark)), "utf-8")
+    text = raw.decode(usual, errors="replace")
     if encoding == "auto":
-        bom = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-        encoding = next((name for mark, name in bom.items() if raw.startswith(mark)), "utf-8")
-        try:
-            return raw.decode(encoding), encoding
-        except UnicodeDecodeError:
-            best = from_bytes(raw, cp_isolation=LEGACY).best()
-            alike = best and [
-                name for name in LEGACY if raw.decode(name, "replace") == str(best)
-            ]  # the usual one first
-            encoding = (alike or ["latin_1"])[0]
-    return raw.decode(encoding, errors="replace"), encoding
+        if _legible(text):
+            return text, usual
+        best = from_bytes(raw, cp_isolation=LEGACY).best()
+        alike = [name for name in LEGACY if best and raw.decode(name, "replace") == str(best)]  # the usual one first
+        encoding = (alike or ["latin_1"])[0]
+        return raw.decode(encoding, errors="replace"), encoding
+    told = raw.decode(encoding, errors="replace")
+    if not _legible(told) or (_legible(text) and told.lstrip("\ufeff") != text.lstrip("\ufeff") and "\0" not in text):
+        raise FeedError(f"is not in {encoding}, as the YAML says: change `encoding` there, or leave it out")
+    return told, encoding
+
+
+def _legible(text: str) -> bool:
+    """Whether more than half of what isn't ASCII could be read."""
+    lost = text.count("\ufffd")
+    return not lost or 2 * lost < len(re.sub(r"[\x00-\x7f]+", "", text))
 
 
 def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cells="reject"):
@@ -39,7 +51,7 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
         Column to text; `None` stands in for a row that could not be read, so that positions hold.
     broken : list of (source_row, value, reason)
     about : dict
-        `file`, `encoding`, `separator` or format, `columns`, `read` (rows).
+        `file`, `encoding`, `unreadable` (characters), `separator` or format, `columns`, `read` (rows).
 
     Raises
     ------
@@ -48,20 +60,23 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
     """
     path = Path(path)
     if not path.is_file():
-        raise FeedError(f"{path}: no such file")
-    text, encoding = decode(path.read_bytes(), encoding)
-    if re.search(r"[\x00-\x08\x0e-\x1f]", text.lstrip("\ufeff")[:200].partition("\n")[0]):
-        raise FeedError(f"{path} begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON")
-    kind = format if format != "auto" else "json" if text.lstrip()[:1] in ("[", "{") else "csv"
-    rows, broken, how = _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
-    if not rows:
-        raise FeedError(f"{path} holds {'nothing' if not text.strip() else 'no rows'}: export it again")
+        raise FeedError(f"{path} is a folder: name a file in it" if path.is_dir() else f"{path}: no such file")
+    try:
+        text, encoding = decode(path.read_bytes(), encoding)
+        start = text.lstrip("\ufeff \t\r\n")[:200]
+        if re.match(r"%PDF|.{0,8}[\x00-\x08\x0e-\x1f]", start, re.S) or re.match(r".*[\x00-\x08\x0e-\x1f]", start):
+            raise FeedError(f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON")
+        if start.startswith("<"):
+            raise FeedError("is HTML or XML, perhaps a page that was saved: export it as CSV or JSON")
+        kind = format if format != "auto" else "json" if start[:1] in ("[", "{") else "csv"
+        rows, broken, how = _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
+        if not rows:
+            raise FeedError(f"holds {'nothing' if not text.strip() else 'no rows'}: export it again")
+    except FeedError as error:
+        raise FeedError(f"{path} {error}") from None
+    about = {"file": path.name, "encoding": encoding, "unreadable": text.count("\ufffd"), "separator": how}
     columns = list(dict.fromkeys(name for row in rows if row for name in row))
-    return (
-        rows,
-        broken,
-        {"file": path.name, "encoding": encoding, "separator": how, "columns": columns, "read": len(rows)},
-    )
+    return rows, broken, about | {"columns": columns, "read": len(rows)}
 
 
 def _read_json(text: str):
@@ -70,11 +85,10 @@ def _read_json(text: str):
     try:
         loaded = json.loads(text)
         if isinstance(loaded, dict):
-            loaded = next(
-                (v for v in loaded.values() if isinstance(v, list) and v and isinstance(v[0], dict)), [loaded]
-            )
-    except (ValueError, RecursionError):
-        loaded, how = [line for line in text.splitlines() if line.strip()], "JSON lines"
+            lists = [v for v in loaded.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+            loaded = lists[0] if lists else [loaded]
+    except (ValueError, RecursionError) as error:
+        loaded, how, problem = [line for line in text.splitlines() if line.strip()], "JSON lines", error
     for number, item in enumerate(loaded, 1):
         try:
             item = json.loads(item) if how == "JSON lines" else item
@@ -83,12 +97,17 @@ def _read_json(text: str):
             rows.append({k: v if isinstance(v, str) else "" if v is None else json.dumps(v) for k, v in item.items()})
         except (ValueError, RecursionError) as error:
             rows.append(None)
-            broken.append((number, str(item)[:200], f"not a JSON object: {error}"))
+            reason = f"{str(item)[:60]!r} is no JSON object: {getattr(error, 'msg', error)}"
+            broken.append((number, str(item)[:200], reason))
+    if how == "JSON lines" and len(broken) == len(rows):
+        raise FeedError(f"is neither JSON ({problem}) nor JSON lines: export it again")
     return rows, broken, how
 
 
 def _read_csv(text: str, separator: str, extra_cells: str):
-    first = text.lstrip("\ufeff\r\n").split("\n", 1)[0]
+    first = re.split(r"[\r\n]", text.lstrip("\ufeff\r\n"), maxsplit=1)[0]
+    if len(first) > LONGEST:
+        raise FeedError(f"has {len(first):,} characters in its first line, which should name the columns")
     if separator == "auto":
         separator = max(",;\t|", key=first.count)
     lines = []

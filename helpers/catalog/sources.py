@@ -9,9 +9,9 @@ from ..artefacts import fashion_data, write_parquet
 from .attributes import attributes_from_text
 from .feeds import read_feed
 from .sample_store import Store, build_store, serve
-from .spec import load_spec
+from .spec import FEEDS, FeedError, load_spec
 
-SOURCES = ("store", "photos", "feeds")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,10 @@ class Source:
         pairs = [read_feed(feed.path, feed.spec) for feed in self.feeds]
         read: dict[str, int] = {}
         for products, rejects in pairs:
-            platform = pd.concat([products["platform"], rejects["platform"]]).iloc[0]
+            if products.empty:
+                why = rejects["reason"].iloc[0]
+                raise FeedError(f"no row became a product ({why}): see `course feed check`")
+            platform = products["platform"].iloc[0]
             read[platform] = read.get(platform, 0) + products.attrs["read"]["read"]
         rejects = pd.concat([rejects for _, rejects in pairs], ignore_index=True)
         return [products for products, _ in pairs], rejects, read
@@ -79,40 +82,38 @@ def open_source(
         If `kind` is none of these.
     FileNotFoundError
         If the files aren't there; says where they are looked for.
+    FeedError
+        If a feed has no YAML, for no row may be lost silently; says how to make one.
     """
     if kind == "store":
         store = build_store(Path(folder) / "store", seed, n_asos, n_myntra)
         return Source([Feed(store.feeds["asos"], "asos"), Feed(store.feeds["myntra"], "myntra_men")], store)
-    if kind not in SOURCES:
-        raise ValueError(f"source {kind!r} is none of {', '.join(SOURCES)}")
-    base = (
-        Path(photos_dir)
-        if photos_dir
-        else (fashion_data() or Path("FASHION_DATA")) / {"feeds": "retailers"}.get(kind, kind)
-    )
+    if kind not in ("photos", "feeds"):
+        raise ValueError(f"source {kind!r} is none of store, photos, feeds")
+    own = (fashion_data() or Path("FASHION_DATA")) / ("retailers" if kind == "feeds" else kind)
+    base = Path(photos_dir) if photos_dir else own
     if kind == "feeds":
-        from .spec import FEEDS
-
-        feeds = [Feed(path, path.stem) for path in sorted(base.glob("*.csv")) if (FEEDS / f"{path.stem}.yaml").exists()]
+        feeds = [Feed(path, path.stem) for path in sorted(base.glob("*")) if path.suffix in _TABLES]
+        for unknown in (feed for feed in feeds if not (FEEDS / f"{feed.spec}.yaml").exists()):
+            wanted = f"{unknown.path} has no data/feeds/{unknown.spec}.yaml"
+            raise FeedError(f"{wanted}: write it with `course feed draft`, or take the file away")
     else:
         names = [name for name in ("brands_photos", "myntra_photos") if (base / f"{name}.csv").exists()]
         feeds = [Feed(base / f"{n}.csv", n, base / n if (base / n).is_dir() else base / f"{n}.tar") for n in names]
         if "myntra_photos" not in names and (base / "styles.csv").exists():  # the public set, as it is published
             feeds.append(Feed(base / "styles.csv", "myntra_photos", base / "images"))
     if not feeds:
-        raise FileNotFoundError(f"no feeds in {base}: set FASHION_DATA to the folder that holds retailers/ and photos/")
+        remedy = "give another photos_dir" if photos_dir else "set FASHION_DATA to the folder of retailers/ and photos/"
+        raise FileNotFoundError(f"no feeds in {base}: {remedy}")
     return Source(feeds)
 
 
 def save_catalog(dest: Path, catalog, rejects, merged, attributes, images) -> pd.DataFrame:
     """Write chapter 01's tables whole under `dest`; the catalogue gets its pictures' paths and statuses. Returns it."""
     index = images.set_index("image_key")
-    catalog = catalog.assign(
-        image_path=catalog["image_key"].map(index["image_path"]).fillna(""),
-        image_status=catalog["image_key"]
-        .map(index["status"])
-        .where(catalog["image_status"] != "unclaimed", "unclaimed"),
-    )
+    path, status = (catalog["image_key"].map(index[name]) for name in ("image_path", "status"))
+    status = status.where(catalog["image_status"] != "unclaimed", "unclaimed")
+    catalog = catalog.assign(image_path=path.fillna(""), image_status=status)
     for name, frame in {"rejects": rejects, "merged": merged, "attributes": attributes, "catalog": catalog}.items():
         write_parquet(frame, Path(dest) / f"{name}.parquet")
     return catalog

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from ..artefacts import ROOT
 
@@ -36,10 +36,13 @@ def _codec(name: str) -> str:
         raise ValueError(f"Python knows no encoding {name!r}") from None
 
 
-def _iso(code: str) -> str:
-    if not re.fullmatch(r"([A-Z]{3})?", code):
-        raise ValueError(f"{code!r} is no ISO code such as EUR")
-    return code
+def _like(pattern: str, what: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r} is no {what}")
+        return text
+
+    return AfterValidator(check)
 
 
 Regex = Annotated[str, AfterValidator(_regex)]
@@ -133,12 +136,11 @@ class FeedSpec(_Model):
         What becomes of a row with more cells than columns: "reject", or "join_last" if the last holds bare separators.
     """
 
-    platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    about: str = ""
+    platform: Annotated[str, _like("[a-z0-9_]+", "name of small letters, digits and _")]
     format: Literal["auto", "csv", "json"] = "auto"
     encoding: Annotated[str, AfterValidator(_codec)] = "auto"
-    separator: str = "auto"
-    currency: Annotated[str, AfterValidator(_iso)] = ""
+    separator: Annotated[str, _like('auto|[^\r\n"]', "single character, nor auto")] = "auto"
+    currency: Annotated[str, _like("([A-Z]{3})?", "ISO code such as EUR")] = ""
     fields: dict[FieldName, Annotated[list[Source], BeforeValidator(lambda v: v if isinstance(v, list) else [v])]]
     required: list[FieldName] = ["title"]
     max_price: float = 1e9
@@ -169,7 +171,7 @@ def load_spec(spec) -> FeedSpec:
     if isinstance(spec, FeedSpec):
         return spec
     path = Path(spec)
-    path = FEEDS / f"{spec}.yaml" if not path.suffix and not path.exists() else path
+    path = FEEDS / f"{spec}.yaml" if not path.suffix and not path.is_file() else path
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in FEEDS.glob("*.yaml")))
         raise FeedError(f"{path}: no such file; shipped feeds are {known}")
@@ -187,7 +189,7 @@ def load_spec(spec) -> FeedSpec:
     except ValidationError as error:
         lines = [
             f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'feed'}: "
-            + e["msg"].removeprefix("Value error, ")
+            + e["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such key")
             for e in error.errors()
         ]
         raise FeedError("\n".join(lines)) from None
@@ -198,9 +200,9 @@ def _refuse_repeats(node, path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
-            if key.value in seen:
+            if str(key.value) in seen:
                 raise FeedError(f"{path} line {key.start_mark.line + 1}: {key.value} is given twice; keep one")
-            seen.add(key.value)
+            seen.add(str(key.value))
             _refuse_repeats(value, path)
 
 

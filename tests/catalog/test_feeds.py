@@ -156,6 +156,10 @@ fields:
     assert "line 7: fields.colour.0.pattern" in message and "no regular expression" in message
     with pytest.raises(FeedError, match="must map `title`"):
         load_spec(write(tmp_path, "platform: shop\nfields: {price: p}\n", "shop.yaml"))
+    with pytest.raises(FeedError, match=r"line 2: separator: ';;' is no single character"):
+        load_spec(write(tmp_path, "platform: shop\nseparator: ;;\nfields: {title: t}\n", "shop.yaml"))
+    with pytest.raises(FeedError, match=r"line 2: curency: there is no such key"):
+        load_spec(write(tmp_path, "platform: shop\ncurency: EUR\nfields: {title: t}\n", "shop.yaml"))
     with pytest.raises(FeedError, match=r"line 2: encoding: .*no encoding 'klingon'"):
         load_spec(write(tmp_path, "platform: shop\nencoding: klingon\nfields: {title: t}\n", "shop.yaml"))
     with pytest.raises(FeedError, match=r"shop.yaml line 3: not valid YAML: .*'\\t'"):
@@ -172,7 +176,7 @@ fields:
 
 
 def test_a_missing_column_is_named_with_those_there(tmp_path):
-    with pytest.raises(FeedError, match=r"title.*name.*it has \['id', 'titel'\]"):
+    with pytest.raises(FeedError, match=r"for title \(name\); it has id, titel: change"):
         read_feed(write(tmp_path, "id,titel\n1,Coat\n"), spec())
 
 
@@ -247,6 +251,9 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
     drafted = write(tmp_path, draft_spec(path), "shop.yaml")
     fields = yaml.safe_load(drafted.read_text())["fields"]
     assert (fields["title"], fields["price"], fields["images"]) == ("ProductName", "Selling Price", "photo")
+    for text in ("id,name,price\n1,Coat,free\n", "sku,beschreibung\n1,Mantel\n", "a\n1\n"):
+        assert load_spec(write(tmp_path, draft_spec(write(tmp_path, text)), "any.yaml")).fields["title"]
+    path = write(tmp_path, shop)
     report = check_feed(drafted, path)
     assert report.counts == {"read": 8, "accepted": 8, "rejected": 0, "merged": 0}
     assert report.examples["price"].tolist()[:2] == [199, 299]
@@ -278,15 +285,45 @@ def test_a_cell_no_shop_writes_is_rejected_not_cut(tmp_path):
         (b"\x1fid,name\n1,2\n", "shop.csv begins like no text"),
         (b"PAR1\x15\x04\x15", "shop.csv begins like no text"),
         ("id,name\n1,2\n".encode("utf-16")[2:], "shop.csv begins like no text"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "shop.csv begins like no text"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "shop.csv begins like no text"),
+        (b"\n<!doctype html>\n<title>Log in</title>\n", "shop.csv is HTML or XML"),
+        (b'[{"id": 1},\n{"id": ', r"shop.csv is neither JSON \(.*line 2 column 8.*\) nor JSON lines"),
+        (b"x" * 60_000, "shop.csv has 60,000 characters in its first line"),
     ],
 )
 def test_a_file_that_is_no_feed_says_so(tmp_path, raw, said):
     for read in (lambda path: read_feed(path, spec()), draft_spec, lambda path: check_feed(spec(), path)):
         with pytest.raises(FeedError, match=said):
             read(write(tmp_path, raw))
-    for missing in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(FeedError, match="no such file"):
+    for missing, said in ((tmp_path / "none.csv", "no such file"), (tmp_path, "is a folder: name a file in it")):
+        with pytest.raises(FeedError, match=said):
             read_feed(missing, spec())
+
+
+HATS = "id,name,price\n" + "1,größere Mütze für Mädchen,2\n" * 9
+
+
+def test_a_yaml_that_names_another_encoding_is_an_error(tmp_path):
+    for written, told in (("cp1252", "utf-8"), ("utf-8", "cp1252"), ("utf-8", "utf-16")):
+        with pytest.raises(FeedError, match=rf"shop\.csv is not in {told}.*change `encoding`"):
+            read_feed(write(tmp_path, HATS, encoding=written), spec(encoding=told))
+    for told in ("utf-8", "utf-8-sig", "auto"):
+        assert read_feed(write(tmp_path, HATS, encoding="utf-8-sig"), spec(encoding=told))[0]["title"][0][:2] == "gr"
+
+
+def test_a_broken_byte_is_counted_and_costs_no_other_letter(tmp_path):
+    path = write(tmp_path, HATS.encode().replace("ä".encode(), b"\xc3", 1))
+    products, _ = read_feed(path, spec())
+    assert products["title"].tolist() == ["größere Mütze für M�dchen", *["größere Mütze für Mädchen"] * 8]
+    assert products.attrs["read"]["encoding"] == "utf-8"
+    assert "1 characters can't be read as utf-8" in str(check_feed(spec(), path))
+
+
+def test_a_feed_of_nothing_but_rejects_is_shown(tmp_path):
+    report = check_feed(spec(), write(tmp_path, "id,name,price\n1,Coat,free\n2,Hat,free\n"))
+    assert report.counts == {"read": 2, "accepted": 0, "rejected": 2, "merged": 0}
+    assert "2 rejected: price … is not an amount   (shop.csv row 1: price 'free' is not an amount)" in str(report)
 
 
 def test_prices_without_a_currency_are_counted(tmp_path):
