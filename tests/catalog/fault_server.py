@@ -9,17 +9,25 @@ import threading
 import urllib.parse
 import zlib
 from collections import Counter
+from functools import cache
 
 import numpy as np
 from PIL import Image
 
 
+@cache
 def photo(seed: int, format: str = "JPEG", size: tuple[int, int] = (60, 80), **options) -> bytes:
     """A small photograph-like picture; another for each seed."""
     blocks = np.random.default_rng(seed).integers(0, 255, (6, 5, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC).save(out, format, **options)
     return out.getvalue()
+
+
+@cache
+def gzip_bomb() -> bytes:
+    """Thirty million bytes, packed."""
+    return gzip.compress(bytes(30_000_000), 1)
 
 
 def bomb() -> bytes:
@@ -64,7 +72,7 @@ class FaultServer:
             "/html": reply(200, b"<!doctype html><title>Just a moment</title>"),
             "/empty": reply(200),
             "/bomb": reply(200, bomb()),
-            "/gzipbomb": reply(200, gzip.compress(bytes(30_000_000)), Content_Encoding="gzip"),
+            "/gzipbomb": reply(200, gzip_bomb(), Content_Encoding="gzip"),
             "/gzipped": reply(200, gzip.compress(photo(5)), Content_Encoding="gzip"),
             "/broken.jpg": reply(200, whole[: len(whole) // 2]),
             "/dot.png": reply(200, photo(1, "PNG", (1, 1))),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gzip
 import io
 import os
 import signal
@@ -30,7 +29,6 @@ QUICK = Limits(
     connect=2, first_byte=0.5, whole=1.0, retries=1, backoff=0.02, longest_wait=2, bytes=2_000_000, give_up=99
 )
 SHOP = "http://shop.test"
-GZIP_BOMB = gzip.compress(bytes(30_000_000), 1)
 # path or URL → the one status it must end with
 EXPECTED = {
     "/good.jpg": "duplicate",  # /again.jpg sorts before it and is the same photo
@@ -100,7 +98,7 @@ def faults(tmp_path_factory):
         first = fetch_images(catalogue(EXPECTED), dest, **settings)
         asked = dict(server.requests)
         server.requests.clear()
-        second = fetch_images(catalogue(EXPECTED), dest, **settings)
+        second = fetch_images(catalogue(EXPECTED), dest, **settings | {"limits": replace(QUICK, retries=0)})
         return dest, first, second, asked, dict(server.requests)
 
 
@@ -142,8 +140,8 @@ def test_retries_are_counted_and_final_answers_are_not_retried(faults):
 def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
     # every body and every picture as large as is let through, and several of each at once
     flat = io.BytesIO()
-    Image.new("RGB", (6000, 6000)).save(flat, "PNG")
-    extra = {"/flat.png": reply(200, flat.getvalue()), "/gzipbomb": reply(200, GZIP_BOMB, Content_Encoding="gzip")}
+    Image.new("RGB", (6000, 6000)).save(flat, "PNG", compress_level=1)
+    extra = {"/flat.png": reply(200, flat.getvalue())}
     expected = {"endless": "too_large", "gzipbomb": "too_large", "bomb": "too_large", "flat.png": "ok"}
     links = [f"/{name}?{n}" for name in expected for n in range(2 if name == "flat.png" else 4)]
     me, peak, done = psutil.Process(), [], threading.Event()
