@@ -1,6 +1,7 @@
 """A local disk against a bucket: the same photos fetched into each, and their pictures written and read one by one.
 
 python bench/storage.py                     # 1,000 photos; drawn first, some 30 s on 2 cores
+python bench/storage.py --write             # and stores the figures for chapter 01
 python bench/storage.py --bucket s3://my-bucket/try   # a real one, with the environment's credentials
 
 The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install 'moto[server]' s3fs`):
@@ -16,8 +17,10 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from fetch import SPAWN, catalogue, draw, served
+import pandas as pd
+from fetch import SPAWN, STUDIES, catalogue, draw, served
 
+from helpers.artefacts import write_text
 from helpers.catalog import fetch_images
 from helpers.catalog.store import Store
 
@@ -59,8 +62,8 @@ def bucket(address: str | None):
         server.kill()
 
 
-def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> float:
-    """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns images/s."""
+def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> dict:
+    """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns what a second."""
     begin = time.perf_counter()
     index = fetch_images(catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options)
     whole = n / (time.perf_counter() - begin)
@@ -77,7 +80,7 @@ def measure(name: str, dest, options: dict | None, n: int, resolve: dict, worker
     size = sum(map(len, data)) / n / 1e3
     print(f"{name:18s} fetched {whole:6.1f} images/s   written {rates[1]:7.0f}/s   read {rates[0]:7.0f}/s   "
           f"({size:.1f} kB a picture; {index['status'].value_counts().to_dict()})")  # fmt: skip
-    return whole
+    return {"place": name, "fetched": round(whole, 1), "written": round(rates[1]), "read": round(rates[0])}
 
 
 def main() -> None:
@@ -86,6 +89,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where drawn photos are kept between runs, as in bench/fetch.py")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bucket", help="s3://… or gs://…; by default a local one")
+    parser.add_argument("--write", action="store_true", help="store the figures in data/studies/storage.csv")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "photos"
@@ -95,11 +99,14 @@ def main() -> None:
             list(pool.map(draw, zip(paths, range(options.images), strict=True), chunksize=8))
         with served(folder) as resolve, bucket(options.bucket) as (address, access):
             settings = options.images, resolve, options.workers
-            disk = measure("local disk", Path(scratch) / "out", None, *settings)
+            rows = [measure("local disk", Path(scratch) / "out", None, *settings)]
             if address:
-                there = measure("bucket", address, access, *settings)
-                print(f"bucket against disk: {there / disk:.2f} of the images a second, decoding included")
-                disk = measure("local disk, again", Path(scratch) / "out2", None, *settings)
+                rows.append(measure("bucket", address, access, *settings))
+                share = rows[1]["fetched"] / rows[0]["fetched"]
+                print(f"bucket against disk: {share:.2f} of the images a second, decoding included")
+                rows.append(measure("local disk, again", Path(scratch) / "out2", None, *settings))
+    if options.write:
+        write_text(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), STUDIES / "storage.csv")
 
 
 if __name__ == "__main__":
