@@ -43,12 +43,9 @@ class Content(Recommender):
         if not self.diversity:
             return super().recommend(histories, k, candidates, exclude_seen)
         ids, scores = super().recommend(histories, 5 * k, candidates, exclude_seen)
-        chosen = np.full((len(ids), k), -1, dtype=np.int64)
-        best = np.full((len(ids), k), -np.inf, dtype=np.float32)
-        for row in range(len(ids)):
-            order = mmr(scores[row], unit(self.vectors_[ids[row]]), k, self.diversity)
-            chosen[row, : len(order)], best[row, : len(order)] = ids[row, order], scores[row, order]
-        return chosen, best
+        order = mmr(scores, unit(self.vectors_[ids]), k, self.diversity)
+        ids, scores = (np.take_along_axis(found, order, axis=1) for found in (ids, scores))
+        return np.where(order < 0, -1, ids), np.where(order < 0, -np.inf, scores)
 
     def _fit(self, train, items, validate):
         if items is None:
@@ -110,12 +107,12 @@ class Content(Recommender):
         return self.image_weight_ * image + (1 - self.image_weight_) * text
 
     def _nearest_taste(self, weights, vectors):
-        scores = np.empty((weights.shape[0], self.n_items_), dtype=np.float32)
-        for row in range(weights.shape[0]):
-            cells = slice(*weights.indptr[row : row + 2])
-            centres = tastes(vectors[weights.indices[cells]], weights.data[cells], self.n_centroids)
-            scores[row] = self._cosine(centres).max(axis=0)
-        return scores
+        nobody = np.zeros((1, vectors.shape[1]), np.float32)
+        cells = [slice(*weights.indptr[row : row + 2]) for row in range(weights.shape[0])]
+        liked = [(vectors[weights.indices[cell]], weights.data[cell]) for cell in cells]
+        centres = [tastes(*mine, self.n_centroids) if len(mine[0]) else nobody for mine in liked]
+        first = np.cumsum([0, *map(len, centres[:-1])])
+        return np.maximum.reduceat(self._cosine(np.concatenate(centres)), first, axis=0)
 
 
 def tastes(vectors, weights, n, rounds=10):
@@ -124,8 +121,11 @@ def tastes(vectors, weights, n, rounds=10):
     centres = rows[:1]
     while len(centres) < min(n, len(rows)):
         centres = np.concatenate([centres, rows[[np.argmin((rows @ centres.T).max(axis=1))]]])
+    nearest = None
     for _ in range(rounds):
-        nearest = np.argmax(rows @ centres.T, axis=1)
+        before, nearest = nearest, np.argmax(rows @ centres.T, axis=1)
+        if np.array_equal(before, nearest):
+            break
         mine = (nearest[None, :] == np.arange(len(centres))[:, None]) * weights[None, :]
         centres = np.where(mine.any(axis=1)[:, None], unit(mine @ rows), centres)
     return centres.astype(np.float32)
@@ -150,14 +150,17 @@ def learned_fusion(ratings, vectors):
 
 
 def mmr(scores, vectors, k, diversity):
-    """Maximal marginal relevance: positions of up to `k` of the finite `scores`, in order of choice.
+    """Maximal marginal relevance: for each user the positions of up to `k` of m items in order of choice, else -1.
 
-    Each choice maximises (1 - diversity) score - diversity · (largest cosine with those chosen before).
+    Each choice maximises (1 - diversity) score - diversity · (largest cosine with those chosen before); `scores` are
+    (n_users, m), -inf where an item isn't to be had, and `vectors` (n_users, m, d) of length 1.
     """
-    left = list(np.flatnonzero(np.isfinite(scores)))
-    chosen = left[:1]
-    left = left[1:]
-    while left and len(chosen) < k:
-        copies = (vectors[left] @ vectors[chosen].T).max(axis=1)
-        chosen.append(left.pop(int(np.argmax((1 - diversity) * scores[left] - diversity * copies))))
+    chosen, rows = np.full((len(scores), k), -1), np.arange(len(scores))
+    left, worth, closest = scores.copy(), scores, np.full(scores.shape, -1.0, np.float32)
+    for place in range(min(k, scores.shape[1])):
+        best = worth.argmax(axis=1)
+        chosen[:, place] = np.where(np.isfinite(left[rows, best]), best, -1)
+        left[rows, best] = -np.inf
+        closest = np.maximum(closest, np.einsum("nmd,nd->nm", vectors, vectors[rows, best]))
+        worth = (1 - diversity) * left - diversity * closest
     return chosen

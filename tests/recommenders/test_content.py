@@ -100,9 +100,10 @@ def test_price_fit_takes_off_the_distance_in_log_price():
 
 def test_mmr_by_hand():
     # 0 first; then 1 would cost a copy: 0.5 · 0.9 - 0.5 · 1 = -0.05, while 2 gives 0.5 · 0.5 - 0 = 0.25
-    vectors = np.array([[1.0, 0], [1, 0], [0, 1]])
-    assert mmr(np.array([1.0, 0.9, 0.5]), vectors, 3, diversity=0.5) == [0, 2, 1]
-    assert mmr(np.array([1.0, 0.9, -np.inf]), vectors, 3, diversity=0.5) == [0, 1]
+    # the second shopper can't have the last item
+    vectors = np.array([[[1.0, 0], [1, 0], [0, 1]]] * 2)
+    chosen = mmr(np.array([[1.0, 0.9, 0.5], [1.0, 0.9, -np.inf]]), vectors, 3, diversity=0.5)
+    assert chosen.tolist() == [[0, 2, 1], [0, 1, -1]]
 
 
 def test_diverse_recommendations_start_with_the_best_and_leave_out_what_was_seen():
