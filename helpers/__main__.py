@@ -49,10 +49,14 @@ def _parser() -> argparse.ArgumentParser:
     deck.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
 
     recommend = command("recommend", _recommend, "recommendations for a shopper's own list")
-    recommend.add_argument("--history", required=True, help="CSV with title and, where there are, image, rating")
+    recommend.add_argument("--history", required=True, help="CSV: title; if you like, image (path or URL) and rating")
     recommend.add_argument("--profile", "--catalog", dest="profile", default="sample", help="whose catalogue")
     recommend.add_argument("--k", type=int, default=12)
-    recommend.add_argument("--explain", action="store_true", help="say which liked item each comes from")
+    recommend.add_argument("--explain", action="store_true", help="say which liked item and attributes each comes from")
+    recommend.add_argument("--platform", help="products of this shop alone")
+    recommend.add_argument("--gender", help="garments for women, men, …")
+    recommend.add_argument("--max-price", type=float, metavar="DOLLARS")
+    recommend.add_argument("--in-stock", action="store_true", help="only what is in stock in some size")
     recommend.add_argument("--out", default="recommendations.html")
 
     feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
@@ -120,7 +124,7 @@ def _deck(arguments) -> int:
 def _recommend(arguments) -> None:
     from helpers.report.recommend import write_recommendations
 
-    print(write_recommendations(arguments.history, arguments.profile, arguments.k, arguments.out, arguments.explain))
+    print(write_recommendations(**{name: value for name, value in vars(arguments).items() if name != "command"}))
 
 
 def _feed(arguments) -> int:

@@ -7,11 +7,15 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
 from helpers.artefacts import data_dir, write_json, write_text
+from helpers.catalog.files import read_rows
 from helpers.report.html import THEME
 
 
 def read_history(path: str | Path) -> pd.DataFrame:
     """A shopper's list: `title`, and where there are, `image` (path or URL) and `rating` (1-5, default 5).
+
+    The index counts the file's rows from 1; `attrs["notes"]` names the rows that can't be used. Encoding and separator
+    are found by looking, as in a shop's feed.
 
     Raises
     ------
@@ -19,46 +23,48 @@ def read_history(path: str | Path) -> pd.DataFrame:
         If the file is empty, has no `title` column, or a rating isn't a number from 1 to 5: names file, row and value.
     """
     path = Path(path)
-    if not path.exists():
-        raise ValueError(f"{path} does not exist; it should be a CSV with a column `title`")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} is no CSV that can be read ({error}); it should have a column `title`") from None
+    rows, broken, about = read_rows(path)
+    notes = [f"row {row}: {reason}; left out" for row, _, reason in broken]
+    frame = pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1)).fillna("").astype(str)
     frame.columns = frame.columns.str.strip().str.lower()
     if "title" not in frame:
-        raise ValueError(f"{path.name} has columns {', '.join(frame.columns)}, but none called `title`")
-    frame = frame[frame["title"].str.strip() != ""].reset_index(drop=True)
+        raise ValueError(f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`")
+    frame = frame.reindex(columns=["title", "image", "rating"], fill_value="").apply(lambda column: column.str.strip())
+    untitled = [row for row in frame.index[frame["title"] == ""] if rows[row - 1]]
+    notes += [f"row {row}: no title; left out" for row in untitled]
+    frame = frame[frame["title"] != ""]
     if frame.empty:
         raise ValueError(f"{path.name} has no row with a title: list at least one liked item")
-    rating = pd.to_numeric(frame.get("rating", pd.Series("5", frame.index)).replace("", "5"), errors="coerce")
-    wrong = frame.index[~rating.between(1, 5)]
-    if len(wrong):
-        value = frame.loc[wrong[0], "rating"]
-        raise ValueError(f"{path.name} row {wrong[0] + 2}: rating {value!r} is not a number from 1 to 5")
-    image = frame["image"].str.strip() if "image" in frame else pd.Series("", frame.index)
-    return pd.DataFrame({"title": frame["title"].str.strip(), "image": image, "rating": rating})
+    rating = pd.to_numeric(frame["rating"].replace("", "5"), errors="coerce")
+    for row in frame.index[~rating.between(1, 5)][:1]:
+        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5")
+    frame = frame.assign(rating=rating)
+    frame.attrs["notes"] = notes
+    return frame
 
 
-def write_recommendations(history: str | Path, profile: str, k: int, out: str | Path, explain: bool = False) -> str:
-    """Recommend for a list and write `out` (HTML) and a JSON beside it; returns one line saying what was done."""
-    from helpers.recommenders.serve import recommend_for
+def write_recommendations(
+    history: str | Path, profile: str, k: int, out: str | Path, explain: bool = False, **filters
+) -> str:
+    """Recommend for a list and write `out` (HTML) and a JSON beside it; returns what was done, and each note.
 
+    `filters` as in `Service.allowed`.
+    """
+    from helpers.recommenders.serve import Service
+
+    if k < 1:
+        raise ValueError(f"--k is {k}; ask for at least one recommendation")
     liked = read_history(history)
-    found = recommend_for(liked, profile, k)
+    found = Service(profile).recommend(liked, k, **filters)
     columns = ["image_key", "title", "platform", "price_usd", "score"] + (["because", "shares"] if explain else [])
-    rows = found[[name for name in columns if name in found]].to_dict("records")
+    rows = found[columns].astype(object).where(found[columns].notna(), None).to_dict("records")
     pictures = [_embedded(data_dir(profile) / str(path)) for path in found["image_path"]]
-    notes = list(found.attrs.get("notes", []))
+    notes, items = liked.attrs["notes"] + found.attrs["notes"], liked.to_dict("records")
     page = Environment(loader=FileSystemLoader(THEME), autoescape=True).get_template("recommend.html.j2")
-    write_text(
-        page.render(liked=liked.to_dict("records"), rows=list(zip(rows, pictures, strict=True)), notes=notes), out
-    )
+    write_text(page.render(liked=items, rows=list(zip(rows, pictures, strict=True)), notes=notes), out)
     beside = Path(out).with_suffix(".json")
-    write_json({"history": liked.to_dict("records"), "notes": notes, "recommendations": rows}, beside)
-    return f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}" + "".join(
-        f"\n{n}" for n in notes
-    )
+    write_json({"history": items, "notes": notes, "recommendations": rows}, beside)
+    return "\n".join([f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}", *notes])
 
 
 def _embedded(path: Path) -> str:
