@@ -20,9 +20,12 @@ import pytest
 from fault_server import FaultServer, photo, reply
 from PIL import Image
 
+from helpers.catalog import images
+from helpers.catalog import photos as photos_module
 from helpers.catalog.fetching import Limits
 from helpers.catalog.images import fetch_images, near_duplicates
 from helpers.catalog.photos import import_photos
+from helpers.catalog.pictures import Standardiser
 from helpers.catalog.safety import RETRIED, STATUSES
 
 QUICK = Limits(
@@ -87,6 +90,19 @@ def catalogue(links) -> pd.DataFrame:
 
 def timeless(index: pd.DataFrame) -> pd.DataFrame:
     return index.drop(columns="fetched")
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Standardiser(1, size=256, format="WEBP", max_pixels=QUICK.pixels) as standardise:
+        yield standardise
+
+
+@pytest.fixture
+def one_worker(worker, monkeypatch):
+    """A decoding process that is running already, for tests of all that is around it."""
+    for module in (images, photos_module):
+        monkeypatch.setattr(module, "Standardiser", lambda *_, **__: contextlib.nullcontext(worker))
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +182,7 @@ def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
     assert 100e6 < max(peak) < 1e9
 
 
-def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path):
+def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path, one_worker):
     limits = replace(QUICK, per_host=1, give_up=2, retries=0)
     with FaultServer() as server:
         links = ["http://busy.test/busy", "http://busy.test/good.webp", "/good.avif", "/reset", "/hang", "/good.webp"]
@@ -177,7 +193,7 @@ def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path):
         assert not server.requests["/good.webp"]
 
 
-def test_the_first_link_that_works_is_kept(tmp_path):
+def test_the_first_link_that_works_is_kept(tmp_path, one_worker):
     with FaultServer() as server:
         links = [f"{SHOP}/404", f"{SHOP}/html", f"{SHOP}/good.webp", f"{SHOP}/good.jpg"]
         frame = pd.DataFrame({"image_key": ["a/1", "a/2"], "image_urls": [links, [f"{SHOP}/404", f"{SHOP}/500"]]})
@@ -187,7 +203,7 @@ def test_the_first_link_that_works_is_kept(tmp_path):
         assert "/good.jpg" not in server.requests
 
 
-def test_a_changed_link_is_fetched_and_a_lost_file_too(tmp_path):
+def test_a_changed_link_is_fetched_and_a_lost_file_too(tmp_path, one_worker):
     with FaultServer() as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
         fetch_images(catalogue(["/404", "/good.jpg", "/good.webp"]), tmp_path, **settings)
@@ -201,7 +217,7 @@ def test_a_changed_link_is_fetched_and_a_lost_file_too(tmp_path):
         assert dict(server.requests) == {"/robots.txt": 1, "/good.webp": 1}
 
 
-def test_refresh_is_conditional(tmp_path):
+def test_refresh_is_conditional(tmp_path, one_worker):
     with FaultServer() as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
         first = fetch_images(catalogue(["/good.jpg"]), tmp_path, **settings)
@@ -211,7 +227,7 @@ def test_refresh_is_conditional(tmp_path):
         assert timeless(first).equals(timeless(second))
 
 
-def test_pace_and_crawl_delay_are_kept(tmp_path):
+def test_pace_and_crawl_delay_are_kept(tmp_path, one_worker):
     with FaultServer(robots="User-agent: *\nCrawl-delay: 0.2\n") as server:
         links = ["/good.jpg", "/good.avif", "/good.webp"]
         fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=QUICK, workers=1)
@@ -219,7 +235,7 @@ def test_pace_and_crawl_delay_are_kept(tmp_path):
         assert len(gaps) == 2 and (gaps > 0.19).all()
 
 
-def test_a_store_in_memory_and_inside_a_running_loop_gives_the_same(tmp_path):
+def test_a_store_in_memory_and_inside_a_running_loop_gives_the_same(tmp_path, one_worker):
     with FaultServer() as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
         frame = catalogue(["/good.jpg", "/good.avif", "/404"])
@@ -231,7 +247,7 @@ def test_a_store_in_memory_and_inside_a_running_loop_gives_the_same(tmp_path):
     assert timeless(here).equals(timeless(there))
 
 
-def test_a_bucket(monkeypatch):
+def test_a_bucket(one_worker):
     pytest.importorskip("s3fs")
     server_module = pytest.importorskip("moto.server")
     bucket = server_module.ThreadedMotoServer(port=0, verbose=False)
@@ -254,7 +270,7 @@ def test_a_bucket(monkeypatch):
         bucket.stop()
 
 
-def test_a_killed_run_resumes_to_the_same_index(tmp_path):
+def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
     extra = {f"/{n}.jpg": reply(200, photo(n)) for n in range(40)}
     script = """
         import sys, time
@@ -307,7 +323,7 @@ def photos(tmp_path):
     return tar_path, folder
 
 
-def test_photos_from_a_tar_and_from_a_folder(photos, tmp_path):
+def test_photos_from_a_tar_and_from_a_folder(photos, tmp_path, one_worker):
     keys = ["1", "2", "3", "4", "5"]
     frame = pd.DataFrame({"image_key": [f"p/{key}" for key in keys], "product_id": keys})
     tables = [import_photos(frame, source, tmp_path / source.suffix, workers=1) for source in photos]

@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pandas as pd
@@ -24,9 +25,19 @@ ASOS = ["url", "name", "size", "category", "price", "color", "sku", "description
 MYNTRA = ["gender", "category", "image", "brand", "description", "price", "discount", "url", "rating", "reviews"]
 
 
+SETTINGS = {"seed": 7, "n_asos": 44, "n_myntra": 28, "size": 64}
+
+
+def build(dest):
+    """Build a store in this very process: starting others takes longer than drawing 72 garments."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shop, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+        return shop.build_store(dest, **SETTINGS)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    return shop.build_store(tmp_path_factory.mktemp("shops") / "store", seed=7, n_asos=36, n_myntra=24, size=64)
+    return build(tmp_path_factory.mktemp("shops") / "store")
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +90,9 @@ def test_a_harvest_gets_back_every_product_and_no_other(store, harvest):
     catalog, merged, rejects, feeds = harvest
     read = sum(products.attrs["read"]["read"] for products, _ in feeds)
     assert read == len(catalog) + len(merged) + len(rejects)
-    assert catalog["platform"].value_counts().to_dict() == {"asos": 36, "myntra": 24}
+    assert catalog["platform"].value_counts().to_dict() == {"asos": 44, "myntra": 28}
     ids = set(catalog["image_key"].str.partition("/")[2])
-    assert len(ids & set(store.truth["product_id"])) > 60 - len(store.truth["category"].unique()) - 1
+    assert len(ids & set(store.truth["product_id"])) > 72 - len(store.truth["category"].unique()) - 1
 
 
 def test_words_and_truth_agree(store, harvest):
@@ -161,39 +172,32 @@ def test_robots_keeps_a_private_photo(store, tmp_path):
 
 def test_a_whole_store_is_taken_as_it_is_and_another_seed_is_another_store(store, tmp_path):
     before = {p: p.stat().st_mtime_ns for p in store.folder.rglob("*") if p.is_file()}
-    again = shop.build_store(store.folder, seed=7, n_asos=36, n_myntra=24, size=64)
+    again = shop.build_store(store.folder, **SETTINGS)
     assert before == {p: p.stat().st_mtime_ns for p in store.folder.rglob("*") if p.is_file()}
     pd.testing.assert_frame_equal(again.truth, store.truth)
-    other = shop.sample_products("asos", 36, 8)
-    assert (other["seed"].to_numpy() != store.truth["seed"].to_numpy()[:36]).all()
+    other = shop.sample_products("asos", 44, 8)
+    assert (other["seed"].to_numpy() != store.truth["seed"].to_numpy()[:44]).all()
 
 
-def test_a_killed_build_goes_on_and_ends_the_same(store, tmp_path):
+def test_a_killed_build_leaves_no_workers_behind_and_goes_on_to_the_same_end(store, tmp_path):
     dest = tmp_path / "store"
-    script = f"from helpers.catalog.sample_store import build_store; build_store({str(dest)!r}, 7, 36, 24, 64)"
+    script = f"""import os
+os.cpu_count = lambda: 1  # one worker, so that there is time to kill it
+from helpers.catalog.sample_store import build_store
+build_store({str(dest)!r}, **{SETTINGS})"""
     child = subprocess.Popen([sys.executable, "-c", script])
-    while child.poll() is None and len(list(dest.glob("photos/*"))) < 12:
-        time.sleep(0.02)
+    while child.poll() is None and len(list(dest.glob("photos/*"))) < 4:
+        time.sleep(0.01)
+    workers = psutil.Process(child.pid).children(recursive=True)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert not (dest / "store.json").exists()
-    shop.build_store(dest, 7, 36, 24, 64)
+    assert workers and psutil.wait_procs(workers, timeout=10)[1] == []
+    assert not (dest / "store.json").exists() and len(list(dest.glob("photos/*"))) < 72
+    build(dest)
     names = [
         p.relative_to(store.folder)
         for p in sorted(store.folder.rglob("*"))
         if p.suffix in (".csv", ".avif", ".webp", ".jpg")
     ]
-    assert len(names) == 62
+    assert len(names) == 74
     assert all((dest / name).read_bytes() == (store.folder / name).read_bytes() for name in names)
-
-
-def test_a_killed_build_leaves_no_workers_behind(tmp_path):
-    script = f"from helpers.catalog.sample_store import build_store; build_store({str(tmp_path)!r}, 7, 120, 60, 64)"
-    child = subprocess.Popen([sys.executable, "-c", script])
-    while child.poll() is None and not any(tmp_path.glob("photos/*")):
-        time.sleep(0.02)
-    workers = psutil.Process(child.pid).children(recursive=True)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    assert len(workers) >= 2
-    assert psutil.wait_procs(workers, timeout=10)[1] == []
