@@ -55,6 +55,7 @@ def products(*rows):
         ("MINAA", "", "other"),
         ("Women Blue Tie & Dye Printed Top", "", "tops"),
         ("Lehenga Blouse With Dupatta", "lehenga-choli", "ethnic sets"),
+        ("Men Sherwani Dupatta Set", "sherwani", "ethnic sets"),
     ],
 )
 def test_categories(title, category, wanted):
@@ -85,6 +86,9 @@ def test_categories(title, category, wanted):
         ("night sky", "", "navy"),
         ("", "Striped tee", "unknown"),
         ("Cloud", "", "unknown"),
+        ("Denim Dark", "", "blue"),
+        ("", "Faux leather and denim jacket", "unknown"),  # a cloth, and there is black denim
+        ("Taupe gray", "", "grey"),
     ],
 )
 def test_colours(colour, title, wanted):
