@@ -1,7 +1,7 @@
 """Which encoder captures fashion best: pictures, texts or both, on retrieval and on recommendation.
 
     python bench/encoders.py                                     # the drawn store; photos where FASHION_DATA is
-    python bench/encoders.py --profiles sample photos --write    # as stored in data/studies/encoders.csv, for chapter 04
+    python bench/encoders.py --profiles sample photos --write    # data/studies/encoders.csv, which chapter 04 shows
     python bench/encoders.py --online                            # also fetch the hub's models that aren't at hand
 
 Retrieval: an item's ten nearest others, and the share that bears its label; on the 964 Myntra photos with ids ending in
@@ -13,6 +13,7 @@ names it as skipped, and why. A profile needs chapters 01 and 02: `course run --
 """
 
 import argparse
+import logging
 import os
 import time
 
@@ -163,7 +164,8 @@ def main() -> None:
     cli.add_argument("--write", action="store_true", help=f"store the table in {STORED.relative_to(ROOT)}")
     args = cli.parse_args()
     if args.online is None:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+        os.environ["HF_HUB_OFFLINE"] = "1"  # what isn't at hand is skipped, not fetched
+        logging.getLogger().setLevel(logging.CRITICAL)  # open_clip would print each failure as well
     found = []
     for name, *how in encoders(args.online or HUB):
         if len(how) == 1:
@@ -176,7 +178,7 @@ def main() -> None:
         for profile in args.profiles:
             found += on_profile(profile, name, *how)
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-    table = pd.DataFrame(found).round(3)
+    table = pd.DataFrame(found).round(3).astype({"n": "Int64"})
     for data, part in table.groupby("data", sort=False):
         wide = part.pivot_table(index=["encoder", "reads"], columns="metric", values="value", sort=False)
         half = (part["high"] - part["low"]).max() / 2

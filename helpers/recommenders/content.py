@@ -107,10 +107,8 @@ class Content(Recommender):
         return self.image_weight_ * image + (1 - self.image_weight_) * text
 
     def _nearest_taste(self, weights, vectors):
-        nobody = np.zeros((1, vectors.shape[1]), np.float32)
         cells = [slice(*weights.indptr[row : row + 2]) for row in range(weights.shape[0])]
-        liked = [(vectors[weights.indices[cell]], weights.data[cell]) for cell in cells]
-        centres = [tastes(*mine, self.n_centroids) if len(mine[0]) else nobody for mine in liked]
+        centres = [tastes(vectors[weights.indices[cell]], weights.data[cell], self.n_centroids) for cell in cells]
         first = np.cumsum([0, *map(len, centres[:-1])])
         return np.maximum.reduceat(self._cosine(np.concatenate(centres)), first, axis=0)
 
