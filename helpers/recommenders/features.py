@@ -18,8 +18,8 @@ def standard_log_price(frame: pd.DataFrame) -> np.ndarray:
     return np.nan_to_num((logs - np.nanmean(logs)) / (np.nanstd(logs) + 1e-6)).astype(np.float32)
 
 
-def side_features(items: ItemFeatures) -> np.ndarray:
-    """Category, colour, pattern, gender and platform as indicators, price as six smooth bumps: (n_items, s) float32.
+def side_features(items: ItemFeatures) -> list[np.ndarray]:
+    """Category, colour, pattern, gender and platform as indicators, price as six smooth bumps: (n_items, …) each.
 
     A missing value leaves zeros. Columns that the frame lacks are skipped.
     """
@@ -30,7 +30,7 @@ def side_features(items: ItemFeatures) -> np.ndarray:
     ]
     if "price_usd" in items.frame:
         parts.append(np.exp(-0.5 * ((standard_log_price(items.frame)[:, None] - PRICE_KNOTS) / 0.5) ** 2))
-    return np.concatenate([np.zeros((len(items.frame), 0)), *parts], axis=1).astype(np.float32)
+    return parts
 
 
 def with_one(vectors: np.ndarray) -> np.ndarray:

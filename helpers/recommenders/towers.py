@@ -8,6 +8,7 @@ from torch import nn
 from helpers.interactions.matrix import LIKED
 from helpers.recommenders.taste import posterior_taste
 
+LIFT, TILT = 0.8, 0.9  # where training starts: see `posterior_taste`
 HISTORY_LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10, 12)  # drawn in training, so that short histories are learned too
 
 
@@ -44,7 +45,7 @@ class PooledTowers(nn.Module):
     Item vectors are [x 1 | f_I(x) | bias], user vectors [taste | f_U(pooled) | 1]: a score is an inner product.
     """
 
-    def __init__(self, n_features, n_items, hidden, dim, heads, dropout, batch_norm, taste=None):
+    def __init__(self, n_features, n_items, hidden, dim, heads, dropout, batch_norm, taste):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(n_features, hidden), nn.ReLU())
         self.attention = nn.Linear(hidden, heads) if heads else None
@@ -52,13 +53,14 @@ class PooledTowers(nn.Module):
         self.item = mlp(n_features, hidden, dim, dropout, batch_norm)
         self.log_scale = nn.Parameter(torch.tensor(0.0 if taste else -np.log(8.0), dtype=torch.float32))
         self.bias = nn.Parameter(torch.zeros(n_items))
-        self.knows_taste = taste is not None
-        if self.knows_taste:
+        self.knows_taste = taste
+        if taste:
             nn.init.zeros_(self.user[-1][-1].weight)  # start from the taste alone
             nn.init.zeros_(self.user[-1][-1].bias)
-            self.lift = nn.Parameter(torch.tensor(0.8))
-            for name, value in taste.items():
-                self.register_buffer(name, torch.from_numpy(value))
+            self.lift, self.tilt = nn.Parameter(torch.tensor(LIFT)), nn.Parameter(torch.tensor(TILT))
+            d = n_features + 1  # what `learn_taste` finds is loaded into these
+            for name, shape in dict(mean=d, precision=(d, d), effect=n_items, usual=d, choice=(d, d)).items():
+                self.register_buffer(name, torch.zeros(shape))
         else:
             self.user_line = nn.Linear(n_features, dim, bias=False)
             self.item_line = nn.Linear(n_features, dim, bias=False)
@@ -78,7 +80,7 @@ class PooledTowers(nn.Module):
         one = torch.ones_like(count)
         if not self.knows_taste:
             return torch.cat([(user + self.user_line(share @ features)) * self.log_scale.exp(), one], dim=1)
-        taste = posterior_taste(ratings, self.lift, features, self.precision, self.pull)
+        taste = posterior_taste(ratings, features, self, self.lift, self.tilt)
         return torch.cat([taste * self.log_scale.exp(), user, one], dim=1)
 
     def items(self, features, which=slice(None)):
@@ -86,7 +88,7 @@ class PooledTowers(nn.Module):
         item, bias = self.item(features), self.bias[which, None]
         if not self.knows_taste:
             return torch.cat([item + self.item_line(features), bias], dim=1)
-        return torch.cat([features, torch.ones_like(bias), item, bias], dim=1)
+        return torch.cat([features, torch.ones_like(bias), item, bias + self.effect[which, None]], dim=1)
 
 
 class SeenPairs:

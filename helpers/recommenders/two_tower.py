@@ -30,7 +30,8 @@ class TwoTower(Recommender):
     ----------
     cosine : two plain MLPs whose outputs are scaled to length 1; else pooled towers with an item bias
     heads : attention-weighted means of the history beside its plain mean (pooled towers)
-    taste : start from the posterior mean of a linear taste given the history (see `taste.py`; pooled towers)
+    taste : start from the posterior mean of a linear taste given the history (see `taste.py`; pooled towers); the
+        networks add what a line can't say, in small steps, for a thousand shoppers tell little of that
     side : read category, colour, pattern, gender, platform and price too (guessed from the vector for items elsewhere)
     axes : principal axes of the vectors to read; 0 reads the vectors as they are
     n_towers : pairs of towers trained from different starts, whose scores are added
@@ -42,8 +43,8 @@ class TwoTower(Recommender):
     handles_cold_items = True
 
     def __init__(
-        self, loss="softmax", cosine=False, heads=2, taste=True, side=True, axes=16, dim=32, hidden=32, dropout=0.4,
-        batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=1e-3, reg=0.3, negatives=1, seed=7,
+        self, loss="softmax", cosine=False, heads=2, taste=True, side=True, axes=4, dim=32, hidden=32, dropout=0.4,
+        batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=3e-4, reg=0.3, negatives=1, seed=7,
         device="cpu",
     ):  # fmt: skip
         if loss not in ("softmax", "mse"):
@@ -58,8 +59,8 @@ class TwoTower(Recommender):
     @classmethod
     def deck(cls, **settings) -> "TwoTower":
         """The seed deck's: MLPs with batch norm and dropout, cosine, MSE on 0/1, Adam, batches of 32, 5 epochs."""
-        plain = dict(loss="mse", cosine=True, heads=0, taste=False, side=False, axes=0, batch_norm=True, dropout=0.2)
-        return cls(**{**plain, "dim": 64, "hidden": 128, "epochs": 5, "batch_size": 32, "reg": 0.0, **settings})
+        plain = dict(loss="mse", cosine=True, heads=0, taste=False, side=False, axes=0, batch_norm=True, lr=1e-3)
+        return cls(**plain | dict(dropout=0.2, dim=64, hidden=128, epochs=5, batch_size=32, reg=0.0) | settings)
 
     def item_embeddings(self) -> np.ndarray:
         """Cached item tower outputs (n_items, m) float32: score = user_embeddings · item_embeddings."""
@@ -105,19 +106,24 @@ class TwoTower(Recommender):
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         self.mean_, self.axes_ = principal_axes(self.vectors_, max(self.axes, 1))
         known = np.log1p(self.popularity_)[:, None] / max(np.log1p(self.popularity_).std(), 1e-6)
-        self.side_ = np.concatenate([side_features(items), known - known.mean()], axis=1)
+        parts = [*side_features(items), known - known.mean()]
+        self.side_ = np.concatenate(parts, axis=1).astype(np.float32)
         self.guess_ = ridge(self.vectors_, self.side_)
         whole = Histories(sp.csr_matrix((0, self.n_items_)), np.arange(self.n_items_), self.vectors_)
         self.features_ = self._features(whole)
-        prior = learn_taste(train.ratings, self.features_) if self.taste else {}
-        self.precision_, self.pull_ = prior.get("precision", np.empty(0)), prior.get("pull", np.empty(0))
         platform = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
+        prior = {}
+        if self.taste and not self.cosine:
+            widths = [self.features_.shape[1] - self.side * self.side_.shape[1], *(part.shape[1] for part in parts)]
+            groups = np.repeat(np.arange(len(widths)), widths)[: self.features_.shape[1]]
+            prior = learn_taste(train.ratings, self.features_, groups, platform)
         self.losses_, weights = [], []
         for tower in range(self.n_towers):
             seed = self.seed + 1000 * tower
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 net = self._network()
+                net.load_state_dict({name: torch.from_numpy(value) for name, value in prior.items()}, strict=False)
                 pairs = (
                     SeenPairs(train, platform, seed)
                     if self.loss == "softmax"
@@ -162,9 +168,8 @@ class TwoTower(Recommender):
         if self.cosine:
             net = PlainTowers(n_features, self.hidden, self.dim, self.dropout, self.batch_norm)
         else:
-            prior = dict(precision=self.precision_, pull=self.pull_) if self.taste else None
             net = PooledTowers(
-                n_features, n_items, self.hidden, self.dim, self.heads, self.dropout, self.batch_norm, prior
+                n_features, n_items, self.hidden, self.dim, self.heads, self.dropout, self.batch_norm, self.taste
             )
         return net.to(self.device)
 

@@ -1,5 +1,7 @@
 """The towers: taste against a textbook solver, pairs as promised, the deck's loss by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,33 +48,68 @@ def test_learns_a_linear_taste_from_five_likes(shop, towers):
     assert np.median(agreement) > 0.75  # chance is 0
 
 
+def prior_of(mean, precision, usual=0.0, choice=0.0):
+    """What `posterior_taste` reads, as tensors."""
+    d = len(mean)
+    return SimpleNamespace(
+        mean=torch.tensor(mean), precision=precision, usual=torch.full((d,), usual), choice=choice * torch.eye(d)
+    )
+
+
 def test_posterior_of_taste_is_a_ridge_regression():
     rng = np.random.default_rng(1)
     X, r = rng.standard_normal((9, 3)).astype(np.float32), rng.integers(1, 6, 9).astype(np.float32)
     design = np.c_[X, np.ones(9)]
     peer = Ridge(alpha=2.0, fit_intercept=False).fit(design, r - 3)
-    precision = 2 * torch.eye(4)  # noise variance over prior variance, prior mean 0
-    mine = posterior_taste(torch.from_numpy(r[None]), 0.0, torch.from_numpy(X), precision, torch.zeros(4))[0].numpy()
+    prior = prior_of([0.0] * 4, 2 * torch.eye(4))  # noise variance over prior variance, prior mean 0
+    mine = posterior_taste(torch.from_numpy(r[None]), torch.from_numpy(X), prior)[0].numpy()
     np.testing.assert_allclose(mine, peer.coef_, atol=1e-5)
 
 
 def test_prior_of_taste_is_recovered():
     rng = np.random.default_rng(2)
-    X = rng.standard_normal((200, 2))
+    X, effect = rng.standard_normal((200, 2)), 0.3 * rng.standard_normal(200)
     w = np.array([1.0, -0.5, 0.2]) + rng.standard_normal((400, 3)) * [0.5, 0.1, 0.3]
-    ratings = 3 + w @ np.c_[X, np.ones(200)].T + 0.4 * rng.standard_normal((400, 200))
+    ratings = 3 + w @ np.c_[X, np.ones(200)].T + effect + 0.4 * rng.standard_normal((400, 200))
     seen = rng.random(ratings.shape) < 0.15
     prior = learn_taste(sp.csr_matrix(np.where(seen, ratings, 0)), X, rounds=30)
-    mean = np.linalg.solve(prior["precision"], prior["pull"])
-    assert mean == pytest.approx([1.0, -0.5, 0.2], abs=0.08)
+    assert prior["mean"] == pytest.approx([1.0, -0.5, 0.2], abs=0.08)
     spread = np.sqrt(0.4**2 * np.diag(np.linalg.inv(prior["precision"])))
     assert spread == pytest.approx([0.5, 0.1, 0.3], abs=0.06)
+    assert np.corrcoef(prior["effect"], effect)[0, 1] > 0.9  # 60 ratings an item
+
+
+def test_what_is_usually_liked_is_told_within_a_shop():
+    X = np.array([[1.0], [3.0], [10.0], [10.0]])
+    likes = sp.csr_matrix(np.array([[5.0, 5, 4, 2], [5, 1, 0, 0]]))  # 2, 1, 1 and 0 of them
+    prior = learn_taste(likes, X, shops=np.array([0, 0, 1, 1]), rounds=1)
+    ratio = prior["usual"][0] / prior["usual"][1]  # the last number of each pair is that of the constant, 1
+    assert ratio == pytest.approx((1 + 1 + 3 + 10) / 4, rel=1e-5)
+    within = ((1 - 5 / 3) ** 2 * 2 + (3 - 5 / 3) ** 2) / 4
+    assert prior["choice"][0, 0] / prior["usual"][1] == pytest.approx(within, rel=1e-5)
+    assert np.abs(prior["choice"][1]).max() < 1e-6
+
+
+def test_covariances_between_groups_shrink_and_those_within_do_not():
+    rng = np.random.default_rng(3)
+    X, shared = rng.standard_normal((100, 3)), rng.standard_normal((300, 1))
+    ratings = sp.csr_matrix(3 + shared @ X.sum(axis=1, keepdims=True).T + 0.1 * rng.standard_normal((300, 100)))
+    cov = [np.linalg.inv(learn_taste(ratings, X, groups)["precision"]) for groups in (None, np.array([0, 0, 1]))]
+    free, grouped = (c[:3, :3] / c[0, 0] for c in cov)
+    assert free[0, 1] > 0.95 and free[0, 2] > 0.95  # all three tastes are one
+    assert grouped[0, 1] > 0.95 and grouped[0, 2] == pytest.approx(0.3, abs=0.05)
 
 
 def test_an_empty_history_is_the_prior_mean():
-    precision = torch.tensor([[2.0, 0.0], [0.0, 4.0]])
-    taste = posterior_taste(torch.zeros(1, 3), 0.8, torch.ones(3, 1), precision, torch.tensor([2.0, 2.0]))
-    assert taste[0].tolist() == [1.0, 0.5]
+    prior = prior_of([1.0, 0.5], torch.tensor([[2.0, 0.0], [0.0, 4.0]]), usual=3.0, choice=5.0)
+    assert posterior_taste(torch.zeros(1, 3), torch.ones(3, 1), prior, 0.8, 0.9)[0].tolist() == [1.0, 0.5]
+
+
+def test_a_like_counts_as_a_choice_among_others():
+    prior = prior_of([0.0, 0.0], 2 * torch.eye(2), usual=0.5, choice=1.0)
+    taste = posterior_taste(torch.tensor([[5.0]]), torch.tensor([[1.0]]), prior, lift=1.0, tilt=2.0)[0]
+    # (x xᵀ + (2 + 2² · 1) I) w = x (5 - 3 + 1) - 2 · 0.5, with x = (1, 1)
+    assert taste.tolist() == pytest.approx(np.linalg.solve([[7, 1], [1, 7]], [2, 2]).tolist())
 
 
 def test_pairs_cross_platforms_and_never_leave_what_was_seen(shop):
