@@ -116,13 +116,15 @@ class Service:
             notes.append(f"row {row}: no word of “{title[:60]}” occurs in the catalogue (another language?); {instead}")
         if not (known | pictured).any():
             notes.append("nothing in the list tells what you like in this shop: these are its shoppers' favourites")
-        rating = pd.to_numeric(history.get("rating", pd.Series(5.0, history.index)), errors="coerce").fillna(5.0)
-        ratings = sp.csr_matrix(np.where(known | pictured, rating.clip(1, 5), 0).astype(np.float32)[None])
+        rating = pd.to_numeric(history.get("rating", pd.Series(5.0, history.index)), errors="coerce").to_numpy(
+            np.float32
+        )
+        rating = np.where(known | pictured, np.nan_to_num(rating, nan=5.0).clip(1, 5), 0)
         for half, other, lacks in ((0, 1, known & ~pictured), (1, 0, pictured & ~known)):
             mine, theirs = (image, text), np.split(self.vectors, 2, axis=1)
             alike = unit(mine[other][lacks]) @ theirs[other].T - 2 * ~theirs[half].any(axis=1)
             mine[half][lacks] = theirs[half][np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]].mean(axis=1)
-        return Histories(ratings, np.full(len(history), -1), item_vectors(image, text)), notes
+        return Histories(sp.csr_matrix(rating[None]), np.full(len(history), -1), item_vectors(image, text)), notes
 
     def _pictures(self, sources: pd.Series, folder: Path, notes: list) -> Iterator[tuple[int, bytes]]:
         """Row and standardised picture, as those of the catalogue; what fails is noted with its reason.
