@@ -69,7 +69,7 @@ def contact_sheet(paths, titles=None, columns: int = 8, size: float = 1.1, row_l
         _show_picture(axis, paths[position])
         if titles is not None:
             axis.set_title(
-                str(list(titles)[position])[:18], fontsize=7, color=MUTED, loc="center", y=-0.16, weight="normal"
+                str(list(titles)[position])[:18], fontsize=7, color=MUTED, loc="center", y=-0.18 / size, weight="normal"
             )
     for row, label in enumerate(row_labels if row_labels is not None else []):
         axes[row, 0].text(-0.12, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9)
