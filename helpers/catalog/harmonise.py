@@ -106,6 +106,7 @@ def category_of(title: str, category: str = "", description: str = "", trusted: 
 def colour_of(colour: str, title: str = "", brand: str = "") -> str:
     """A palette colour: the first named in `colour`, else in the title (after " in " first), the brand's name apart.
 
+    A plain word after " in " ("in pink") comes before a shop's fancy shade ("French Orchid").
     Three colours in a list, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
     """
     vocabulary, name = load_vocabulary(), f" {_normal(brand)} "
@@ -119,16 +120,10 @@ def colour_of(colour: str, title: str = "", brand: str = "") -> str:
         found = vocabulary.colours.named(first) or shades or found
     if found:
         return found[0] if len(found) < 3 or prose else "multi"
-    shades = vocabulary.shades.named(text)
-    found = [label for label in shades if label != "multi"] or (shades if len(text.split()) < 3 else [])
-    if found:
-        return found[0]
-    title = f" {_normal(title)} ".replace(name, " ", 1)
-    for words in (title.rpartition(" in ")[2] if " in " in title else "", title):
-        found = vocabulary.colours.named(words)
-        if found:
-            return found[0]
-    return "unknown"
+    title, shades = f" {_normal(title)} ".replace(name, " ", 1), vocabulary.shades.named(text)
+    shades = [label for label in shades if label != "multi"] or (shades if len(text.split()) < 3 else [])
+    after_in = vocabulary.colours.named(title.rpartition(" in ")[2]) if " in " in title else []
+    return [*after_in, *shades, *vocabulary.colours.named(title), "unknown"][0]
 
 
 def gender_of(gender: str, title: str = "") -> str:

@@ -89,6 +89,8 @@ def test_categories(title, category, wanted):
         ("Denim Dark", "", "blue"),
         ("", "Faux leather and denim jacket", "unknown"),  # a cloth, and there is black denim
         ("Taupe gray", "", "grey"),
+        ("French Orchid", "Puffer in pink", "pink"),
+        ("FRENCH ORCHID", "Orange Puffer", "purple"),
     ],
 )
 def test_colours(colour, title, wanted):
