@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from .feeds import read_feed
-from .fields import clean_text, parse_images, parse_price, parse_rating
+from .fields import LONGEST, clean_text, parse_images, parse_price, parse_rating
 from .files import read_rows
 from .harmonise import harmonise, load_vocabulary
 from .quality import FIELDS, completeness, rejects_by_reason
@@ -100,7 +100,8 @@ def draft_spec(path: str | Path) -> str:
     """
     rows, broken, about = read_rows(path)
     rows = [row for row in rows if row and any(cell.strip() for cell in row.values())][:300]
-    values = {name: [row[name] for row in rows if (row.get(name) or "").strip()] for name in about["columns"]}
+    seen = {name: [(row.get(name) or "")[:LONGEST] for row in rows] for name in about["columns"]}
+    values = {name: [value for value in column if value.strip()] for name, column in seen.items()}
     chosen, free = {}, [name for name in values if values[name]]
     for field in NAMES:
         ranked = sorted(free, key=lambda name: -_score(field, name, values[name], len(rows)))

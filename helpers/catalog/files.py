@@ -63,7 +63,7 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
         raise FeedError(f"{path} is a folder: name a file in it" if path.is_dir() else f"{path}: no such file")
     try:
         text, encoding = decode(path.read_bytes(), encoding)
-        start = text.lstrip("\ufeff \t\r\n")[:200]
+        start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
         if re.match(r"%PDF|.{0,8}[\x00-\x08\x0e-\x1f]", start, re.S) or re.match(r".*[\x00-\x08\x0e-\x1f]", start):
             raise FeedError(f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON")
         if start.startswith("<"):
@@ -105,9 +105,9 @@ def _read_json(text: str):
 
 
 def _read_csv(text: str, separator: str, extra_cells: str):
-    first = re.split(r"[\r\n]", text.lstrip("\ufeff\r\n"), maxsplit=1)[0]
+    first = re.split(r"[\r\n]", text[: LONGEST + 100].lstrip("\ufeff\r\n"), maxsplit=1)[0]
     if len(first) > LONGEST:
-        raise FeedError(f"has {len(first):,} characters in its first line, which should name the columns")
+        raise FeedError(f"has more than {LONGEST:,} characters in its first line, which should name the columns")
     if separator == "auto":
         separator = max(",;\t|", key=first.count)
     lines = []
