@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.artefacts import ROOT, data_dir, fashion_data
-from helpers.embeddings import ClipEncoder, encode_catalog
+from helpers.embeddings import BATCH, ClipEncoder, encode_catalog
 
 CC0_PROMPTS = {
     "T-Shirt": "t-shirt", "Longsleeve": "long sleeve top", "Pants": "pants", "Shoes": "shoes", "Shirt": "shirt",
@@ -67,7 +67,7 @@ def throughput(encoder, files) -> None:
     import torch
 
     encoder.encode_images(files[:64])
-    pixels = np.stack([encoder._decode(data) for data in files[:32]])
+    pixels = np.stack([encoder._decode(data) for data in files[:BATCH]])
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     threads = torch.get_num_threads()
 
@@ -79,19 +79,19 @@ def throughput(encoder, files) -> None:
     def rate(run) -> float:
         start = time.perf_counter()
         run()
-        return len(files) // 32 * 32 / (time.perf_counter() - start)
+        return len(files) // BATCH * BATCH / (time.perf_counter() - start)
 
     whole, one, each = [], [], []
     for _ in range(5):
-        one.append(rate(lambda: forward(len(files) // 32)))
+        one.append(rate(lambda: forward(len(files) // BATCH)))
         torch.set_num_threads(1)
         with ThreadPoolExecutor(threads) as pool:
-            each.append(rate(lambda pool=pool: list(pool.map(forward, [1] * (len(files) // 32)))))
+            each.append(rate(lambda pool=pool: list(pool.map(forward, [1] * (len(files) // BATCH)))))
         torch.set_num_threads(threads)
-        whole.append(rate(lambda: encoder.encode_images(files[: len(files) // 32 * 32])))
+        whole.append(rate(lambda: encoder.encode_images(files[: len(files) // BATCH * BATCH])))
     bare = max(max(one), max(each))
     print(f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 on 2 idle cores)")
-    print(f"bare forward pass, batches of 32: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread")
+    print(f"bare forward pass, batches of {BATCH}: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread")
     print(f"ratio to the faster of the two {max(whole) / bare:.2f} (target >= 0.90)")
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from helpers.artefacts import ROOT, whole, write_json
 
 DEFAULT = "fashion-lite"
-BATCH = 32  # images in one forward pass on a CPU: larger ones leave its caches and are slower
+BATCH = 8  # images in one forward pass on a CPU: for larger ones the system hands out memory anew, page by page
 MAX_PIXELS = 100_000_000  # a larger picture isn't decoded: it may be made to exhaust memory
 
 
@@ -80,7 +80,7 @@ class ClipEncoder:
 
         paths = list(paths)
         out, broken = np.zeros((len(paths), self.dim), np.float32), []
-        size = BATCH if self.device == "cpu" else 8 * BATCH
+        size = BATCH if self.device == "cpu" else 32 * BATCH
         batches = [paths[k : k + size] for k in range(0, len(paths), size)]
         # on a CPU as many batches at once as torch has threads, each on one thread, which then waits for no other
         threads = torch.get_num_threads()
@@ -105,8 +105,8 @@ class ClipEncoder:
 
         texts, out = list(map(str, texts)), []
         with torch.inference_mode(), self._precision():
-            for k in range(0, len(texts), 8 * BATCH):
-                ids = self.tokenizer(texts[k : k + 8 * BATCH]).to(self.device)
+            for k in range(0, len(texts), 32 * BATCH):
+                ids = self.tokenizer(texts[k : k + 32 * BATCH]).to(self.device)
                 out.append(self.model.encode_text(ids, normalize=True).float().cpu().numpy())
         return np.concatenate(out) if out else np.zeros((0, self.dim), np.float32)
 
