@@ -146,10 +146,8 @@ def _split_urls(text: str) -> list[str]:
 
 
 def _strings(value) -> list[str]:
-    if isinstance(value, dict):
-        return [text for item in value.values() for text in _strings(item)]
-    if isinstance(value, list):
-        return [text for item in value for text in _strings(item)]
+    if isinstance(value, dict | list):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _strings(item)]
     return [value] if isinstance(value, str) else []
 
 

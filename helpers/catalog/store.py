@@ -19,22 +19,10 @@ from .safety import HAS_PICTURE, RETRIED
 
 SAVE_SECONDS = 2.0
 INDEX = {
-    "image_key": "str",
-    "status": "str",
-    "detail": "str",
-    "image_path": "str",
-    "sha256": "str",
-    "width": "int32",
-    "height": "int32",
-    "bytes": "int64",
-    "phash": "str",
-    "host": "str",
-    "source_url": "str",
-    "etag": "str",
-    "fetched": "datetime64[us, UTC]",
-    "archived": "str",
-    "request": "str",
-}
+    "image_key": "str", "status": "str", "detail": "str", "image_path": "str", "sha256": "str", "width": "int32",
+    "height": "int32", "bytes": "int64", "phash": "str", "host": "str", "source_url": "str", "etag": "str",
+    "fetched": "datetime64[us, UTC]", "archived": "str", "request": "str",
+}  # fmt: skip
 """Columns of `images.parquet`. `width`, `height` and `bytes` are the source's, `sha256` is that of the stored file;
 `request` is a digest of what was asked for, so that a changed URL or size is fetched again."""
 
