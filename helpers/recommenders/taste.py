@@ -12,12 +12,12 @@ import torch
 from helpers.interactions.matrix import liked_only
 
 CENTRE = 3.0  # ratings are counted from here
-START = 10.0  # variance of a rating by taste before the first round: wide, for few rounds shrink it where they should
+START = 3.0  # variance of a rating by taste before the first round: wide, for few rounds shrink it where they should
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
-APART = 0.7  # share by which covariances between groups of features shrink: a thousand shoppers tell few of them
+APART = 0.9  # share by which covariances between groups of features shrink: a thousand shoppers tell few of them
 
 
-def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: int = 12) -> dict[str, np.ndarray]:
+def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: int = 20) -> dict[str, np.ndarray]:
     """Prior of taste from ratings (n_users, n_items) csr and features (n_items, f).
 
     `groups` (f,) says which features belong together (the values of one attribute): covariances between groups shrink.

@@ -97,7 +97,7 @@ def test_covariances_between_groups_shrink_and_those_within_do_not():
     cov = [np.linalg.inv(learn_taste(ratings, X, groups)["precision"]) for groups in (None, np.array([0, 0, 1]))]
     free, grouped = (c[:3, :3] / c[0, 0] for c in cov)
     assert free[0, 1] > 0.95 and free[0, 2] > 0.95  # all three tastes are one
-    assert grouped[0, 1] > 0.95 and grouped[0, 2] == pytest.approx(0.3, abs=0.05)
+    assert grouped[0, 1] > 0.95 and grouped[0, 2] == pytest.approx(0.1, abs=0.05)
 
 
 def test_an_empty_history_is_the_prior_mean():
