@@ -7,7 +7,8 @@ garments   learned from the ratings of 62 random garments (the seed deck's numbe
 shoppers   learned from 30 random shoppers … all
 arrivals   a share of the shop came after the last fit: nobody's rating of those garments was known
 log        the last part of the log, by time, came after the last fit
-towers     what each part of the model buys; vectors that learn too ("thawed"), instead of frozen ones
+towers     what each part of the model buys
+freezing   vectors that learn too ("thawed"), where all garments have ratings, and where half of them have none
 
 History, candidates and relevance are those of the headline: cross_platform, full catalogue, complete, rating >= 4.
 A seed draws the subset and the towers' start; a shopper's value is the mean over seeds, intervals are over shoppers.
@@ -32,7 +33,7 @@ from helpers.interactions import Histories, Interactions, cross_platform, load_i
 from helpers.interactions.matrix import ItemFeatures
 from helpers.recommenders import Content, TwoTower, two_tower
 
-STUDIES = ("garments", "shoppers", "arrivals", "log", "towers")
+STUDIES = ("garments", "shoppers", "arrivals", "log", "towers", "freezing")
 N_HISTORY = (1, 3, 10)
 WHOLE = "everything"
 
@@ -124,7 +125,9 @@ def cases(studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, 
             found.append(Case("garments", f"{n} garments, titles and pictures", n, part, items))
     found.append(Case("garments", f"{n_items} garments, pictures", n_items, train, alone["pictures"]))
     for name, features in {"titles": alone["text"], "titles and pictures": items}.items():
-        found.append(Case("garments", f"mean vector (nothing learned), {name}", 0, train, features, Content))
+        bare = dict(side=False)
+        found.append(Case("garments", f"{name}, no attributes", n_items, train, features, settings=bare))
+        found.append(Case("garments", f"{name}, nothing learned (mean vector)", 0, train, features, Content))
     for n in (30, 100, 300):
         found.append(Case("shoppers", f"{n} shoppers", n, only(train, rows=shoppers[:n]), items))
     for share in (0.1, 0.25, 0.5):
@@ -143,7 +146,9 @@ def cases(studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, 
         "with squared error on 0/1": dict(loss="mse", epochs=5, batch_size=32, reg=0.0),
     }
     found += [Case("towers", name, 0, train, items, settings=settings) for name, settings in changed.items()]
-    found.append(Case("towers", "thawed: vectors learn too", 0, train, items, Thawed))
+    half_new = only(train, columns=late[n_items // 2 :])
+    found.append(Case("freezing", "thawed", 0, train, items, Thawed))
+    found.append(Case("freezing", "thawed, 50% of the shop is new", 0.5, half_new, items, Thawed))
     found.append(Case("towers", "the deck's model", 0, train, items, Deck))
     found.append(Case("towers", "the deck's model, no batch norm", 0, train, items, Deck, dict(batch_norm=False)))
     return [case for case in found if case.reference or case.study in studies]

@@ -109,7 +109,7 @@ class Service:
                 pictures = dict(self._pictures(history["image"].fillna(""), Path(folder), notes))
                 image = self.encoder.encode_images([pictures.get(row) for row in history.index])
         known = np.array([bool(words(title) & self.words) for title in history["title"]])
-        text = np.where(known[:, None], self.encoder.encode_texts(history["title"]), 0)
+        text = self.encoder.encode_texts(history["title"])
         pictured = image.any(axis=1)
         for row, title, picture in zip(history.index[~known], history["title"][~known], pictured[~known], strict=True):
             instead = "its picture alone is used" if picture else "without a picture it is left out"

@@ -25,7 +25,9 @@ class WordsAndColours:
     name, hash, dim = "toy", "toy", len(WORDS)
 
     def encode_texts(self, texts):
-        return np.array([[word in text.split() for word in WORDS] for text in texts], dtype=np.float32)
+        found = [[word in text.split() for word in WORDS] for text in texts]
+        found = [row if any(row) else [word == "coat" for word in WORDS] for row in found]  # as nets do: never nothing
+        return np.array(found, dtype=np.float32)
 
     def encode_images(self, sources):
         out = np.zeros((len(sources), self.dim), np.float32)
