@@ -67,7 +67,7 @@ class ClipEncoder:
         *shape, _, self._normalise = self.preprocess.transforms  # the last two, tensor and scale, go by the batch
         self._shape = type(self.preprocess)(shape)
         self.hash = _model_hash(self.model)
-        self.model = _for_inference(self.model).to(self.device)
+        self.model = for_inference(self.model).to(self.device)
         self._precision = partial(torch.autocast, "cuda", torch.bfloat16, enabled=self.device != "cpu")
         self.dim = self.encode_texts([""]).shape[1]
 
@@ -174,7 +174,7 @@ def _model_hash(model) -> str:
     return digest.hexdigest()
 
 
-def _for_inference(model):
+def for_inference(model):
     """Channels last; in timm's EfficientNets each batch norm folds into the convolution before it: 1.5 × faster."""
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_eval

@@ -21,9 +21,10 @@ import torch.nn.functional as F
 from captions import PHOTOS, Captions, allowed_photos
 from PIL import Image
 from safetensors.torch import save_file
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision import transforms
 from tqdm import tqdm
+
+from helpers.embeddings import for_inference
 
 HERE = Path(__file__).resolve().parent
 FROZEN = 5  # trunk stages that stay as published; what follows them is fine-tuned
@@ -59,18 +60,6 @@ def rescale_input(trunk) -> None:
         trunk.conv_stem.weight *= a
 
 
-def fused(stages) -> torch.nn.Module:
-    """A copy for inference, each batch norm folded into the convolution before it."""
-    stages = copy.deepcopy(stages).eval()
-    for module in stages.modules():
-        children = list(module._modules)
-        for conv, norm in zip(children, children[1:], strict=False):
-            c, n = module._modules[conv], module._modules[norm]
-            if isinstance(c, torch.nn.Conv2d) and isinstance(n, torch.nn.BatchNorm2d):
-                module._modules[conv], module._modules[norm] = fuse_conv_bn_eval(c, n), n.act
-    return stages.to(memory_format=torch.channels_last)
-
-
 def start_of(trunk) -> torch.nn.Module:
     return torch.nn.Sequential(trunk.conv_stem, trunk.bn1, *trunk.blocks[:FROZEN])
 
@@ -90,7 +79,7 @@ def frozen_views(photos, trunk, views, seed, cache=None) -> torch.Tensor:
         transforms.RandomResizedCrop(size, (0.55, 1.0), (0.8, 1.25), bicubic), transforms.RandomHorizontalFlip(),
         transforms.RandomRotation(8, fill=255), transforms.ColorJitter(0.15, 0.15, 0.1)])  # fmt: skip
     torch.manual_seed(seed)
-    start, out = fused(start_of(trunk)), None
+    start, out = start_of(trunk), None
     tars = {name: tarfile.open(PHOTOS / name) for name in photos["tar"].unique()}
     files = photos[["tar", "file"]].to_numpy()
     for first in tqdm(range(0, len(files), 64), disable=None, desc="frozen stages"):
@@ -98,7 +87,7 @@ def frozen_views(photos, trunk, views, seed, cache=None) -> torch.Tensor:
         for view in range(views):
             pixels = np.stack([np.asarray((varied if view else plain)(image)) for image in images])
             batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - OPENAI_MEAN) / OPENAI_STD  # channels last
-            h = start(batch).half()
+            h = torch.cat([start(part) for part in batch.split(16)]).half()  # larger parts cost fresh memory each time
             out = torch.empty((views, len(files), *h.shape[1:]), dtype=torch.float16) if out is None else out
             out[view, first : first + len(h)] = h
     if cache:
@@ -209,7 +198,8 @@ def main() -> None:
     torch.manual_seed(args.seed)
     photos, model = allowed_photos(), build()
     trunk, head = model.visual.trunk.eval(), model.visual.head
-    views = frozen_views(photos, trunk, args.views, args.seed, args.cache)
+    published = for_inference(copy.deepcopy(model)).visual.trunk
+    views = frozen_views(photos, published, args.views, args.seed, args.cache)
     torch.manual_seed(args.seed)
     captions = Captions(photos, open_clip.get_tokenizer("fashion-lite"), args.seed)
     model.token_embedding = torch.nn.Embedding.from_pretrained(model.token_embedding.weight[captions.taught], freeze=False)
@@ -219,7 +209,7 @@ def main() -> None:
     held = torch.nonzero(held).ravel()
 
     # Stage 1: frozen features, standardised; the standardisation then moves into the projection's first layer.
-    end = fused(end_of(trunk))
+    end = end_of(published)
     with torch.inference_mode():
         pooled = torch.stack([torch.cat([end(part.float().contiguous(memory_format=torch.channels_last))
                                          for part in view.split(256)]) for view in views[:2]]).clone()  # fmt: skip
