@@ -81,14 +81,15 @@ class Service:
         if history.empty:
             raise ValueError("the list is empty: give at least one liked item with a title")
         histories, notes = self.encode(history)
-        allowed = self.allowed(**filters)
-        ids, scores = self.model.recommend(histories, k, np.flatnonzero(allowed))
+        allowed = np.flatnonzero(self.allowed(**filters))
+        if not len(allowed):
+            raise ValueError("no product passes the filters: widen them")
+        ids, scores = self.model.recommend(histories, k, allowed)
         ids, scores = ids[0][ids[0] >= 0], scores[0][ids[0] >= 0]
         if len(ids) < k:
             notes.append(f"only {len(ids)} products pass the filters")
-        found = self.catalog.iloc[ids][[name for name in SHOWN if name in self.catalog]].reset_index(drop=True)
-        found.insert(0, "rank", np.arange(1, len(found) + 1))
-        found.insert(1, "score", scores.round(4))
+        found = self.catalog.iloc[ids][SHOWN].reset_index(drop=True)
+        found = found.assign(rank=np.arange(1, len(found) + 1), score=scores.round(4))
         found = found.join(explain(found, self.vectors[ids], histories, history["title"].tail(LONGEST).tolist()))
         found.attrs["notes"] = notes
         return found
@@ -116,9 +117,7 @@ class Service:
             notes.append(f"row {row}: no word of “{title[:60]}” occurs in the catalogue (another language?); {instead}")
         if not (known | pictured).any():
             notes.append("nothing in the list tells what you like in this shop: these are its shoppers' favourites")
-        rating = pd.to_numeric(history.get("rating", pd.Series(5.0, history.index)), errors="coerce").to_numpy(
-            np.float32
-        )
+        rating = np.asarray(pd.to_numeric(history.get("rating", 5.0), errors="coerce"), dtype=np.float32)
         rating = np.where(known | pictured, np.nan_to_num(rating, nan=5.0).clip(1, 5), 0)
         for half, other, lacks in ((0, 1, known & ~pictured), (1, 0, pictured & ~known)):
             mine, theirs = (image, text), np.split(self.vectors, 2, axis=1)
@@ -171,9 +170,8 @@ def explain(found: pd.DataFrame, chosen: np.ndarray, histories: Histories, title
     rows = []
     for row, (product, nearest) in enumerate(zip(found.itertuples(), alike.argmax(axis=1), strict=True)):
         because = titles[liked[nearest]]
-        common = ", ".join(
-            name for name in traits(product.title, product.category, product.colour) if name in traits(because)
-        )
+        theirs = traits(product.title, product.category, product.colour)
+        common = ", ".join(name for name in theirs if name in traits(because))
         closer = "its looks" if looks[row, nearest] > said[row, nearest] else "its words"
         rows.append((because, round(float(alike[row, nearest]), 3), common or closer))
     return pd.DataFrame(rows, columns=["because", "similarity", "shares"], index=found.index)

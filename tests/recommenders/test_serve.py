@@ -205,6 +205,11 @@ def test_filters(service, filters, expected):
     assert f"only {len(expected)} products pass the filters" in found.attrs["notes"]
 
 
+def test_filters_that_nothing_passes_are_an_error(service):
+    with pytest.raises(ValueError, match="no product passes the filters"):
+        service.recommend(listed("red dress"), 3, max_price=1.0)
+
+
 def test_an_unknown_filter_value_is_named(service):
     with pytest.raises(ValueError, match="no gender 'dogs' in the catalogue; it has men, women"):
         service.allowed(gender="dogs")
