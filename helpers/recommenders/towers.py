@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.interactions.matrix import LIKED
+from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.taste import posterior_taste
 
 LIFT, TILT = 0.8, 0.9  # where training starts: see `posterior_taste`
@@ -94,10 +94,14 @@ class PooledTowers(nn.Module):
 class SeenPairs:
     """Softmax over what a shopper saw: a few liked items of one platform are the history, another's the targets.
 
-    A shopper of a single platform has the rest of it as targets. Batches are of shoppers.
+    A shopper of a single platform has the rest of it as targets. Batches are of shoppers. With `inbatch` the targets
+    stand against those of all shoppers of the batch instead, scores less log Q, Q being how often an item is liked
+    (Yi et al. 2019), or the softmax would learn that popular items, which are in more batches, are worse.
     """
 
-    def __init__(self, train, platform, seed):
+    def __init__(self, train, platform, seed, inbatch=False):
+        likes = torch.from_numpy(np.asarray(liked_only(train.ratings).sum(axis=0))[0])
+        self.log_q = likes.clamp(min=1).log() if inbatch else None
         self.ratings = train.ratings[np.diff(train.ratings.indptr) > 1]
         self.platform = F.one_hot(torch.from_numpy(platform)).T.float()  # (n_platforms, n_items)
         self.draw = torch.Generator().manual_seed(seed)
@@ -123,9 +127,11 @@ class SeenPairs:
         return history * ratings, liked * outside, seen * outside
 
     def loss(self, net, catalogue, rows, temperature):
-        """Mean over shoppers of -Σ log softmax(liked | seen); a shopper with many targets counts as five at most."""
+        """Mean over shoppers of -Σ log softmax(liked | candidates); of a shopper's targets five at most count."""
         history, targets, candidates = (part.to(catalogue.device) for part in self.sample(rows))
         scores = net.users(history, catalogue) @ net.items(catalogue).T / temperature
+        if self.log_q is not None:
+            scores, candidates = scores - self.log_q.to(scores.device), (targets.sum(0) > 0) * (history == 0)
         logp = scores.masked_fill(candidates == 0, -1e9).log_softmax(dim=1)
         n = targets.sum(1)
         fit = -((logp * targets).sum(1) / n.clamp(min=1) * n.clamp(max=5)).sum() / len(rows)

@@ -7,13 +7,7 @@ from tqdm import tqdm
 
 from helpers.interactions.matrix import Histories
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import (
-    catalogue_or_guess,
-    history_vectors,
-    principal_axes,
-    ridge,
-    side_features,
-)
+from helpers.recommenders.features import catalogue_or_guess, history_vectors, principal_axes, ridge, side_features
 from helpers.recommenders.taste import BLOCK, learn_taste
 from helpers.recommenders.towers import PlainTowers, PooledTowers, RandomPairs, SeenPairs
 
@@ -23,6 +17,7 @@ class TwoTower(Recommender):
 
     `loss="softmax"`: given a few liked items of one platform, the liked among those that the shopper *saw* on another
     must outscore the seen and not liked. The unseen don't enter: being seen tells of exposure, not of taste.
+    `loss="inbatch"`: they must outscore what the other shoppers of the batch are asked about, corrected for popularity.
     `loss="mse"`: (s(u, i) - y)² with y = 1 for rated pairs and 0 for `negatives` random others a rated pair, the user
     being the rating-weighted mean of the whole history. `TwoTower.deck()` has every setting of the seed deck's model.
 
@@ -47,14 +42,14 @@ class TwoTower(Recommender):
         batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=3e-4, reg=0.3, negatives=1, seed=7,
         device="cpu",
     ):  # fmt: skip
-        if loss not in ("softmax", "mse"):
-            raise ValueError(f"loss must be 'softmax' or 'mse', not {loss!r}")
+        if loss not in ("softmax", "inbatch", "mse"):
+            raise ValueError(f"loss must be 'softmax', 'inbatch' or 'mse', not {loss!r}")
         self.loss, self.cosine, self.heads, self.taste, self.side, self.axes = loss, cosine, heads, taste, side, axes
         self.dim, self.hidden, self.dropout, self.batch_norm = dim, hidden, dropout, batch_norm
         self.temperature, self.n_towers, self.epochs, self.batch_size = temperature, n_towers, epochs, batch_size
         self.lr, self.reg, self.negatives, self.seed, self.device = lr, reg, negatives, seed, device
         self._nets = None  # rebuilt when first needed
-        self.handles_cold_users = loss == "softmax" and not cosine
+        self.handles_cold_users = loss != "mse" and not cosine
 
     @classmethod
     def deck(cls, **settings) -> "TwoTower":
@@ -70,17 +65,13 @@ class TwoTower(Recommender):
         """User tower outputs (n_users, m) float32."""
         used = np.unique(histories.ratings.indices)
         vectors = None if histories.vectors is None else histories.vectors[used]
-        features = torch.from_numpy(
-            self._features(Histories(histories.ratings[:, used], histories.columns[used], vectors))
-        )
-        ratings = torch.from_numpy(histories.ratings[:, used].toarray()).to(self.device)
+        kept = Histories(histories.ratings[:, used], histories.columns[used], vectors)
+        features = torch.from_numpy(self._features(kept)).to(self.device)
+        ratings = torch.from_numpy(kept.ratings.toarray()).to(self.device)
         with torch.no_grad():
-            parts = [
-                net.users(part, features.to(self.device)) for part in ratings.split(BLOCK) for net in self._networks()
+            blocks = [
+                torch.cat([net.users(r, features) for net in self._networks()], dim=1) for r in ratings.split(BLOCK)
             ]
-        blocks = [
-            torch.cat(parts[start : start + self.n_towers], dim=1) for start in range(0, len(parts), self.n_towers)
-        ]
         return torch.cat(blocks).cpu().numpy()
 
     def _usable(self, histories):
@@ -124,11 +115,10 @@ class TwoTower(Recommender):
                 torch.manual_seed(seed)
                 net = self._network()
                 net.load_state_dict({name: torch.from_numpy(value) for name, value in prior.items()}, strict=False)
-                pairs = (
-                    SeenPairs(train, platform, seed)
-                    if self.loss == "softmax"
-                    else RandomPairs(train, self.negatives, seed)
-                )
+                if self.loss == "mse":
+                    pairs = RandomPairs(train, self.negatives, seed)
+                else:
+                    pairs = SeenPairs(train, platform, seed, self.loss == "inbatch")
                 weights.append(self._train(net, pairs, validate))
         self._keep(np.stack(weights))
 
@@ -140,13 +130,14 @@ class TwoTower(Recommender):
         optimiser = torch.optim.AdamW(groups, self.lr, fused=True)  # plain Adam where reg is 0
         catalogue = torch.from_numpy(self.features_).to(self.device)
         total = self.epochs * len(pairs.batches(self.batch_size))
-        warm = self.loss == "softmax" and torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total)
+        warm = self.loss != "mse" and torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total)
         losses, best, kept = [], -np.inf, flat(net)
         for epoch in tqdm(range(self.epochs), desc="towers", disable=None, leave=False):
             net.train()
             running = []
             for batch in pairs.batches(self.batch_size):
-                loss = pairs.loss(net, catalogue, batch, self.temperature)
+                with torch.autocast(catalogue.device.type, torch.bfloat16, catalogue.is_cuda):
+                    loss = pairs.loss(net, catalogue, batch, self.temperature)
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
