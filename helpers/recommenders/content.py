@@ -80,11 +80,7 @@ class Content(Recommender):
 
     def _score(self, histories):
         vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
-        if self.n_centroids > 1:
-            scores = self._nearest_taste(weights, vectors)
-        else:
-            total = np.maximum(np.abs(weights).sum(axis=1), 1e-12).reshape(-1, 1)
-            scores = self._cosine(np.asarray(weights @ vectors / total, dtype=np.float32))
+        scores = self._nearest_taste(weights, vectors) if self.n_centroids > 1 else self._cosine(weights @ vectors)
         if self.price_weight:
             inside = histories.columns >= 0
             price = np.where(inside, self.price_[histories.columns], (with_one(vectors) @ self.price_guess_)[:, 0])
