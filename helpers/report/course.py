@@ -185,12 +185,9 @@ def _keys(settings: dict) -> dict[str, str]:
     """For each chapter, a hash of what its result depends on: cells, parameters, helpers, data, earlier chapters."""
     shared = hashlib.sha256()
     sources = [path for kind in ("py", "svg", "yaml") for path in (ROOT / "helpers").rglob(f"*.{kind}")]
-    sources += [
-        *(ROOT / "data").glob("*.yaml"),
-        *(ROOT / "data").glob("*.csv"),
-        *(ROOT / "data" / "feeds").rglob("*.yaml"),
-    ]
-    sources += (ROOT / "data" / "models").rglob("*.*")
+    sources += [path for kind in ("yaml", "csv") for path in (ROOT / "data").glob(f"*.{kind}")]
+    for folder in ("feeds", "models", "personas", "studies"):
+        sources += (ROOT / "data" / folder).rglob("*.*")
     for path in sorted(sources):
         if path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts:
             shared.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
