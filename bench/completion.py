@@ -31,7 +31,7 @@ STEPS = {  # the ladder of chapter 05
     "als": "U·V and biases (als)",
     "svd": "Surprise's SVD",
     "bayes": "mean of posterior draws (gibbs)",
-    "quick": "who rated what, 28 sweeps only",
+    "quick": "who rated what, 32 sweeps only",
     "habits": "+ who rated what",
     "single": "+ features of users and films",
     "when": "+ a user's day, a film's fortnight",
@@ -179,7 +179,7 @@ def ladder(data, only, folds, draws) -> dict[str, dict]:
         add("als", completion, product(rank=[7, 10], reg=[10.0, 12.0, 14.0], reg_bias=[4.0, 8.0], **common))
     if "gibbs" in only:
         add("bayes", posterior, product(rank=[10], burn=[20], draws=[draws]))
-        quick = product(rank=[6, 7], directions=[20], burn=[18], draws=[10])
+        quick = product(rank=[7, 8], directions=[20], burn=[20], draws=[12])
         add("quick", posterior, quick)
     if "single" in only or "everything" in only:
         short = product(rank=[8, 10, 14], directions=[40, 60], side=[True], burn=[10], draws=[40])
