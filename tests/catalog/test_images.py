@@ -1,4 +1,4 @@
-"""fetch_images and import_photos: one named status an image whatever a server does, and resumable."""
+"""fetch_images: one named status an image whatever a server does, and resumable."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import textwrap
 import threading
 import time
@@ -20,12 +19,8 @@ import pytest
 from fault_server import FaultServer, photo, reply
 from PIL import Image
 
-from helpers.catalog import images
-from helpers.catalog import photos as photos_module
 from helpers.catalog.fetching import Limits
 from helpers.catalog.images import fetch_images, near_duplicates
-from helpers.catalog.photos import import_photos
-from helpers.catalog.pictures import Standardiser
 from helpers.catalog.safety import RETRIED, STATUSES
 
 QUICK = Limits(
@@ -90,19 +85,6 @@ def catalogue(links) -> pd.DataFrame:
 
 def timeless(index: pd.DataFrame) -> pd.DataFrame:
     return index.drop(columns="fetched")
-
-
-@pytest.fixture(scope="module")
-def worker():
-    with Standardiser(1, size=256, format="WEBP", max_pixels=QUICK.pixels) as standardise:
-        yield standardise
-
-
-@pytest.fixture
-def one_worker(worker, monkeypatch):
-    """A decoding process that is running already, for tests of all that is around it."""
-    for module in (images, photos_module):
-        monkeypatch.setattr(module, "Standardiser", lambda *_, **__: contextlib.nullcontext(worker))
 
 
 @pytest.fixture(scope="module")
@@ -302,50 +284,6 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
         fetch_images(frame, tmp_path / "whole", resolve=server.resolve, workers=1)
     killed, undisturbed = (pd.read_parquet(tmp_path / name / "images.parquet") for name in ("killed", "whole"))
     assert timeless(killed).equals(timeless(undisturbed))
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """A tar with good and bad members, and the same photos as a folder."""
-    tar_path, folder = tmp_path / "photos.tar", tmp_path / "photos"
-    (folder / "deep").mkdir(parents=True)
-    members = {"images/1.jpg": photo(1), "2.png": photo(2, "PNG"), "3.jpg": b"<html>", "../../4.jpg": photo(4)}
-    with tarfile.open(tar_path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-        link = tarfile.TarInfo("5.jpg")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
-    for name, data in members.items():
-        (folder / "deep" / name.split("/")[-1]).write_bytes(data)
-    return tar_path, folder
-
-
-def test_photos_from_a_tar_and_from_a_folder(photos, tmp_path, one_worker):
-    keys = ["1", "2", "3", "4", "5"]
-    frame = pd.DataFrame({"image_key": [f"p/{key}" for key in keys], "product_id": keys})
-    tables = [import_photos(frame, source, tmp_path / source.suffix, workers=1) for source in photos]
-    for table in tables:
-        assert list(table["status"]) == ["ok", "ok", "not_an_image", "ok", "not_found"]
-    assert tables[0]["sha256"].equals(tables[1]["sha256"])
-    before = sorted(path for path in tmp_path.parent.rglob("4.jpg"))
-    assert before == [photos[1] / "deep" / "4.jpg"]  # nothing was unpacked, and nothing outside
-    assert (
-        import_photos(frame, photos[0], tmp_path / ".tar", workers=1)
-        .drop(columns="fetched")
-        .iloc[:4]
-        .equals(tables[0].drop(columns="fetched").iloc[:4])
-    )
-
-
-def test_photos_say_what_is_missing(tmp_path):
-    frame = pd.DataFrame({"image_key": ["p/1", "q/1"], "product_id": ["1", "1"]})
-    with pytest.raises(FileNotFoundError, match=r"none\.tar"):
-        import_photos(frame, tmp_path / "none.tar", tmp_path)
-    with pytest.raises(ValueError, match="one platform"):
-        import_photos(frame, tmp_path, tmp_path)
 
 
 def test_near_duplicates_by_hand():
