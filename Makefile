@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONHASHSEED := 0
+# Where this is set, every kernel would compile all that it imports anew, 8 s each.
+export PYTHONDONTWRITEBYTECODE :=
 export JUPYTER_PLATFORM_DIRS := 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
