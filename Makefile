@@ -25,12 +25,14 @@ BESIDE := OMP_NUM_THREADS=1
 unit:
 	$(BESIDE) pytest tests -n 2 --dist loadfile
 
-# Every stored output is compared with a fresh run; chapters 03-06 stand beside each other, as in `course run`.
+# Every stored output is compared with a fresh run; chapters 03-06 stand beside each other, the longest first, as in
+# `course run`.
 NBVAL := pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
+IN_ORDER := -n 2 --dist loadfile --no-loadscope-reorder
 notebooks:
 	$(NBVAL) notebooks/01_augment.ipynb notebooks/02_interactions.ipynb
-	$(BESIDE) $(NBVAL) -n 2 --dist loadfile notebooks/03_collaborative.ipynb notebooks/04_content.ipynb notebooks/05_completion.ipynb notebooks/06_two_tower.ipynb
-	$(BESIDE) $(NBVAL) -n 2 --dist loadfile notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
+	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/06_two_tower.ipynb notebooks/05_completion.ipynb notebooks/03_collaborative.ipynb notebooks/04_content.ipynb
+	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
 	$(BESIDE) pytest -n 2 --dist loadgroup tests/after_notebooks.py
 
 lab: install  ## JupyterLab on the notebooks
