@@ -43,6 +43,8 @@ class Service:
         self._variants = pd.read_parquet(stock, columns=["image_key", "in_stock"]) if stock.exists() else None
         self.encoder, self.model = ClipEncoder(), recommenders.load(path)
         self.vectors = item_vectors(*load_embeddings(folder, self.encoder)[:2])
+        self._halves = np.split(self.vectors, 2, axis=1)
+        self._lacking = [~half.any(axis=1) for half in self._halves]
         self.words = set().union(*map(words, self.catalog["title"])) | set(self.catalog["category"])
         self._standardise = Standardiser(1)
 
@@ -119,10 +121,11 @@ class Service:
             notes.append("nothing in the list tells what you like in this shop: these are its shoppers' favourites")
         rating = np.asarray(pd.to_numeric(history.get("rating", 5.0), errors="coerce"), dtype=np.float32)
         rating = np.where(known | pictured, np.nan_to_num(rating, nan=5.0).clip(1, 5), 0)
+        mine, last = (image, text), min(NEAREST, len(self.vectors)) - 1
         for half, other, lacks in ((0, 1, known & ~pictured), (1, 0, pictured & ~known)):
-            mine, theirs = (image, text), np.split(self.vectors, 2, axis=1)
-            alike = unit(mine[other][lacks]) @ theirs[other].T - 2 * ~theirs[half].any(axis=1)
-            mine[half][lacks] = theirs[half][np.argsort(-alike, axis=1, kind="stable")[:, :NEAREST]].mean(axis=1)
+            alike = unit(mine[other][lacks]) @ self._halves[other].T - 2 * self._lacking[half]
+            nearest = np.argpartition(-alike, last, axis=1)[:, : last + 1]
+            mine[half][lacks] = self._halves[half][nearest].mean(axis=1)
         return Histories(sp.csr_matrix(rating[None]), np.full(len(history), -1), item_vectors(image, text)), notes
 
     def _pictures(self, sources: pd.Series, folder: Path, notes: list) -> Iterator[tuple[int, bytes]]:
