@@ -126,22 +126,24 @@ class ClipEncoder:
             with Image.open(io.BytesIO(source or b"") if isinstance(source, bytes | None) else source) as image:
                 if image.width * image.height > MAX_PIXELS:
                     return None
-                image = ImageOps.exif_transpose(image)
+                ImageOps.exif_transpose(image, in_place=True)
                 if image.has_transparency_data:  # cut-out garments stand on white, as in a shop
                     image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-                return np.asarray(self._shape(image.convert("RGB")))
+                return np.asarray(self._shape(image if image.mode == "RGB" else image.convert("RGB")))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # all that Pillow raises
             return None
 
     def _forward(self, pictures) -> np.ndarray:
         import torch
 
-        batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # channels last as it lies
+        batch = torch.from_numpy(np.stack(pictures))
         if self.device != "cpu":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
-        batch = self._normalise(batch.float().div_(255))
-        with torch.inference_mode(), self._precision():
-            return self.model.encode_image(batch, normalize=True).float().cpu().numpy()
+        lines, scale = batch.flatten(2).float(), self._normalise  # (n, h, 3w): whole lines at once take half the time
+        mean, std = (lines.new_tensor(values).repeat(batch.shape[2]) for values in (scale.mean, scale.std))
+        batch = lines.div_(255).sub_(mean).div_(std).view(batch.shape)
+        with torch.inference_mode(), self._precision():  # channels last as it lies
+            return self.model.encode_image(batch.permute(0, 3, 1, 2), normalize=True).float().cpu().numpy()
 
 
 def _open(model: str, pretrained: str | None, name: str):
@@ -259,9 +261,8 @@ def encode_catalog(catalog: pd.DataFrame, images_root: str | Path, encoder: Clip
             rows.append(row)
             keys.append(hashlib.sha256(b"image" + path.read_bytes()).digest())
     if len(rows) < len(named):
-        warnings.warn(
-            f"{len(named) - len(rows)} of {len(named)} pictures of the catalogue aren't in {root}", stacklevel=2
-        )
+        absent = f"{len(named) - len(rows)} of {len(named)} pictures of the catalogue aren't in {root}"
+        warnings.warn(absent, stacklevel=2)
     fetch = VectorCache(cache, encoder).fetch if cache else lambda keys, make: make(range(len(keys)))
     paths, texts = dict(named), [item_text(row) for row in catalog.to_dict("records")]
     image = np.zeros((len(catalog), encoder.dim), np.float32)
