@@ -101,10 +101,9 @@ class MarpExporter(Exporter):
             table = html_table(data["text/html"])
             if table:
                 return [table]
-        if "text/markdown" in data:
-            return markdown_blocks(data["text/markdown"])
-        if "text/latex" in data:
-            return markdown_blocks(data["text/latex"])
+        for kind in ("text/markdown", "text/latex"):
+            if kind in data:
+                return markdown_blocks(data[kind])
         return self._printed(data.get("text/plain", ""))
 
     def _printed(self, text: str) -> list[Block]:
@@ -195,28 +194,37 @@ def split_slide(slide: Slide) -> list[Slide]:
 
 
 def html_table(html: str) -> Block | None:
-    """A data frame's HTML as a Markdown table, or None where the HTML holds no table."""
+    """A data frame's HTML as a Markdown table under one row of heads, or None where the HTML holds no table."""
     table = BeautifulSoup(html, "html.parser").find("table")
     if table is None:
         return None
-    rows = [[_cell(cell) for cell in row.find_all(["th", "td"])] for row in table.find_all("tr")]
-    rows = [row for row in rows if any(row)]
-    width = max(map(len, rows))
-    rows = [[""] * (width - len(row)) + row for row in rows]
-    head, body = rows[0], rows[1:]
+    rows = [(row, _row(row)) for row in table.find_all("tr")]
+    width = max(len(cells) for _, cells in rows)
+    rows = [(row, [""] * (width - len(cells)) + cells) for row, cells in rows if any(cells)]
+    heads = [cells for row, cells in rows if row.parent.name == "thead"] or [rows[0][1]]
+    body = [cells for _, cells in rows[len(heads) :]]
+    named = max((len(row.find_all("th")) for row, _ in rows[len(heads) :]), default=0)  # columns of the index
+    joints = [" / "] * named + [" "] * (width - named)
+    head = [joint.join(filter(None, column)) for joint, column in zip(joints, zip(*heads, strict=True), strict=True)]
     left_out = len(body) - ROWS
     if left_out > 0:
         body = [*body[:ROWS], [f"… {left_out} more in the report", *[""] * (width - 1)]]
     align = [":--" if any(re.search(r"[A-Za-z]", row[n]) for row in body) else "--:" for n in range(width)]
     text = "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *body])
-    widest = sum(max(len(row[n]) for row in [head, *body]) + 3 for n in range(width))
-    return Block(text, 1.15 * (len(body) + 1), big=True, classes=_density(len(body), widest))
+    cells = [[*name.split(), *(row[n] for row in body)] for n, name in enumerate(head)]  # a head may break at spaces
+    widest = sum(max(map(len, column), default=0) + 3 for column in cells)
+    return Block(text, 1.15 * (len(body) + len(heads)), big=True, classes=_density(len(body), widest))
 
 
 def _density(rows: int, characters: int) -> tuple[str, ...]:
     if rows > 11 or characters > 125:
         return ("tiny",)
     return ("small",) if rows > 7 or characters > 85 else ()
+
+
+def _row(row) -> list[str]:
+    """The texts of a row; a cell that spans columns stands over each of them."""
+    return [_cell(cell) for cell in row.find_all(["th", "td"]) for _ in range(int(cell.get("colspan", 1)))]
 
 
 def _cell(cell) -> str:
@@ -253,11 +261,8 @@ def _markdown(slide: Slide) -> str:
 
 
 def _first_heading(slides: list[Slide]) -> str:
-    for slide in slides:
-        for block in slide.blocks:
-            if block.text.startswith("#"):
-                return block.text.splitlines()[0].lstrip("# ")
-    return "Slides"
+    headings = (block.text for slide in slides for block in slide.blocks if _is_heading(block))
+    return next(headings, "# Slides").splitlines()[0].lstrip("# ")
 
 
 def _quoted(text: str) -> str:

@@ -104,6 +104,16 @@ def test_html_table_becomes_markdown_with_every_cell():
     assert html_table("<b>no table</b>") is None
 
 
+def test_heads_of_several_rows_stand_over_their_own_columns():
+    columns = pd.MultiIndex.from_product([["precision", "ndcg"], [5, 10]], names=["metric", "@"])
+    frame = pd.DataFrame([[1, 2, 3, 4]], columns=columns, index=pd.Index(["EASE"], name="method"))
+    assert html_table(frame.to_html()).text.splitlines() == [
+        "| metric / @ / method | precision 5 | precision 10 | ndcg 5 | ndcg 10 |",
+        "| :-- | --: | --: | --: | --: |",
+        "| EASE | 1 | 2 | 3 | 4 |",
+    ]
+
+
 def test_blocks_keep_fences_and_formulas_whole():
     source = "para\n\n```python\na = 1\n\nb = 2\n```\n\n$$\nx\n\n= y\n$$\n\n$$z = 1$$\n\nend"
     assert [block.text.split("\n")[0] for block in markdown_blocks(source)] == [
