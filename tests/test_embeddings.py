@@ -175,6 +175,16 @@ def test_cut_out_garments_stand_on_white(encoder, tmp_path):
     np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_a_picture_is_seen_as_its_camera_was_held(encoder, pictures, tmp_path):
+    lying, exif = Image.open(pictures[0]).transpose(Image.Transpose.ROTATE_90), Image.Exif()
+    exif[0x0112] = 6  # to be shown a quarter turn clockwise
+    lying.save(tmp_path / "told.png", exif=exif)
+    lying.save(tmp_path / "untold.png")
+    upright, told, untold = encoder.encode_images([pictures[0], tmp_path / "told.png", tmp_path / "untold.png"])
+    np.testing.assert_allclose(told, upright, atol=1e-5)
+    assert np.abs(untold - upright).max() > 1e-3
+
+
 def test_hub_style_folder_runs_the_same_path(tmp_path, pictures):
     encoder = ClipEncoder(str(tiny_hub_folder(tmp_path / "tiny")))
     assert (encoder.name, encoder.dim) == ("tiny", 16)
