@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +55,9 @@ class Terms:
             at = end if label else at + 1
         return found
 
-    def named(self, text: str) -> list[str]:
-        """Labels found, each once, without "-": the phrases that name nothing."""
-        return [label for label in dict.fromkeys(self.find(text)) if label != "-"]
+    def named(self, text: str, but: str = "-") -> list[str]:
+        """Labels found, each once, without `but` and "-": the phrases that name nothing."""
+        return [label for label in dict.fromkeys(self.find(text)) if label not in ("-", but)]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Vocabulary:
     genders: Terms
     patterns: Terms
     styles: Terms
+    finer: dict[str, list[str]]
     usd: dict[str, float]
     date: str
 
@@ -80,7 +81,7 @@ def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabular
     loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     rates = loaded["rates"]
     sections = [loaded[name] for name in ("categories", "colours", "shades", "genders", "patterns", "styles")]
-    return Vocabulary(*map(Terms, sections), rates["usd"], str(rates["date"]))
+    return Vocabulary(*map(Terms, sections), loaded["finer"], rates["usd"], str(rates["date"]))
 
 
 def category_of(title: str, category: str = "", description: str = "", trusted: bool = False, brand: str = "") -> str:
@@ -104,26 +105,34 @@ def category_of(title: str, category: str = "", description: str = "", trusted: 
 
 
 def colour_of(colour: str, title: str = "", brand: str = "") -> str:
-    """A palette colour: the first named in `colour`, else in the title (after " in " first), the brand's name apart.
+    """A palette colour: the one that `colour` names, and the title after " in ", the brand's name apart.
 
-    A plain word after " in " ("in pink") comes before a shop's fancy shade ("French Orchid").
-    Three colours in a list, or a word like "striped" alone, make "multi"; "unknown" if nothing is named.
+    If those differ, the finer of two kin counts (olive, not green), else the title's. A plain word ("in pink") comes
+    before a shop's fancy shade ("French Orchid"). Three colours in a list, or a word like "striped" alone, make
+    "multi"; "unknown" if nothing is named.
     """
     vocabulary, name = load_vocabulary(), f" {_normal(brand)} "
-    text = f" {_normal(colour)} ".replace(name, " ", 1)
+    text, title = (f" {_normal(words)} ".replace(name, " ", 1) for words in (colour, title))
     # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
     prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
-    found = vocabulary.colours.named(text)
+    found, shades = vocabulary.colours.named(text), vocabulary.shades.named(text)
     if "--" in colour:  # "copper--black": what stands first counts, be it a shade
         first = f" {_normal(colour.partition('--')[0])} ".replace(name, " ", 1)
-        shades = [label for label in vocabulary.shades.named(first) if label != "multi"]
-        found = vocabulary.colours.named(first) or shades or found
-    if found:
-        return found[0] if len(found) < 3 or prose else "multi"
-    title, shades = f" {_normal(title)} ".replace(name, " ", 1), vocabulary.shades.named(text)
-    shades = [label for label in shades if label != "multi"] or (shades if len(text.split()) < 3 else [])
-    after_in = vocabulary.colours.named(title.rpartition(" in ")[2]) if " in " in title else []
-    return [*after_in, *shades, *vocabulary.colours.named(title), "unknown"][0]
+        found = vocabulary.colours.named(first) or vocabulary.shades.named(first, but="multi") or found
+    if found and not prose:
+        found = found if len(found) < 3 else ["multi"]
+    shades = vocabulary.shades.named(text, but="multi") or (shades if len(text.split()) < 3 else [])
+    named = vocabulary.colours.named(title)
+    said = vocabulary.colours.named(title.rpartition(" in ")[2].partition(" with ")[0]) if " in " in title else []
+    return _agreed(said or named, found) or [*said, *found, *shades, *named, "unknown"][0]
+
+
+def _agreed(said: list[str], found: list[str]) -> str | None:
+    """A colour that both name, else the finer of two kin; "multi" suits any two."""
+    finer, many = load_vocabulary().finer, ["multi"] * (len(said) > 1)
+    both = [one for one in [*said, *many] if one in found]
+    kin = [one for one, other in chain(product(said, found), product(found, said)) if other in finer.get(one, ())]
+    return next(iter(both + kin), None)
 
 
 def gender_of(gender: str, title: str = "") -> str:

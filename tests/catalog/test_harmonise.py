@@ -91,6 +91,16 @@ def test_categories(title, category, wanted):
         ("Taupe gray", "", "grey"),
         ("French Orchid", "Puffer in pink", "pink"),
         ("FRENCH ORCHID", "Orange Puffer", "purple"),
+        ("Green", "Padded coat in khaki", "olive"),  # the finer of two kin, wherever it stands
+        ("BURGUNDY", "Padded coat in dark red", "burgundy"),
+        ("Blue", "Lotto Men Navy Blue Flip Flops", "navy"),
+        ("BLACK", "Track jacket in navy", "navy"),  # else what the title says it comes in
+        ("Blue", "Women Casual Beige Wedges", "blue"),  # a title's other words may name its print
+        ("Black & White", "Aviator in white", "white"),
+        ("PINK", "Cropped jacket in black vinyl with pink trim", "black"),
+        ("MULTI", "Jacket in black and white houndstooth", "multi"),
+        ("MULTI", "Shacket in blue", "blue"),
+        ("men-beige-gold-zari-border-dhoti", "Gold Zari Border Dhoti", "beige"),
     ],
 )
 def test_colours(colour, title, wanted):
