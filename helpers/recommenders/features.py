@@ -47,9 +47,11 @@ def ridge(vectors: np.ndarray, targets: np.ndarray, reg: float = 1.0) -> np.ndar
 def principal_axes(vectors: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean (d,) and the `n` strongest axes (d, n), scaled so that coordinates along the first have variance 1."""
     mean = vectors.mean(axis=0)
-    _, strength, axes = np.linalg.svd(vectors - mean, full_matrices=False)
+    apart = (vectors - mean).astype(np.float64)
+    variance, axes = np.linalg.eigh(apart.T @ apart)  # ascending; a tenth of the time of an SVD of the vectors
+    axes, strength = axes.T[::-1], np.sqrt(max(variance[-1], 0))
     axes = axes[:n] * np.sign(axes[:n].sum(axis=1, keepdims=True) + 1e-12)  # the sign of an axis is arbitrary: fix it
-    scale = np.sqrt(len(vectors)) / max(float(strength[0]), 1e-6)
+    scale = np.sqrt(len(vectors)) / max(strength, 1e-6)
     return mean.astype(np.float32), (axes.T * scale).astype(np.float32)
 
 

@@ -96,10 +96,12 @@ class SeenPairs:
 
     A shopper of a single platform has the rest of it as targets. Batches are of shoppers. With `inbatch` the targets
     stand against those of all shoppers of the batch instead, scores less log Q, Q being how often an item is liked
-    (Yi et al. 2019), or the softmax would learn that popular items, which are in more batches, are worse.
+    (Yi et al. 2019), or the softmax would learn that popular items, which are in more batches, are worse; with `hard`
+    against those and what the shopper saw and did not like.
     """
 
-    def __init__(self, train, platform, seed, inbatch=False):
+    def __init__(self, train, platform, seed, inbatch=False, hard=False):
+        self.hard = hard
         likes = torch.from_numpy(np.asarray(liked_only(train.ratings).sum(axis=0))[0])
         self.log_q = likes.clamp(min=1).log() if inbatch else None
         self.ratings = train.ratings[np.diff(train.ratings.indptr) > 1]
@@ -131,7 +133,8 @@ class SeenPairs:
         history, targets, candidates = (part.to(catalogue.device) for part in self.sample(rows))
         scores = net.users(history, catalogue) @ net.items(catalogue).T / temperature
         if self.log_q is not None:
-            scores, candidates = scores - self.log_q.to(scores.device), (targets.sum(0) > 0) * (history == 0)
+            others = (targets.sum(0) > 0) | (self.hard & (candidates > 0))
+            scores, candidates = scores - self.log_q.to(scores.device), others * (history == 0)
         logp = scores.masked_fill(candidates == 0, -1e9).log_softmax(dim=1)
         n = targets.sum(1)
         fit = -((logp * targets).sum(1) / n.clamp(min=1) * n.clamp(max=5)).sum() / len(rows)

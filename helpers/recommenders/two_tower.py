@@ -17,7 +17,8 @@ class TwoTower(Recommender):
 
     `loss="softmax"`: given a few liked items of one platform, the liked among those that the shopper *saw* on another
     must outscore the seen and not liked. The unseen don't enter: being seen tells of exposure, not of taste.
-    `loss="inbatch"`: they must outscore what the other shoppers of the batch are asked about, corrected for popularity.
+    `loss="inbatch"`: they must outscore what the other shoppers of the batch are asked about, corrected for popularity;
+    with `hard_negatives` also what the shopper saw and did not like.
     `loss="mse"`: (s(u, i) - y)² with y = 1 for rated pairs and 0 for `negatives` random others a rated pair, the user
     being the rating-weighted mean of the whole history. `TwoTower.deck()` has every setting of the seed deck's model.
 
@@ -39,8 +40,8 @@ class TwoTower(Recommender):
 
     def __init__(
         self, loss="softmax", cosine=False, heads=2, taste=True, side=True, axes=4, dim=32, hidden=32, dropout=0.4,
-        batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=3e-4, reg=0.3, negatives=1, seed=7,
-        device="cpu",
+        batch_norm=False, temperature=1.0, n_towers=1, epochs=30, batch_size=128, lr=3e-4, reg=0.3, negatives=1,
+        hard_negatives=False, seed=7, device="cpu",
     ):  # fmt: skip
         if loss not in ("softmax", "inbatch", "mse"):
             raise ValueError(f"loss must be 'softmax', 'inbatch' or 'mse', not {loss!r}")
@@ -48,6 +49,7 @@ class TwoTower(Recommender):
         self.dim, self.hidden, self.dropout, self.batch_norm = dim, hidden, dropout, batch_norm
         self.temperature, self.n_towers, self.epochs, self.batch_size = temperature, n_towers, epochs, batch_size
         self.lr, self.reg, self.negatives, self.seed, self.device = lr, reg, negatives, seed, device
+        self.hard_negatives = hard_negatives
         self._nets = None  # rebuilt when first needed
         self.handles_cold_users = loss != "mse" and not cosine
 
@@ -118,7 +120,7 @@ class TwoTower(Recommender):
                 if self.loss == "mse":
                     pairs = RandomPairs(train, self.negatives, seed)
                 else:
-                    pairs = SeenPairs(train, platform, seed, self.loss == "inbatch")
+                    pairs = SeenPairs(train, platform, seed, self.loss == "inbatch", self.hard_negatives)
                 weights.append(self._train(net, pairs, validate))
         self._keep(np.stack(weights))
 

@@ -128,15 +128,17 @@ def test_pairs_cross_platforms_and_never_leave_what_was_seen(shop):
     assert lengths.min() == 0 and 1 in lengths and 2 in lengths  # histories of 0, 1 and 2 are trained for
 
 
-def test_in_batch_loss_by_hand():
+@pytest.mark.parametrize("hard", [False, True])
+def test_in_batch_loss_by_hand(hard):
     likes = sp.csr_matrix(np.array([[5, 4, 1], [4, 5, 1], [0, 5, 2], [0, 4, 1]], np.float32))  # of items: 2, 4 and 0
-    pairs = SeenPairs(Interactions(likes, pd.RangeIndex(4), pd.RangeIndex(3)), np.zeros(3, np.int64), 0, inbatch=True)
+    train = Interactions(likes, pd.RangeIndex(4), pd.RangeIndex(3))
+    pairs = SeenPairs(train, np.zeros(3, np.int64), 0, inbatch=True, hard=hard)
     history, targets = torch.tensor([[0.0, 0, 0], [5, 0, 0]]), torch.tensor([[1.0, 0, 0], [0, 1, 0]])
-    pairs.sample = lambda rows: (history, targets, torch.zeros(2, 3))
+    pairs.sample = lambda rows: (history, targets, torch.tensor([[1.0, 0, 1], [0, 1, 0]]))  # the first saw the third
     net = SimpleNamespace(users=lambda *_: torch.tensor([[1.0, 2, 9], [3, 1, 9]]), items=lambda _: torch.eye(3))
     # the first against both targets of the batch; the second's own history is no rival, so it has none; the third item
-    # is nobody's target
-    expected = -np.log(np.e / 2 / (np.e / 2 + np.e**2 / 4)) / 2
+    # is nobody's target, but seen and not liked
+    expected = -np.log(np.e / 2 / (np.e / 2 + np.e**2 / 4 + hard * np.e**9)) / 2
     assert float(pairs.loss(net, torch.eye(3), torch.arange(2), 1.0)) == pytest.approx(expected, abs=1e-6)
 
 
