@@ -25,7 +25,7 @@ from helpers.recommenders import EASE, Content, Hybrid, ItemKNN, NeuralCF, Oracl
 METHODS = (
     "UserKNN",
     "ItemKNN",
-    "NeuralCF",
+    "NeuralCF-bce",
     "EASE",
     "MatrixCompletion",
     "Content",
