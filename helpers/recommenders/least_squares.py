@@ -8,6 +8,8 @@ import scipy.sparse as sp
 import torch
 from torch.nn import functional as F
 
+from helpers.recommenders.features import standard_log_price
+
 BLOCK = 1 << 24  # numbers in the largest batch of systems solved at once: 128 MB
 
 with warnings.catch_warnings():  # torch calls its CSR tensors a beta, once a process
@@ -118,11 +120,8 @@ def item_features(items) -> np.ndarray:
     """Item vectors, log price and a constant, (n_items, d + 2) float64; an unknown price counts as the mean."""
     if items is None:
         raise ValueError("'content' reads item vectors: give fit the ItemFeatures, or choose another init and prior")
-    price = np.log(items.frame["price_usd"].to_numpy(np.float64, na_value=np.nan))
-    price = np.where(np.isfinite(price), price, np.nan)
-    centre, spread = (np.nanmean(price), np.nanstd(price)) if np.isfinite(price).any() else (0.0, 1.0)
-    price = np.nan_to_num((price - centre) / (spread or 1.0))
-    return np.column_stack([items.vectors.astype(np.float64), price, np.ones(len(price))])
+    vectors = items.vectors.astype(np.float64)
+    return np.column_stack([vectors, standard_log_price(items.frame), np.ones(len(vectors))])
 
 
 def projection(features, targets, counts, reg=1.0) -> np.ndarray:
