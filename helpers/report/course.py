@@ -92,6 +92,8 @@ def run(profile: str, given: dict, chapters: list[str], jobs: int, say, fresh: b
         At the first failing notebook; those already running are finished first.
     """
     settings = parameters.resolve(profile, given)
+    if not chapters:
+        raise parameters.ParameterError("no chapter to run: --from comes after --until")
     keys = _keys(settings)
     todo = [c for c in chapters if fresh or not _finished(profile, c, keys[c])]
     for chapter in set(chapters) - set(todo):
@@ -167,7 +169,8 @@ def _run_one(profile, chapter, values, key, say) -> None:
 def _publish(profile: str, ran: list[str], say) -> None:
     """Reports and decks of what ran, or has none yet, and the index of all that is there."""
     folder = reports_dir(profile)
-    executed = {c: executed_path(profile, c) for c in CHAPTERS if _stamp_path(profile, c).exists()}
+    there = [c for c in CHAPTERS if _stamp_path(profile, c).exists() and executed_path(profile, c).exists()]
+    executed = {c: executed_path(profile, c) for c in there}
     for chapter, path in executed.items():
         destination = folder / f"{CHAPTERS[chapter]}.html"
         if chapter in ran or not destination.exists():

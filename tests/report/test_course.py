@@ -51,6 +51,8 @@ def test_runs_in_order_reuses_and_reruns_what_changed(toy):
     assert (toy / "data" / "toy" / "05.txt").read_text() == "2"
     (toy / "data" / "toy" / "03.txt").unlink()  # somebody removed a result
     assert course.run("toy", {"05_completion": {"number": "2"}}, every, 1, lambda _: None) == ["03"]
+    course.executed_path("toy", "01").unlink()  # and the report
+    assert course.run("toy", {"05_completion": {"number": "2"}}, ["05"], 1, lambda _: None) == []
 
 
 def test_a_parameter_s_file_counts_by_what_is_in_it(toy):
@@ -74,4 +76,6 @@ def test_failure_names_the_cell_and_keeps_the_half_run_copy(toy):
 def test_nothing_starts_when_a_parameter_is_wrong(toy):
     with pytest.raises(parameters.ParameterError, match="did you mean `number`"):
         course.run("toy", {"05_completion": {"numbr": "2"}}, ["01"], 1, lambda _: None)
+    with pytest.raises(parameters.ParameterError, match="--from comes after --until"):
+        course.run("toy", {}, [], 1, lambda _: None)
     assert not (toy / "data").exists()
