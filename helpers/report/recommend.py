@@ -28,7 +28,7 @@ def read_history(path: str | Path) -> pd.DataFrame:
     frame = pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1)).fillna("").astype(str)
     frame.columns = frame.columns.str.strip().str.lower()
     if "title" not in frame:
-        raise ValueError(f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`")
+        raise ValueError(f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`: rename one")
     frame = frame.reindex(columns=["title", "image", "rating"], fill_value="").apply(lambda column: column.str.strip())
     untitled = [row for row in frame.index[frame["title"] == ""] if rows[row - 1]]
     notes += [f"row {row}: no title; left out" for row in untitled]
@@ -37,7 +37,7 @@ def read_history(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"{path.name} has no row with a title: list at least one liked item")
     rating = pd.to_numeric(frame["rating"].replace("", "5"), errors="coerce")
     for row in frame.index[~rating.between(1, 5)][:1]:
-        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5")
+        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5; empty is 5")
     frame = frame.assign(rating=rating)
     frame.attrs["notes"] = notes
     return frame
