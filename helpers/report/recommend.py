@@ -37,7 +37,7 @@ def read_history(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"{path.name} has no row with a title: list at least one liked item")
     rating = pd.to_numeric(frame["rating"].replace("", "5"), errors="coerce")
     for row in frame.index[~rating.between(1, 5)][:1]:
-        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5; empty is 5")
+        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5")
     frame = frame.assign(rating=rating)
     frame.attrs["notes"] = notes
     return frame
