@@ -24,7 +24,8 @@ DECODE_SECONDS = 20
 WORKER_BYTES = 2 << 30  # a worker's data segment: a decoder that wants more is stopped, not the machine
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                       # glibc keeps a photo's memory for the next one: mapping it anew is a sixth of a worker's time
-                      "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20)}  # fmt: skip
+                      "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+                      "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # fmt: skip  # large pages: 3 % more
 
 
 class ImageError(Exception):
