@@ -217,9 +217,9 @@ def html_table(html: str) -> Block | None:
 
 
 def _density(rows: int, characters: int) -> tuple[str, ...]:
-    if rows > 11 or characters > 125:
+    if rows > 11 or characters > 150:
         return ("tiny",)
-    return ("small",) if rows > 7 or characters > 85 else ()
+    return ("small",) if rows > 7 or characters > 105 else ()
 
 
 def _row(row) -> list[str]:
