@@ -90,7 +90,11 @@ def _precision(vectors):
 def _best_of(named, queries, items, k):
     """Of the items `named` (n, m), -1 for none, those `k` with the largest inner products: ids and scores (n, k)."""
     vectors = items.index_select(0, named.clamp(min=0).flatten().to(items.device)).to(queries.device)
-    scores = torch.linalg.vecdot(vectors.view(*named.shape, -1), queries[:, None])  # bmm wakes threads for one query
+    vectors = vectors.view(*named.shape, -1)
+    if len(queries) == 1:  # bmm would wake threads, which takes longer than the product
+        scores = torch.linalg.vecdot(vectors, queries[:, None])
+    else:
+        scores = torch.bmm(vectors, queries[:, :, None])[:, :, 0]
     top = scores.masked_fill_(named < 0, -torch.inf).topk(k, dim=1)
     return named.gather(1, top.indices), top.values
 
