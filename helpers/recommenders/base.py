@@ -26,6 +26,17 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
     return matrix
 
 
+def best_first(scores: np.ndarray, k: int) -> np.ndarray:
+    """Positions of the `k` largest of each row, equal ones in order of position: (n, min(k, m)) int64."""
+    k = min(k, scores.shape[1])
+    cut = np.partition(scores, -k, axis=1)[:, -k:].min(axis=1, keepdims=True) if k else scores
+    above, level = scores > cut, scores == cut
+    keep = above | (level & (level.cumsum(axis=1) <= k - above.sum(axis=1, keepdims=True)))
+    places = np.nonzero(keep)[1].reshape(len(scores), k)
+    order = np.argsort(-np.take_along_axis(scores, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
+
+
 class Recommender:
     """Base of every method. A subclass writes `_fit`, `_score` and, where it predicts ratings, `_predict`.
 
@@ -83,7 +94,7 @@ class Recommender:
             scores = self.score(part)[:, candidates]
             if exclude_seen:
                 scores[part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0] = -np.inf
-            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            order = best_first(scores, k)
             found = np.take_along_axis(scores, order, axis=1)
             rows = slice(start, start + len(part))
             ids[rows, : order.shape[1]] = np.where(np.isneginf(found), -1, candidates[order])

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import helpers.recommenders as rooms
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Recommender, load, load_all
+from helpers.recommenders.base import best_first
 
 N_USERS, N_ITEMS = 40, 24
 QUICK = {"epochs": 2, "n_epochs": 2, "rank": 3, "k": 5}  # what keeps training short, given where a class takes it
@@ -218,3 +219,12 @@ def test_load_all_names_variants_by_their_file(board, fitted, tmp_path):
     for file in (name, f"{name}-b1.5"):
         fitted[name].save(tmp_path / file)
     assert list(load_all(tmp_path)) == [name, f"{name}-b1.5"]
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 50])
+@pytest.mark.parametrize("n_items", [0, 1, 5, 40])
+def test_best_first_agrees_with_a_whole_stable_sort(n_items, k):
+    rng = np.random.default_rng(k)
+    scores = rng.integers(0, 6, (200, n_items)).astype(np.float32)  # full of ties
+    scores[rng.random(scores.shape) < 0.3] = -np.inf
+    np.testing.assert_array_equal(best_first(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
