@@ -54,13 +54,14 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
     notebook = nbformat.read(executed, as_version=4)
     spoken = [cell.metadata.get("slideshow", {}).get("slide_type") == "notes" for cell in notebook.cells]
     notebook.cells = [cell for cell, note in zip(notebook.cells, spoken, strict=True) if not note]
-    numbers = list(CHAPTERS)
+    numbers, given = list(CHAPTERS), notebook.metadata.get("papermill", {}).get("parameters", {})
     place = numbers.index(chapter)
     around = {
         "previous": CHAPTERS[numbers[place - 1]] if place else None,
         "this": CHAPTERS[chapter],
         "next": CHAPTERS[numbers[place + 1]] if place + 1 < len(numbers) else None,
         "title": chapter_title(notebook),
+        "given": {name: value for name, value in given.items() if (name, value) != ("profile", "sample")},
     }
     body, _ = ReportExporter().from_notebook_node(
         notebook, resources={"metadata": {"name": CHAPTERS[chapter]}, **around}

@@ -45,3 +45,11 @@ def test_a_browser_shows_it_without_the_network(report):
         tab.click("label[for=course-code]")
         after = tab.evaluate("document.querySelectorAll('.jp-InputArea-editor')[0].offsetHeight")
         assert before > 0 and after == 0
+
+
+@pytest.mark.parametrize("given, told", [({"profile": "sample"}, False), ({"profile": "sample", "rank": "<9>"}, True)])
+def test_a_report_tells_what_it_was_run_with_if_not_the_defaults(given, told, tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# One")], metadata={"papermill": {"parameters": given}})
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    render_report(tmp_path / "in.ipynb", "05", tmp_path / "out.html")
+    assert ("Run with rank = <b>&lt;9&gt;</b>." in (tmp_path / "out.html").read_text()) == told
