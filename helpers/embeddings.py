@@ -184,8 +184,7 @@ def for_inference(model):
     trunk = getattr(model.visual, "trunk", None)
     if type(trunk).__name__ == "EfficientNet":
         for module in list(trunk.modules()):
-            children = list(module.named_children())  # in timm's file they stand in the order of the forward pass
-            for (conv, c), (norm, n) in pairwise(children):
+            for (conv, c), (norm, n) in pairwise(list(module.named_children())):  # timm lists them as they run
                 if isinstance(c, torch.nn.Conv2d) and isinstance(n, torch.nn.BatchNorm2d):
                     setattr(module, conv, fuse_conv_bn_eval(c, n))
                     setattr(module, norm, n.act)
