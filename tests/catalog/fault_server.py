@@ -56,7 +56,6 @@ class FaultServer:
     def __init__(self, robots: str = "", extra: dict[str, bytes] | None = None):
         self.requests: Counter = Counter()
         self.headers: dict[str, dict[str, str]] = {}
-        self.starts: list[float] = []
         whole = photo(1)
         self.fixed = {
             "/robots.txt": reply(200, robots.encode()) if robots else reply(404),
@@ -119,7 +118,6 @@ class FaultServer:
                 first, *lines = head.decode("latin-1").rstrip().split("\r\n")
                 path = urllib.parse.unquote(first.split()[1])
                 self.requests[path] += 1
-                self.starts.append(self._loop.time())
                 self.headers[path] = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
                 if not await self._answer(path, writer):
                     break
