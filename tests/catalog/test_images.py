@@ -266,8 +266,7 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
         import sys, time
         import pandas as pd
         import helpers.catalog.store as store
-        from helpers.catalog import fetching
-from helpers.catalog.fetching import Limits
+        from helpers.catalog.fetching import Limits
         from helpers.catalog.images import fetch_images
         dest, port = sys.argv[1], int(sys.argv[2])
         store.SAVE_SECONDS = 0.1
