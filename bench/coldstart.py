@@ -15,42 +15,45 @@ import warnings
 import pandas as pd
 import torch
 
-from helpers import recommenders
 from helpers.artefacts import ROOT, require, write_text
 from helpers.evaluation import evaluate, summarise
 from helpers.evaluation.significance import bootstrap
 from helpers.interactions import cross_platform, load_items, load_market, simulate_market
-from helpers.recommenders import EASE, Content, Hybrid, ItemKNN, NeuralCF, Oracle, Popularity, TwoTower
-
-METHODS = (
-    "UserKNN",
-    "ItemKNN",
-    "NeuralCF-bce",
-    "EASE",
-    "MatrixCompletion",
-    "Content",
-    "TwoTower-deck",
-    "TwoTower",
-    "Hybrid",
+from helpers.recommenders import (
+    EASE,
+    Content,
+    Hybrid,
+    ItemKNN,
+    MatrixCompletion,
+    NeuralCF,
+    Oracle,
+    Popularity,
+    TwoTower,
+    UserKNN,
 )
+from helpers.recommenders.hybrid import MEMBERS
+
+METHODS = {  # settings as in chapters 03 to 06
+    "UserKNN": lambda seed: UserKNN(k=200),
+    "ItemKNN": lambda seed: ItemKNN(),
+    "NeuralCF-bce": lambda seed: NeuralCF(loss="bce", batch_size=4096, seed=seed),
+    "EASE": lambda seed: EASE(),
+    "MatrixCompletion": lambda seed: MatrixCompletion(rank=20, prior="content"),
+    "Content": lambda seed: Content(),
+    "TwoTower-deck": lambda seed: TwoTower.deck(seed=seed),
+    "TwoTower": lambda seed: TwoTower(seed=seed),
+    "Hybrid": lambda seed, members: Hybrid(members, seed=seed),
+}
 CEILINGS = ("Oracle", "Oracle(given_history=True)")
 ASKED = {"Oracle": {3: 58, 10: 80}, "Oracle(given_history=True)": {2: 90, 3: 90, 5: 90, 10: 90}}  # %, by history length
 LOSS = "best single less Hybrid"
 STUDY = ROOT / "data" / "studies" / "coldstart.csv"
-SETTINGS = {"MatrixCompletion": {"rank": 20, "prior": "content"}, "UserKNN": {"k": 200}}  # as in chapters 05 and 03
 
 
 def fitted(name: str, seed: int, split, items, known: dict):
     """A method fitted on the split; the blend takes the members that are fitted already."""
-    if name == "TwoTower-deck":
-        model = TwoTower.deck(seed=seed)
-    elif name == "NeuralCF-bce":
-        model = NeuralCF(loss="bce", batch_size=4096, seed=seed)
-    elif name == "Hybrid":
-        classes = {"EASE": EASE, "ItemKNN": ItemKNN, "Content": Content, "TwoTower": TwoTower}
-        model = Hybrid([known.get(member) or make() for member, make in classes.items()], seed=seed)
-    else:
-        model = getattr(recommenders, name)(**({"seed": seed} if name == "TwoTower" else SETTINGS.get(name, {})))
+    members = [[known.get(member) or METHODS[member](seed) for member in MEMBERS]] if name == "Hybrid" else []
+    model = METHODS[name](seed, *members)
     return model.fit(split.train, items)
 
 
@@ -81,7 +84,7 @@ def loss_of_blend(per_user: pd.DataFrame, methods, seed: int) -> pd.DataFrame:
     for n, users in wide.groupby(level="n_history") if "Hybrid" in wide and singles else ():
         best = users[singles].mean().idxmax()
         value, low, high = bootstrap(users[best] - users["Hybrid"], seed=seed)
-        rows.append(dict(recommender=LOSS, n_history=n, seed=seed, value=value, low=low, high=high, segment=best))
+        rows.append(dict(recommender=LOSS, n_history=n, seed=seed, value=value, low=low, high=high))
     return pd.DataFrame(rows)
 
 

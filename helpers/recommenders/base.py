@@ -29,7 +29,7 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
 def best_first(scores: np.ndarray, k: int) -> np.ndarray:
     """Positions of the `k` largest of each row, equal ones in order of position: (n, min(k, m)) int64."""
     k = min(k, scores.shape[1])
-    cut = np.partition(scores, -k, axis=1)[:, -k:].min(axis=1, keepdims=True) if k else scores
+    cut = np.partition(scores, -k, axis=1)[:, [-k]] if k else scores
     above, level = scores > cut, scores == cut
     keep = above | (level & (level.cumsum(axis=1) <= k - above.sum(axis=1, keepdims=True)))
     places = np.nonzero(keep)[1].reshape(len(scores), k)
