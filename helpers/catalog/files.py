@@ -60,7 +60,8 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
     """
     path = Path(path)
     if not path.is_file():
-        raise FeedError(f"{path}{' is a folder: name a file in it' if path.is_dir() else ': no such file; check its path'}")
+        wrong = " is a folder: name a file in it" if path.is_dir() else ": no such file; check where it lies"
+        raise FeedError(f"{path}{wrong}")
     try:
         text, encoding = decode(path.read_bytes(), encoding)
         start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
