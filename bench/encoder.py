@@ -72,7 +72,7 @@ def throughput(encoder, files) -> None:
     threads = torch.get_num_threads()
 
     def forward(n: int) -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), encoder._half():  # in the precision that the encoder itself uses
             for _ in range(n):
                 encoder.model.encode_image(batch, normalize=True)
 

@@ -64,7 +64,7 @@ class Recommender:
         usable = self._usable(histories)
         scores = np.broadcast_to(self.popularity_, (len(histories), self.n_items_)).copy()
         if usable.any():
-            scores[usable] = self._score(histories[np.flatnonzero(usable)])
+            scores[usable] = self._score(histories if usable.all() else histories[np.flatnonzero(usable)])
         self.n_fallback_ = int((~usable).sum())
         if self.n_fallback_:
             warnings.warn(
@@ -90,9 +90,9 @@ class Recommender:
         ids = np.full((len(histories), k), -1, dtype=np.int64)
         best = np.full((len(histories), k), -np.inf, dtype=np.float32)
         for start in range(0, len(histories), BLOCK):
-            part = histories[start : start + BLOCK]
+            part = histories if len(histories) <= BLOCK else histories[start : start + BLOCK]
             scores = self.score(part)[:, candidates]
-            if exclude_seen:
+            if exclude_seen and (part.columns >= 0).any():
                 scores[part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0] = -np.inf
             order = best_first(scores, k)
             found = np.take_along_axis(scores, order, axis=1)

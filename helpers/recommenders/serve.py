@@ -111,21 +111,26 @@ class Service:
                 warnings.simplefilter("ignore")  # each picture that fails has a note of its own
                 pictures = dict(self._pictures(history["image"].fillna(""), Path(folder), notes))
                 image = self.encoder.encode_images([pictures.get(row) for row in history.index])
-        known = np.array([bool(words(title) & self.words) for title in history["title"]])
-        text = self.encoder.encode_texts(history["title"])
+        titles = history["title"].tolist()
+        known = np.array([not self.words.isdisjoint(words(title)) for title in titles])
+        text = self.encoder.encode_texts(titles)
         pictured = image.any(axis=1)
-        for row, title, picture in zip(history.index[~known], history["title"][~known], pictured[~known], strict=True):
-            instead = "its picture alone is used" if picture else "without a picture it is left out"
-            notes.append(f"row {row}: no word of “{title[:60]}” occurs in the catalogue (another language?); {instead}")
+        for place in np.flatnonzero(~known):
+            instead = "its picture alone is used" if pictured[place] else "without a picture it is left out"
+            told = f"no word of “{titles[place][:60]}” occurs in the catalogue (another language?); {instead}"
+            notes.append(f"row {history.index[place]}: {told}")
         if not (known | pictured).any():
             notes.append("nothing in the list tells what you like in this shop: these are its shoppers' favourites")
-        rating = np.asarray(pd.to_numeric(history.get("rating", 5.0), errors="coerce"), dtype=np.float32)
-        rating = np.where(known | pictured, np.nan_to_num(rating, nan=5.0).clip(1, 5), 0)
+        rating = np.full(len(history), 5.0, np.float32)
+        if "rating" in history:
+            rating = pd.to_numeric(history["rating"], errors="coerce").fillna(5.0).clip(1, 5).to_numpy(np.float32)
+        rating = np.where(known | pictured, rating, 0)
         mine, last = (image, text), min(NEAREST, len(self.vectors)) - 1
         for half, other, lacks in ((0, 1, known & ~pictured), (1, 0, pictured & ~known)):
-            alike = unit(mine[other][lacks]) @ self._halves[other].T - 2 * self._lacking[half]
-            nearest = np.argpartition(-alike, last, axis=1)[:, : last + 1]
-            mine[half][lacks] = self._halves[half][nearest].mean(axis=1)
+            if lacks.any():
+                alike = unit(mine[other][lacks]) @ self._halves[other].T - 2 * self._lacking[half]
+                nearest = np.argpartition(-alike, last, axis=1)[:, : last + 1]
+                mine[half][lacks] = self._halves[half][nearest].mean(axis=1)
         return Histories(sp.csr_matrix(rating[None]), np.full(len(history), -1), item_vectors(image, text)), notes
 
     def _pictures(self, sources: pd.Series, folder: Path, notes: list) -> Iterator[tuple[int, bytes]]:
