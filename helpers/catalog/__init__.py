@@ -13,9 +13,8 @@ _LATER = {
     "archive_images": "archive", "restore_images": "archive", "check_feed": "draft", "draft_spec": "draft",
 }  # fmt: skip
 __all__ = [
-    "FeedError", "FeedSpec", "archive_images", "attributes_from_text", "check_feed", "draft_spec",
-    "fetch_images", "harmonise", "import_photos", "load_spec", "load_vocabulary", "near_duplicates",
-    "patterns_from_text", "read_feed", "restore_images",
+    "FeedError", "FeedSpec", "attributes_from_text", "harmonise", "load_spec", "load_vocabulary",
+    "patterns_from_text", "read_feed", *_LATER,
 ]  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from helpers.evaluation.significance import bootstrap
 from helpers.interactions.matrix import ItemFeatures
 from helpers.recommenders.base import BLOCK, Recommender
 
-RANKING = ("precision", "recall", "f1", "map", "ndcg", "mrr", "hit_rate")
 KEY = ["recommender", "split", "variant", "n_history", "metric", "k"]
 FORMAT = {  # metrics.json: the fields of a result row, and what each may hold
     "recommender": str, "data": str, "split": str, "segment": str, "n_history": (int, type(None)), "metric": str,
@@ -63,7 +62,7 @@ def evaluate(
     recommenders: dict[str, Recommender],
     split,
     ks=(5, 10),
-    metrics=RANKING,
+    metrics=tuple(m.METRICS),
     variants=None,
     items: ItemFeatures | None = None,
     seed: int = 7,

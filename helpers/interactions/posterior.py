@@ -131,10 +131,8 @@ class Posterior:
         weights = np.linalg.lstsq(np.stack([np.ones_like(terms[0]), *terms], axis=1), log_pull, rcond=None)[0]
         self.pull = np.stack([weight * term for weight, term in zip(weights[1:], terms, strict=True)])
         self.tilt_norm = np.stack(terms)
-        self.noise, grid = (
-            np.float32(max(market.settings["noise"], 1e-9)),
-            np.arange(-REACH * STEPS, REACH * STEPS + 1) / STEPS,
-        )
+        self.noise = np.float32(max(market.settings["noise"], 1e-9))
+        grid = np.arange(-REACH * STEPS, REACH * STEPS + 1) / STEPS
         self.four, five = market.cuts[2:].astype(np.float32)
         self.phi, above = ndtr(grid).astype(np.float32), ndtr((grid - five) / self.noise)
         below = ndtr((grid - self.four) / self.noise) - above
@@ -210,10 +208,8 @@ class _Past:
         item, rating = np.zeros(place.shape, np.int64), np.zeros(place.shape)
         item[place], rating[place] = likes.indices, likes.data
         self.item = np.flatnonzero(posterior.source)[item.T]
-        self.counted, self.offset = (
-            place.T[..., None].astype(np.float32),
-            np.where(rating.T >= 5, len(self.table) // 2, 0)[..., None],
-        )
+        self.counted = place.T[..., None].astype(np.float32)
+        self.offset = np.where(rating.T >= 5, len(self.table) // 2, 0)[..., None]
         self.levels = posterior.levels[self.item].transpose(2, 0, 1)
         self.counts = np.zeros((len(self.sizes), self.pool.shape[1]), np.float32)
         for levels in self.levels:

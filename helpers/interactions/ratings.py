@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from helpers.artefacts import ROOT
-from helpers.interactions.matrix import Interactions
 from helpers.interactions.privacy import hash_ids, secret_key
 
 
@@ -114,11 +113,6 @@ def own_ratings(path: str | Path, catalog: pd.DataFrame) -> tuple[pd.DataFrame, 
                 f"takes two or more; left out: {dropped | unjoined or 'none'}"
             )
     return table.assign(event="browse", platform=table["item"].str.split("/").str[0]), dropped | unjoined
-
-
-def to_interactions(ratings: pd.DataFrame) -> Interactions:
-    """A matrix whose items are those that the table names, sorted."""
-    return Interactions.from_frame(ratings, pd.Index(np.sort(ratings["item"].unique())))
 
 
 def _table(user, item, rating, timestamp) -> pd.DataFrame:

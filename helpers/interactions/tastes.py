@@ -144,9 +144,8 @@ def utility(shelf: Shelf, shoppers: Shoppers, mean, scale, levels, now=True, ite
         if not now:
             raw = np.where(shelf.season[items], raw, _likeness(shoppers.worth, vectors, now=False))
         return (raw - mean[0]) * scale[0] + quality
-    worth = np.ascontiguousarray(
-        ((shoppers.worth - mean[:-1]) * scale).T
-    )  # a value's row copies faster than its column
+    # a value's row copies faster than its column
+    worth = np.ascontiguousarray(((shoppers.worth - mean[:-1]) * scale).T)
     levels, signal = levels[items], np.empty((worth.shape[1], len(quality)))
     for start in range(0, len(quality), 128):  # pieces that stay in the processor's cache
         here = slice(start, start + 128)

@@ -5,8 +5,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load_file
 
-from helpers.artefacts import write_json
 from helpers.interactions.market import Market
 from helpers.interactions.posterior import Posterior
 from helpers.recommenders.base import Recommender
@@ -30,12 +30,9 @@ class Random(Recommender):
         ratings = histories.ratings
         names = histories.users if histories.users is not None else [b""] * len(histories)
         rows = [ratings.indices[a:b].tobytes() for a, b in zip(ratings.indptr, ratings.indptr[1:], strict=False)]
-        key = [
-            zlib.crc32(row, zlib.crc32(str(name).encode(), self.seed)) for name, row in zip(names, rows, strict=True)
-        ]
-        mixed = np.array(key, np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + np.arange(
-            self.n_items_, dtype=np.uint64
-        )
+        pairs, items = zip(names, rows, strict=True), np.arange(self.n_items_, dtype=np.uint64)
+        key = [zlib.crc32(row, zlib.crc32(str(name).encode(), self.seed)) for name, row in pairs]
+        mixed = np.array(key, np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + items
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
@@ -120,14 +117,9 @@ class Oracle(Recommender):
         return {name: value for name, value in super().parameters().items() if name != "market"}
 
     def save(self, path: str | Path) -> None:
-        """Write `path`.json and, in the folder `path`-market, the market."""
+        """As in `Recommender`, and the market in the folder `path`-market."""
         self.market.save(f"{path}-market")
-        learned = {
-            "n_items_": self.n_items_,
-            "popularity_": self.popularity_.tolist(),
-            "columns_": self.columns_.tolist(),
-        }
-        write_json({"class": "Oracle", "parameters": self.parameters(), "learned": learned}, f"{path}.json")
+        super().save(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Oracle":
@@ -136,7 +128,5 @@ class Oracle(Recommender):
         if head["class"] != "Oracle":
             raise ValueError(f"{path} holds a {head['class']}, not an Oracle")
         model = cls(Market.load(f"{path}-market"), **head["parameters"])
-        model.n_items_ = head["learned"]["n_items_"]
-        model.popularity_ = np.array(head["learned"]["popularity_"], np.float32)
-        model.columns_ = np.array(head["learned"]["columns_"])
+        vars(model).update(head["learned"], **load_file(f"{path}.safetensors"))
         return model

@@ -137,9 +137,8 @@ class MatrixCompletion(Recommender):
         if self.init == "content":
             self.V_ = projection(item_features(items), self.V_, known.T.counts.cpu().numpy())
         if self.init != "random":
-            self.b_user_, self.U_ = self._solve(
-                known, self._fitted(known, self.b_user_, self.U_), self.V_, self.b_item_
-            )
+            x = self._fitted(known, self.b_user_, self.U_)
+            self.b_user_, self.U_ = self._solve(known, x, self.V_, self.b_item_)
 
     def _finish(self, counts, items) -> None:
         """Items without ratings: 0, which is what the objective asks for, or what their content says."""

@@ -5,7 +5,7 @@ import pandas as pd
 
 from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import history_vectors, ridge, standard_log_price, unit, with_one
+from helpers.recommenders.features import catalogue_or_guess, history_vectors, ridge, standard_log_price, unit
 
 
 class Content(Recommender):
@@ -82,8 +82,7 @@ class Content(Recommender):
         vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
         scores = self._nearest_taste(weights, vectors) if self.n_centroids > 1 else self._cosine(weights @ vectors)
         if self.price_weight:
-            inside = histories.columns >= 0
-            price = np.where(inside, self.price_[histories.columns], (with_one(vectors) @ self.price_guess_)[:, 0])
+            price = catalogue_or_guess(histories, self.price_[:, None], self.price_guess_, vectors)[:, 0]
             liked = np.abs(weights)
             usual = (liked @ price) / np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1e-12)
             scores = scores - self.price_weight * np.abs(usual[:, None] - self.price_[None])

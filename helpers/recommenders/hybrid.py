@@ -104,9 +104,7 @@ class Hybrid(Recommender):
     def _signals(self, members, histories):
         """Standardised scores and signals, (n_users, n_members + 1, n_items) float32."""
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message=".*no history it can use"
-            )  # a fallback is a signal like others here
+            warnings.filterwarnings("ignore", message=".*no history it can use")  # a fallback is a signal like others
             parts = [member.score(histories) for member in members]
         known = catalogue_or_guess(histories, self.price_, self.price_guess_, history_vectors(histories, self.vectors_))
         liked = liked_only(histories.ratings)

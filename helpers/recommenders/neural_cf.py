@@ -88,11 +88,8 @@ class NeuralCF(Recommender):
             if validate is not None:
                 value = validate(self)
                 if value > best:
-                    best, best_epoch, kept = (
-                        value,
-                        epoch,
-                        {name: weight.detach().clone() for name, weight in net.items()},
-                    )
+                    best, best_epoch = value, epoch
+                    kept = {name: weight.detach().clone() for name, weight in net.items()}
                 elif epoch - best_epoch >= self.patience:
                     break
         if kept is not None:

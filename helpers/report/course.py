@@ -201,9 +201,8 @@ def _keys(settings: dict) -> dict[str, str]:
         parts = [shared.hexdigest(), own, settings[chapter], [keys[need] for need in NEEDS[chapter]]]
         parts.append(os.environ.get("FASHION_DATA", ""))
         given = [ROOT / value for value in settings[chapter].values() if isinstance(value, str) and value]
-        parts += [
-            hashlib.sha256(path.read_bytes()).hexdigest() for path in given if path.is_file()
-        ]  # one's own ratings
+        # one's own ratings
+        parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in given if path.is_file()]
         keys[chapter] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
     return keys
 

