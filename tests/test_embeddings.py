@@ -86,7 +86,7 @@ def test_frozen_stages_are_the_published_ones(encoder):
 
 def test_input_scaling_folded_into_the_first_convolution(monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)  # as Python does for a script
-    recipe = runpy.run_path(str(FOLDER / "train.py"))
+    recipe = runpy.run_path(str(FOLDER / "towers.py"))
     import timm
 
     trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
@@ -101,6 +101,41 @@ def test_input_scaling_folded_into_the_first_convolution(monkeypatch):
         folded = trunk.bn1(trunk.conv_stem((pixels - mean) / std))
     inside = (slice(None), slice(None), slice(0, -1), slice(0, -1))  # the padded rim differs: zeros mean another grey
     torch.testing.assert_close(folded[inside], own[inside], atol=1e-4, rtol=1e-4)
+
+
+def test_tuned_stages_are_the_trunks_own(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    recipe = runpy.run_path(str(FOLDER / "towers.py"))
+    import timm
+
+    torch.manual_seed(0)
+    trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
+    pixels = torch.rand(2, 3, 96, 96)
+    features = recipe["end_of"](trunk, recipe["start_of"](trunk)(pixels).detach())
+    features.sum().backward()
+    with torch.inference_mode():
+        whole = trunk(pixels)
+    assert (features - whole).norm() < 0.02 * whole.norm()  # products in bfloat16
+    weights = recipe["tuned"](trunk)
+    assert all(p.grad is not None for p in weights)
+    assert sum(p.grad is not None for p in trunk.parameters()) == len(weights)
+
+
+def test_learning_text_tower_reads_words_alone_and_the_own_one_may_be_cut(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    recipe = runpy.run_path(str(FOLDER / "towers.py"))
+    torch.manual_seed(0)
+    reader = recipe["Reader"](100).eval()
+    ids = torch.tensor([[98, 5, 6, 99, 0, 0], [98, 5, 6, 7, 8, 99], [98, 99, 0, 0, 0, 0]])
+    torch.testing.assert_close(reader(ids)[0], reader(ids[:1, :4])[0])  # what pads a text changes nothing
+    assert not torch.allclose(reader(ids)[0], reader(ids)[1])
+    torch.testing.assert_close(reader(ids).norm(dim=1), torch.ones(3))
+    open_clip.add_model_config(FOLDER / "fashion-lite.json")
+    model = open_clip.create_model("fashion-lite", pretrained_text=False).eval()
+    texts = open_clip.get_tokenizer("fashion-lite")(["red dress", "relaxed cotton jeans in dark blue"])
+    with torch.inference_mode():
+        cut = recipe["read"](model, texts[:, : int(texts.argmax(1).max()) + 1])
+        torch.testing.assert_close(cut, model.encode_text(texts, normalize=True))
 
 
 def test_training_reads_only_what_it_may():

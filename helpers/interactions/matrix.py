@@ -139,7 +139,9 @@ class Histories:
     def in_catalogue(self, n_items: int) -> sp.csr_matrix:
         """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the catalogue drop out."""
         inside = np.flatnonzero(self.columns >= 0)
-        if len(inside) and self.columns[inside].max() >= n_items:
+        if not len(inside):
+            return sp.csr_matrix((len(self), n_items), dtype=np.float32)
+        if self.columns[inside].max() >= n_items:
             raise ValueError(f"history names catalogue column {self.columns[inside].max()} of {n_items}")
         place = sp.csr_matrix(
             (np.ones(len(inside), np.float32), (inside, self.columns[inside])), (len(self.columns), n_items)

@@ -34,6 +34,8 @@ CC0_TYPE = {
     "Skirt": "Skirts", "Hat": "Caps", "Hoodie": "Sweatshirts", "Blazer": "Blazers", "Undershirt": "Innerwear Vests",
     "Top": "Tops", "Blouse": "Tops",
 }  # fmt: skip
+WORD_DROP = 0.05
+BRAND_TOLD = 0.4  # share of the columns' captions that begin with the brand, a title's first word
 SAY_GENDER = {"Men": "men|men's|mens", "Women": "women|women's|womens", "Boys": "boys|kids", "Girls": "girls|kids"}
 
 
@@ -54,25 +56,28 @@ def say(rng, words, table) -> str:
 
 
 def attribute_caption(row, rng) -> tuple[str, list[bool]]:
-    """A caption from the columns, and which of (title, gender, type, colour) it tells."""
-    tells = [False, row.gender in SAY_GENDER and rng.random() < 0.4, rng.random() < 0.9, False]
+    """A caption from the columns, and which of (title, gender, type, colour, brand) it tells."""
+    tells = [False, row.gender in SAY_GENDER and rng.random() < 0.4, rng.random() < 0.9, False, False]
     tells[3] = row.colour is not None and (not tells[2] or rng.random() < 0.75)
     if not tells[3]:
         tells[2] = True
+    tells[4] = row.title is not None and rng.random() < BRAND_TOLD
     colour = say(rng, row.colour, SAY_COLOUR) if tells[3] else ""
     kind = say(rng, row.type, SAY_TYPE) if tells[2] else ""
     gender = say(rng, row.gender, SAY_GENDER) if tells[1] else ""
     orders = [f"{gender} {colour} {kind}", f"{kind} in {colour} {gender}" if colour else f"{kind} {gender}",
-              f"a photo of a {colour} {kind} {gender}", f"{kind} {colour} {gender}", f"{colour} {kind}, {gender}"]  # fmt: skip
-    return re.sub(r"\s+", " ", rng.choice(orders)).strip(" ,"), tells
+              f"a photo of a {colour} {kind} {gender}", f"{kind} {colour} {gender}",
+              f"{colour} {kind}, {gender}"]  # fmt: skip
+    words = f"{row.title.split()[0].lower() if tells[4] else ''} {rng.choice(orders)}"
+    return re.sub(r"\s+", " ", words).strip(" ,"), tells
 
 
 def title_caption(row, rng) -> str:
     """The title, sometimes without a word or two, sometimes with the columns' words after it as in a shop's text."""
     words = row.title.split()
-    kept = [word for word in words if rng.random() > 0.08] or words
+    kept = [word for word in words if rng.random() > WORD_DROP] or words
     text = " ".join(kept if rng.random() < 0.5 else words)
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         text += f", {say(rng, row.colour, SAY_COLOUR) if row.colour else ''} {say(rng, row.type, SAY_TYPE)}"
     return text
 
@@ -84,7 +89,9 @@ class Captions:
         self.rows, self.tokenizer = list(photos.itertuples(index=False)), tokenizer
         self.rng = np.random.default_rng(seed)
         titles = photos["title"].where(photos["title"].notna(), photos["file"])
-        known = [titles, photos["gender"].where(photos["gender"].isin(list(SAY_GENDER))), photos["type"], photos["colour"]]
+        gender = photos["gender"].where(photos["gender"].isin(list(SAY_GENDER)))
+        brand = photos["title"].str.split().str[0].str.lower()
+        known = [titles, gender, photos["type"], photos["colour"], brand]
         self.attributes = torch.tensor(np.stack([pd.factorize(column)[0] for column in known], axis=1))  # unknown: -1
         counts = Counter(t for row in self.rows if row.title for t in set(tokenizer.encode(row.title)))
         told = " ".join([*SAY_TYPE.values(), *SAY_COLOUR.values(), *SAY_GENDER.values(), "a photo of in , '"])
@@ -92,7 +99,7 @@ class Captions:
         always = set(tokenizer.encode(" ".join([told.replace("|", " "), *columns])))
         taught = {token for token, n in counts.items() if n >= 3} | always
         self.taught = torch.tensor(sorted({*taught, 0, UNKNOWN, 49406, 49407}))
-        self.place = torch.full((49408,), int(torch.searchsorted(self.taught, UNKNOWN)))  # in the embedding being trained
+        self.place = torch.full((49408,), int(torch.searchsorted(self.taught, UNKNOWN)))  # in the vectors being trained
         self.place[self.taught] = torch.arange(len(self.taught))
 
     def tokens(self, texts, drop=0.0) -> torch.Tensor:
@@ -106,7 +113,22 @@ class Captions:
         """Tokens and `tells` flags of one title and one attribute caption per photo."""
         rows = [self.rows[i] for i in batch]
         described = [attribute_caption(row, self.rng) for row in rows]
-        own = [(title_caption(row, self.rng), [True, False, False, False]) if row.title else attribute_caption(row, self.rng)
-               for row in rows]  # fmt: skip
+        whole = [True, False, False, False, False]
+        own = [(title_caption(row, self.rng), whole) if row.title else attribute_caption(row, self.rng) for row in rows]
         for captions in (own, described):
-            yield self.tokens([text for text, _ in captions], drop=0.1), torch.tensor([tells for _, tells in captions])
+            yield self.tokens([text for text, _ in captions], drop=0.03), torch.tensor([tells for _, tells in captions])
+
+    def scraps(self, batch) -> list[str]:
+        """For each photo some words about it: its title, a caption, a part of the title, or parts of two titles."""
+        out = []
+        for i, j in zip(batch, self.rng.permutation(batch), strict=True):
+            row, kind = self.rows[i], self.rng.integers(4)
+            words = (row.title or attribute_caption(row, self.rng)[0]).split()
+            if kind == 0:
+                words = attribute_caption(row, self.rng)[0].split()
+            if kind == 1:
+                words = [word for word in words if self.rng.random() < 0.6] or words
+            if kind == 2 and self.rows[j].title:
+                words = [w for w in [*words, *self.rows[j].title.split()] if self.rng.random() < 0.5] or words
+            out.append(" ".join(words))
+        return out
