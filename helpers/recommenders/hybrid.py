@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from helpers import recommenders
 from helpers.interactions.matrix import Histories, Interactions, liked_only
@@ -20,8 +21,9 @@ class Hybrid(Recommender):
 
     z are the members' scores, standardised over the catalogue, and one signal more: how far the item's price lies from
     the history's. Each weight follows the length: w(n) = a + b log(1 + n) + c / (1 + n). They are learned on held-out
-    shoppers, cut down to short histories, by softmax over what they saw (see `TwoTower`). Popularity is no signal: of
-    two items that a shopper saw, the less popular one was sought out, so the blend would learn to avoid popular items.
+    shoppers, cut down to short histories, by softmax over what they saw (see `TwoTower`). a, b and c are not negative
+    (Breiman 1996, "Stacked regressions"): members agree so often that else one would be played off against another.
+    Popularity is no signal of its own: of two items that a shopper saw, the less popular one was sought out.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ class Hybrid(Recommender):
                 member.fit(train, items)
 
     def _learn(self, clones, held, part, items):
-        """Fit the blend on held-out shoppers by L-BFGS on the softmax over seen items."""
+        """Fit the blend on held-out shoppers by L-BFGS-B on the softmax over seen items, which is convex."""
         platform = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
         pairs = SeenPairs(held, platform, self.seed)
         rows = torch.arange(pairs.ratings.shape[0]).repeat(self.rounds)
@@ -87,19 +89,18 @@ class Hybrid(Recommender):
         z = z.gather(2, place[:, None].expand(-1, z.shape[1], -1))
         targets, candidates = targets.gather(1, place), candidates.gather(1, place)
         g = torch.from_numpy(basis((history > 0).sum(1).float().numpy()))
-        blend = torch.from_numpy(self.blend_).clone().requires_grad_()
-        optimiser = torch.optim.LBFGS([blend], max_iter=100, line_search_fn="strong_wolfe")
 
-        def loss():
-            optimiser.zero_grad()
+        def loss(flat):
+            blend = torch.tensor(flat.reshape(self.blend_.shape), dtype=torch.float32, requires_grad=True)
             scores = torch.einsum("us,usi->ui", g @ blend, z)
             logp = scores.masked_fill(candidates == 0, -1e9).log_softmax(dim=1)
             value = -(logp * targets).sum() / targets.sum().clamp(min=1) + self.reg * (blend**2).sum()
             value.backward()
-            return value
+            return value.item(), blend.grad.numpy().ravel().astype(float)
 
-        optimiser.step(loss)
-        self.blend_ = blend.detach().numpy()
+        bounds = [(0, None)] * self.blend_.size
+        found = minimize(loss, self.blend_.ravel(), jac=True, method="L-BFGS-B", bounds=bounds)
+        self.blend_ = found.x.reshape(self.blend_.shape).astype(np.float32)
 
     def _signals(self, members, histories):
         """Standardised scores and signals, (n_users, n_members + 1, n_items) float32."""

@@ -192,7 +192,8 @@ def _keys(settings: dict) -> dict[str, str]:
     for folder in ("feeds", "models", "personas", "studies"):
         sources += (ROOT / "data" / folder).rglob("*.*")
     for path in sorted(sources):
-        if path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts:
+        told = path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts
+        if told and path.is_file():
             shared.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
     keys: dict[str, str] = {}
     for chapter in CHAPTERS:
