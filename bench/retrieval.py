@@ -190,6 +190,21 @@ def peer(name: str, items, queries, exact, threads) -> None:
     faiss.omp_set_num_threads(threads)
 
 
+def machine_alone(repeats: int) -> None:
+    """How far the machine itself scatters: 150 small linear layers, none of our code, about as long as an answer."""
+    import torch
+
+    layers, x = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(150))), torch.zeros(3, 256)
+    times = []
+    with torch.inference_mode():
+        for _ in range(20 + repeats):
+            start = time.perf_counter()
+            layers(x)
+            times.append(time.perf_counter() - start)
+    p50, p99 = 1000 * np.percentile(times[20:], [50, 99])
+    print(f"for comparison, 150 linear layers of torch: p50 {p50:.2f} ms, p99 {p99:.2f} ms, {p99 / p50:.1f} times as long")
+
+
 def end_to_end(profile: str, repeats: int = 300) -> None:
     """A shopper's list in, ids out, by the warm service of `course recommend`."""
     if not (data_dir(profile) / "models" / "Hybrid.json").exists():
@@ -197,6 +212,7 @@ def end_to_end(profile: str, repeats: int = 300) -> None:
         return
     from helpers.recommenders.serve import Service
 
+    machine_alone(repeats)
     for model in ("TwoTower", "Hybrid"):
         service = Service(profile, model)
         rng = np.random.default_rng(0)
