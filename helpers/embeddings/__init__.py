@@ -11,10 +11,10 @@ import pandas as pd
 from safetensors.numpy import load_file, save_file
 
 from helpers.artefacts import whole, write_json
-from helpers.embeddings.clip import BATCH, ClipEncoder, EncoderChanged, EncoderUnavailable, for_inference
+from helpers.embeddings.clip import BATCH, ClipEncoder, EncoderChanged, EncoderUnavailable, encode_text
 
 __all__ = [
-    "BATCH", "ClipEncoder", "EncoderChanged", "EncoderUnavailable", "VectorCache", "encode_catalog", "for_inference",
+    "BATCH", "ClipEncoder", "EncoderChanged", "EncoderUnavailable", "VectorCache", "encode_catalog", "encode_text",
     "item_text", "item_vectors", "load_embeddings", "save_embeddings",
 ]  # fmt: skip
 

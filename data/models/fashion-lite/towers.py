@@ -105,14 +105,6 @@ class Reader(torch.nn.Module):
         return F.normalize(self.out(h), dim=-1)
 
 
-def read(model, ids) -> torch.Tensor:
-    """The model's own `encode_text` on ids cut to the batch's longest text; causal attention makes the cut exact."""
-    n, ends = ids.shape[1], ids.argmax(1)
-    x = model.token_embedding(ids) + model.positional_embedding[:n]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:n, :n]))
-    return F.normalize(x[torch.arange(len(ids)), ends] @ model.text_projection, dim=-1)
-
-
 @torch.no_grad()
 def save(model, place, path) -> None:
     """Half precision for matrices; `place` (vocabulary,) says whose vector each token has: the untaught share one."""

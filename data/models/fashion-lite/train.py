@@ -23,8 +23,10 @@ import torch.nn.functional as F
 from captions import PHOTOS, Captions, allowed_photos
 from PIL import Image
 from torchvision import transforms
-from towers import HERE, OPENAI_MEAN, OPENAI_STD, Reader, build, end_of, read, save, start_of, tuned
+from towers import HERE, OPENAI_MEAN, OPENAI_STD, Reader, build, end_of, save, start_of, tuned
 from tqdm import tqdm
+
+from helpers.embeddings import encode_text
 
 SIZE, BATCH, AVERAGE = 224, 128, 0.995  # pixels, photos a step, decay of the moving average of the weights
 WEIGHTS = {"title": 1.0, "caption": 0.4, "kin": 0.3}  # of the losses
@@ -171,7 +173,7 @@ def echo_loss(model, reader, captions):
         ids = captions.tokens(captions.scraps(b.tolist()), drop=0.02)
         with torch.no_grad():
             said = reader(ids)
-        loss = 1 - (read(model, ids) * said).sum(1).mean()
+        loss = 1 - (encode_text(model, ids) * said).sum(1).mean()
         loss.backward()
         return loss.item()
 
@@ -259,7 +261,7 @@ class Recipe:
         rest = ("visual.", "logit_scale")
         texts = [p for name, p in self.model.named_parameters() if not name.startswith(rest)]
         loss_of = echo_loss(self.model, self.reader, self.captions)
-        self.run(3, loss_of, [(texts, RATES[2], 0.01)], [], self.plain, partial(read, self.model))
+        self.run(3, loss_of, [(texts, RATES[2], 0.01)], [], self.plain, partial(encode_text, self.model))
 
     def plain(self) -> torch.Tensor:
         return features(self.trunk, self.views[0, self.held])
