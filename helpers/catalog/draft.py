@@ -12,6 +12,7 @@ from .fields import LONGEST, clean_text, parse_images, parse_price, parse_rating
 from .files import read_rows
 from .harmonise import harmonise, load_vocabulary
 from .quality import FIELDS, completeness, rejects_by_reason
+from .spec import FeedError
 
 # What shops call their columns; the values decide between those, and where no name is known.
 NAMES = {
@@ -97,8 +98,11 @@ def draft_spec(path: str | Path) -> str:
     """A first YAML for an unknown file, by the names and the first 300 values of its columns.
 
     Every guess is a line that can be changed; the header says what was seen. `course feed check` shows what it gives.
+    Raises `FeedError` where no row can be read.
     """
     rows, broken, about = read_rows(path)
+    if broken and len(broken) == len(rows):
+        raise FeedError(f"{about['file']}: none of {len(rows)} rows can be read, row 1: {broken[0][2]}. Mend the file")
     rows = [row for row in rows if row and any(cell.strip() for cell in row.values())][:300]
     seen = {name: [(row.get(name) or "")[:LONGEST] for row in rows] for name in about["columns"]}
     values = {name: [value for value in column if value.strip()] for name, column in seen.items()}
@@ -117,6 +121,7 @@ def draft_spec(path: str | Path) -> str:
     spec["currency"] = _currency(values.get(chosen.get("price"), []))
     spec["fields"] = chosen
     head = f"# Drafted from {about['file']}: {about['read']} rows, {len(broken)} unreadable. Check each line."
+    head += f"\n# Row {broken[0][0]}: {broken[0][2]}" if broken else ""
     notes = [f"# not used: {name}" for name in about["columns"] if name not in chosen.values()]
     body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
     return "\n".join([head, *notes, body])

@@ -132,7 +132,10 @@ def _read_csv(text: str, separator: str, extra_cells: str):
             continue
         # a quote that never closes swallows what follows: each swallowed line is a row that could not be read
         swallowed = used if len(cells) < len(header) and len(used) > 1 else ["".join(used)]
+        why = f"{len(cells)} cells for {len(header)} columns"
+        if "".join(used).count('"') % 2:
+            why += f", for a quote opens in row {len(rows) + 1} and never closes"
         for line in swallowed:
             rows.append(None)
-            broken.append((len(rows), line.strip()[:200], f"{len(cells)} cells for {len(header)} columns"))
+            broken.append((len(rows), line.strip()[:200], why))
     return rows, broken, separator

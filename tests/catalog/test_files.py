@@ -18,6 +18,10 @@ def test_an_open_quote_loses_no_row(tmp_path):
     products, rejects = read_feed(path, spec())
     assert products["product_id"].tolist() == ["1"]
     assert rejects["value"].tolist() == ['2,"Hat,2', "3,Tee,3", "4,Top,4"]
+    assert rejects["reason"].str.contains("a quote opens in row 2 and never closes").all()
+    assert "# Row 2: 2 cells for 3 columns, for a quote opens in row 2" in draft_spec(path)
+    with pytest.raises(FeedError, match=r"none of 2 rows can be read, row 1: .*a quote opens in row 1"):
+        draft_spec(write(tmp_path, 'id,name,price\n1,"Coat,1\n2,Hat,2\n'))
 
 
 @pytest.mark.parametrize(
