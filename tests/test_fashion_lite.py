@@ -80,6 +80,18 @@ def test_learning_text_tower_reads_words_alone(monkeypatch):
     torch.testing.assert_close(reader(ids).norm(dim=1), torch.ones(3))
 
 
+def test_words_count_as_taught_only_by_titles_learnt_from():
+    captions = runpy.run_path(str(FOLDER / "captions.py"))["Captions"]
+    titles = ["Puma Men Velvet Shirt"] * 3 + ["Nike Men Paisley Shirt"] * 3
+    rows = {"tar": "a", "file": [f"{k}.jpg" for k in range(6)], "title": titles, "gender": "Men", "type": "Shirts"}
+    photos = pd.DataFrame(rows | {"colour": "Blue", "use": "Casual"})
+    half = captions(photos, open_clip.get_tokenizer("ViT-B-32"), 7, [0, 1, 2])
+    velvet, paisley, lurex = half.tokens(["velvet shirt", "paisley shirt", "lurex shirt"])
+    assert not torch.equal(velvet, paisley)
+    lost = half.place[captions.__init__.__globals__["UNKNOWN"]]
+    assert (velvet != lost).all() and (paisley == lost).any() and (lurex == lost).any()
+
+
 def test_training_reads_only_what_it_may():
     if fashion_data() is None:
         pytest.skip("needs FASHION_DATA: the photo sets")

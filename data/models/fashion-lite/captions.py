@@ -85,15 +85,17 @@ def title_caption(row, rng) -> str:
 class Captions:
     """Draws the two captions of each photo in a batch, and says which photos each caption describes."""
 
-    def __init__(self, photos, tokenizer, seed):
+    def __init__(self, photos, tokenizer, seed, learnt):
+        """`learnt` are the places of the photos to learn from: their titles say which words are taught."""
         self.rows, self.tokenizer = list(photos.itertuples(index=False)), tokenizer
         self.rng = np.random.default_rng(seed)
-        titles = photos["title"].where(photos["title"].notna(), photos["file"])
+        names = photos["title"].where(photos["title"].notna(), photos["file"])
         gender = photos["gender"].where(photos["gender"].isin(list(SAY_GENDER)))
         brand = photos["title"].str.split().str[0].str.lower()
-        known = [titles, gender, photos["type"], photos["colour"], brand]
+        known = [names, gender, photos["type"], photos["colour"], brand]
         self.attributes = torch.tensor(np.stack([pd.factorize(column)[0] for column in known], axis=1))  # unknown: -1
-        counts = Counter(t for row in self.rows if row.title for t in set(tokenizer.encode(row.title)))
+        titles = [self.rows[i].title for i in learnt if self.rows[i].title]
+        counts = Counter(token for title in titles for token in set(tokenizer.encode(title)))
         told = " ".join([*SAY_TYPE.values(), *SAY_COLOUR.values(), *SAY_GENDER.values(), "a photo of in , '"])
         columns = [str(v) for c in ("type", "colour", "use") for v in photos[c].unique()]
         always = set(tokenizer.encode(" ".join([told.replace("|", " "), *columns])))

@@ -204,12 +204,15 @@ class Recipe:
         self.trunk, self.head = self.model.visual.trunk, self.model.visual.head
         self.views = frozen_views(photos, self.trunk, args.views, args.seed, args.cache)
         torch.manual_seed(args.seed)
-        self.captions = Captions(photos, open_clip.get_tokenizer("fashion-lite"), args.seed)
-        self.reader = Reader(len(self.captions.taught)).eval()
         last = photos["file"].str.removesuffix(".jpg").str[-1]
         held = torch.tensor((photos["tar"].eq("myntra_photos.tar") & last.eq("6")).to_numpy())
-        self.rows = torch.nonzero(~held if args.holdout else torch.ones_like(held)).ravel()
-        self.held = torch.nonzero(held).ravel() if args.holdout else None
+        rows = torch.nonzero(~held if args.holdout else torch.ones_like(held)).ravel()
+        if args.share < 1:
+            chance = torch.Generator().manual_seed(args.seed)
+            rows = rows[torch.randperm(len(rows), generator=chance)[: round(args.share * len(rows))]]
+        self.rows, self.held = rows, torch.nonzero(held).ravel() if args.holdout else None
+        self.captions = Captions(photos, open_clip.get_tokenizer("fashion-lite"), args.seed, rows.tolist())
+        self.reader = Reader(len(self.captions.taught)).eval()
 
     def run(self, stage: int, loss_of, groups, networks, pictures, texts) -> None:
         """One stage; `pictures()` gives the held photos' features, `texts(ids)` the vectors of texts."""
@@ -270,6 +273,7 @@ class Recipe:
 def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     cli.add_argument("--holdout", action="store_true", help="hold out ids ending in 6 and report on them")
+    cli.add_argument("--share", type=float, default=1.0, help="share of the photos to learn from, drawn by the seed")
     cli.add_argument("--seed", type=int, default=7)
     cli.add_argument("--views", type=int, default=4, help="views of each photo, the plain one included")
     cli.add_argument("--epochs", type=int, nargs=3, default=(24, 28, 40), help="of the three stages")
