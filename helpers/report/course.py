@@ -60,6 +60,7 @@ class _ReportingEngine(NBClientEngine):
 
 
 papermill_engines.register("course", _ReportingEngine)
+QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
 
 
 def run(profile: str, given: dict, chapters: list[str], jobs: int, say, fresh: bool = False) -> list[str]:
@@ -154,7 +155,7 @@ def _run_one(profile, chapter, values, key, say) -> None:
             progress_bar=False,
             log_output=False,
             cwd=str(ROOT / "notebooks"),
-            extra_arguments=["--IPKernelApp.log_level=40"],  # kernels only warn of what concerns servers
+            extra_arguments=QUIET,
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(

@@ -29,7 +29,9 @@ def refresh(chapters: list[str], say) -> list[str]:
         solution = ROOT / "notebooks" / "solutions" / f"{CHAPTERS[chapter]}.ipynb"
         if solution.exists():
             executed = course.executed_path("sample", chapter).with_name(f"solution-{solution.name}")
-            papermill.execute_notebook(str(solution), str(executed), cwd=str(solution.parent), progress_bar=False)
+            papermill.execute_notebook(
+                str(solution), str(executed), cwd=str(solution.parent), progress_bar=False, extra_arguments=course.QUIET
+            )
             if store_outputs(executed, solution):
                 changed.append(f"solutions/{solution.stem}")
     return changed
