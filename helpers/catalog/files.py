@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 from charset_normalizer import from_bytes
@@ -111,14 +112,17 @@ def _read_csv(text: str, separator: str, extra_cells: str):
         raise FeedError(f"has more than {LONGEST:,} characters in its first line, which should name the columns")
     if separator == "auto":
         separator = max(",;\t|", key=first.count)
-    lines = []
-    tee = (lines.append(line) or line for line in io.StringIO(text, newline=""))
+    lines = []  # of the record being read; the empty one at the end is a record of its own unless a quote is open there
+    tee = (lines.append(line) or line for line in chain(io.StringIO(text, newline=""), [""]))
     rows, broken, header = [], [], None
     for cells in csv.reader(tee, delimiter=separator):
         used, lines[:] = list(lines), []
         if not cells:
             continue
+        swallows = not used[-1] and len(used) > 2  # a quote that never closes takes all that follows
         if header is None:
+            if swallows:
+                raise FeedError("opens a quote in its first line that never closes: mend that line")
             header = []
             for number, name in enumerate(cells, 1):
                 name = name.strip().lstrip("\ufeff") or f"column {number}"
@@ -127,15 +131,15 @@ def _read_csv(text: str, separator: str, extra_cells: str):
         if len(cells) > len(header) and (extra_cells == "join_last" or not any(cells[len(header) :])):
             last = separator.join(cells[len(header) - 1 :]).rstrip(separator)
             cells = [*cells[: len(header) - 1], last]
-        if len(cells) == len(header):
+        if len(cells) == len(header) and not swallows:
             rows.append(dict(zip(header, cells, strict=True)))
             continue
-        # a quote that never closes swallows what follows: each swallowed line is a row that could not be read
-        swallowed = used if len(cells) < len(header) and len(used) > 1 else ["".join(used)]
         why = f"{len(cells)} cells for {len(header)} columns"
-        if "".join(used).count('"') % 2:
-            why += f", for a quote opens in row {len(rows) + 1} and never closes"
-        for line in swallowed:
+        if not used[-1]:
+            why = f"a quote opens in row {len(rows) + 1} and never closes"
+        # each line of a torn record is a row that could not be read
+        torn = [line for line in used if line] if swallows or len(cells) < len(header) else ["".join(used)]
+        for line in torn:
             rows.append(None)
             broken.append((len(rows), line.strip()[:200], why))
     return rows, broken, separator

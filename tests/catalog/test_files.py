@@ -13,15 +13,29 @@ from helpers.catalog import FeedError, check_feed, draft_spec, read_feed
 from helpers.catalog.files import read_rows
 
 
-def test_an_open_quote_loses_no_row(tmp_path):
-    path = write(tmp_path, 'id,name,price\n1,Coat,1\n2,"Hat,2\n3,Tee,3\n4,Top,4\n')
+@pytest.mark.parametrize("second", ['2,"Hat,2', '2,Hat,"2'])  # the latter, with all that follows, has as many cells
+def test_an_open_quote_loses_no_row(tmp_path, second):
+    path = write(tmp_path, f"id,name,price\n1,Coat,1\n{second}\n3,Tee,3\n4,Top,4\n")
     products, rejects = read_feed(path, spec())
     assert products["product_id"].tolist() == ["1"]
-    assert rejects["value"].tolist() == ['2,"Hat,2', "3,Tee,3", "4,Top,4"]
-    assert rejects["reason"].str.contains("a quote opens in row 2 and never closes").all()
-    assert "# Row 2: 2 cells for 3 columns, for a quote opens in row 2" in draft_spec(path)
-    with pytest.raises(FeedError, match=r"none of 2 rows can be read, row 1: .*a quote opens in row 1"):
-        draft_spec(write(tmp_path, 'id,name,price\n1,"Coat,1\n2,Hat,2\n'))
+    assert rejects["value"].tolist() == [second, "3,Tee,3", "4,Top,4"]
+    assert rejects["reason"].str.endswith("a quote opens in row 2 and never closes").all()
+    assert "# Row 2: a quote opens in row 2 and never closes" in draft_spec(path)
+
+
+def test_nothing_is_drafted_where_an_open_quote_takes_all(tmp_path):
+    for text, problem in (
+        ('id,name,price\n1,"Coat,1\n2,Hat,2\n', "none of 2 rows can be read, row 1: a quote opens in row 1"),
+        ('id,"name,price\n1,Coat,1\n', "opens a quote in its first line that never closes"),
+    ):
+        with pytest.raises(FeedError, match=problem):
+            draft_spec(write(tmp_path, text))
+
+
+def test_a_last_row_cut_off_within_its_quotes_is_read(tmp_path):
+    products, rejects = read_feed(write(tmp_path, 'id,price,name\n1,1,"Coat, long\nand warm"\n2,2,"Hat, wi'), spec())
+    assert products["title"].tolist() == ["Coat, long and warm", "Hat, wi"]
+    assert rejects.empty
 
 
 @pytest.mark.parametrize(
