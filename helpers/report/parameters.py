@@ -77,7 +77,8 @@ def resolve(profile: str, given: dict[str, dict]) -> dict[str, dict]:
     names = list(CHAPTERS.values())
     for notebook in [*settings, *given]:
         if notebook not in names:
-            raise ParameterError(f"no notebook {notebook!r}{_did_you_mean(notebook, names)}")
+            told = f"{_did_you_mean(notebook, names)} There are: {', '.join(names)}"
+            raise ParameterError(f"no notebook {notebook!r}{told}")
     resolved = {}
     for chapter, notebook in CHAPTERS.items():
         known = declared(chapter)

@@ -49,6 +49,7 @@ def test_values_arrive_with_their_types(notebooks):
         ("05_completion.rank=1.5", "wants int"),
         ("05_completion.biases=3", "wants bool"),
         ("05_completon.rank=9", "no notebook '05_completon', did you mean `05_completion`?"),
+        ("09_x.rank=9", "There are: 01_augment, 02_"),
         ("rank=9", "wants notebook.name=value"),
         ("05_completion.rank", "wants notebook.name=value"),
     ],
