@@ -18,7 +18,7 @@ import torch
 from helpers.artefacts import ROOT, require, write_text
 from helpers.evaluation import evaluate, summarise
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions import cross_platform, load_items, load_market, simulate_market
+from helpers.interactions import cross_platform, load_items
 from helpers.recommenders import (
     EASE,
     Content,
@@ -32,6 +32,7 @@ from helpers.recommenders import (
     UserKNN,
 )
 from helpers.recommenders.hybrid import MEMBERS
+from helpers.simulator import load_market, simulate_market
 
 METHODS = {  # settings as in chapters 03 to 06
     "UserKNN": lambda seed: UserKNN(k=200),

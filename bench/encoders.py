@@ -27,8 +27,9 @@ from helpers.embeddings import ClipEncoder, EncoderUnavailable, item_text, item_
 from helpers.evaluation import rank
 from helpers.evaluation.metrics import ndcg
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions import ItemFeatures, cross_platform, load_items, load_market
+from helpers.interactions import ItemFeatures, cross_platform, load_items
 from helpers.recommenders import Content
+from helpers.simulator import load_market
 
 STORED = ROOT / "data" / "studies" / "encoders.csv"
 HUB = ["hf-hub:Marqo/marqo-fashionSigLIP", "hf-hub:patrickjohncyh/fashion-clip", "ViT-B-32 openai",

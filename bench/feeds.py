@@ -15,8 +15,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from helpers.artefacts import fashion_data
-from helpers.catalog import draft_spec, harmonise, load_spec, read_feed
-from helpers.catalog.files import read_rows
+from helpers.feeds import draft_spec, harmonise, load_spec, read_feed
+from helpers.feeds.files import read_rows
 
 
 def drafted_right(path: Path) -> bool:

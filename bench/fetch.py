@@ -27,7 +27,7 @@ import psutil
 from PIL import AvifImagePlugin, Image, ImageOps
 
 from helpers.artefacts import ROOT, write_text
-from helpers.catalog import fetch_images
+from helpers.images import fetch_images
 
 STUDIES = ROOT / "data" / "studies"
 SPAWN = multiprocessing.get_context("spawn")

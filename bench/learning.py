@@ -29,9 +29,16 @@ import torch
 from helpers.artefacts import ROOT
 from helpers.evaluation import metrics, rank
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions import Histories, Interactions, cross_platform, load_interactions, load_items, load_market
+from helpers.interactions import (
+    Histories,
+    Interactions,
+    cross_platform,
+    load_interactions,
+    load_items,
+)
 from helpers.interactions.matrix import ItemFeatures
 from helpers.recommenders import Content, TwoTower, two_tower
+from helpers.simulator import load_market
 
 STUDIES = ("garments", "shoppers", "arrivals", "log", "towers", "freezing")
 N_HISTORY = (1, 3, 10)

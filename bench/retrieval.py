@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from helpers.artefacts import data_dir
-from helpers.recommenders.retrieval import Index, exact_top_k, recall
+from helpers.serving.search import Index, exact_top_k, recall
 
 CLUSTERS, K = 2000, 10
 PEERS = ("faiss-hnsw", "hnswlib", "usearch")
@@ -210,7 +210,7 @@ def end_to_end(profile: str, repeats: int = 300) -> None:
     if not (data_dir(profile) / "models" / "Hybrid.json").exists():
         print(f"no models of {profile}: run  course run --profile {profile}  for the end-to-end time")
         return
-    from helpers.recommenders.serve import Service
+    from helpers.serving.service import Service
 
     machine_alone(repeats)
     for model in ("TwoTower", "Hybrid"):

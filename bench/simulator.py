@@ -14,8 +14,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from helpers.interactions import cross_platform, simulate_market
-from helpers.interactions.posterior import Posterior
+from helpers.interactions import cross_platform
+from helpers.simulator import simulate_market
+from helpers.simulator.ceiling import Posterior
 
 
 def garments(n: int) -> pd.DataFrame:

@@ -4,7 +4,7 @@ FASHION_DATA=../shared/data python bench/standardise.py            # prints the 
 FASHION_DATA=../shared/data python bench/standardise.py --write    # and stores it for chapter 01
 
 On the 964 Myntra photos that no encoder was trained on (ids ending in 7), every photo put through a variant of
-`helpers.catalog.standards`: recall of the right photo given its title, and the share of a photo's ten nearest others
+`helpers.images.standardise`: recall of the right photo given its title, and the share of a photo's ten nearest others
 that bear its category (articleType) or colour (baseColour). Change: against the photos as published, over the same
 queries, with a bootstrap 95 % interval. "Varied light" gives each photo its own gamma and colour cast.
 """
@@ -21,9 +21,9 @@ from PIL import Image, ImageFilter, ImageOps
 from tqdm import tqdm
 
 from helpers.artefacts import ROOT, write_text
-from helpers.catalog.standards import LANCZOS, grey_world, relight, trim, weave, white_backdrop
 from helpers.embeddings import ClipEncoder
 from helpers.evaluation.significance import bootstrap
+from helpers.images.standardise import LANCZOS, grey_world, relight, trim, weave, white_backdrop
 
 METRICS = ["text → image R@1", "text → image R@10", "category P@10", "colour P@10"]
 STORED = ROOT / "data" / "studies" / "standardise.csv"

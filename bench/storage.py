@@ -21,8 +21,8 @@ import pandas as pd
 from fetch import SPAWN, STUDIES, catalogue, draw, served
 
 from helpers.artefacts import write_text
-from helpers.catalog import fetch_images
-from helpers.catalog.store import Store
+from helpers.images import fetch_images
+from helpers.images.store import Store
 
 
 def _moto(pipe) -> None:

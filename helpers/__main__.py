@@ -90,7 +90,7 @@ def _say(text: str) -> None:
 
 
 def _run(arguments) -> None:
-    from helpers.report import course, parameters
+    from helpers.runner import course, parameters
 
     numbers = list(CHAPTERS)
     chosen = numbers[numbers.index(arguments.first) : numbers.index(arguments.last) + 1]
@@ -100,8 +100,8 @@ def _run(arguments) -> None:
 
 
 def _deck(arguments) -> int:
-    from helpers.report.course import executed_path
     from helpers.report.slides import render_decks
+    from helpers.runner.course import executed_path
 
     formats = arguments.format.split(",")
     unknown = set(formats) - {"html", "md", "pdf", "pptx"}
@@ -122,33 +122,33 @@ def _deck(arguments) -> int:
 
 
 def _recommend(arguments) -> None:
-    from helpers.report.recommend import write_recommendations
+    from helpers.serving.page import write_recommendations
 
     print(write_recommendations(**{name: value for name, value in vars(arguments).items() if name != "command"}))
 
 
 def _feed(arguments) -> int:
-    from helpers import catalog
+    from helpers import feeds
 
     if arguments.action == "draft":
         if len(arguments.files) != 1:
             raise ValueError("course feed draft takes one FILE")
-        print(catalog.draft_spec(arguments.files[0]))
+        print(feeds.draft_spec(arguments.files[0]))
         return 0
     if len(arguments.files) != 2:
         raise ValueError("course feed check takes SPEC and FILE")
-    print(catalog.check_feed(*arguments.files))
+    print(feeds.check_feed(*arguments.files))
     return 0
 
 
 def _archive(arguments) -> None:
-    from helpers import catalog
+    from helpers import images
 
     dest = arguments.store or data_dir(arguments.profile)
     if arguments.action == "restore":
-        rows, done = catalog.restore_images(dest, arguments.tar), "restored from"
+        rows, done = images.restore_images(dest, arguments.tar), "restored from"
     else:
-        rows, done = catalog.archive_images(dest, arguments.tar, before=arguments.before), "packed into"
+        rows, done = images.archive_images(dest, arguments.tar, before=arguments.before), "packed into"
         if rows.empty:
             raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {arguments.before or 'now'}")
     pictures = rows["image_path"].nunique()
@@ -156,7 +156,7 @@ def _archive(arguments) -> None:
 
 
 def _compare(arguments) -> int:
-    from helpers.report.compare import compare_runs
+    from helpers.runner.compare import compare_runs
 
     try:
         found = compare_runs(*arguments.runs)
@@ -168,14 +168,14 @@ def _compare(arguments) -> int:
 
 
 def _refresh(arguments) -> None:
-    from helpers.report.refresh import refresh
+    from helpers.runner.refresh import refresh
 
     changed = refresh([arguments.only] if arguments.only else list(CHAPTERS), _say)
     print(f"stored anew: {', '.join(changed)}" if changed else "nothing changed")
 
 
 def _doctor(arguments) -> None:
-    from helpers.report.doctor import examine
+    from helpers.runner.doctor import examine
 
     for there, found, remedy in examine():
         print(f"[ok]       {found}" if there else f"[missing]  {found}: {remedy}")

@@ -54,7 +54,7 @@ def test_metrics_have_the_published_format():
 
 
 def test_every_chapter_left_what_later_ones_need():
-    from helpers.report.course import LEAVES
+    from helpers.runner.course import LEAVES
 
     missing = [name for names in LEAVES.values() for name in names if not (data_dir("sample") / name).exists()]
     assert not missing

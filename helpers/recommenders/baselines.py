@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from helpers.interactions.market import Market
-from helpers.interactions.posterior import Posterior
 from helpers.recommenders.base import Recommender
+from helpers.simulator.ceiling import Posterior
+from helpers.simulator.market import Market
 
 
 class Random(Recommender):

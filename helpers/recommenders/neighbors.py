@@ -5,8 +5,8 @@ import scipy.sparse as sp
 import torch
 from sparse_dot_topn import sp_matmul_topn
 
+from helpers.kernels.item_pairs import confidence, top_similar_items
 from helpers.recommenders.base import SIGNALS, Recommender, as_signal
-from helpers.recommenders.item_pairs import confidence, top_similar_items
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import latex2mathml.converter
 import nbformat
-from jinja2 import Environment, FileSystemLoader, pass_context
+from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from helpers.artefacts import CHAPTERS, ROOT, reports_dir, write_text
-
-THEME = ROOT / "reports" / "theme"
+from helpers.artefacts import CHAPTERS, reports_dir, write_text
+from helpers.templates import THEME, write_page
 
 
 class _MathMLRenderer(IPythonRenderer):
@@ -105,12 +104,6 @@ def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
         run=run["run"],
         table=_headline_table(run["results"]),
     )
-
-
-def write_page(template: str, out: str | Path, **values) -> None:
-    """Write a page of one of the theme's templates, values escaped."""
-    page = Environment(loader=FileSystemLoader(THEME), autoescape=True).get_template(template)
-    write_text(page.render(**values), out)
 
 
 def _promise(notebook) -> str:

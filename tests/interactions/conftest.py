@@ -1,16 +1,5 @@
-"""A small drawn market, made once for all tests of this room."""
+"""The small simulated market."""
 
-import pytest
-from toy import garments
+from drawn_market import attributes, market
 
-from helpers.interactions import simulate_market
-
-
-@pytest.fixture(scope="session")
-def attributes():
-    return garments()
-
-
-@pytest.fixture(scope="session")
-def market(attributes):
-    return simulate_market(attributes, n_users=300, n_test=150, density=0.1, seed=7)
+__all__ = ["attributes", "market"]

@@ -8,8 +8,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from helpers.artefacts import MissingArtefact, data_dir
-from helpers.interactions import cross_platform, load_interactions, load_items, load_market, save_market
+from helpers.interactions import cross_platform, load_interactions, load_items
 from helpers.interactions.ratings import own_ratings
+from helpers.simulator import load_market, save_market
 
 
 @pytest.fixture

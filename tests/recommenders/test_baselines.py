@@ -8,8 +8,10 @@ import pytest
 import scipy.sparse as sp
 from toy import garments
 
-from helpers.interactions import Histories, Interactions, cross_platform, posterior, simulate_market
+from helpers.interactions import Histories, Interactions, cross_platform
 from helpers.recommenders.baselines import Oracle, Popularity, Random
+from helpers.simulator import ceiling as posterior
+from helpers.simulator import simulate_market
 
 
 @pytest.fixture(scope="module")

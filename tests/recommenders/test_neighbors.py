@@ -8,8 +8,8 @@ import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
 from helpers.interactions import Histories, Interactions
+from helpers.kernels.item_pairs import confidence, top_similar_items
 from helpers.recommenders import ItemKNN, UserKNN
-from helpers.recommenders.item_pairs import confidence, top_similar_items
 from helpers.recommenders.neighbors import SIMILARITIES, as_signal, top_similar
 
 # rows: Ann, Ben, Cat; columns: dress, shirt, jeans, coat
@@ -95,8 +95,8 @@ def best(S, k):
 @pytest.mark.parametrize("dense_share", [0.0, 0.1, 2.0])  # all items dense, some, none
 @pytest.mark.parametrize("cells", [1, 1000, 16_000_000])  # a row, some rows, all rows at a time
 def test_every_pair_once_gives_scikit_learns_neighbours(dense_share, cells, monkeypatch):
-    monkeypatch.setattr("helpers.recommenders.item_pairs.DENSE_SHARE", dense_share)
-    monkeypatch.setattr("helpers.recommenders.item_pairs.CELLS", cells)
+    monkeypatch.setattr("helpers.kernels.item_pairs.DENSE_SHARE", dense_share)
+    monkeypatch.setattr("helpers.kernels.item_pairs.CELLS", cells)
     X = random_ratings() * (np.random.default_rng(1).random(300) < np.linspace(0.1, 1, 300))
     ours, theirs = top_similar_items(sparse(X), 20).toarray(), cosine_similarity(X.T)
     assert np.abs(ours - theirs)[ours > 0].max() < 1e-6 and (np.diag(ours) == 0).all()
@@ -109,7 +109,7 @@ def test_every_pair_once_gives_scikit_learns_neighbours(dense_share, cells, monk
 @pytest.mark.parametrize("binary", [False, True])
 def test_every_pair_once_is_every_pair_twice(similarity, trust, binary, monkeypatch):
     """The symmetric kernel against the blocks of full rows, which share no product with it."""
-    monkeypatch.setattr("helpers.recommenders.item_pairs.DENSE_SHARE", 0.2)
+    monkeypatch.setattr("helpers.kernels.item_pairs.DENSE_SHARE", 0.2)
     X = sparse(random_ratings(60, 40, 0.2) > 0 if binary else random_ratings(60, 40, 0.2))
     if similarity == "adjusted_cosine":
         X.data -= 2.7

@@ -11,7 +11,7 @@ import yaml
 from helpers.artefacts import CHAPTERS, ROOT
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Content
-from helpers.report import course
+from helpers.runner import course
 
 SHOP = ["red dress", "blue jeans", "green coat", "white shirt"]
 

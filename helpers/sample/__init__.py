@@ -1,0 +1,1 @@
+"""Chapter 01: the drawn shop, which stands in for two real ones where there is no network."""

@@ -1,0 +1,15 @@
+"""Pages from the theme's templates, every value escaped."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from helpers.artefacts import ROOT, write_text
+
+THEME = ROOT / "reports" / "theme"
+
+
+def write_page(template: str, out: str | Path, **values) -> None:
+    """Write a page of one of the theme's templates, values escaped."""
+    page = Environment(loader=FileSystemLoader(THEME), autoescape=True).get_template(template)
+    write_text(page.render(**values), out)

@@ -1,0 +1,30 @@
+"""Storing outputs: fresh ones replace old ones, exempt ones stay, run noise goes."""
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from helpers.runner.refresh import store_outputs
+
+
+def test_only_what_matters_changes(tmp_path):
+    def notebook(text, counts):
+        cells = []
+        for name, tags in (("checked", []), ("timing", ["nbval-ignore-output"])):
+            output = new_output("stream", text=f"{name} {text}\n")
+            cells.append(
+                new_code_cell(name, id=name, outputs=[output], execution_count=counts, metadata={"tags": tags})
+            )
+        return new_notebook(cells=cells)
+
+    nbformat.write(notebook("old", 1), tmp_path / "stored.ipynb")
+    executed = notebook("new", 5)
+    executed.cells[0].metadata["papermill"] = {"duration": 3.2}
+    executed.cells.insert(0, new_code_cell("rank = 9", metadata={"tags": ["injected-parameters"]}))
+    nbformat.write(executed, tmp_path / "executed.ipynb")
+
+    assert store_outputs(tmp_path / "executed.ipynb", tmp_path / "stored.ipynb")
+    stored = nbformat.read(tmp_path / "stored.ipynb", as_version=4)
+    assert [cell.outputs[0].text for cell in stored.cells] == ["checked new\n", "timing old\n"]
+    assert [cell.execution_count for cell in stored.cells] == [1, 2]
+    assert "papermill" not in (tmp_path / "stored.ipynb").read_text()
+    assert not store_outputs(tmp_path / "executed.ipynb", tmp_path / "stored.ipynb")
