@@ -46,14 +46,21 @@ METHODS = {  # settings as in chapters 03 to 06
     "Hybrid": lambda seed, members: Hybrid(members, seed=seed),
 }
 CEILINGS = ("Oracle", "Oracle(given_history=True)")
-ASKED = {"Oracle": {3: 58, 10: 80}, "Oracle(given_history=True)": {2: 90, 3: 90, 5: 90, 10: 90}}  # %, by history length
+ASKED = {
+    "Oracle": {3: 58, 10: 80},
+    "Oracle(given_history=True)": {2: 90, 3: 90, 5: 90, 10: 90},
+}  # %, by history length
 LOSS = "best single less Hybrid"
 STUDY = ROOT / "data" / "studies" / "coldstart.csv"
 
 
 def fitted(name: str, seed: int, split, items, known: dict):
     """A method fitted on the split; the blend takes the members that are fitted already."""
-    members = [[known.get(member) or METHODS[member](seed) for member in MEMBERS]] if name == "Hybrid" else []
+    members = (
+        [[known.get(member) or METHODS[member](seed) for member in MEMBERS]]
+        if name == "Hybrid"
+        else []
+    )
     model = METHODS[name](seed, *members)
     return model.fit(split.train, items)
 
@@ -68,10 +75,18 @@ def one_seed(profile: str, seed: int, methods) -> pd.DataFrame:
     for name in methods:
         start = time.process_time()
         models[name] = fitted(name, seed, split, items, models)
-        print(f"seed {seed}: {name} fitted in {time.process_time() - start:.1f} s of processor time", flush=True)
-    ceilings = {"Oracle": Oracle(market), "Oracle(given_history=True)": Oracle(market, given_history=True)}
+        print(
+            f"seed {seed}: {name} fitted in {time.process_time() - start:.1f} s of processor time",
+            flush=True,
+        )
+    ceilings = {
+        "Oracle": Oracle(market),
+        "Oracle(given_history=True)": Oracle(market, given_history=True),
+    }
     models |= {name: model.fit(split.train, items) for name, model in ceilings.items()}
-    per_user = evaluate(models, split, ks=(10,), metrics=("ndcg",), variants=["complete"], seed=seed)
+    per_user = evaluate(
+        models, split, ks=(10,), metrics=("ndcg",), variants=["complete"], seed=seed
+    )
     table = summarise(per_user).query("metric == 'ndcg'")
     return pd.concat([table, loss_of_blend(per_user, methods, seed)])
 
@@ -94,20 +109,29 @@ def main() -> None:
     parser.add_argument("--profile", default="sample")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
-    parser.add_argument("--write", action="store_true", help=f"keep the table in {STUDY.relative_to(ROOT)}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"keep the table in {STUDY.relative_to(ROOT)}"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # small matrices: a second thread costs more than it brings
     warnings.simplefilter("ignore")
-    runs = pd.concat([one_seed(arguments.profile, seed, arguments.methods) for seed in arguments.seeds])
+    runs = pd.concat(
+        [one_seed(arguments.profile, seed, arguments.methods) for seed in arguments.seeds]
+    )
     if arguments.write:
         write(runs.assign(profile=arguments.profile))
     lost, runs = runs[runs["recommender"] == LOSS], runs[runs["recommender"] != LOSS]
-    settings, (n_users, candidates) = load_market(arguments.profile).settings, runs[["n_users", "candidates"]].min()
+    settings, (n_users, candidates) = (
+        load_market(arguments.profile).settings,
+        runs[["n_users", "candidates"]].min(),
+    )
     print(
         f"\nnoise {settings['noise']}, exposure bias {settings['exposure_bias']}, overlap {settings['overlap']};",
         end=" ",
     )
-    print(f"{n_users:.0f} test shoppers a seed, {candidates:.0f} candidates, relevant >= 4, complete")
+    print(
+        f"{n_users:.0f} test shoppers a seed, {candidates:.0f} candidates, relevant >= 4, complete"
+    )
     order = ["Popularity", *arguments.methods, *CEILINGS]
     wide = runs.pivot_table(index=["recommender", "seed"], columns="n_history", values="value")
     half = runs.assign(half=(runs["high"] - runs["low"]) / 2).groupby("recommender")["half"].max()
@@ -117,17 +141,33 @@ def main() -> None:
         print(f"\n% of the way from Popularity to {ceiling}")
         print(shares(wide, ceiling, arguments.methods).round(1).to_string(na_rep=""))
     if len(lost):
-        print("\nNDCG@10 lost by Hybrid to the best single method: upper end of the paired 95 % interval (0.01 asked)")
-        print(lost.pivot_table(index="seed", columns="n_history", values="high").round(4).to_string())
+        print(
+            "\nNDCG@10 lost by Hybrid to the best single method: upper end of the paired 95 % interval (0.01 asked)"
+        )
+        print(
+            lost.pivot_table(index="seed", columns="n_history", values="high").round(4).to_string()
+        )
 
 
 def write(runs: pd.DataFrame) -> None:
     """Put these profiles' and seeds' rows into the study, in place of what it had of them."""
-    columns = ["profile", "seed", "recommender", "n_history", "n_users", "candidates", "value", "low", "high"]
+    columns = [
+        "profile",
+        "seed",
+        "recommender",
+        "n_history",
+        "n_users",
+        "candidates",
+        "value",
+        "low",
+        "high",
+    ]
     new = runs.reindex(columns=columns).astype({"n_users": "Int64", "candidates": "Int64"}).round(4)
     if STUDY.exists():
         old = pd.read_csv(STUDY).astype({"n_users": "Int64", "candidates": "Int64"})
-        fresh = old.set_index(["profile", "seed"]).index.isin(new.set_index(["profile", "seed"]).index)
+        fresh = old.set_index(["profile", "seed"]).index.isin(
+            new.set_index(["profile", "seed"]).index
+        )
         new = pd.concat([old[~fresh], new])
     new = new.sort_values(["profile", "seed", "recommender", "n_history"])
     write_text(new.to_csv(index=False), STUDY)
@@ -139,7 +179,9 @@ def shares(wide: pd.DataFrame, ceiling: str, methods) -> pd.DataFrame:
     rows = {}
     for name in methods:
         share = (100 * (wide.loc[name] - floor) / (top - floor)).where((top - floor).abs() > 1e-9)
-        rows |= {(name, str(seed)): row for seed, row in share.iterrows()} | {(name, "mean"): share.mean()}
+        rows |= {(name, str(seed)): row for seed, row in share.iterrows()} | {
+            (name, "mean"): share.mean()
+        }
     rows["asked of the best", "mean"] = pd.Series(ASKED[ceiling])
     return pd.DataFrame(rows).T
 

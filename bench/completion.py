@@ -44,8 +44,16 @@ Ratings = namedtuple("Ratings", "u i y day shape X_users X_items")  # sorted by 
 
 def load(frame, X_users=None, X_items=None, users=None, items=None) -> Ratings:
     """Ratings by position; `day` is the timestamp in days."""
-    u, users = pd.factorize(frame["user"], sort=True) if users is None else (users.get_indexer(frame["user"]), users)
-    i, items = pd.factorize(frame["item"], sort=True) if items is None else (items.get_indexer(frame["item"]), items)
+    u, users = (
+        pd.factorize(frame["user"], sort=True)
+        if users is None
+        else (users.get_indexer(frame["user"]), users)
+    )
+    i, items = (
+        pd.factorize(frame["item"], sort=True)
+        if items is None
+        else (items.get_indexer(frame["item"]), items)
+    )
     order = np.lexsort((i, u))
     y, day = frame["rating"].to_numpy(float)[order], frame["timestamp"].to_numpy()[order] // 86_400
     return Ratings(u[order], i[order], y, day, (len(users), len(items)), X_users, X_items)
@@ -53,8 +61,12 @@ def load(frame, X_users=None, X_items=None, users=None, items=None) -> Ratings:
 
 def movielens(folder) -> Ratings:
     """With age group, gender and occupation of users, genres and decade of films, all as 0/1."""
-    people = pd.read_csv(folder / "ml-100k.user", sep="\t", dtype=str).rename(columns=lambda name: name.split(":")[0])
-    films = pd.read_csv(folder / "ml-100k.item", sep="\t", dtype=str).rename(columns=lambda name: name.split(":")[0])
+    people = pd.read_csv(folder / "ml-100k.user", sep="\t", dtype=str).rename(
+        columns=lambda name: name.split(":")[0]
+    )
+    films = pd.read_csv(folder / "ml-100k.item", sep="\t", dtype=str).rename(
+        columns=lambda name: name.split(":")[0]
+    )
     frame = movielens_100k(folder)
     films = films[films["item_id"].isin(frame["item"])]
     decade = pd.to_numeric(films["release_year"], errors="coerce") // 10
@@ -63,7 +75,9 @@ def movielens(folder) -> Ratings:
         + [pd.get_dummies(people["age"].astype(int) // 10)],
         axis=1,
     )
-    X_items = pd.concat([films["class"].fillna("").str.get_dummies(" "), pd.get_dummies(decade)], axis=1)
+    X_items = pd.concat(
+        [films["class"].fillna("").str.get_dummies(" "), pd.get_dummies(decade)], axis=1
+    )
     users, items = pd.Index(people["user_id"]), pd.Index(films["item_id"])
     return load(frame, X_users.to_numpy(float), X_items.to_numpy(float), users, items)
 
@@ -81,10 +95,14 @@ def svd(data, train, test):
     import surprise
 
     table = pd.DataFrame({"u": data.u[train], "i": data.i[train], "y": data.y[train]})
-    known = surprise.Dataset.load_from_df(table, surprise.Reader(rating_scale=(1, 5))).build_full_trainset()
+    known = surprise.Dataset.load_from_df(
+        table, surprise.Reader(rating_scale=(1, 5))
+    ).build_full_trainset()
     start = time.perf_counter()
     model = surprise.SVD(random_state=0).fit(known)
-    guess = np.array([model.predict(u, i).est for u, i in zip(data.u[test], data.i[test], strict=True)])
+    guess = np.array(
+        [model.predict(u, i).est for u, i in zip(data.u[test], data.i[test], strict=True)]
+    )
     return guess, time.perf_counter() - start
 
 
@@ -97,7 +115,9 @@ def completion(data, train, test, **settings):
     return guess, time.perf_counter() - start
 
 
-def posterior(data, train, test, rank, burn, draws, directions=0, side=False, when=False, seeds=(7,)):
+def posterior(
+    data, train, test, rank, burn, draws, directions=0, side=False, when=False, seeds=(7,)
+):
     """Mean of Gibbs draws; features for the prior means, offsets for a user's day and a film's fortnight."""
     R, groups, asked = matrix(data, train), [], []
     start = time.perf_counter()
@@ -115,7 +135,9 @@ def posterior(data, train, test, rank, burn, draws, directions=0, side=False, wh
     for seed in seeds:
         for draw in gibbs(R, *X, rank, burn, draws, groups, seed):
             total += draw.at(data.u[test], data.i[test])
-            total += sum(effect.values[label] for effect, label in zip(draw.effects, asked, strict=True))
+            total += sum(
+                effect.values[label] for effect, label in zip(draw.effects, asked, strict=True)
+            )
     return total / draws / len(seeds), time.perf_counter() - start
 
 
@@ -123,7 +145,9 @@ def chosen(method, grid, data, train, seed) -> tuple[dict, float]:
     """The setting of `grid` with the lowest error on a tenth of the training ratings, and the seconds it took."""
     start = time.perf_counter()
     held = np.random.default_rng(seed).random(len(train)) < 0.1
-    errors = [rmse(method(data, train[~held], train[held], **one)[0], data, train[held]) for one in grid]
+    errors = [
+        rmse(method(data, train[~held], train[held], **one)[0], data, train[held]) for one in grid
+    ]
     return grid[int(np.argmin(errors))], time.perf_counter() - start
 
 
@@ -133,7 +157,9 @@ def cross_validated(name, method, grid, data, folds, scale=1.0, setting_of=None)
     errors, seconds, spent, settings = [], [], 0.0, []
     for number in range(folds):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        setting, took = chosen(method, grid, data, train, number) if len(grid) > 1 else (grid[0], 0.0)
+        setting, took = (
+            chosen(method, grid, data, train, number) if len(grid) > 1 else (grid[0], 0.0)
+        )
         if setting_of is not None:
             setting = setting_of[number] | grid[0]
         guess, one = method(data, train, test, **setting)
@@ -141,12 +167,22 @@ def cross_validated(name, method, grid, data, folds, scale=1.0, setting_of=None)
         seconds.append(one)
         settings.append(setting)
         spent += took
-    row = {"step": name, "rmse": np.mean(errors), "sd": np.std(errors), "seconds": np.median(seconds)}
+    row = {
+        "step": name,
+        "rmse": np.mean(errors),
+        "sd": np.std(errors),
+        "seconds": np.median(seconds),
+    }
     varied = {
-        key: [one[key] for one in settings] for key in settings[0] if len(grid) > 1 and len({g[key] for g in grid}) > 1
+        key: [one[key] for one in settings]
+        for key in settings[0]
+        if len(grid) > 1 and len({g[key] for g in grid}) > 1
     }
     told = "; ".join(f"{key} {values}" for key, values in varied.items())
-    print(f"{name:<44} RMSE {row['rmse']:.4f} ± {row['sd']:.4f}  {row['seconds']:6.2f} s a fold", end="")
+    print(
+        f"{name:<44} RMSE {row['rmse']:.4f} ± {row['sd']:.4f}  {row['seconds']:6.2f} s a fold",
+        end="",
+    )
     print(f"   chosen in {spent / folds:.1f} s a fold: {told}" if told else "", flush=True)
     return row | {"settings": settings}
 
@@ -176,7 +212,11 @@ def ladder(data, only, folds, draws) -> dict[str, dict]:
         add("mean", completion, product(rank=[1], scale=[0.0], reg=[2.0, 4.0, 8.0], **common))
         grid = product(rank=[2, 4, 7], reg=[2.0, 5.0, 10.0], biases=[False], **common)
         add("plain", completion, grid)
-        add("als", completion, product(rank=[7, 10], reg=[10.0, 12.0, 14.0], reg_bias=[4.0, 8.0], **common))
+        add(
+            "als",
+            completion,
+            product(rank=[7, 10], reg=[10.0, 12.0, 14.0], reg_bias=[4.0, 8.0], **common),
+        )
     if "gibbs" in only:
         add("bayes", posterior, product(rank=[10], burn=[20], draws=[draws]))
         quick = product(rank=[7, 8], directions=[20], burn=[20], draws=[12])
@@ -185,7 +225,10 @@ def ladder(data, only, folds, draws) -> dict[str, dict]:
         short = product(rank=[8, 10, 14], directions=[40, 60], side=[True], burn=[10], draws=[40])
         long = [{"burn": 20, "draws": draws}]
         found = [chosen(posterior, short, data, *training(data, number)) for number in range(folds)]
-        print(f"  rank and directions chosen in {np.mean([s for _, s in found]):.1f} s a fold:", end=" ")
+        print(
+            f"  rank and directions chosen in {np.mean([s for _, s in found]):.1f} s a fold:",
+            end=" ",
+        )
         print([(one["rank"], one["directions"]) for one, _ in found])
         found = [one for one, _ in found]
     if "single" in only:
@@ -220,12 +263,20 @@ def verdicts(steps) -> None:
             line(text, steps[key]["rmse"], target)
     for key, share in (("als", 0.25), ("quick", 1.0)):
         if "svd" in steps and key in steps:
-            line(f"{steps[key]['step']}: time / SVD's", steps[key]["seconds"] / steps["svd"]["seconds"], share)
+            line(
+                f"{steps[key]['step']}: time / SVD's",
+                steps[key]["seconds"] / steps["svd"]["seconds"],
+                share,
+            )
 
 
 def write(steps) -> None:
     """The chapter's table: rows of this run replace those of earlier ones."""
-    table = pd.DataFrame(steps.values()).drop(columns="settings").round({"rmse": 4, "sd": 4, "seconds": 2})
+    table = (
+        pd.DataFrame(steps.values())
+        .drop(columns="settings")
+        .round({"rmse": 4, "sd": 4, "seconds": 2})
+    )
     if STUDY.exists():
         table = pd.concat([pd.read_csv(STUDY), table]).drop_duplicates("step", keep="last")
     place = {name: n for n, name in enumerate(STEPS.values())}
@@ -237,7 +288,9 @@ def write(steps) -> None:
 def rent(folder, folds) -> None:
     """RentTheRunway on its own scale, 2-10: 1.8 ratings a user, so little but biases can be learnt."""
     data = load(rent_the_runway(folder)[0])
-    print(f"\nRentTheRunway: {len(data.y):,} ratings, {data.shape[0]:,} users, {data.shape[1]:,} dresses; RMSE in 2-10")
+    print(
+        f"\nRentTheRunway: {len(data.y):,} ratings, {data.shape[0]:,} users, {data.shape[1]:,} dresses; RMSE in 2-10"
+    )
     run = partial(cross_validated, data=data, folds=folds, scale=2.0)
     print(f"always the mean: {2 * data.y.std():.4f}")
     try:
@@ -252,15 +305,23 @@ def rent(folder, folds) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--folds", type=int, default=5, choices=range(1, 6), help="how many of the five to run")
-    parser.add_argument("--draws", type=int, default=120, help="draws that a posterior mean averages")
+    parser.add_argument(
+        "--folds", type=int, default=5, choices=range(1, 6), help="how many of the five to run"
+    )
+    parser.add_argument(
+        "--draws", type=int, default=120, help="draws that a posterior mean averages"
+    )
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     folder = Path(fashion_data()) / "ratings"
     data = movielens(folder)
-    print(f"MovieLens 100K, {arguments.folds} of 5 folds, {arguments.threads} threads; RMSE mean ± sd over folds")
-    posterior(data, *(np.arange(1000), np.arange(10)), rank=2, burn=1, draws=1)  # libraries load outside the clock
+    print(
+        f"MovieLens 100K, {arguments.folds} of 5 folds, {arguments.threads} threads; RMSE mean ± sd over folds"
+    )
+    posterior(
+        data, *(np.arange(1000), np.arange(10)), rank=2, burn=1, draws=1
+    )  # libraries load outside the clock
     steps = ladder(data, set(arguments.only), arguments.folds, arguments.draws)
     verdicts(steps)
     if arguments.folds == 5 and steps:

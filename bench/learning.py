@@ -67,7 +67,9 @@ class ThawedPairs(two_tower.SeenPairs):
 
     def loss(self, net, catalogue, rows, temperature):
         if not catalogue.requires_grad:
-            self.optimiser = torch.optim.Adam([catalogue.requires_grad_()], lr=1e-3)  # shares memory with `features_`
+            self.optimiser = torch.optim.Adam(
+                [catalogue.requires_grad_()], lr=1e-3
+            )  # shares memory with `features_`
         elif catalogue.grad is not None:
             self.optimiser.step()
             self.optimiser.zero_grad()
@@ -85,7 +87,11 @@ class Thawed(TwoTower):
             two_tower.SeenPairs = frozen
 
     def _features(self, histories):
-        return self.features_[histories.columns] if hasattr(self, "features_") else super()._features(histories)
+        return (
+            self.features_[histories.columns]
+            if hasattr(self, "features_")
+            else super()._features(histories)
+        )
 
 
 class Deck(TwoTower):
@@ -112,7 +118,9 @@ def drawn(rng, platform, n: int) -> np.ndarray:
     return order[np.argsort(places.to_numpy(), kind="stable")[:n]]
 
 
-def cases(studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, seed: int) -> list[Case]:
+def cases(
+    studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, seed: int
+) -> list[Case]:
     """All fits of one seed."""
     rng, (n_users, n_items) = np.random.default_rng(seed), train.shape
     platform, half = items.frame["platform"].to_numpy(), items.vectors.shape[1] // 2
@@ -130,11 +138,17 @@ def cases(studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, 
         found.append(Case("garments", f"{n} garments, titles", n, part, alone["text"]))
         if n < n_items:
             found.append(Case("garments", f"{n} garments, titles and pictures", n, part, items))
-    found.append(Case("garments", f"{n_items} garments, pictures", n_items, train, alone["pictures"]))
+    found.append(
+        Case("garments", f"{n_items} garments, pictures", n_items, train, alone["pictures"])
+    )
     for name, features in {"titles": alone["text"], "titles and pictures": items}.items():
         bare = dict(side=False)
-        found.append(Case("garments", f"{name}, no attributes", n_items, train, features, settings=bare))
-        found.append(Case("garments", f"{name}, nothing learned (mean vector)", 0, train, features, Content))
+        found.append(
+            Case("garments", f"{name}, no attributes", n_items, train, features, settings=bare)
+        )
+        found.append(
+            Case("garments", f"{name}, nothing learned (mean vector)", 0, train, features, Content)
+        )
     for n in (30, 100, 300):
         found.append(Case("shoppers", f"{n} shoppers", n, only(train, rows=shoppers[:n]), items))
     for share in (0.1, 0.25, 0.5):
@@ -142,25 +156,42 @@ def cases(studies, items: ItemFeatures, train: Interactions, log: pd.DataFrame, 
         found.append(Case("arrivals", f"{share:.0%} of the shop is new", share, part, items))
     log = log.sort_values("timestamp", kind="stable")
     for share in (0.1, 0.25, 0.5):
-        part = Interactions.from_frame(log.head(int((1 - share) * len(log))), train.items, train.users)
+        part = Interactions.from_frame(
+            log.head(int((1 - share) * len(log))), train.items, train.users
+        )
         found.append(Case("log", f"the last {share:.0%} of the log is new", share, part, items))
     changed = {
         "without the prior of taste": dict(taste=False, lr=4e-3),
         "without category, colour, price": dict(side=False),
         "with in-batch negatives": dict(loss="inbatch"),
         "no prior, in-batch negatives": dict(taste=False, lr=4e-3, loss="inbatch"),
-        "no prior, in-batch and hard negatives": dict(taste=False, lr=4e-3, loss="inbatch", hard_negatives=True),
+        "no prior, in-batch and hard negatives": dict(
+            taste=False, lr=4e-3, loss="inbatch", hard_negatives=True
+        ),
         "without attention": dict(heads=0),
         "without dropout": dict(dropout=0.0),
         "with batch norm": dict(batch_norm=True),
         "with squared error on 0/1": dict(loss="mse", epochs=5, batch_size=32, reg=0.0),
     }
-    found += [Case("towers", name, 0, train, items, settings=settings) for name, settings in changed.items()]
+    found += [
+        Case("towers", name, 0, train, items, settings=settings)
+        for name, settings in changed.items()
+    ]
     half_new = only(train, columns=late[n_items // 2 :])
     found.append(Case("freezing", "thawed", 0, train, items, Thawed))
     found.append(Case("freezing", "thawed, 50% of the shop is new", 0.5, half_new, items, Thawed))
     found.append(Case("towers", "the deck's model", 0, train, items, Deck))
-    found.append(Case("towers", "the deck's model, no batch norm", 0, train, items, Deck, dict(batch_norm=False)))
+    found.append(
+        Case(
+            "towers",
+            "the deck's model, no batch norm",
+            0,
+            train,
+            items,
+            Deck,
+            dict(batch_norm=False),
+        )
+    )
     return [case for case in found if case.reference or case.study in studies]
 
 
@@ -173,25 +204,38 @@ def measured(case: Case, split, seed: int, epochs: int) -> pd.DataFrame:
     for n in N_HISTORY:
         seen = split.histories[n]
         ids, _ = rank(
-            model, Histories(seen.ratings, seen.columns, case.items.vectors, seen.users), 10, split.candidates
+            model,
+            Histories(seen.ratings, seen.columns, case.items.vectors, seen.users),
+            10,
+            split.candidates,
         )
         value = metrics.ndcg(ids, split.relevant["complete"], 10)
-        parts.append(pd.DataFrame({"n_history": n, "shopper": np.arange(len(value)), "value": value}))
-    return pd.concat(parts).assign(study=case.study, setting=case.setting, x=case.x, seed=seed, fit_seconds=seconds)
+        parts.append(
+            pd.DataFrame({"n_history": n, "shopper": np.arange(len(value)), "value": value})
+        )
+    return pd.concat(parts).assign(
+        study=case.study, setting=case.setting, x=case.x, seed=seed, fit_seconds=seconds
+    )
 
 
 def table(values: pd.DataFrame) -> pd.DataFrame:
     """A row a setting and history length: mean, interval, and the same of the difference from everything."""
     rows = []
-    mean = values.groupby(["study", "setting", "x", "n_history", "shopper"], sort=False)["value"].mean()
+    mean = values.groupby(["study", "setting", "x", "n_history", "shopper"], sort=False)[
+        "value"
+    ].mean()
     seconds = values.groupby("setting")["fit_seconds"].median()
     whole = mean.xs(WHOLE, level="setting").droplevel(["study", "x"])
     for (study, setting, x, n), part in mean.groupby(level=[0, 1, 2, 3], sort=False):
         part = part.droplevel([0, 1, 2, 3])
         value, low, high = bootstrap(part.to_numpy())
         change, least, most = bootstrap((part - whole.xs(n, level="n_history")).to_numpy())
-        told = dict(value=value, low=low, high=high, change=change, change_low=least, change_high=most)
-        row = dict(study=study, setting=setting, x=x, n_history=n) | {k: round(v, 3) for k, v in told.items()}
+        told = dict(
+            value=value, low=low, high=high, change=change, change_low=least, change_high=most
+        )
+        row = dict(study=study, setting=setting, x=x, n_history=n) | {
+            k: round(v, 3) for k, v in told.items()
+        }
         rows.append(row | {"fit_seconds": round(seconds[setting], 1)})
     return pd.DataFrame(rows)
 
@@ -200,9 +244,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="sample")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
-    parser.add_argument("--epochs", type=int, default=12, help="of each fit but the deck's; chapter 06 takes 30")
+    parser.add_argument(
+        "--epochs", type=int, default=12, help="of each fit but the deck's; chapter 06 takes 30"
+    )
     parser.add_argument("--studies", nargs="+", default=STUDIES, choices=STUDIES)
-    parser.add_argument("--kept", type=Path, help="a folder for the values of single fits; without it none are kept")
+    parser.add_argument(
+        "--kept", type=Path, help="a folder for the values of single fits; without it none are kept"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "studies" / "learning.csv")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -211,7 +259,10 @@ def main() -> None:
     split, values = cross_platform(load_market(arguments.profile), items), []
     for seed in arguments.seeds:
         for number, case in enumerate(cases(arguments.studies, items, split.train, log, seed)):
-            name = "".join(letter if letter.isalnum() else "_" for letter in f"{seed} {case.study} {case.setting}")
+            name = "".join(
+                letter if letter.isalnum() else "_"
+                for letter in f"{seed} {case.study} {case.setting}"
+            )
             kept = arguments.kept and arguments.kept / f"{name}.parquet"
             if kept and kept.exists():
                 values.append(pd.read_parquet(kept))

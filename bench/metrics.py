@@ -19,13 +19,21 @@ N_USERS, N_ITEMS, K, N_RELEVANT = int((sys.argv[1:] or [100_000])[0]), 5_000, 10
 def inputs(seed: int = 7):
     rng = np.random.default_rng(seed)
     ranked = np.concatenate(
-        [rng.permuted(np.tile(np.arange(N_ITEMS), (1000, 1)), axis=1)[:, :K] for _ in range(N_USERS // 1000)]
+        [
+            rng.permuted(np.tile(np.arange(N_ITEMS), (1000, 1)), axis=1)[:, :K]
+            for _ in range(N_USERS // 1000)
+        ]
     )
     columns = np.concatenate(
-        [rng.permuted(np.tile(np.arange(N_ITEMS), (1000, 1)), axis=1)[:, :N_RELEVANT] for _ in range(N_USERS // 1000)]
+        [
+            rng.permuted(np.tile(np.arange(N_ITEMS), (1000, 1)), axis=1)[:, :N_RELEVANT]
+            for _ in range(N_USERS // 1000)
+        ]
     )
     start = np.arange(0, N_USERS * N_RELEVANT + 1, N_RELEVANT)
-    relevant = sp.csr_matrix((np.ones(columns.size, bool), columns.ravel(), start), (N_USERS, N_ITEMS))
+    relevant = sp.csr_matrix(
+        (np.ones(columns.size, bool), columns.ravel(), start), (N_USERS, N_ITEMS)
+    )
     relevant.sort_indices()
     return ranked, relevant
 
@@ -56,13 +64,19 @@ def main() -> None:
         "map": ("average_precision", {"divide": "relevant"}),
         "ndcg": ("ndcg", {}), "mrr": ("reciprocal_rank", {}), "hit_rate": ("hit_rate", {}),
     }  # fmt: skip
-    print(f"{N_USERS:,} users x {K} ranked of {N_ITEMS:,} items, {N_RELEVANT} relevant each; seconds, best of three")
-    print(f"{'metric@' + str(K):<12}{'ours':>8}{'ranx':>8}{'ranx/ours':>11}{'largest difference':>21}")
+    print(
+        f"{N_USERS:,} users x {K} ranked of {N_ITEMS:,} items, {N_RELEVANT} relevant each; seconds, best of three"
+    )
+    print(
+        f"{'metric@' + str(K):<12}{'ours':>8}{'ranx':>8}{'ranx/ours':>11}{'largest difference':>21}"
+    )
     total, slower, apart = np.zeros(2), [], 0.0
     for ours, (theirs, variant) in pairs.items():
         call = getattr(peer, theirs)
         call(qrels, run, K, 1)  # compile
-        a, mine = best_of_three(lambda ours=ours, variant=variant: m.METRICS[ours](ranked, relevant, K, **variant))
+        a, mine = best_of_three(
+            lambda ours=ours, variant=variant: m.METRICS[ours](ranked, relevant, K, **variant)
+        )
         b, other = best_of_three(lambda call=call: call(qrels, run, K, 1))
         total += a, b
         slower += [ours] if a > b else []

@@ -44,14 +44,20 @@ def power_law(n_users: int, n_items: int, n_ratings: int, seed: int = 0) -> sp.c
     pairs = np.empty(0, np.int64)
     while len(pairs) < n_ratings:
         drawn = rng.choice(n_users, n_ratings // 2, p=users / users.sum()) * n_items
-        pairs = np.unique(np.append(pairs, drawn + rng.choice(n_items, n_ratings // 2, p=items / items.sum())))
+        pairs = np.unique(
+            np.append(pairs, drawn + rng.choice(n_items, n_ratings // 2, p=items / items.sum()))
+        )
     pairs = np.sort(rng.permutation(pairs)[:n_ratings])
     stars, names = rng.integers(1, 6, n_ratings).astype(np.float32), rng.permutation(n_items)
-    return sp.csr_matrix((stars, (pairs // n_items, names[pairs % n_items])), shape=(n_users, n_items))
+    return sp.csr_matrix(
+        (stars, (pairs // n_items, names[pairs % n_items])), shape=(n_users, n_items)
+    )
 
 
 def own(X, users, items) -> sp.csr_matrix:
-    model = ItemKNN(k=K, similarity="cosine", shrinkage=0, signal="rating").fit(Interactions(X, users, items))
+    model = ItemKNN(k=K, similarity="cosine", shrinkage=0, signal="rating").fit(
+        Interactions(X, users, items)
+    )
     return model._kept()
 
 
@@ -62,8 +68,13 @@ def peers(threads: int) -> dict:
         from sparse_dot_topn import sp_matmul_topn
 
         def topn(X):
-            length = np.sqrt(np.bincount(X.indices, weights=np.square(X.data, dtype=float), minlength=X.shape[1]))
-            Y = sp.csr_matrix(((X.data / length[X.indices]).astype(np.float32), X.indices, X.indptr), shape=X.shape)
+            length = np.sqrt(
+                np.bincount(X.indices, weights=np.square(X.data, dtype=float), minlength=X.shape[1])
+            )
+            Y = sp.csr_matrix(
+                ((X.data / length[X.indices]).astype(np.float32), X.indices, X.indptr),
+                shape=X.shape,
+            )
             return sp_matmul_topn(Y.T.tocsr(), Y, top_n=K + 1, n_threads=threads, sort=True)
 
         found["sparse_dot_topn"] = topn
@@ -72,7 +83,9 @@ def peers(threads: int) -> dict:
     try:
         import similaripy
 
-        found["similaripy"] = lambda X: similaripy.cosine(X.T.tocsr(), k=K + 1, num_threads=threads, verbose=False)
+        found["similaripy"] = lambda X: similaripy.cosine(
+            X.T.tocsr(), k=K + 1, num_threads=threads, verbose=False
+        )
     except ImportError:
         print("similaripy left out: pip install similaripy")
     try:
@@ -123,7 +136,9 @@ def cross_check() -> None:
 
         frame = movielens_100k(fashion_data() / "ratings").sample(frac=1, random_state=0)
     except (ImportError, FileNotFoundError) as missing:
-        print(f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set FASHION_DATA")
+        print(
+            f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set FASHION_DATA"
+        )
         return
     (u, users), (i, items) = (pd.factorize(frame[name]) for name in ("user", "item"))
     shape, held = (len(users), len(items)), np.arange(len(frame)) < 2000
@@ -139,16 +154,35 @@ def cross_check() -> None:
         )
     ]
     reader = surprise.Reader(rating_scale=(1, 5))
-    theirs = surprise.Dataset.load_from_df(frame[~held][["user", "item", "rating"]], reader).build_full_trainset()
+    theirs = surprise.Dataset.load_from_df(
+        frame[~held][["user", "item", "rating"]], reader
+    ).build_full_trainset()
     known = np.asarray(R.sum(axis=0)).ravel()[i[held]] > 0
     for name, centre in (("KNNBasic", False), ("KNNWithMeans", True)):
         knn = UserKNN(k=len(users), similarity="pearson", signal="rating", centre=centre).fit(train)
-        ours = knn.predict(Histories.from_interactions(train), np.arange(shape[1]))[u[held], i[held]]
-        peer = getattr(surprise, name)(k=len(users), sim_options={"name": "pearson"}, verbose=False).fit(theirs)
-        guesses = [peer.predict(*row) for row in frame[held][["user", "item"]].itertuples(index=False)]
-        rated = np.array([not guess.details["was_impossible"] and guess.details["actual_k"] > 0 for guess in guesses])
+        ours = knn.predict(Histories.from_interactions(train), np.arange(shape[1]))[
+            u[held], i[held]
+        ]
+        peer = getattr(surprise, name)(
+            k=len(users), sim_options={"name": "pearson"}, verbose=False
+        ).fit(theirs)
+        guesses = [
+            peer.predict(*row) for row in frame[held][["user", "item"]].itertuples(index=False)
+        ]
+        rated = np.array(
+            [
+                not guess.details["was_impossible"] and guess.details["actual_k"] > 0
+                for guess in guesses
+            ]
+        )
         gap = np.abs(ours - [guess.est for guess in guesses])[rated & known].max()
-        found.append((f"user-based ratings, Pearson{', mean-centred' if centre else ''}", f"Surprise {name}", gap))
+        found.append(
+            (
+                f"user-based ratings, Pearson{', mean-centred' if centre else ''}",
+                f"Surprise {name}",
+                gap,
+            )
+        )
     table = pd.DataFrame(found, columns=["compared", "with", "largest difference"])
     for what, peer, gap in found:
         print(f"{what}, with {peer}: differ by {gap:.1e} at most (target <= 1e-05)")
@@ -161,9 +195,16 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
     users, items = (pd.RangeIndex(n).astype(str) for n in X.shape)
     others = {name: method for name, method in peers(threads).items() if name in asked}
     contenders = {"ItemKNN": lambda X: own(X, users, items), **others}
-    print(f"\n{X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} ratings, {threads} threads, median of {runs}")
+    print(
+        f"\n{X.shape[0]:,} x {X.shape[1]:,}, {X.nnz:,} ratings, {threads} threads, median of {runs}"
+    )
     own(X[:200], users[:200], items)  # compile
-    seconds, cpu, peak, found = {name: [] for name in contenders}, {name: [] for name in contenders}, {}, {}
+    seconds, cpu, peak, found = (
+        {name: [] for name in contenders},
+        {name: [] for name in contenders},
+        {},
+        {},
+    )
     for _ in range(runs):
         for name, method in contenders.items():
             busy, before = time.process_time(), psutil.Process().memory_info().rss / 2**20
@@ -173,11 +214,16 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
             cpu[name].append(time.process_time() - busy)
             peak[name] = max(peak.get(name, 0), before + cost["peak_mb"])
     for name in contenders:
-        print(f"{name:16s} {np.median(seconds[name]):7.2f} s   processor {np.median(cpu[name]):7.2f} s   ", end="")
+        print(
+            f"{name:16s} {np.median(seconds[name]):7.2f} s   processor {np.median(cpu[name]):7.2f} s   ",
+            end="",
+        )
         print(f"process at most {peak[name]:5.0f} MiB")
     for name in contenders:
         if name != "ItemKNN":
-            target = "no target: it adds in float32" if name == "sparse_dot_topn" else "target <= 1e-05"
+            target = (
+                "no target: it adds in float32" if name == "sparse_dot_topn" else "target <= 1e-05"
+            )
             worst, same, strangers = compare(found["ItemKNN"], found[name])
             print(
                 f"against {name:16s} values differ by {worst:.1e} ({target}), {same:.3%} of pairs the same, ",
@@ -188,7 +234,9 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
         of = {name: np.median(times) for name, times in seconds.items()}
         fastest = min((name for name in of if name != "ItemKNN"), key=of.get)
         print(f"time: {of['ItemKNN'] / of[fastest]:.2f} of {fastest}'s (target <= {share})")
-    print(f"memory: {peak['ItemKNN']:.0f} MiB, the ratings and all else in the process (target <= {MEMORY})")
+    print(
+        f"memory: {peak['ItemKNN']:.0f} MiB, the ratings and all else in the process (target <= {MEMORY})"
+    )
 
 
 def main() -> None:

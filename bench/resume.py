@@ -34,8 +34,13 @@ def start(folder: Path, profile: str) -> subprocess.Popen:
 def results(folder: Path, profile: str) -> dict[str, str]:
     """Hashes of the catalogue, the interactions, and the metrics less what is measured by the clock."""
     data = folder / "data" / profile
-    metrics = json.loads((folder / "reports" / profile / "metrics.json").read_text(encoding="utf-8"))
-    rows = [{name: value for name, value in row.items() if name not in MEASURED} for row in metrics["results"]]
+    metrics = json.loads(
+        (folder / "reports" / profile / "metrics.json").read_text(encoding="utf-8")
+    )
+    rows = [
+        {name: value for name, value in row.items() if name not in MEASURED}
+        for row in metrics["results"]
+    ]
     parts = {name: (data / f"{name}.parquet").read_bytes() for name in ("catalog", "interactions")}
     parts["metrics"] = json.dumps(rows, sort_keys=True).encode()
     return {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
@@ -74,9 +79,12 @@ def main() -> int:
                 moment = draw.uniform(1, whole / 2)
                 if not last and killed_after(run, moment):
                     kills += 1
-                    done = sorted(path.stem[:2] for path in (folder / "data").glob("*/.finished/0*.json"))
+                    done = sorted(
+                        path.stem[:2] for path in (folder / "data").glob("*/.finished/0*.json")
+                    )
                     print(
-                        f"kill {kills}: after {moment:.1f} s, chapters finished: {' '.join(done) or 'none'}", flush=True
+                        f"kill {kills}: after {moment:.1f} s, chapters finished: {' '.join(done) or 'none'}",
+                        flush=True,
                     )
                 else:
                     status = run.wait()

@@ -23,7 +23,9 @@ def garments(n: int) -> pd.DataFrame:
     """Random garments, two thirds on the first platform."""
     rng = np.random.default_rng(7)
     platform = np.where(np.arange(n) < 2 * n // 3, "asos", "myntra")
-    frame = pd.DataFrame({"image_key": [f"{name}/{number}" for number, name in enumerate(platform)]})
+    frame = pd.DataFrame(
+        {"image_key": [f"{name}/{number}" for number, name in enumerate(platform)]}
+    )
     for name, size in (("category", 14), ("colour", 12), ("pattern", 8), ("style", 5)):
         frame[name] = rng.integers(0, size, n).astype(str)
     return frame.assign(price_usd=np.exp(rng.normal(3.5, 0.5, n)))
@@ -35,9 +37,15 @@ def simulator(n_users: int, n_items: int) -> None:
     market = simulate_market(attributes, n_users=n_users, density=0.02)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    digest = hashlib.sha256(b"".join(market.log[key].tobytes() for key in sorted(market.log))).hexdigest()[:16]
-    print(f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings, and {len(market.judged):,}")
-    print(f"test shoppers, in {seconds:.1f} s ({cpu:.1f} s of processor time; target 30 s), peak {peak:.2f} GiB")
+    digest = hashlib.sha256(
+        b"".join(market.log[key].tobytes() for key in sorted(market.log))
+    ).hexdigest()[:16]
+    print(
+        f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings, and {len(market.judged):,}"
+    )
+    print(
+        f"test shoppers, in {seconds:.1f} s ({cpu:.1f} s of processor time; target 30 s), peak {peak:.2f} GiB"
+    )
     print(f"log {digest}: the same on every machine")
 
 
@@ -47,7 +55,9 @@ def ceiling(n_test: int = 1000, n_items: int = 1200) -> None:
     start = time.perf_counter()
     posterior = Posterior(market)
     total += time.perf_counter() - start
-    print(f"given history, {n_test:,} shoppers x {n_items:,} items; {len(posterior.n_seen):,} draws in {total:.1f} s")
+    print(
+        f"given history, {n_test:,} shoppers x {n_items:,} items; {len(posterior.n_seen):,} draws in {total:.1f} s"
+    )
     for n, histories in split.histories.items():
         start = time.perf_counter()
         _, size, error = posterior.mean(histories.ratings)

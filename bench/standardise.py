@@ -43,7 +43,11 @@ def jpeg(image: Image.Image) -> Image.Image:
 
 PADS = {"padded white": "white", "padded in its edge's colour": "edge", "padded black": "black"}
 FRAMES = {"stretched": "stretch", "centre crop": "crop", **PADS}
-LIGHTS = {"white backdrop": white_backdrop, "grey world": grey_world, "auto-contrast": ImageOps.autocontrast}
+LIGHTS = {
+    "white backdrop": white_backdrop,
+    "grey world": grey_world,
+    "auto-contrast": ImageOps.autocontrast,
+}
 STUDY = {  # group → variant → RGB picture in, RGB picture out
     "as published": {"": lambda image: image},
     "framing": {f"trimmed, {name}": lambda image, how=how: trim(image, how) for name, how in FRAMES.items()},
@@ -79,10 +83,16 @@ def encode(encoder: ClipEncoder, pictures: list[Image.Image], change) -> np.ndar
 
 
 def main() -> None:
-    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--write", action="store_true", help=f"store the table in {STORED.relative_to(ROOT)}")
+    cli = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    cli.add_argument(
+        "--write", action="store_true", help=f"store the table in {STORED.relative_to(ROOT)}"
+    )
     cli.add_argument("--photos", type=int, help="only so many of the photos: a quick look")
-    cli.add_argument("--cache", type=Path, help="folder for vectors, to go on after an interruption")
+    cli.add_argument(
+        "--cache", type=Path, help="folder for vectors, to go on after an interruption"
+    )
     args = cli.parse_args()
     frame, files = photos("myntra", lambda f: f["id"].str.endswith("7"))
     frame, files = frame[: args.photos], files[: args.photos]
@@ -100,15 +110,32 @@ def main() -> None:
         found = measure(image, text, frame)
         published = found if published is None else published
         columns = ("value", "low", "high", "change", "change_low", "change_high")
-        for metric, *values in zip(METRICS, *bootstrap(found), *bootstrap(found - published), strict=True):
-            rows.append({"group": group, "variant": name, "metric": metric, **dict(zip(columns, values, strict=True))})
+        for metric, *values in zip(
+            METRICS, *bootstrap(found), *bootstrap(found - published), strict=True
+        ):
+            rows.append(
+                {
+                    "group": group,
+                    "variant": name,
+                    "metric": metric,
+                    **dict(zip(columns, values, strict=True)),
+                }
+            )
     table = pd.DataFrame(rows).round(3)
-    print(f"{len(frame)} photos, {encoder.name} {encoder.hash[:8]}; change against the photos as published [95 %]")
+    print(
+        f"{len(frame)} photos, {encoder.name} {encoder.hash[:8]}; change against the photos as published [95 %]"
+    )
     for metric, part in table.groupby("metric", sort=False):
         print(f"\n{metric}")
         for row in part.itertuples():
-            told = f"{row.change:+.3f} [{row.change_low:+.3f}, {row.change_high:+.3f}]" if row.variant else ""
-            print(f"  {row.group:12s} {row.variant:42s} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]  {told}")
+            told = (
+                f"{row.change:+.3f} [{row.change_low:+.3f}, {row.change_high:+.3f}]"
+                if row.variant
+                else ""
+            )
+            print(
+                f"  {row.group:12s} {row.variant:42s} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]  {told}"
+            )
     if args.write:
         write_text(table.to_csv(index=False, lineterminator="\n"), STORED)
 

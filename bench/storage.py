@@ -65,7 +65,9 @@ def bucket(address: str | None):
 def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> dict:
     """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns what a second."""
     begin = time.perf_counter()
-    index = fetch_images(catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options)
+    index = fetch_images(
+        catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options
+    )
     whole = n / (time.perf_counter() - begin)
     store, again = Store(dest, options), Store(f"{dest}-again", options)
     names = list(index["image_path"])
@@ -80,16 +82,27 @@ def measure(name: str, dest, options: dict | None, n: int, resolve: dict, worker
     size = sum(map(len, data)) / n / 1e3
     print(f"{name:18s} fetched {whole:6.1f} images/s   written {rates[1]:7.0f}/s   read {rates[0]:7.0f}/s   "
           f"({size:.1f} kB a picture; {index['status'].value_counts().to_dict()})")  # fmt: skip
-    return {"place": name, "fetched": round(whole, 1), "written": round(rates[1]), "read": round(rates[0])}
+    return {
+        "place": name,
+        "fetched": round(whole, 1),
+        "written": round(rates[1]),
+        "read": round(rates[0]),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--folder", type=Path, help="where drawn photos are kept between runs, as in bench/fetch.py")
+    parser.add_argument(
+        "--folder", type=Path, help="where drawn photos are kept between runs, as in bench/fetch.py"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bucket", help="s3://… or gs://…; by default a local one")
-    parser.add_argument("--write", action="store_true", help="store the figures in data/studies/storage.csv")
+    parser.add_argument(
+        "--write", action="store_true", help="store the figures in data/studies/storage.csv"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "photos"
@@ -106,7 +119,9 @@ def main() -> None:
                 print(f"bucket against disk: {share:.2f} of the images a second, decoding included")
                 rows.append(measure("local disk, again", Path(scratch) / "out2", None, *settings))
     if options.write:
-        write_text(pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), STUDIES / "storage.csv")
+        write_text(
+            pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), STUDIES / "storage.csv"
+        )
 
 
 if __name__ == "__main__":

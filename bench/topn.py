@@ -27,18 +27,26 @@ K = 10
 GRIDS = {
     "ItemKNN": [{"k": k} for k in (20, 50, 100, 200, 500)],
     "EASE": [{"reg": reg} for reg in (50.0, 100.0, 200.0, 400.0, 800.0)],
-    "iALS": [{"rank": 32, "reg": reg, "confidence": c} for reg in (3.0, 10.0, 30.0) for c in (1.0, 4.0)],
+    "iALS": [
+        {"rank": 32, "reg": reg, "confidence": c} for reg in (3.0, 10.0, 30.0) for c in (1.0, 4.0)
+    ],
 }
 
 
 def held_out(R, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     """A fifth of each row's ratings apart from the rest."""
-    draw, rows = np.random.default_rng(seed).random(R.nnz), np.repeat(np.arange(R.shape[0]), np.diff(R.indptr))
+    draw, rows = (
+        np.random.default_rng(seed).random(R.nnz),
+        np.repeat(np.arange(R.shape[0]), np.diff(R.indptr)),
+    )
     order = np.lexsort((draw, rows))
     place = np.empty(R.nnz)
     place[order] = np.arange(R.nnz) - R.indptr[:-1][rows]
     last = place < np.diff(R.indptr)[rows] // 5
-    parts = (sp.csr_matrix((R.data[keep], (rows[keep], R.indices[keep])), shape=R.shape) for keep in (~last, last))
+    parts = (
+        sp.csr_matrix((R.data[keep], (rows[keep], R.indices[keep])), shape=R.shape)
+        for keep in (~last, last)
+    )
     return tuple(parts)
 
 
@@ -63,7 +71,9 @@ def implicit_knn(R, k):
 def implicit_als(R, rank, reg, confidence):
     from implicit.cpu.als import AlternatingLeastSquares
 
-    model = AlternatingLeastSquares(rank, regularization=reg, alpha=1 + confidence, iterations=10, random_state=7)
+    model = AlternatingLeastSquares(
+        rank, regularization=reg, alpha=1 + confidence, iterations=10, random_state=7
+    )
     model.fit(liked_only(R), show_progress=False)
     return model.user_factors @ model.item_factors.T
 
@@ -120,7 +130,10 @@ def examine(R, seed: int) -> dict[str, tuple[float, dict]]:
     for family, methods in METHODS.items():
         for name, scores in methods.items():
             try:
-                chosen = max(GRIDS[family], key=lambda setting: value(scores(inner, **setting), inner, validation))
+                chosen = max(
+                    GRIDS[family],
+                    key=lambda setting: value(scores(inner, **setting), inner, validation),
+                )
             except ImportError as missing:
                 print(f"{name} left out: pip install {missing.name}")
                 continue
@@ -136,10 +149,14 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="implicit")
     frame = movielens_100k(fashion_data() / "ratings")
     (u, users), (i, items) = (pd.factorize(frame[name], sort=True) for name in ("user", "item"))
-    R = sp.csr_matrix((frame["rating"].to_numpy(np.float32), (u, i)), shape=(len(users), len(items)))
+    R = sp.csr_matrix(
+        (frame["rating"].to_numpy(np.float32), (u, i)), shape=(len(users), len(items))
+    )
     R.sort_indices()
     runs = [examine(R, seed) for seed in range(arguments.seeds)]
-    print(f"NDCG@10, {R.shape[0]} users, {R.shape[1]} films, mean of {len(runs)} seeds; settings of the first")
+    print(
+        f"NDCG@10, {R.shape[0]} users, {R.shape[1]} films, mean of {len(runs)} seeds; settings of the first"
+    )
     mean = {name: np.mean([run[name][0] for run in runs]) for name in runs[0]}
     for name, (_, setting) in runs[0].items():
         print(f"{name:30s} {mean[name]:.4f}   {setting}")

@@ -27,7 +27,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="course", description="Run, rerun and present the seven chapters.")
+    parser = argparse.ArgumentParser(
+        prog="course", description="Run, rerun and present the seven chapters."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name, function, text):
@@ -35,13 +37,33 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         return sub
 
-    run = command("run", _run, "run chapters with a profile and parameters; write reports, slides and the index")
+    run = command(
+        "run",
+        _run,
+        "run chapters with a profile and parameters; write reports, slides and the index",
+    )
     run.add_argument("--profile", default="sample")
     run.add_argument("-p", dest="given", action="append", default=[], metavar="NOTEBOOK.KEY=VALUE")
     run.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
-    run.add_argument("--from", dest="first", choices=CHAPTERS, default="01", metavar="NN", help="from this chapter on")
-    run.add_argument("--until", dest="last", choices=CHAPTERS, default="07", metavar="NN", help="up to this chapter")
-    run.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters 03-06 run at once")
+    run.add_argument(
+        "--from",
+        dest="first",
+        choices=CHAPTERS,
+        default="01",
+        metavar="NN",
+        help="from this chapter on",
+    )
+    run.add_argument(
+        "--until",
+        dest="last",
+        choices=CHAPTERS,
+        default="07",
+        metavar="NN",
+        help="up to this chapter",
+    )
+    run.add_argument(
+        "--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters 03-06 run at once"
+    )
     run.add_argument("--fresh", action="store_true", help="run again what is finished")
 
     deck = command("deck", _deck, "slides of chapters that were run")
@@ -49,25 +71,37 @@ def _parser() -> argparse.ArgumentParser:
     deck.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
 
     recommend = command("recommend", _recommend, "recommendations for a shopper's own list")
-    recommend.add_argument("--history", required=True, help="CSV: title; if you like, image (path or URL) and rating")
-    recommend.add_argument("--profile", "--catalog", dest="profile", default="sample", help="whose catalogue")
+    recommend.add_argument(
+        "--history", required=True, help="CSV: title; if you like, image (path or URL) and rating"
+    )
+    recommend.add_argument(
+        "--profile", "--catalog", dest="profile", default="sample", help="whose catalogue"
+    )
     recommend.add_argument("--k", type=int, default=12)
-    recommend.add_argument("--explain", action="store_true", help="say which liked item and attributes each comes from")
+    recommend.add_argument(
+        "--explain", action="store_true", help="say which liked item and attributes each comes from"
+    )
     recommend.add_argument("--platform", help="products of this shop alone")
     recommend.add_argument("--gender", help="garments for women, men, …")
     recommend.add_argument("--max-price", type=float, metavar="DOLLARS")
-    recommend.add_argument("--in-stock", action="store_true", help="only what is in stock in some size")
+    recommend.add_argument(
+        "--in-stock", action="store_true", help="only what is in stock in some size"
+    )
     recommend.add_argument("--out", default="recommendations.html")
 
     feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
     feed.add_argument("action", choices=["check", "draft"])
     feed.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
 
-    archive = command("archive", _archive, "pack a profile's pictures into a tar and take them out; put them back")
+    archive = command(
+        "archive", _archive, "pack a profile's pictures into a tar and take them out; put them back"
+    )
     archive.add_argument("action", choices=["pack", "restore"])
     archive.add_argument("tar", help="a path, or a bucket's URL: s3://bucket/2026-spring.tar")
     archive.add_argument("--profile", default="sample", help="whose pictures")
-    archive.add_argument("--store", help="a folder or URL that pictures were fetched to, in place of a profile's")
+    archive.add_argument(
+        "--store", help="a folder or URL that pictures were fetched to, in place of a profile's"
+    )
     archive.add_argument("--before", metavar="DATE", help="pack only pictures fetched before then")
 
     compare = command(
@@ -75,10 +109,16 @@ def _parser() -> argparse.ArgumentParser:
         _compare,
         "what changed between two runs; exit status 1 if a result moved beyond its interval, 2 on an error",
     )
-    compare.add_argument("runs", nargs=2, metavar="RUN", help="a metrics.json, a report's folder, or a profile")
-    compare.add_argument("--all", action="store_true", help="also results that moved within their intervals")
+    compare.add_argument(
+        "runs", nargs=2, metavar="RUN", help="a metrics.json, a report's folder, or a profile"
+    )
+    compare.add_argument(
+        "--all", action="store_true", help="also results that moved within their intervals"
+    )
 
-    refresh = command("refresh", _refresh, "run the sample profile and store its outputs in the notebooks")
+    refresh = command(
+        "refresh", _refresh, "run the sample profile and store its outputs in the notebooks"
+    )
     refresh.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
 
     command("doctor", _doctor, "what the course needs of this machine, and whether it is there")
@@ -108,7 +148,9 @@ def _deck(arguments) -> int:
     if unknown:
         raise ValueError(f"no format {', '.join(sorted(unknown))}: there are html, md, pdf, pptx")
     executed = {
-        c: executed_path(arguments.profile, c) for c in CHAPTERS if executed_path(arguments.profile, c).exists()
+        c: executed_path(arguments.profile, c)
+        for c in CHAPTERS
+        if executed_path(arguments.profile, c).exists()
     }
     if not executed:
         raise MissingArtefact(
@@ -124,7 +166,11 @@ def _deck(arguments) -> int:
 def _recommend(arguments) -> None:
     from helpers.serving.page import write_recommendations
 
-    print(write_recommendations(**{name: value for name, value in vars(arguments).items() if name != "command"}))
+    print(
+        write_recommendations(
+            **{name: value for name, value in vars(arguments).items() if name != "command"}
+        )
+    )
 
 
 def _feed(arguments) -> int:
@@ -148,9 +194,14 @@ def _archive(arguments) -> None:
     if arguments.action == "restore":
         rows, done = images.restore_images(dest, arguments.tar), "restored from"
     else:
-        rows, done = images.archive_images(dest, arguments.tar, before=arguments.before), "packed into"
+        rows, done = (
+            images.archive_images(dest, arguments.tar, before=arguments.before),
+            "packed into",
+        )
         if rows.empty:
-            raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {arguments.before or 'now'}")
+            raise ValueError(
+                f"nothing to pack: no picture in {dest} was fetched before {arguments.before or 'now'}"
+            )
     pictures = rows["image_path"].nunique()
     print(f"{pictures} picture{'s' * (pictures != 1)} {done} {arguments.tar}")
 

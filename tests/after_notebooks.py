@@ -14,9 +14,22 @@ from helpers.report import slides
 from helpers.report.html import render_index, render_report
 
 NOTEBOOKS = {chapter: ROOT / "notebooks" / f"{name}.ipynb" for chapter, name in CHAPTERS.items()}
-browse = pytest.mark.xdist_group("published")  # one process renders the reports, another may run what doesn't need them
+browse = pytest.mark.xdist_group(
+    "published"
+)  # one process renders the reports, another may run what doesn't need them
 ROW = {
-    *("recommender", "data", "split", "segment", "n_history", "metric", "k", "value", "low", "high"),
+    *(
+        "recommender",
+        "data",
+        "split",
+        "segment",
+        "n_history",
+        "metric",
+        "k",
+        "value",
+        "low",
+        "high",
+    ),
     *("n_users", "candidates", "variant", "seed", "fit_seconds", "score_seconds", "peak_mb"),
 }
 
@@ -38,17 +51,29 @@ def published(tmp_path_factory):
 def test_papermill_alone_reruns_a_chapter_with_other_parameters(tmp_path):
     output = tmp_path / "out.ipynb"
     papermill.execute_notebook(
-        str(NOTEBOOKS["05"]), str(output), parameters={"rank": 9, "seed": 8}, cwd=str(tmp_path), progress_bar=False
+        str(NOTEBOOKS["05"]),
+        str(output),
+        parameters={"rank": 9, "seed": 8},
+        cwd=str(tmp_path),
+        progress_bar=False,
     )
     notebook = nbformat.read(output, as_version=4)
-    injected = next(cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", []))
+    injected = next(
+        cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])
+    )
     assert "rank = 9" in injected.source
-    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip())
+    assert all(
+        cell.execution_count
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.strip()
+    )
 
 
 def test_metrics_have_the_published_format():
     metrics = json.loads((reports_dir("sample") / "metrics.json").read_text(encoding="utf-8"))
-    assert {"profile", "parameters", "seed", "device", "versions", "started", "seconds"} <= set(metrics["run"])
+    assert {"profile", "parameters", "seed", "device", "versions", "started", "seconds"} <= set(
+        metrics["run"]
+    )
     assert len(metrics["results"]) > 100
     assert all(set(row) == ROW for row in metrics["results"])
 
@@ -56,7 +81,12 @@ def test_metrics_have_the_published_format():
 def test_every_chapter_left_what_later_ones_need():
     from helpers.runner.course import LEAVES
 
-    missing = [name for names in LEAVES.values() for name in names if not (data_dir("sample") / name).exists()]
+    missing = [
+        name
+        for names in LEAVES.values()
+        for name in names
+        if not (data_dir("sample") / name).exists()
+    ]
     assert not missing
 
 
@@ -87,7 +117,9 @@ def test_report_in_a_browser(published, name):
 @browse
 @pytest.mark.browser
 @needs_browser[1]
-@pytest.mark.skipif(slides.find_marp() is None, reason="marp-cli is not installed: run make install")
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
 @pytest.mark.parametrize("name", list(CHAPTERS.values()))
 def test_deck_in_a_browser(published, name):
     with page(published / "decks" / f"{name}.html") as tab:

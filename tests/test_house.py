@@ -24,11 +24,15 @@ TRACES = re.compile(
 def tracked() -> list[Path]:
     """Files under version control; a copy without git (an unpacked archive) is looked at whole."""
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+        ).stdout.decode()
         paths = [ROOT / name for name in listed.split("\0") if name]
     except (OSError, subprocess.CalledProcessError):
         hidden = {".git", ".venv", "node_modules"}
-        paths = [path for path in ROOT.rglob("*") if path.is_file() and not hidden & set(path.parts)]
+        paths = [
+            path for path in ROOT.rglob("*") if path.is_file() and not hidden & set(path.parts)
+        ]
     return [path for path in paths if path.is_file()]
 
 
@@ -44,7 +48,11 @@ def traces(text: str) -> list[str]:
 def test_no_traces_of_a_machine_or_registry():
     found = {}
     for path in tracked():
-        if path != Path(__file__) and (text := text_of(path)) is not None and (marks := traces(text)):
+        if (
+            path != Path(__file__)
+            and (text := text_of(path)) is not None
+            and (marks := traces(text))
+        ):
             found[str(path.relative_to(ROOT))] = marks[:3]
     assert not found
 
@@ -87,7 +95,9 @@ def test_every_dependency_is_locked():
     assert names <= locked, names - locked
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "helpers").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "helpers").rglob("*.py")), ids=lambda path: path.stem
+)
 def test_helpers_run_no_foreign_code_and_print_nothing(path):
     source = path.read_text(encoding="utf-8")
     banned = r"\bimport (?:pickle|joblib|dill)\b|\bpickle\.load|(?<![\w.])(?:eval|exec)\(|allow_pickle=True"
@@ -118,7 +128,9 @@ def tags(cell: dict) -> list[str]:
     return cell["metadata"].get("tags", [])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", NOTEBOOKS + SOLUTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_notebook_is_stored_whole(path):
     cells = code_cells(path)
     assert path.stat().st_size < 1_500_000
@@ -135,14 +147,20 @@ def test_notebook_is_stored_whole(path):
 def test_notebook_parameters_are_typed_and_commented(path):
     cells = [cell for cell in code_cells(path) if "parameters" in tags(cell)]
     assert len(cells) == 1
-    lines = [line for line in "".join(cells[0]["source"]).splitlines() if line.strip() and not line.startswith("#")]
+    lines = [
+        line
+        for line in "".join(cells[0]["source"]).splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
     for line in lines:
         assert re.match(r"\w+: [\w\[\], |.]+ = .+  # \S", line), line
     names = [line.split(":")[0] for line in lines]
     assert "profile" in names and "seed" in names
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", NOTEBOOKS + SOLUTIONS, ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_few_cells_are_exempt_from_comparison(path):
     cells = code_cells(path)
     assert sum(EXEMPT in tags(cell) for cell in cells) <= max(2, len(cells) / 8)

@@ -77,7 +77,11 @@ def loads(statement: str) -> set[str]:
     """Heavy modules that a fresh interpreter holds after `statement`."""
     heavy = "('torch', 'numba', 'faiss', 'open_clip')"
     code = f"import sys; {statement}; print(*(name for name in {heavy} if name in sys.modules))"
-    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
 
 
 def test_light_rooms_stay_light():

@@ -50,7 +50,9 @@ class ClipEncoder:
         Length d of a vector.
     """
 
-    def __init__(self, model: str = DEFAULT, pretrained: str | None = None, device: str | None = None):
+    def __init__(
+        self, model: str = DEFAULT, pretrained: str | None = None, device: str | None = None
+    ):
         import open_clip
         import torch
 
@@ -63,12 +65,16 @@ class ClipEncoder:
             open_clip.add_model_config(folder / f"{DEFAULT}.json")
             pretrained = str(folder / "model.safetensors")
         self.model, self.preprocess, self.tokenizer = _open(model, pretrained, self.name)
-        *shape, _, self._normalise = self.preprocess.transforms  # the last two, tensor and scale, go by the batch
+        *shape, _, self._normalise = (
+            self.preprocess.transforms
+        )  # the last two, tensor and scale, go by the batch
         self._shape = type(self.preprocess)(shape)
         self.hash = _model_hash(self.model)
         self.model = for_inference(self.model).to(self.device)
         gpu, tiles = self.device != "cpu", torch.cpu.get_capabilities().get("amx_bf16", False)
-        self._half = partial(torch.autocast, "cuda" if gpu else "cpu", torch.bfloat16, enabled=gpu or tiles)
+        self._half = partial(
+            torch.autocast, "cuda" if gpu else "cpu", torch.bfloat16, enabled=gpu or tiles
+        )
         self.dim = self.encode_texts([""]).shape[1]
 
     def encode_images(self, paths) -> np.ndarray:
@@ -86,7 +92,10 @@ class ClipEncoder:
         threads = torch.get_num_threads()
         torch.set_num_threads(1 if self.device == "cpu" else threads)
         try:
-            with ThreadPoolExecutor(threads) as pool, tqdm(total=len(paths), desc="images", disable=None) as progress:
+            with (
+                ThreadPoolExecutor(threads) as pool,
+                tqdm(total=len(paths), desc="images", disable=None) as progress,
+            ):
                 for k, (vectors, missed) in enumerate(pool.map(self._encode, batches)):
                     out[k * size : k * size + len(vectors)] = vectors
                     broken += missed
@@ -94,7 +103,9 @@ class ClipEncoder:
         finally:
             torch.set_num_threads(threads)
         if broken:
-            first = ", ".join("bytes" if isinstance(source, bytes) else str(source) for source in broken[:3])
+            first = ", ".join(
+                "bytes" if isinstance(source, bytes) else str(source) for source in broken[:3]
+            )
             message = f"{len(broken)} of {len(paths)} pictures can't be decoded and get no image vector, first: {first}"
             warnings.warn(message, stacklevel=2)
         return out
@@ -112,25 +123,44 @@ class ClipEncoder:
 
     def _encode(self, sources) -> tuple[np.ndarray, list]:
         """Vectors of one batch, zeros where there is no picture, and the sources that are broken."""
-        pictures, out = [self._decode(source) for source in sources], np.zeros((len(sources), self.dim), np.float32)
+        pictures, out = (
+            [self._decode(source) for source in sources],
+            np.zeros((len(sources), self.dim), np.float32),
+        )
         good = [j for j, picture in enumerate(pictures) if picture is not None]
         if good:
             out[good] = self._forward([pictures[j] for j in good])
-        return out, [source for source, x in zip(sources, pictures, strict=True) if x is None and source is not None]
+        return out, [
+            source
+            for source, x in zip(sources, pictures, strict=True)
+            if x is None and source is not None
+        ]
 
     def _decode(self, source):
         """One picture at the model's size, (h, w, 3) uint8, or None if there is none or it is broken."""
         from PIL import Image, ImageOps
 
         try:
-            with Image.open(io.BytesIO(source or b"") if isinstance(source, bytes | None) else source) as image:
+            with Image.open(
+                io.BytesIO(source or b"") if isinstance(source, bytes | None) else source
+            ) as image:
                 if image.width * image.height > MAX_PIXELS:
                     return None
                 ImageOps.exif_transpose(image, in_place=True)
                 if image.has_transparency_data:  # cut-out garments stand on white, as in a shop
-                    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-                return np.asarray(self._shape(image if image.mode == "RGB" else image.convert("RGB")))
-        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):  # all that Pillow raises
+                    image = Image.alpha_composite(
+                        Image.new("RGBA", image.size, "white"), image.convert("RGBA")
+                    )
+                return np.asarray(
+                    self._shape(image if image.mode == "RGB" else image.convert("RGB"))
+                )
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            Image.DecompressionBombError,
+        ):  # all that Pillow raises
             return None
 
     def _forward(self, pictures) -> np.ndarray:
@@ -139,8 +169,13 @@ class ClipEncoder:
         batch = torch.from_numpy(np.stack(pictures))
         if self.device != "cpu":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
-        lines, scale = batch.flatten(2).float(), self._normalise  # (n, h, 3w): whole lines at once take half the time
-        mean, std = (lines.new_tensor(values).repeat(batch.shape[2]) for values in (scale.mean, scale.std))
+        lines, scale = (
+            batch.flatten(2).float(),
+            self._normalise,
+        )  # (n, h, 3w): whole lines at once take half the time
+        mean, std = (
+            lines.new_tensor(values).repeat(batch.shape[2]) for values in (scale.mean, scale.std)
+        )
         batch = lines.div_(255).sub_(mean).div_(std).view(batch.shape)
         with torch.inference_mode(), self._half():  # channels last as it lies
             vectors = self.model.encode_image(batch.permute(0, 3, 1, 2)).float()
@@ -155,28 +190,44 @@ def encode_text(model, ids):
     import torch
 
     projection = getattr(model, "text_projection", None)
-    if getattr(model, "text_pool_type", "") != "argmax" or model.attn_mask is None or not torch.is_tensor(projection):
+    if (
+        getattr(model, "text_pool_type", "") != "argmax"
+        or model.attn_mask is None
+        or not torch.is_tensor(projection)
+    ):
         return torch.nn.functional.normalize(model.encode_text(ids).float(), dim=-1)
     last = ids.argmax(dim=1)  # the end of text has the largest id
     n = int(last.max()) + 1
     x = model.token_embedding(ids[:, :n]) + model.positional_embedding[:n]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:n, :n]))
-    return torch.nn.functional.normalize((x[torch.arange(len(x)), last] @ projection).float(), dim=-1)
+    return torch.nn.functional.normalize(
+        (x[torch.arange(len(x)), last] @ projection).float(), dim=-1
+    )
 
 
 def _open(model: str, pretrained: str | None, name: str):
     """Model, preprocessing and tokenizer from open_clip, weights required; all failures as EncoderUnavailable."""
     import open_clip
 
-    remedy = f"The default needs no network: ClipEncoder() is {DEFAULT}, which ships with the course"
+    remedy = (
+        f"The default needs no network: ClipEncoder() is {DEFAULT}, which ships with the course"
+    )
     if pretrained is None and ":" not in model:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)[:6])
-        known = f"Give `pretrained`, one of: {tags}" if tags else "open_clip knows no model of that name"
+        known = (
+            f"Give `pretrained`, one of: {tags}"
+            if tags
+            else "open_clip knows no model of that name"
+        )
         raise EncoderUnavailable(f"{model}: no weights named. {known}. {remedy}.")
     try:
-        loaded, _, preprocess = open_clip.create_model_and_transforms(model, pretrained, require_pretrained=True)
+        loaded, _, preprocess = open_clip.create_model_and_transforms(
+            model, pretrained, require_pretrained=True
+        )
         return loaded.eval(), preprocess, open_clip.get_tokenizer(model)
-    except Exception as error:  # hub clients, file formats and optional text towers each raise their own
+    except (
+        Exception
+    ) as error:  # hub clients, file formats and optional text towers each raise their own
         cause = error
         while deeper := cause.__cause__ or cause.__context__:
             cause = deeper
@@ -187,7 +238,9 @@ def _open(model: str, pretrained: str | None, name: str):
 def _model_hash(model) -> str:
     import open_clip
 
-    digest = hashlib.sha256(repr(sorted(open_clip.get_model_preprocess_cfg(model).items())).encode())
+    digest = hashlib.sha256(
+        repr(sorted(open_clip.get_model_preprocess_cfg(model).items())).encode()
+    )
     for key, value in sorted(model.state_dict().items()):
         digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.contiguous().numpy().tobytes())
@@ -202,7 +255,9 @@ def for_inference(model):
     trunk = getattr(model.visual, "trunk", None)
     if type(trunk).__name__ == "EfficientNet":
         for module in list(trunk.modules()):
-            for (conv, c), (norm, n) in pairwise(list(module.named_children())):  # timm lists them as they run
+            for (conv, c), (norm, n) in pairwise(
+                list(module.named_children())
+            ):  # timm lists them as they run
                 if isinstance(c, torch.nn.Conv2d) and isinstance(n, torch.nn.BatchNorm2d):
                     setattr(module, conv, fuse_conv_bn_eval(c, n))
                     setattr(module, norm, n.act)

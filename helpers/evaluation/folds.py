@@ -17,7 +17,12 @@ from helpers.interactions.matrix import ItemFeatures
 
 
 def cross_validate(
-    recommenders: dict, splits, folder: str | Path, jobs: int = 2, items: ItemFeatures | None = None, **settings
+    recommenders: dict,
+    splits,
+    folder: str | Path,
+    jobs: int = 2,
+    items: ItemFeatures | None = None,
+    **settings,
 ) -> pd.DataFrame:
     """Fit and evaluate every recommender on every fold.
 
@@ -42,7 +47,12 @@ def cross_validate(
         `.attrs["fit_seconds"]` holds each recommender's.
     """
     tasks = [
-        (Path(folder) / f"{name}-{fold}-{_key(recommender, split, items, settings)}.parquet", name, recommender, split)
+        (
+            Path(folder) / f"{name}-{fold}-{_key(recommender, split, items, settings)}.parquet",
+            name,
+            recommender,
+            split,
+        )
         for fold, split in enumerate(splits)
         for name, recommender in recommenders.items()
     ]
@@ -51,8 +61,14 @@ def cross_validate(
         for task in todo:
             _one(*task)
     else:  # a fork would inherit locked threads of BLAS and torch
-        context, threads = multiprocessing.get_context("spawn"), str(max(1, (os.cpu_count() or 1) // jobs))
-        with patch.dict(os.environ, OMP_NUM_THREADS=threads), ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        context, threads = (
+            multiprocessing.get_context("spawn"),
+            str(max(1, (os.cpu_count() or 1) // jobs)),
+        )
+        with (
+            patch.dict(os.environ, OMP_NUM_THREADS=threads),
+            ProcessPoolExecutor(jobs, mp_context=context) as pool,
+        ):
             for done in [pool.submit(_one, *task) for task in todo]:
                 done.result()
     return _together([pd.read_parquet(task[0]) for task in tasks], [task[3] for task in tasks])
@@ -74,8 +90,12 @@ def _together(frames: list[pd.DataFrame], splits: list) -> pd.DataFrame:
     named = [next(iter(split.histories.values())).users for split in splits]
     everyone, by = pd.Index(np.unique(np.concatenate(named))), list(frames[0].columns.drop("value"))
     pairs = zip(frames, named, strict=True)
-    frame = pd.concat([one.assign(user=everyone.get_indexer(users)[one["user"]]) for one, users in pairs])
-    frame = frame.groupby(by, observed=True, dropna=False, sort=False, as_index=False)["value"].mean()
+    frame = pd.concat(
+        [one.assign(user=everyone.get_indexer(users)[one["user"]]) for one, users in pairs]
+    )
+    frame = frame.groupby(by, observed=True, dropna=False, sort=False, as_index=False)[
+        "value"
+    ].mean()
     runs = pd.DataFrame([run for one in frames for run in one.attrs["runs"]])
     what = ["recommender", "split", "n_history", "k", "metric"]
     runs = runs.groupby(what, dropna=False, sort=False, as_index=False).mean()
@@ -87,7 +107,13 @@ def _together(frames: list[pd.DataFrame], splits: list) -> pd.DataFrame:
 
 def _key(recommender, split, items, settings: dict) -> str:
     """A hash of all that the outcome depends on."""
-    told = [type(recommender).__qualname__, recommender.parameters(), split.name, settings, items and items.encoder]
+    told = [
+        type(recommender).__qualname__,
+        recommender.parameters(),
+        split.name,
+        settings,
+        items and items.encoder,
+    ]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
     matrices = [split.train.ratings, *(history.ratings for history in split.histories.values())]
     matrices += [*split.relevant.values(), *([split.test.ratings] if split.test else [])]

@@ -8,23 +8,33 @@ list of sets of item positions. Where libraries disagree on what a metric means,
 import numpy as np
 import scipy.sparse as sp
 
-MAX_DENSE = 50_000  # up to this many items a dense block looks up faster than a search in each sparse row
+MAX_DENSE = (
+    50_000  # up to this many items a dense block looks up faster than a search in each sparse row
+)
 
 
 def as_matrix(relevant) -> sp.csr_matrix:
     """A csr matrix of `relevant`, whether it came as one or as a list of sets."""
     if sp.issparse(relevant):
         relevant = relevant.tocsr()
-        if relevant.nnz and relevant.data.min() <= 0:  # an explicit zero is an item known not to be relevant
+        if (
+            relevant.nnz and relevant.data.min() <= 0
+        ):  # an explicit zero is an item known not to be relevant
             relevant = relevant.copy()
             relevant.eliminate_zeros()
             if relevant.nnz and relevant.data.min() < 0:
-                raise ValueError(f"a grade of relevance can't be negative, found {relevant.data.min()}")
+                raise ValueError(
+                    f"a grade of relevance can't be negative, found {relevant.data.min()}"
+                )
         return relevant
     sizes = [len(items) for items in relevant]
-    columns = np.fromiter((item for items in relevant for item in sorted(items)), np.int64, sum(sizes))
+    columns = np.fromiter(
+        (item for items in relevant for item in sorted(items)), np.int64, sum(sizes)
+    )
     start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return sp.csr_matrix((np.ones(len(columns), bool), columns, start), (len(sizes), columns.max(initial=-1) + 1))
+    return sp.csr_matrix(
+        (np.ones(len(columns), bool), columns, start), (len(sizes), columns.max(initial=-1) + 1)
+    )
 
 
 def grades(ranked, relevant, k: int) -> np.ndarray:
@@ -34,7 +44,9 @@ def grades(ranked, relevant, k: int) -> np.ndarray:
     """
     ranked, relevant = np.asarray(ranked), as_matrix(relevant)
     if ranked.ndim != 2 or len(ranked) != relevant.shape[0]:
-        raise ValueError(f"ranked items of shape {ranked.shape} for {relevant.shape[0]} users' relevant items")
+        raise ValueError(
+            f"ranked items of shape {ranked.shape} for {relevant.shape[0]} users' relevant items"
+        )
     if not 1 <= k <= ranked.shape[1]:
         raise ValueError(f"k must lie in 1..{ranked.shape[1]}, the number of ranked items, not {k}")
     ranked, n_items = ranked[:, :k], relevant.shape[1]
@@ -59,7 +71,9 @@ def _per_user(formula):
 
     def metric(ranked, relevant, k: int, **variant) -> np.ndarray:
         relevant = as_matrix(relevant)
-        return _defined(formula, grades(ranked, relevant, k) > 0, np.diff(relevant.indptr), k, **variant)
+        return _defined(
+            formula, grades(ranked, relevant, k) > 0, np.diff(relevant.indptr), k, **variant
+        )
 
     metric.__name__, metric.__doc__, metric.formula = formula.__name__, formula.__doc__, formula
     return metric
@@ -109,7 +123,9 @@ def average_precision(hits, n_relevant, k, divide="min"):
     """
     if divide not in ("min", "relevant"):
         raise ValueError(f"divide must be 'min' or 'relevant', not {divide!r}")
-    users, places = np.nonzero(hits)  # row by row: a hit's number less its row's first is its number in the row
+    users, places = np.nonzero(
+        hits
+    )  # row by row: a hit's number less its row's first is its number in the row
     nth = np.arange(1, len(users) + 1) - np.concatenate([[0], np.cumsum(hits.sum(axis=1))])[users]
     at_hits = np.bincount(users, nth / (places + 1), minlength=len(hits))
     return at_hits / (np.minimum(n_relevant, k) if divide == "min" else n_relevant)
@@ -119,7 +135,9 @@ def _ideal(relevant: sp.csr_matrix, k: int) -> np.ndarray:
     """Each user's `k` highest grades, descending, (n_users, k), zeros where there are fewer."""
     n_relevant = np.diff(relevant.indptr)
     rows = np.repeat(np.arange(len(n_relevant)), n_relevant)
-    order = np.lexsort((-relevant.data.astype(np.float64), rows))  # within each row, the highest first
+    order = np.lexsort(
+        (-relevant.data.astype(np.float64), rows)
+    )  # within each row, the highest first
     place = np.arange(relevant.nnz) - relevant.indptr[rows]
     return sp.csr_matrix(
         (relevant.data[order][place < k], (rows[place < k], place[place < k])), (len(n_relevant), k)
@@ -155,10 +173,15 @@ METRICS = {
     "mrr": mrr,
     "hit_rate": hit_rate,
 }
-MEANING = {"map": "divided by min(k, relevant)", "ndcg": "binary gain, ideal cut at k"}  # what the tables report
+MEANING = {
+    "map": "divided by min(k, relevant)",
+    "ndcg": "binary gain, ideal cut at k",
+}  # what the tables report
 
 
-def measure(ranked, relevant, ks=(5, 10), metrics=tuple(METRICS)) -> dict[tuple[str, int], np.ndarray]:
+def measure(
+    ranked, relevant, ks=(5, 10), metrics=tuple(METRICS)
+) -> dict[tuple[str, int], np.ndarray]:
     """Several metrics at several `k` with one look-up: (metric, k) -> (n_users,) values, relevance yes or no."""
     relevant = as_matrix(relevant).astype(bool)
     hits, n_relevant = grades(ranked, relevant, max(ks)), np.diff(relevant.indptr)
@@ -172,7 +195,11 @@ def measure(ranked, relevant, ks=(5, 10), metrics=tuple(METRICS)) -> dict[tuple[
         return hits @ discount[:k] / best[np.minimum(n_relevant, k)]
 
     formulas = {name: METRICS[name].formula if name != "ndcg" else binary_ndcg for name in metrics}
-    return {(name, k): _defined(formulas[name], hits[:, :k], n_relevant, k) for name in metrics for k in ks}
+    return {
+        (name, k): _defined(formulas[name], hits[:, :k], n_relevant, k)
+        for name in metrics
+        for k in ks
+    }
 
 
 def rating_error(truth, predicted) -> dict[str, float]:
@@ -211,7 +238,9 @@ def diversity(ranked, vectors) -> np.ndarray:
         listed = unit[np.where(ids >= 0, ids, 0)] * (ids >= 0)[..., None]
         n = (ids >= 0).sum(axis=1)
         same = np.square(listed.sum(axis=1)).sum(axis=1) - np.square(listed).sum(axis=(1, 2))
-        values[start : start + 1024] = np.where(n > 1, 1 - same / np.maximum(n * (n - 1), 1), np.nan)
+        values[start : start + 1024] = np.where(
+            n > 1, 1 - same / np.maximum(n * (n - 1), 1), np.nan
+        )
     return values
 
 
@@ -220,10 +249,15 @@ def novelty(ranked, popularity, n_users: int) -> np.ndarray:
 
     One like is added to every item, so that an item nobody has liked is very novel, not infinitely.
     """
-    ranked, bits = np.asarray(ranked), -np.log2((np.asarray(popularity, np.float64) + 1) / (n_users + 1))
+    ranked, bits = (
+        np.asarray(ranked),
+        -np.log2((np.asarray(popularity, np.float64) + 1) / (n_users + 1)),
+    )
     listed = ranked >= 0
     total = (bits[np.where(listed, ranked, 0)] * listed).sum(axis=1)
-    return np.divide(total, listed.sum(axis=1), out=np.full(len(ranked), np.nan), where=listed.any(axis=1))
+    return np.divide(
+        total, listed.sum(axis=1), out=np.full(len(ranked), np.nan), where=listed.any(axis=1)
+    )
 
 
 def calibration(ranked, liked: sp.csr_matrix, groups, alpha: float = 0.01) -> np.ndarray:

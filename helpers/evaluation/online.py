@@ -14,7 +14,9 @@ def sample_size(rate: float, lift: float, power: float = 0.8, alpha: float = 0.0
     """
     other = rate + lift
     if not (0 < rate < 1 and 0 < other < 1 and lift):
-        raise ValueError(f"rate {rate} and rate + lift {other} must lie between 0 and 1, and differ")
+        raise ValueError(
+            f"rate {rate} and rate + lift {other} must lie between 0 and 1, and differ"
+        )
     mean = (rate + other) / 2
     null = norm.ppf(1 - alpha / 2) * np.sqrt(2 * mean * (1 - mean))
     spread = norm.ppf(power) * np.sqrt(rate * (1 - rate) + other * (1 - other))
@@ -34,8 +36,14 @@ class Readout(NamedTuple):
 def two_proportion(clicks_a: int, shown_a: int, clicks_b: int, shown_b: int) -> Readout:
     """Two-proportion z-test of B against A; the interval uses the unpooled (Wald) error."""
     if not (0 <= clicks_a <= shown_a and 0 <= clicks_b <= shown_b and shown_a and shown_b):
-        raise ValueError(f"clicks must lie in 0..shown: A {clicks_a} of {shown_a}, B {clicks_b} of {shown_b}")
-    a, b, pooled = clicks_a / shown_a, clicks_b / shown_b, (clicks_a + clicks_b) / (shown_a + shown_b)
+        raise ValueError(
+            f"clicks must lie in 0..shown: A {clicks_a} of {shown_a}, B {clicks_b} of {shown_b}"
+        )
+    a, b, pooled = (
+        clicks_a / shown_a,
+        clicks_b / shown_b,
+        (clicks_a + clicks_b) / (shown_a + shown_b),
+    )
     error = np.sqrt(pooled * (1 - pooled) * (1 / shown_a + 1 / shown_b))
     z = (b - a) / error if error else 0.0
     wald = norm.ppf(0.975) * np.sqrt(a * (1 - a) / shown_a + b * (1 - b) / shown_b)

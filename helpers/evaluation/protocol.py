@@ -50,12 +50,20 @@ def rank(recommender: Recommender, histories, k: int, candidates) -> tuple[np.nd
     """Best `k` unseen candidates (n_users, k) and what it cost: `score_seconds`, `peak_mb`, `n_fallback`."""
     ids, n_fallback = np.empty((len(histories), k), np.int64), 0
     with metered() as cost, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # falling back to popularity is counted here instead
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # falling back to popularity is counted here instead
         for start in range(0, len(histories), BLOCK):
             recommender.n_fallback_ = 0
-            ids[start : start + BLOCK] = recommender.recommend(histories[start : start + BLOCK], k, candidates)[0]
+            ids[start : start + BLOCK] = recommender.recommend(
+                histories[start : start + BLOCK], k, candidates
+            )[0]
             n_fallback += recommender.n_fallback_
-    return ids, {"score_seconds": cost["seconds"], "peak_mb": cost["peak_mb"], "n_fallback": n_fallback}
+    return ids, {
+        "score_seconds": cost["seconds"],
+        "peak_mb": cost["peak_mb"],
+        "n_fallback": n_fallback,
+    }
 
 
 def evaluate(
@@ -100,18 +108,27 @@ def evaluate(
                 found = m.measure(ids, split.relevant[variant][:n_users], ks, metrics)
                 values.update({(variant, metric, k): value for (metric, k), value in found.items()})
             for k in ks:
-                values["any", "novelty", k] = m.novelty(ids[:, :k], popularity, split.train.shape[0])
+                values["any", "novelty", k] = m.novelty(
+                    ids[:, :k], popularity, split.train.shape[0]
+                )
                 if items is not None:
                     values["any", "diversity", k] = m.diversity(ids[:, :k], items.vectors)
                 spread = {"coverage": m.coverage, "gini": m.gini}
                 runs += [
-                    {**where, **cost, "k": k, "metric": metric, "value": f(ids[:, :k], split.candidates)}
+                    {
+                        **where,
+                        **cost,
+                        "k": k,
+                        "metric": metric,
+                        "value": f(ids[:, :k], split.candidates),
+                    }
                     for metric, f in spread.items()
                 ]
             if n is None and n_users is None and split.test is not None:
                 errors = _errors_if_it_predicts(recommender, split)
                 runs += [
-                    {**where, **cost, "k": None, "metric": metric, "value": error} for metric, error in errors.items()
+                    {**where, **cost, "k": None, "metric": metric, "value": error}
+                    for metric, error in errors.items()
                 ]
             parts.append(_tidy(where, values, len(histories)))
     frame = pd.concat(parts, ignore_index=True)
@@ -153,18 +170,34 @@ def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) ->
         `candidates`, `seed`, `score_seconds`, `peak_mb`, `n_fallback`.
     """
     attrs, parts = per_user.attrs, []
-    for (split, n_history), group in per_user.groupby(["split", "n_history"], observed=True, dropna=False):
-        wide = group.pivot(index="user", columns=["recommender", "variant", "metric", "k"], values="value")
+    for (split, n_history), group in per_user.groupby(
+        ["split", "n_history"], observed=True, dropna=False
+    ):
+        wide = group.pivot(
+            index="user", columns=["recommender", "variant", "metric", "k"], values="value"
+        )
         chosen = {"all": wide}
         for column in [] if segments is None else pd.DataFrame(segments):
             names = pd.DataFrame(segments)[column].reindex(wide.index)
             label = f"{column}: " if isinstance(segments, pd.DataFrame) else ""
-            chosen.update({f"{label}{name}": wide[names == name] for name in sorted(names.dropna().unique())})
+            chosen.update(
+                {f"{label}{name}": wide[names == name] for name in sorted(names.dropna().unique())}
+            )
         for segment, table in chosen.items():
             mean, low, high = bootstrap(table.to_numpy(), n_resamples, seed=attrs["seed"])
-            part = table.columns.to_frame(index=False).assign(split=split, n_history=n_history, segment=segment)
+            part = table.columns.to_frame(index=False).assign(
+                split=split, n_history=n_history, segment=segment
+            )
             n_users = table.notna().sum().to_numpy()
-            parts.append(part.assign(value=mean, low=low, high=high, n_users=n_users, n_undefined=len(table) - n_users))
+            parts.append(
+                part.assign(
+                    value=mean,
+                    low=low,
+                    high=high,
+                    n_users=n_users,
+                    n_undefined=len(table) - n_users,
+                )
+            )
     runs = pd.DataFrame(attrs["runs"]).astype({"n_history": "Int64", "k": "Int64"})
     n_all = per_user.groupby(["split", "n_history"], observed=True, dropna=False)["user"].nunique()
     spread = runs.assign(variant="any", segment="all", n_users=int(n_all.max()), n_undefined=0)
@@ -173,8 +206,21 @@ def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) ->
     types = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
     summary = pd.concat(parts, ignore_index=True).astype(types)
     summary = summary.merge(runs[where + cost].drop_duplicates(where), on=where, how="left")
-    summary = pd.concat([summary, spread], ignore_index=True).assign(candidates=attrs["candidates"], seed=attrs["seed"])
-    first = [*KEY, "segment", "value", "low", "high", "n_users", "n_undefined", "candidates", "seed", *cost]
+    summary = pd.concat([summary, spread], ignore_index=True).assign(
+        candidates=attrs["candidates"], seed=attrs["seed"]
+    )
+    first = [
+        *KEY,
+        "segment",
+        "value",
+        "low",
+        "high",
+        "n_users",
+        "n_undefined",
+        "candidates",
+        "seed",
+        *cost,
+    ]
     order = {name: place for place, name in enumerate(runs["recommender"].unique())}
     return summary[first].sort_values(
         KEY, key=lambda c: c.map(order) if c.name == "recommender" else c, ignore_index=True
@@ -196,22 +242,32 @@ def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
     """
     found, likes = {}, split.relevant.get("complete", split.relevant.get("observed"))
     for name in {"gender", "style"} & set(attributes.columns):
-        kinds = pd.get_dummies(attributes.set_index("image_key").loc[split.train.items, name]).astype(float)
+        kinds = pd.get_dummies(
+            attributes.set_index("image_key").loc[split.train.items, name]
+        ).astype(float)
         there = np.maximum(kinds.iloc[split.candidates].sum().to_numpy(), 1)
         found[name] = kinds.columns.to_numpy()[(likes @ kinds.to_numpy() / there).argmax(axis=1)]
     n_rated, n_train = np.diff(split.test.ratings.indptr), np.diff(split.train.ratings.indptr)
     thirds = np.quantile(n_rated, [1 / 3, 2 / 3])
     found["activity"] = np.array(["quiet", "usual", "busy"])[np.searchsorted(thirds, n_rated)]
-    known = np.append(n_train, 0)[split.train.users.get_indexer(split.test.users)]  # a stranger's place is -1
-    found["warmth"] = np.where(known == 0, "cold", np.where(known >= np.median(n_train), "hot", "warm"))
+    known = np.append(n_train, 0)[
+        split.train.users.get_indexer(split.test.users)
+    ]  # a stranger's place is -1
+    found["warmth"] = np.where(
+        known == 0, "cold", np.where(known >= np.median(n_train), "hot", "warm")
+    )
     return pd.DataFrame(found)
 
 
-def share_of_way(summary: pd.DataFrame, floor: str = "Popularity", ceiling: str = "Oracle") -> pd.DataFrame:
+def share_of_way(
+    summary: pd.DataFrame, floor: str = "Popularity", ceiling: str = "Oracle"
+) -> pd.DataFrame:
     """`summary` with `share` = (value - floor) / (ceiling - floor), like for like; NaN where either is missing."""
     like = [column for column in KEY if column != "recommender"] + ["segment"]
     ends = {
-        name: summary.loc[summary["recommender"] == name, [*like, "value"]].rename(columns={"value": name})
+        name: summary.loc[summary["recommender"] == name, [*like, "value"]].rename(
+            columns={"value": name}
+        )
         for name in (floor, ceiling)
     }
     for name, end in ends.items():
@@ -241,7 +297,9 @@ def rating_errors(recommender: Recommender, split) -> dict[str, float]:
     return m.rating_error(np.concatenate(truth), np.concatenate(guess))
 
 
-def result_rows(summary: pd.DataFrame, data: str, fit_seconds: dict[str, float] | None = None) -> list[dict]:
+def result_rows(
+    summary: pd.DataFrame, data: str, fit_seconds: dict[str, float] | None = None
+) -> list[dict]:
     """Rows of metrics.json; `variant` names whose judgement counts and, where it is ambiguous, the metric's meaning."""
     fit_seconds, rows = fit_seconds or {}, []
     for row in summary.to_dict("records"):
@@ -265,8 +323,16 @@ def validate(document: dict) -> dict:
         raise ValueError(f"metrics.json holds `run` ({', '.join(RUN)}) and `results`, nothing else")
     for number, row in enumerate(document["results"]):
         if set(row) != set(FORMAT):
-            raise ValueError(f"results[{number}]: missing or unknown fields {sorted(set(row) ^ set(FORMAT))}")
+            raise ValueError(
+                f"results[{number}]: missing or unknown fields {sorted(set(row) ^ set(FORMAT))}"
+            )
         for field, kind in FORMAT.items():
-            if not isinstance(row[field], kind) or isinstance(row[field], bool) or row[field] != row[field]:
-                raise ValueError(f"results[{number}].{field}: {row[field]!r} isn't allowed in {row}")
+            if (
+                not isinstance(row[field], kind)
+                or isinstance(row[field], bool)
+                or row[field] != row[field]
+            ):
+                raise ValueError(
+                    f"results[{number}].{field}: {row[field]!r} isn't allowed in {row}"
+                )
     return document

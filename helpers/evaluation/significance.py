@@ -29,7 +29,9 @@ def bootstrap(values, n_resamples: int = 1000, level: float = 0.95, seed: int = 
         mean = filled.sum(axis=0) / counted.sum(axis=0)
         for rows, draws in _resamples(n, n_resamples if len(table) else 0, seed):
             draws = draws.astype(np.float64)
-            resampled[rows] = (draws @ filled) / (n if counted.all() else draws @ counted.astype(np.float64))
+            resampled[rows] = (draws @ filled) / (
+                n if counted.all() else draws @ counted.astype(np.float64)
+            )
     defined = ~np.isnan(resampled)
     resampled = np.where(defined.any(axis=0), resampled, 0.0)
     low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -81,8 +83,14 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     slack = 1e-12 * np.abs(filled).sum(axis=0)  # the same sum in another order is as extreme
     for start in range(0, total, step := max(1, BLOCK // max(n, 1))):
         some = np.arange(start, min(start + step, total))
-        bits = some[:, None] >> np.arange(n) & 1 if exact else rng.integers(0, 2, (len(some), n), dtype=np.int8)
-        extreme += (np.abs((1.0 - 2.0 * bits) @ filled) >= np.abs(filled.sum(axis=0)) - slack).sum(axis=0)
+        bits = (
+            some[:, None] >> np.arange(n) & 1
+            if exact
+            else rng.integers(0, 2, (len(some), n), dtype=np.int8)
+        )
+        extreme += (np.abs((1.0 - 2.0 * bits) @ filled) >= np.abs(filled.sum(axis=0)) - slack).sum(
+            axis=0
+        )
     p = extreme / total if exact else (1 + extreme) / (1 + total)
     p = np.where(counted.any(axis=0), p, np.nan)
     return float(p[0]) if single else p
@@ -97,15 +105,26 @@ def holm(p) -> np.ndarray:
     return adjusted
 
 
-def against(table: pd.DataFrame, reference: str, n_resamples: int = 9999, seed: int = 7) -> pd.DataFrame:
+def against(
+    table: pd.DataFrame, reference: str, n_resamples: int = 9999, seed: int = 7
+) -> pd.DataFrame:
     """Compare each column (a recommender's values, a row a user) with column `reference`, corrected by Holm.
 
     Returns a row a recommender: `difference` (its mean less the reference's), `low`, `high`, `p`, `p_holm`, `n_users`.
     """
     if reference not in table:
-        raise KeyError(f"no recommender {reference!r} to compare with; there are {', '.join(table.columns)}")
+        raise KeyError(
+            f"no recommender {reference!r} to compare with; there are {', '.join(table.columns)}"
+        )
     differences = table.drop(columns=reference).sub(table[reference], axis=0)
     mean, low, high = bootstrap(differences.to_numpy(), seed=seed)
     p = paired_permutation(differences.to_numpy(), n_resamples, seed)
-    columns = {"difference": mean, "low": low, "high": high, "p": p, "p_holm": holm(p), "n_users": differences.count()}
+    columns = {
+        "difference": mean,
+        "low": low,
+        "high": high,
+        "p": p,
+        "p_holm": holm(p),
+        "n_users": differences.count(),
+    }
     return pd.DataFrame(columns, index=differences.columns)

@@ -34,14 +34,21 @@ def attributes_from_text(catalog: pd.DataFrame, products) -> pd.DataFrame:
         for style, category, (title, text) in zip(own, catalog["category"], texts, strict=True)
     ]
     price = catalog["price_usd"]
-    price = price.fillna(price.groupby(catalog["category"]).transform("median")).fillna(price.median()).fillna(0.0)
+    price = (
+        price.fillna(price.groupby(catalog["category"]).transform("median"))
+        .fillna(price.median())
+        .fillna(0.0)
+    )
     return out.assign(price_usd=price.round(2), gender=catalog["gender"])[ATTRIBUTES]
 
 
 def patterns_from_text(catalog: pd.DataFrame) -> list[str]:
     """The pattern that each row's title, else its description, names in the vocabulary's words; "solid" if none."""
     terms = load_vocabulary().patterns
-    return [_first_of(terms, "solid", *text) for text in zip(catalog["title"], catalog["description"], strict=True)]
+    return [
+        _first_of(terms, "solid", *text)
+        for text in zip(catalog["title"], catalog["description"], strict=True)
+    ]
 
 
 def _first_of(terms: Terms, otherwise: str, *texts: str) -> str:

@@ -66,16 +66,34 @@ class FeedReport:
 
     def __str__(self) -> str:
         about, counts = self.about, ", ".join(f"{name} {n}" for name, n in self.counts.items())
-        lines = [f"{about['file']}: {about['encoding']}, separator {about['separator']!r}", f"rows: {counts}"]
+        lines = [
+            f"{about['file']}: {about['encoding']}, separator {about['separator']!r}",
+            f"rows: {counts}",
+        ]
         if about["unreadable"]:
-            lines.append(f"{about['unreadable']} characters can't be read as {about['encoding']}: � stands for them")
+            lines.append(
+                f"{about['unreadable']} characters can't be read as {about['encoding']}: � stands for them"
+            )
         lines += [f"no column for {field}" for field in about["missing"]]
         if about["assumed"]:
-            lines.append(f"{about['assumed']} prices name no currency: {about['currency'] or 'none'} assumed")
-        lines += [f"no rate for {n} in data/vocabulary.yaml: its prices have no price_usd" for n in about["no_rate"]]
-        lines += [f"{field} {value!r} passed over in {n} rows" for (field, value), n in about["passed_over"].items()]
-        lines += [f"{row.rows} rejected: {row.reason}   ({row.example})" for row in self.rejects.itertuples()]
-        lines.append("filled: " + ", ".join(f"{name} {share:.0%}" for name, share in self.filled.items()))
+            lines.append(
+                f"{about['assumed']} prices name no currency: {about['currency'] or 'none'} assumed"
+            )
+        lines += [
+            f"no rate for {n} in data/vocabulary.yaml: its prices have no price_usd"
+            for n in about["no_rate"]
+        ]
+        lines += [
+            f"{field} {value!r} passed over in {n} rows"
+            for (field, value), n in about["passed_over"].items()
+        ]
+        lines += [
+            f"{row.rows} rejected: {row.reason}   ({row.example})"
+            for row in self.rejects.itertuples()
+        ]
+        lines.append(
+            "filled: " + ", ".join(f"{name} {share:.0%}" for name, share in self.filled.items())
+        )
         for row in self.examples.to_dict("records"):
             lines += ["", *(f"  {name:12}{str(value)[:100]}" for name, value in row.items())]
         return "\n".join(lines)
@@ -90,7 +108,9 @@ def check_feed(spec, path: str | Path, examples: int = 3) -> FeedReport:
     filled = completeness(catalog).set_index("field")["share"]
     shown = ["image_key", *FIELDS, "currency", "price"]
     first = catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True)
-    about = products.attrs["read"] | {"no_rate": sorted(set(catalog["currency"]) - {"", *load_vocabulary().usd})}
+    about = products.attrs["read"] | {
+        "no_rate": sorted(set(catalog["currency"]) - {"", *load_vocabulary().usd})
+    }
     return FeedReport(about, counts, filled, rejects_by_reason(rejects), first)
 
 
@@ -102,7 +122,9 @@ def draft_spec(path: str | Path) -> str:
     """
     rows, broken, about = read_rows(path)
     if broken and len(broken) == len(rows):
-        raise FeedError(f"{about['file']}: none of {len(rows)} rows can be read, row 1: {broken[0][2]}. Mend the file")
+        raise FeedError(
+            f"{about['file']}: none of {len(rows)} rows can be read, row 1: {broken[0][2]}. Mend the file"
+        )
     rows = [row for row in rows if row and any(cell.strip() for cell in row.values())][:300]
     seen = {name: [(row.get(name) or "")[:LONGEST] for row in rows] for name in about["columns"]}
     values = {name: [value for value in column if value.strip()] for name, column in seen.items()}
@@ -113,7 +135,9 @@ def draft_spec(path: str | Path) -> str:
             chosen[field] = ranked[0]
             free.remove(ranked[0])
     if "title" not in chosen:  # no feed can do without: the likeliest is better than none
-        likely = max(free, key=lambda name: _score("title", name, values[name], len(rows)), default="title")
+        likely = max(
+            free, key=lambda name: _score("title", name, values[name], len(rows)), default="title"
+        )
         chosen["title"] = chosen.pop("description", likely)
     spec = {"platform": re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"}
     spec["separator"] = about["separator"] if len(about["separator"]) == 1 else "auto"
@@ -139,12 +163,19 @@ def _score(field: str, name: str, values: list[str], rows: int) -> float:
     ratings = sum((parse_rating(text) or 9) <= 5 for text in texts) / len(texts)
     wordy = sum(" " in text for text in texts) / len(texts)
     if field == "images":
-        picture = sum(bool(re.search(r"\.(jpe?g|png|webp|avif)|image|hmgoepprod", value, re.I)) for value in values)
+        picture = sum(
+            bool(re.search(r"\.(jpe?g|png|webp|avif)|image|hmgoepprod", value, re.I))
+            for value in values
+        )
         return 2 * urls * picture / len(values) + 0.2 * named if urls else -1
     if urls > 0.3:
         return -1
     if field == "price":
-        return 2 * named * prices + (0.5 if re.search(r"[$£€₹]|\bRs|\bUSD", " ".join(texts[:50])) else 0) + 0.2 * full
+        return (
+            2 * named * prices
+            + (0.5 if re.search(r"[$£€₹]|\bRs|\bUSD", " ".join(texts[:50])) else 0)
+            + 0.2 * full
+        )
     if field == "title":
         garments = sum(bool(load_vocabulary().categories.find(text)) for text in texts) / len(texts)
         unlike = 1.5 if length > 110 or wordy < 0.5 else 0
@@ -163,5 +194,7 @@ def _share(parse, values: list[str]) -> float:
 
 
 def _currency(values: list[str]) -> str:
-    found = [price.currency for value in values[:100] if (price := parse_price(value)) and price.currency]
+    found = [
+        price.currency for value in values[:100] if (price := parse_price(value)) and price.currency
+    ]
     return max(set(found), key=found.count) if found else ""

@@ -5,7 +5,21 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-EMPTY = {"", "-", "--", "nan", "none", "null", "nil", "n/a", "na", "unknown", "undefined", "[]", "{}"}
+EMPTY = {
+    "",
+    "-",
+    "--",
+    "nan",
+    "none",
+    "null",
+    "nil",
+    "n/a",
+    "na",
+    "unknown",
+    "undefined",
+    "[]",
+    "{}",
+}
 LONGEST = 50_000  # characters of a cell that are looked at; a longer one is no product text
 SYMBOLS = {
     "us$": "USD", "c$": "CAD", "ca$": "CAD", "a$": "AUD", "au$": "AUD", "$": "USD", "£": "GBP", "€": "EUR", "₹": "INR",
@@ -14,7 +28,9 @@ SYMBOLS = {
 CODES = "USD|EUR|GBP|INR|JPY|CAD|AUD|CHF|SEK|NOK|DKK|PLN|CNY|KRW|TRY|RUB|BRL|MXN|SGD|HKD|NZD|ZAR|AED|THB|IDR"
 POINT_GROUPS = {"EUR", "DKK", "IDR", "BRL", "TRY"}  # currencies whose "1.299" means 1299
 
-_CURRENCY = re.compile(rf"\b({CODES})\b|(?<![a-z])((?:us|ca?|au?)?\$|rs\.?(?![a-z])|kr(?![a-z])|[£€₹¥₩₺₽]|zł)", re.I)
+_CURRENCY = re.compile(
+    rf"\b({CODES})\b|(?<![a-z])((?:us|ca?|au?)?\$|rs\.?(?![a-z])|kr(?![a-z])|[£€₹¥₩₺₽]|zł)", re.I
+)
 _NUMBER = re.compile(
     r"(?<![\w.,-])-?(?:[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?|[0-9][0-9.,]*)"
 )
@@ -99,10 +115,14 @@ def parse_count(value) -> int | None:
 
 def parse_rating(value) -> float | None:
     """Mean rating in stars, 0–5: `3.8 out of 5` → 3.8, `8/10` → 4.0."""
-    found = re.search(r"(?<![0-9.,-])([0-9]+(?:[.,][0-9]+)?)(?:\s*(?:out of|/)\s*([0-9]+))?", clean_text(value))
+    found = re.search(
+        r"(?<![0-9.,-])([0-9]+(?:[.,][0-9]+)?)(?:\s*(?:out of|/)\s*([0-9]+))?", clean_text(value)
+    )
     if not found:
         return None
-    stars = float(found[1].replace(",", ".")) * (5 / float(found[2]) if found[2] and float(found[2]) else 1)
+    stars = float(found[1].replace(",", ".")) * (
+        5 / float(found[2]) if found[2] and float(found[2]) else 1
+    )
     return round(stars, 3) if 0 < stars <= 5 else None  # no stars is no rating
 
 
@@ -114,7 +134,9 @@ def parse_sizes(value) -> dict[str, bool]:
     loaded = read_literal(str(value if value is not None else ""))
     listed = re.sub(r"(?i)^\s*sizes?:", "", clean_text(value))
     parts = re.split(r"[,;|]", listed) if loaded is None else _strings(loaded)
-    named = [(_GONE.sub("", part), not _GONE.search(part)) for part in map(clean_text, parts) if part]
+    named = [
+        (_GONE.sub("", part), not _GONE.search(part)) for part in map(clean_text, parts) if part
+    ]
     return {size: left for size, left in named if size}
 
 
@@ -129,7 +151,9 @@ def parse_images(value) -> list[str]:
     parts = _strings(loaded) if loaded is not None else _split_urls(text)
     urls = []
     for part in parts:
-        url = re.sub(r"\s", "%20", re.sub(r"[\x00-\x1f\x7f]", "", part.strip().replace("&amp;", "&")))
+        url = re.sub(
+            r"\s", "%20", re.sub(r"[\x00-\x1f\x7f]", "", part.strip().replace("&amp;", "&"))
+        )
         url = "https:" + url if url.startswith("//") else url
         if _SCHEME.match(url) and url not in urls:
             urls.append(url)
@@ -147,7 +171,11 @@ def _split_urls(text: str) -> list[str]:
 
 def _strings(value) -> list[str]:
     if isinstance(value, dict | list):
-        return [text for item in (value.values() if isinstance(value, dict) else value) for text in _strings(item)]
+        return [
+            text
+            for item in (value.values() if isinstance(value, dict) else value)
+            for text in _strings(item)
+        ]
     return [value] if isinstance(value, str) else []
 
 
@@ -159,7 +187,13 @@ def parse_sections(value) -> dict[str, str]:
     loaded = read_literal(str(value if value is not None else ""))
     sections: dict[str, str] = {}
     for part in loaded if isinstance(loaded, list) else [loaded]:
-        for key, text in part.items() if isinstance(part, dict) else [("", part)] if isinstance(part, str) else ():
+        for key, text in (
+            part.items()
+            if isinstance(part, dict)
+            else [("", part)]
+            if isinstance(part, str)
+            else ()
+        ):
             key, text = clean_text(key), clean_text(" ".join(_strings(text)))
             sections[key] = f"{sections[key]} {text}".strip() if key in sections else text
     return sections if loaded is not None else {"": clean_text(value)}
@@ -167,7 +201,15 @@ def parse_sections(value) -> dict[str, str]:
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v"}
 _ATOM = re.compile(r":?[\w.+-]+")
-_WORDS = {"None": None, "nil": None, "null": None, "True": True, "true": True, "False": False, "false": False}
+_WORDS = {
+    "None": None,
+    "nil": None,
+    "null": None,
+    "True": True,
+    "true": True,
+    "False": False,
+    "false": False,
+}
 _SPACE = re.compile(r"\s*")
 _ARROW = re.compile(r"\s*(?::|=>)")
 _CODE = re.compile(r"u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})")
@@ -230,10 +272,16 @@ def _string(text: str, at: int, loose: bool):
         mark = text[at]
         if mark == "\\":
             code, letter = _CODE.match(text, at + 1), text[at + 1]
-            out.append(chr(int(code[1] or code[2] or code[3], 16)) if code else _ESCAPES.get(letter, letter))
+            out.append(
+                chr(int(code[1] or code[2] or code[3], 16))
+                if code
+                else _ESCAPES.get(letter, letter)
+            )
             at = code.end() if code else at + 2
         elif mark == quote and (not loose or _AFTER_QUOTE.match(text, at + 1)):
-            whole = "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON's surrogate pairs
+            whole = (
+                "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            )  # JSON's surrogate pairs
             return whole, at + 1
         else:
             plain = _PLAIN.match(text, at)

@@ -28,12 +28,18 @@ def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
         if _legible(text):
             return text, usual
         best = from_bytes(raw, cp_isolation=LEGACY).best()
-        alike = [name for name in LEGACY if best and raw.decode(name, "replace") == str(best)]  # the usual one first
+        alike = [
+            name for name in LEGACY if best and raw.decode(name, "replace") == str(best)
+        ]  # the usual one first
         encoding = (alike or ["latin_1"])[0]
         return raw.decode(encoding, errors="replace"), encoding
     told = raw.decode(encoding, errors="replace")
-    if not _legible(told) or (_legible(text) and told.lstrip("\ufeff") != text.lstrip("\ufeff") and "\0" not in text):
-        raise FeedError(f"is not in {encoding}, as the YAML says: change `encoding` there, or leave it out")
+    if not _legible(told) or (
+        _legible(text) and told.lstrip("\ufeff") != text.lstrip("\ufeff") and "\0" not in text
+    ):
+        raise FeedError(
+            f"is not in {encoding}, as the YAML says: change `encoding` there, or leave it out"
+        )
     return told, encoding
 
 
@@ -61,22 +67,41 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
     """
     path = Path(path)
     if not path.is_file():
-        wrong = " is a folder: name a file in it" if path.is_dir() else ": no such file; check where it lies"
+        wrong = (
+            " is a folder: name a file in it"
+            if path.is_dir()
+            else ": no such file; check where it lies"
+        )
         raise FeedError(f"{path}{wrong}")
     try:
         text, encoding = decode(path.read_bytes(), encoding)
         start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
-        if re.match(r"%PDF|.{0,8}[\x00-\x08\x0e-\x1f]", start, re.S) or re.match(r".*[\x00-\x08\x0e-\x1f]", start):
-            raise FeedError(f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON")
+        if re.match(r"%PDF|.{0,8}[\x00-\x08\x0e-\x1f]", start, re.S) or re.match(
+            r".*[\x00-\x08\x0e-\x1f]", start
+        ):
+            raise FeedError(
+                f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON"
+            )
         if start.startswith("<"):
-            raise FeedError("is HTML or XML, perhaps a page that was saved: export it as CSV or JSON")
+            raise FeedError(
+                "is HTML or XML, perhaps a page that was saved: export it as CSV or JSON"
+            )
         kind = format if format != "auto" else "json" if start[:1] in ("[", "{") else "csv"
-        rows, broken, how = _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
+        rows, broken, how = (
+            _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
+        )
         if not rows:
-            raise FeedError(f"holds {'nothing' if not text.strip() else 'no rows'}: export it again")
+            raise FeedError(
+                f"holds {'nothing' if not text.strip() else 'no rows'}: export it again"
+            )
     except FeedError as error:
         raise FeedError(f"{path} {error}") from None
-    about = {"file": path.name, "encoding": encoding, "unreadable": text.count("\ufffd"), "separator": how}
+    about = {
+        "file": path.name,
+        "encoding": encoding,
+        "unreadable": text.count("\ufffd"),
+        "separator": how,
+    }
     columns = list(dict.fromkeys(name for row in rows if row for name in row))
     return rows, broken, about | {"columns": columns, "read": len(rows)}
 
@@ -87,16 +112,27 @@ def _read_json(text: str):
     try:
         loaded = json.loads(text)
         if isinstance(loaded, dict):
-            lists = [v for v in loaded.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+            lists = [
+                v for v in loaded.values() if isinstance(v, list) and v and isinstance(v[0], dict)
+            ]
             loaded = lists[0] if lists else [loaded]
     except (ValueError, RecursionError) as error:
-        loaded, how, problem = [line for line in text.splitlines() if line.strip()], "JSON lines", error
+        loaded, how, problem = (
+            [line for line in text.splitlines() if line.strip()],
+            "JSON lines",
+            error,
+        )
     for number, item in enumerate(loaded, 1):
         try:
             item = json.loads(item) if how == "JSON lines" else item
             if not isinstance(item, dict):
                 raise ValueError("not an object")
-            rows.append({k: v if isinstance(v, str) else "" if v is None else json.dumps(v) for k, v in item.items()})
+            rows.append(
+                {
+                    k: v if isinstance(v, str) else "" if v is None else json.dumps(v)
+                    for k, v in item.items()
+                }
+            )
         except (ValueError, RecursionError) as error:
             rows.append(None)
             reason = f"{str(item)[:60]!r} is no JSON object: {getattr(error, 'msg', error)}"
@@ -109,7 +145,9 @@ def _read_json(text: str):
 def _read_csv(text: str, separator: str, extra_cells: str):
     first = re.split(r"[\r\n]", text[: LONGEST + 100].lstrip("\ufeff\r\n"), maxsplit=1)[0]
     if len(first) > LONGEST:
-        raise FeedError(f"has more than {LONGEST:,} characters in its first line, which should name the columns")
+        raise FeedError(
+            f"has more than {LONGEST:,} characters in its first line, which should name the columns"
+        )
     if separator == "auto":
         separator = max(",;\t|", key=first.count)
     lines = []  # of the record being read; the empty one at the end is a record of its own unless a quote is open there
@@ -119,16 +157,22 @@ def _read_csv(text: str, separator: str, extra_cells: str):
         used, lines[:] = list(lines), []
         if not cells:
             continue
-        swallows = not used[-1] and len(used) > 2  # a quote that never closes takes all that follows
+        swallows = (
+            not used[-1] and len(used) > 2
+        )  # a quote that never closes takes all that follows
         if header is None:
             if swallows:
                 raise FeedError("opens a quote in its first line that never closes: mend that line")
             header = []
             for number, name in enumerate(cells, 1):
                 name = name.strip().lstrip("\ufeff") or f"column {number}"
-                header.append(f"{name} ({number})" if name in header else name)  # no column hides another
+                header.append(
+                    f"{name} ({number})" if name in header else name
+                )  # no column hides another
             continue
-        if len(cells) > len(header) and (extra_cells == "join_last" or not any(cells[len(header) :])):
+        if len(cells) > len(header) and (
+            extra_cells == "join_last" or not any(cells[len(header) :])
+        ):
             last = separator.join(cells[len(header) - 1 :]).rstrip(separator)
             cells = [*cells[: len(header) - 1], last]
         if len(cells) == len(header) and not swallows:
@@ -138,7 +182,11 @@ def _read_csv(text: str, separator: str, extra_cells: str):
         if not used[-1]:
             why = f"a quote opens in row {len(rows) + 1} and never closes"
         # each line of a torn record is a row that could not be read
-        torn = [line for line in used if line] if swallows or len(cells) < len(header) else ["".join(used)]
+        torn = (
+            [line for line in used if line]
+            if swallows or len(cells) < len(header)
+            else ["".join(used)]
+        )
         for line in torn:
             rows.append(None)
             broken.append((len(rows), line.strip()[:200], why))

@@ -47,11 +47,16 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
         `REJECT_COLUMNS`; `reason` names file, row and value.
     """
     spec = load_spec(spec)
-    rows, broken, about = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)
+    rows, broken, about = read_rows(
+        path, spec.format, spec.encoding, spec.separator, spec.extra_cells
+    )
     missing = _missing(spec, about)
     images, unclaimed = _images(rows, spec)
     passed: Counter = Counter()
-    products, rejects = [], [_reject(spec, about, row, "", value, reason) for row, value, reason in broken]
+    products, rejects = (
+        [],
+        [_reject(spec, about, row, "", value, reason) for row, value, reason in broken],
+    )
     for position, row in enumerate(rows):
         if row is None:
             continue
@@ -59,12 +64,22 @@ def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
         if problem:
             rejects.append(_reject(spec, about, position + 1, *problem))
         else:
-            place = {"images_unclaimed": unclaimed[position], "source_file": about["file"], "source_row": position + 1}
+            place = {
+                "images_unclaimed": unclaimed[position],
+                "source_file": about["file"],
+                "source_row": position + 1,
+            }
             products.append(product | place)
-    products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype({"rating": "float64", "n_reviews": "Int64"})
+    products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype(
+        {"rating": "float64", "n_reviews": "Int64"}
+    )
     assumed = {"currency": spec.currency, "assumed": passed.pop("currency assumed", 0)}
-    products.attrs["read"] = about | assumed | {"missing": missing, "passed_over": dict(passed.most_common(20))}
-    rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values("source_row", ignore_index=True)
+    products.attrs["read"] = (
+        about | assumed | {"missing": missing, "passed_over": dict(passed.most_common(20))}
+    )
+    rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values(
+        "source_row", ignore_index=True
+    )
     return products, rejects
 
 
@@ -74,7 +89,9 @@ def _missing(spec: FeedSpec, about: dict) -> list[str]:
     missing = [
         field
         for field, sources in spec.fields.items()
-        if not any(source.value is not None or set(source.columns) & set(columns) for source in sources)
+        if not any(
+            source.value is not None or set(source.columns) & set(columns) for source in sources
+        )
     ]
     for field in spec.required if columns else ():
         if field in missing or field not in spec.fields:
@@ -88,13 +105,24 @@ def _missing(spec: FeedSpec, about: dict) -> list[str]:
 
 def _reject(spec, about, row, field, value, reason) -> dict:
     where = f"{about['file']} row {row}: {reason}"
-    return dict(zip(REJECT_COLUMNS, (spec.platform, about["file"], row, field, value[:200], where), strict=True))
+    return dict(
+        zip(
+            REJECT_COLUMNS,
+            (spec.platform, about["file"], row, field, value[:200], where),
+            strict=True,
+        )
+    )
 
 
 def _first(spec: FeedSpec, field: str, row: dict[str, str]) -> str:
     """Raw text of the first source of a field that holds anything."""
     return next(
-        (text for source in spec.fields.get(field, ()) if (text := source.read(row)).strip().lower() not in EMPTY), ""
+        (
+            text
+            for source in spec.fields.get(field, ())
+            if (text := source.read(row)).strip().lower() not in EMPTY
+        ),
+        "",
     )
 
 
@@ -103,12 +131,20 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     if not any(cell.strip() for cell in row.values()):
         return None, ("", "", "blank row")
     if huge := next((name for name, cell in row.items() if len(cell) > fields.LONGEST), None):
-        return None, (huge, row[huge], f"{huge} has {len(row[huge]):,} characters, more than {fields.LONGEST:,}")
+        return None, (
+            huge,
+            row[huge],
+            f"{huge} has {len(row[huge]):,} characters, more than {fields.LONGEST:,}",
+        )
     raw = {field: _first(spec, field, row) for field in spec.fields}
     text = {field: clean_text(value) for field, value in raw.items()}
     if spec.keep and not spec.keep.read(row):
         value = row.get(spec.keep.columns[0]) or ""
-        return None, (spec.keep.columns[0], value, f"{value!r} is outside what this feed's `keep` takes")
+        return None, (
+            spec.keep.columns[0],
+            value,
+            f"{value!r} is outside what this feed's `keep` takes",
+        )
     for field in spec.required:
         if not (images if field == "images" else text.get(field)):
             return None, (field, "", f"no {field}")
@@ -121,20 +157,41 @@ def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Cou
     if text.get("price") and price is None:
         return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")
     if price and price.amount > spec.max_price:
-        return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is above this feed's {spec.max_price:.0f}")
+        return None, (
+            "price",
+            raw["price"],
+            f"price {raw['price'][:60]!r} is above this feed's {spec.max_price:.0f}",
+        )
     if price and not (text.get("currency") or (parse_price(raw["price"]) or price).currency):
         passed["currency assumed"] += 1
-    counts = {"rating": parse_rating(raw.get("rating")), "n_reviews": parse_count(raw.get("n_reviews"))}
-    passed.update((field, text[field]) for field, value in counts.items() if text.get(field) and value is None)
+    counts = {
+        "rating": parse_rating(raw.get("rating")),
+        "n_reviews": parse_count(raw.get("n_reviews")),
+    }
+    passed.update(
+        (field, text[field]) for field, value in counts.items() if text.get(field) and value is None
+    )
     sections = parse_sections(raw.get("description"))
     description = " ".join(part for part in sections.values() if part)
     if spec.split_sentences:  # "Notch collarButton placket", as page texts lose their line ends
-        description = re.sub(r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])", ". ", description)
-    product = {name: text.get(name, "") for name in ("title", "brand", "category", "gender", "colour", "style")}
-    product |= counts | {"platform": spec.platform, "image_urls": images, "sizes": parse_sizes(raw.get("sizes"))}
+        description = re.sub(
+            r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])", ". ", description
+        )
+    product = {
+        name: text.get(name, "")
+        for name in ("title", "brand", "category", "gender", "colour", "style")
+    }
+    product |= counts | {
+        "platform": spec.platform,
+        "image_urls": images,
+        "sizes": parse_sizes(raw.get("sizes")),
+    }
     product["trust_category"] = spec.trust_category
     product |= {"description": re.sub(r"(^|[\s.])#(?=\S)", r"\1", description).strip()}
-    product |= {"price": price.amount if price else float("nan"), "currency": price.currency if price else ""}
+    product |= {
+        "price": price.amount if price else float("nan"),
+        "currency": price.currency if price else "",
+    }
     product["product_id"] = _slug(text.get("product_id", "")) or _content_id(product)
     product["image_key"] = f"{spec.platform}/{product['product_id']}"
     return product, None
@@ -146,7 +203,9 @@ def _slug(text: str) -> str:
 
 def _content_id(product: dict) -> str:
     """Id of a product whose feed gives none: by what it is, never by where it stands."""
-    parts = [str(product[name]) for name in ("title", "brand", "category", "colour")] + product["image_urls"][:1]
+    parts = [str(product[name]) for name in ("title", "brand", "category", "colour")] + product[
+        "image_urls"
+    ][:1]
     return "x" + hashlib.sha1("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:12]
 
 
@@ -159,10 +218,16 @@ def _images(rows: list, spec: FeedSpec) -> tuple[list[list[str]], list[int]]:
         if spec.main_image:
             urls.sort(key=lambda url: not re.search(spec.main_image, url))
         images.append(urls)
-    return _to_owners(rows, images, spec.image_owner) if spec.image_owner else (images, [0] * len(rows))
+    return (
+        _to_owners(rows, images, spec.image_owner)
+        if spec.image_owner
+        else (images, [0] * len(rows))
+    )
 
 
-def _to_owners(rows: list, images: list[list[str]], owner: Owner) -> tuple[list[list[str]], list[int]]:
+def _to_owners(
+    rows: list, images: list[list[str]], owner: Owner
+) -> tuple[list[list[str]], list[int]]:
     """Move each image to the row whose product it shows.
 
     An id inside the address decides. An address without one moves as its neighbours did, if the nearest ones on
@@ -174,7 +239,11 @@ def _to_owners(rows: list, images: list[list[str]], owner: Owner) -> tuple[list[
             rows_of.setdefault(product, []).append(position)
     ids = [[next(iter(re.findall(owner.image, url)), "") for url in urls] for urls in images]
     near = [
-        {name: min(rows_of[name], key=lambda p: (abs(p - at), -p)) for name in names if name in rows_of}
+        {
+            name: min(rows_of[name], key=lambda p: (abs(p - at), -p))
+            for name in names
+            if name in rows_of
+        }
         for at, names in enumerate(ids)
     ]
     shift = {at: min(found.values()) - at for at, found in enumerate(near) if found}

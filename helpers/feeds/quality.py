@@ -7,10 +7,22 @@ import pandas as pd
 
 from helpers.artefacts import whole
 
-FIELDS = ["title", "description", "brand", "category", "gender", "colour", "price_usd", "rating", "image_urls"]
+FIELDS = [
+    "title",
+    "description",
+    "brand",
+    "category",
+    "gender",
+    "colour",
+    "price_usd",
+    "rating",
+    "image_urls",
+]
 
 
-def accounts(read: dict[str, int], catalog: pd.DataFrame, rejects: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
+def accounts(
+    read: dict[str, int], catalog: pd.DataFrame, rejects: pd.DataFrame, merged: pd.DataFrame
+) -> pd.DataFrame:
     """Rows read, accepted, rejected and merged, and whether they add up.
 
     Parameters
@@ -26,17 +38,23 @@ def accounts(read: dict[str, int], catalog: pd.DataFrame, rejects: pd.DataFrame,
     counts = {"accepted": catalog, "rejected": rejects, "merged": merged}
     table = pd.DataFrame({"read": pd.Series(read)})
     for name, frame in counts.items():
-        table[name] = frame["platform"].value_counts().reindex(table.index, fill_value=0).astype(int)
+        table[name] = (
+            frame["platform"].value_counts().reindex(table.index, fill_value=0).astype(int)
+        )
     table["adds_up"] = table["read"] == table["accepted"] + table["rejected"] + table["merged"]
     return table.rename_axis("platform")
 
 
 def completeness(catalog: pd.DataFrame) -> pd.DataFrame:
     """Share of products that have each field: a row a platform and field (`platform, field, share, n`)."""
-    filled = pd.DataFrame({name: _filled(catalog[name]) for name in FIELDS}).assign(platform=catalog["platform"])
+    filled = pd.DataFrame({name: _filled(catalog[name]) for name in FIELDS}).assign(
+        platform=catalog["platform"]
+    )
     share = filled.groupby("platform").mean().stack().rename("share")
     share.index.names = ["platform", "field"]
-    return share.reset_index().assign(n=lambda t: t["platform"].map(catalog["platform"].value_counts()))
+    return share.reset_index().assign(
+        n=lambda t: t["platform"].map(catalog["platform"].value_counts())
+    )
 
 
 def _filled(column: pd.Series) -> pd.Series:
@@ -50,7 +68,9 @@ def rejects_by_reason(rejects: pd.DataFrame) -> pd.DataFrame:
     kind = rejects["reason"].astype(str).str.replace(r"^.*? row \d+: ", "", regex=True)
     kind = kind.str.replace(r"'[^']*'|\"[^\"]*\"", "…", regex=True)
     groups = rejects.assign(kind=kind).groupby(["source_file", "kind"], sort=False)["reason"]
-    table = groups.agg(rows="size", example="first").reset_index().rename(columns={"kind": "reason"})
+    table = (
+        groups.agg(rows="size", example="first").reset_index().rename(columns={"kind": "reason"})
+    )
     return table.sort_values(["source_file", "rows"], ascending=[True, False], ignore_index=True)
 
 
@@ -60,9 +80,13 @@ def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
     `images` is what `fetch_images` or `import_photos` returns; a photo from disk counts under "local", a product
     without an address that could be fetched under "(no address)".
     """
-    nowhere = np.where(images["status"].isin(["no_url", "bad_url", "refused_scheme"]), "(no address)", "local")
+    nowhere = np.where(
+        images["status"].isin(["no_url", "bad_url", "refused_scheme"]), "(no address)", "local"
+    )
     host = images["host"].mask(images["host"] == "", nowhere)
-    return images.assign(host=host).groupby(["host", "status"]).size().rename("images").reset_index()
+    return (
+        images.assign(host=host).groupby(["host", "status"]).size().rename("images").reset_index()
+    )
 
 
 def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:

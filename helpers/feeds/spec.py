@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    model_validator,
+)
 
 from helpers.artefacts import ROOT
 
@@ -86,7 +93,9 @@ class Source(_Model):
         """Raw text for one row, "" if there is none."""
         if self.value is not None:
             return self.value
-        text = "\n".join(row.get(name) or "" for name in self.columns[: len(self.columns) - bool(self.plus)])
+        text = "\n".join(
+            row.get(name) or "" for name in self.columns[: len(self.columns) - bool(self.plus)]
+        )
         if self.pattern:
             found = re.search(self.pattern, text)
             text = (found[1] if found.re.groups else found[0]) or "" if found else ""
@@ -141,7 +150,10 @@ class FeedSpec(_Model):
     encoding: Annotated[str, AfterValidator(_codec)] = "auto"
     separator: Annotated[str, _like('auto|[^\r\n"]', "single character, nor auto")] = "auto"
     currency: Annotated[str, _like("([A-Z]{3})?", "ISO code such as EUR")] = ""
-    fields: dict[FieldName, Annotated[list[Source], BeforeValidator(lambda v: v if isinstance(v, list) else [v])]]
+    fields: dict[
+        FieldName,
+        Annotated[list[Source], BeforeValidator(lambda v: v if isinstance(v, list) else [v])],
+    ]
     required: list[FieldName] = ["title"]
     max_price: float = 1e9
     keep: Source | None = None
@@ -179,17 +191,23 @@ def load_spec(spec) -> FeedSpec:
         text = path.read_text(encoding="utf-8")
         tree = yaml.compose(text, yaml.SafeLoader)
         if not isinstance(tree, yaml.MappingNode):
-            raise FeedError(f"{path} holds no `platform:` and `fields:`; `course feed draft FILE` writes a first YAML")
+            raise FeedError(
+                f"{path} holds no `platform:` and `fields:`; `course feed draft FILE` writes a first YAML"
+            )
         _refuse_repeats(tree, path)
         return FeedSpec.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path} line {mark.line + 1}" if mark else path
-        raise FeedError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        raise FeedError(
+            f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}"
+        ) from None
     except ValidationError as error:
         lines = [
             f"{path} line {_line(tree, e['loc'])}: {'.'.join(map(str, e['loc'])) or 'feed'}: "
-            + e["msg"].removeprefix("Value error, ").replace("Extra inputs are not permitted", "there is no such key")
+            + e["msg"]
+            .removeprefix("Value error, ")
+            .replace("Extra inputs are not permitted", "there is no such key")
             for e in error.errors()
         ]
         raise FeedError("\n".join(lines)) from None
@@ -201,7 +219,9 @@ def _refuse_repeats(node, path: Path) -> None:
         seen = set()
         for key, value in node.value:
             if str(key.value) in seen:
-                raise FeedError(f"{path} line {key.start_mark.line + 1}: {key.value} is given twice; keep one")
+                raise FeedError(
+                    f"{path} line {key.start_mark.line + 1}: {key.value} is given twice; keep one"
+                )
             seen.add(str(key.value))
             _refuse_repeats(value, path)
 
@@ -215,7 +235,9 @@ def _line(node, location) -> int:
             if step not in pairs:
                 break
             line, node = pairs[step][0].start_mark.line, pairs[step][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value)
+        ):
             node = node.value[step]
             line = node.start_mark.line
     return line + 1

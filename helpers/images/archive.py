@@ -13,7 +13,9 @@ from helpers.images.statuses import HAS_PICTURE
 from helpers.images.store import Store, locked, tidy
 
 
-def archive_images(dest, archive, *, before=None, storage_options: dict | None = None) -> pd.DataFrame:
+def archive_images(
+    dest, archive, *, before=None, storage_options: dict | None = None
+) -> pd.DataFrame:
     """Pack pictures into a tar, read it back, and only then remove them from the store.
 
     The index keeps their rows, with `archived` = the tar's name, so that no later fetch asks for them again. Called
@@ -54,7 +56,9 @@ def archive_images(dest, archive, *, before=None, storage_options: dict | None =
         if fs.exists(path):  # stopped between packing and removing: go on with what the tar holds
             chosen &= index["image_path"].isin({name for name, _ in _members(fs, path)})
             if not chosen.any():
-                raise FileExistsError(f"{archive} is there already; give the new archive another name")
+                raise FileExistsError(
+                    f"{archive} is there already; give the new archive another name"
+                )
         names = sorted(set(index.loc[chosen, "image_path"]))
         if not names:
             return index[chosen]
@@ -103,7 +107,9 @@ def _opened(dest, storage_options):
     """Yield the store and its index, while no other run writes to it."""
     store = Store(dest, storage_options)
     if not store.fs.exists(f"{store.root}/{store.index_name}"):
-        raise FileNotFoundError(f"{dest} holds no {store.index_name}: no pictures were fetched there")
+        raise FileNotFoundError(
+            f"{dest} holds no {store.index_name}: no pictures were fetched there"
+        )
     with locked(store):
         yield store, store.index()
 

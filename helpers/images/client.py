@@ -19,7 +19,9 @@ from helpers.images.robots import Robots
 from helpers.images.statuses import RETRIED
 from helpers.images.url_guard import GuardedBackend, host_of, parse_url
 
-if importlib.util.find_spec("sniffio") is None:  # httpcore tries to import it for each lock; now that fails at once
+if (
+    importlib.util.find_spec("sniffio") is None
+):  # httpcore tries to import it for each lock; now that fails at once
     sys.modules["sniffio"] = None
 AGENT = "cold-start-course"
 _LARGE = 1 << 20
@@ -96,9 +98,16 @@ class _Host:
 
     def failed(self, error: ImageError, limits: Limits) -> None:
         """Count failures of the host, not of a file; enough of them in a row close it for this run."""
-        self.failures = self.failures + 1 if error.status in ("timeout", "reset", "unreachable", "dns_failure") else 0
+        self.failures = (
+            self.failures + 1
+            if error.status in ("timeout", "reset", "unreachable", "dns_failure")
+            else 0
+        )
         if self.failures >= limits.give_up:
-            self.closed = error.status, f"{self.failures} failures in a row, the rest is left for the next run"
+            self.closed = (
+                error.status,
+                f"{self.failures} failures in a row, the rest is left for the next run",
+            )
 
 
 class Fetcher:
@@ -110,7 +119,9 @@ class Fetcher:
     def __init__(self, limits: Limits, resolve=None, allow=(), ssl_context=None):
         self.limits = limits
         self._backend, self._tls = GuardedBackend(resolve, allow), ssl_context
-        self._pools: dict[tuple, httpcore.AsyncConnectionPool] = {}  # one an origin: a pool's own work is quadratic
+        self._pools: dict[
+            tuple, httpcore.AsyncConnectionPool
+        ] = {}  # one an origin: a pool's own work is quadratic
         self._slots = asyncio.Semaphore(limits.total)
         self._large = asyncio.Semaphore(8)  # bodies over a megabyte in memory at once
         self._hosts: dict[str, _Host] = defaultdict(_Host)
@@ -128,7 +139,9 @@ class Fetcher:
     async def rest(self, host: str) -> None:
         """Nothing is queued for this host: give its connections back."""
         for origin in [origin for origin in self._pools if origin[1] == host]:
-            if all(connection.is_idle() for connection in self._pools[origin].connections):  # else: a redirect's
+            if all(
+                connection.is_idle() for connection in self._pools[origin].connections
+            ):  # else: a redirect's
                 await self._pools.pop(origin).aclose()
 
     def _pool(self, url: httpx.URL) -> httpcore.AsyncConnectionPool:
@@ -137,7 +150,10 @@ class Fetcher:
             if url.scheme == "https" and self._tls is None:
                 self._tls = httpx.create_ssl_context()
             self._pools[origin] = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls, http2=True, max_connections=self.limits.total, network_backend=self._backend
+                ssl_context=self._tls,
+                http2=True,
+                max_connections=self.limits.total,
+                network_backend=self._backend,
             )
         return self._pools[origin]
 
@@ -160,7 +176,9 @@ class Fetcher:
         async with AsyncExitStack() as held:
             yield await self._attempts(url, host, headers, held)
 
-    async def _attempts(self, url: httpx.URL, host: _Host, headers: dict, held: AsyncExitStack) -> Body:
+    async def _attempts(
+        self, url: httpx.URL, host: _Host, headers: dict, held: AsyncExitStack
+    ) -> Body:
         for attempt in range(self.limits.retries + 1):
             if host.closed:
                 raise ImageError(*host.closed)
@@ -176,12 +194,18 @@ class Fetcher:
                 if error.wait is not None:
                     pause = error.wait
                     host.hold(pause, error, self.limits)
-                if error.status not in RETRIED or attempt == self.limits.retries or pause > self.limits.longest_wait:
+                if (
+                    error.status not in RETRIED
+                    or attempt == self.limits.retries
+                    or pause > self.limits.longest_wait
+                ):
                     host.failed(error, self.limits)
                     raise
             await asyncio.sleep(pause)
 
-    async def _follow(self, url: httpx.URL, headers: dict, stack: AsyncExitStack, robots: bool = True) -> Body:
+    async def _follow(
+        self, url: httpx.URL, headers: dict, stack: AsyncExitStack, robots: bool = True
+    ) -> Body:
         seen = set()
         for _ in range(self.limits.redirects + 1):
             if url in seen:
@@ -195,15 +219,31 @@ class Fetcher:
             url = parse_url(answer, base=url)
         raise ImageError("redirect_loop", f"{len(seen)} redirects, last to {str(url)[:80]}")
 
-    async def _exchange(self, url: httpx.URL, headers: dict, stack: AsyncExitStack, robots: bool) -> Body | str:
+    async def _exchange(
+        self, url: httpx.URL, headers: dict, stack: AsyncExitStack, robots: bool
+    ) -> Body | str:
         """One request: a body, or where the server sends us instead."""
         limits, begun = self.limits, False
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-        headers = {"User-Agent": f"{AGENT}/0.1", "Accept": "image/*", "Accept-Encoding": "identity", **headers}
-        waits = {"connect": limits.connect, "read": limits.first_byte, "write": limits.first_byte, "pool": limits.whole}
+        target = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+        )
+        headers = {
+            "User-Agent": f"{AGENT}/0.1",
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+            **headers,
+        }
+        waits = {
+            "connect": limits.connect,
+            "read": limits.first_byte,
+            "write": limits.first_byte,
+            "pool": limits.whole,
+        }
         try:
             async with asyncio.timeout(limits.whole):
-                stream = self._pool(url).stream("GET", target, headers=headers, extensions={"timeout": waits})
+                stream = self._pool(url).stream(
+                    "GET", target, headers=headers, extensions={"timeout": waits}
+                )
                 async with stream as response:
                     begun = True
                     head = httpx.Headers(response.headers)
@@ -212,7 +252,11 @@ class Fetcher:
                     if response.status == 304:
                         return Body(None, str(url), head.get("etag", ""))
                     self._judge(response.status, head, robots)
-                    return Body(await self._read(response, head, stack), str(url), head.get("etag", "")[:200])
+                    return Body(
+                        await self._read(response, head, stack),
+                        str(url),
+                        head.get("etag", "")[:200],
+                    )
         except (TimeoutError, httpcore.TimeoutException) as error:
             raise ImageError("timeout", type(error).__name__) from error
         except httpcore.ConnectError as error:
@@ -270,10 +314,19 @@ class Fetcher:
         for attempt in range(self.limits.retries + 1):
             try:
                 async with AsyncExitStack() as stack:
-                    body = await self._follow(url.copy_with(raw_path=b"/robots.txt"), {}, stack, robots=False)
+                    body = await self._follow(
+                        url.copy_with(raw_path=b"/robots.txt"), {}, stack, robots=False
+                    )
                 return Robots(body.data[:512_000].decode("utf-8", "replace"), AGENT)
             except ImageError as error:
-                if error.status in ("not_found", "gone", "forbidden", "http_error", "empty", "redirect_loop"):
+                if error.status in (
+                    "not_found",
+                    "gone",
+                    "forbidden",
+                    "http_error",
+                    "empty",
+                    "redirect_loop",
+                ):
                     return Robots("", AGENT)
                 if error.status not in RETRIED or attempt == self.limits.retries:
                     raise

@@ -21,7 +21,9 @@ from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, UnidentifiedImageErr
 
 FORMATS = ("AVIF", "WEBP", "PNG", "JPEG", "GIF", "BMP")  # nothing that can run code or open files
 DECODE_SECONDS = 20
-WORKER_BYTES = 2 << 30  # a worker's data segment: a decoder that wants more is stopped, not the machine
+WORKER_BYTES = (
+    2 << 30
+)  # a worker's data segment: a decoder that wants more is stopped, not the machine
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
                       # glibc keeps a photo's memory for the next one: mapping it anew is a sixth of a worker's time
                       "MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
@@ -59,7 +61,9 @@ class Picture:
         return {"status": "ok", "image_path": path, "sha256": name, "phash": self.phash, **size}
 
 
-def standardise(data: bytes, size: int = 256, format: str = "WEBP", max_pixels: int = 40_000_000) -> Picture:
+def standardise(
+    data: bytes, size: int = 256, format: str = "WEBP", max_pixels: int = 40_000_000
+) -> Picture:
     """Decode, turn upright, convert to sRGB, shrink or enlarge to `size`, pad to a white square, encode again.
 
     Same bytes in, same bytes out. The type is sniffed from the bytes; of an animation the first frame counts.
@@ -114,14 +118,18 @@ def perceptual_hash(image: Image.Image) -> str:
 
 def _sniffed(data: bytes) -> str:
     """`corrupt` if the bytes begin as an image does though no decoder can use them, else `not_an_image`."""
-    magic = data[:3] == b"\xff\xd8\xff" or data[:4] in (b"\x89PNG", b"GIF8") or data[8:12] == b"WEBP"
+    magic = (
+        data[:3] == b"\xff\xd8\xff" or data[:4] in (b"\x89PNG", b"GIF8") or data[8:12] == b"WEBP"
+    )
     return "corrupt" if magic or data[4:12] in (b"ftypavif", b"ftypavis") else "not_an_image"
 
 
 def _contain(image: Image.Image, size: int) -> Image.Image:
     """Scale to fit `size`; palettes, bits and deep greys first become a mode that can be interpolated."""
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        image = Image.fromarray((np.clip(np.asarray(image, np.float32), 0, 65535) / 257).round().astype(np.uint8))
+        image = Image.fromarray(
+            (np.clip(np.asarray(image, np.float32), 0, 65535) / 257).round().astype(np.uint8)
+        )
     elif image.mode in ("P", "PA", "1") or "transparency" in image.info:
         image = image.convert("RGBA")
     scale = size / max(image.size)
@@ -131,12 +139,19 @@ def _contain(image: Image.Image, size: int) -> Image.Image:
 
 def _srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """Colours in sRGB by the embedded profile, transparency laid on white."""
-    if profile and b"sRGB" not in profile and b"s\0R\0G\0B" not in profile and image.mode in ("RGB", "RGBA", "CMYK"):
+    if (
+        profile
+        and b"sRGB" not in profile
+        and b"s\0R\0G\0B" not in profile
+        and image.mode in ("RGB", "RGBA", "CMYK")
+    ):
         alpha = image.getchannel("A") if image.mode == "RGBA" else None
         base = image.convert("RGB") if alpha else image
         try:
             embedded = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(base, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            image = ImageCms.profileToProfile(
+                base, embedded, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
             if alpha:
                 image.putalpha(alpha)
         except (ImageCms.PyCMSError, OSError, ValueError):
@@ -185,14 +200,18 @@ class Standardiser:
         environment = {**os.environ, **WORKER_ENVIRONMENT}
         pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
         worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=quiet, env=environment)
-        with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only, and not always granted
+        with contextlib.suppress(
+            ImportError, AttributeError, OSError
+        ):  # Linux only, and not always granted
             import fcntl
 
             fcntl.fcntl(worker.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)  # a photo in one write
         try:
             _exactly(worker.stdout)
         except EOFError as error:
-            raise RuntimeError(f"the picture worker did not start; try: {' '.join(command)}") from error
+            raise RuntimeError(
+                f"the picture worker did not start; try: {' '.join(command)}"
+            ) from error
         return worker
 
     def close(self) -> None:
@@ -235,7 +254,9 @@ def _serve(options: dict) -> None:
 
     def answer(head: dict, payload: bytes = b"") -> None:
         text = json.dumps(head).encode()
-        sys.stdout.buffer.write(struct.pack(">I", len(text)) + text + struct.pack(">I", len(payload)) + payload)
+        sys.stdout.buffer.write(
+            struct.pack(">I", len(text)) + text + struct.pack(">I", len(payload)) + payload
+        )
         sys.stdout.buffer.flush()
 
     sys.stdout.buffer.write(struct.pack(">I", 0))
@@ -253,7 +274,9 @@ def _serve(options: dict) -> None:
             answer(head, picture.data)
         except ImageError as error:
             answer({"status": error.status, "detail": error.detail})
-        except Exception as error:  # a decoder's bug, set off by hostile bytes, is one picture's failure
+        except (
+            Exception
+        ) as error:  # a decoder's bug, set off by hostile bytes, is one picture's failure
             answer({"status": "undecodable", "detail": f"{type(error).__name__}: {error}"[:120]})
         if hasattr(signal, "alarm"):
             signal.alarm(0)

@@ -69,10 +69,16 @@ def fetch_images(
     """
     limits = limits or Limits()
     store = Store(dest, storage_options, index)
-    links = {key: _links(urls) for key, urls in zip(catalog["image_key"], catalog["image_urls"], strict=True)}
+    links = {
+        key: _links(urls)
+        for key, urls in zip(catalog["image_key"], catalog["image_urls"], strict=True)
+    }
     around = digest(sorted(allow), sorted(resolve or {}), limits.bytes, limits.pixels)
     requests = {key: f"{digest(urls, size, format)}-{around}" for key, urls in links.items()}
-    with locked(store), Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise:
+    with (
+        locked(store),
+        Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise,
+    ):
         ledger = Ledger(store, requests, refresh)
         jobs = {key: urls for key, urls in links.items() if key not in ledger.settled}
         try:
@@ -87,7 +93,9 @@ def _links(urls) -> list[str]:
     """A product's URLs, each once, in their order."""
     if urls is None or isinstance(urls, float):
         return []
-    return list(dict.fromkeys(str(url) for url in ([urls] if isinstance(urls, str) else urls) if url))
+    return list(
+        dict.fromkeys(str(url) for url in ([urls] if isinstance(urls, str) else urls) if url)
+    )
 
 
 def _run(coroutine) -> None:
@@ -110,7 +118,9 @@ def _run(coroutine) -> None:
 class _Harvest:
     """One run over many hosts: a queue a host, a few takers a queue, so that a slow host holds up only itself."""
 
-    def __init__(self, jobs: dict[str, list[str]], ledger: Ledger, standardise: Standardiser, limits: Limits):
+    def __init__(
+        self, jobs: dict[str, list[str]], ledger: Ledger, standardise: Standardiser, limits: Limits
+    ):
         self.jobs, self.ledger, self.standardise, self.limits = jobs, ledger, standardise, limits
         self.queues: dict[str, deque] = defaultdict(deque)
         self.takers: dict[str, int] = defaultdict(int)
@@ -151,7 +161,9 @@ class _Harvest:
         passing = [failure for failure in tried if failure[0].status in RETRIED]
         known = self.ledger.known.get(key, {})
         if passing and known.get("status") in HAS_PICTURE and known["source_url"] in self.jobs[key]:
-            return self.settle(key, known["source_url"], known["host"], known)  # a refresh that failed loses nothing
+            return self.settle(
+                key, known["source_url"], known["host"], known
+            )  # a refresh that failed loses nothing
         nothing = ImageError("no_url", "the feed names no image"), "", ""
         error, link, host = (passing or tried or [nothing])[0]
         self.settle(key, link, host, {"status": error.status, "detail": error.detail})
@@ -213,7 +225,11 @@ def near_duplicates(index: pd.DataFrame, distance: int = 4) -> pd.DataFrame:
         apart = np.bitwise_count(codes[start : start + 512, None] ^ codes[None, :])
         first, second = np.nonzero(apart <= distance)
         later = second > first + start
-        pairs.append(np.column_stack([first[later] + start, second[later], apart[first[later], second[later]]]))
+        pairs.append(
+            np.column_stack(
+                [first[later] + start, second[later], apart[first[later], second[later]]]
+            )
+        )
     found = np.concatenate(pairs) if pairs else np.empty((0, 3), dtype=np.int64)
     keys = pictured["image_key"]
     frame = {"image_key": keys.take(found[:, 0]).array, "near_key": keys.take(found[:, 1]).array}

@@ -51,20 +51,31 @@ def import_photos(
         raise FileNotFoundError(f"{archive}: no such folder or tar of photos")
     wanted = dict(zip(catalog["product_id"].astype(str), catalog["image_key"], strict=True))
     if len(wanted) < len(catalog):
-        raise ValueError("product_id repeats in the catalogue: import one platform's photos at a time")
+        raise ValueError(
+            "product_id repeats in the catalogue: import one platform's photos at a time"
+        )
     recipe = digest(archive.name, archive.stat().st_size if archive.is_file() else "", size, format)
     requests = dict.fromkeys(wanted.values(), f"{recipe}-{digest(limits.bytes, limits.pixels)}")
-    with locked(store), Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise:
+    with (
+        locked(store),
+        Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise,
+    ):
         ledger = Ledger(store, requests)
         missing = {stem: key for stem, key in wanted.items() if key not in ledger.settled}
         load = partial(_load_photo, ledger=ledger, standardise=standardise, cap=limits.bytes)
         try:
-            with ThreadPoolExecutor(standardise.workers + 1) as pool, tqdm(total=len(missing), disable=None) as bar:
+            with (
+                ThreadPoolExecutor(standardise.workers + 1) as pool,
+                tqdm(total=len(missing), disable=None) as bar,
+            ):
                 for stem, row in _ahead(pool, load, _photos(archive, set(missing), limits.bytes)):
                     ledger.add(missing.pop(stem), row)
                     bar.update()
             for key in missing.values():
-                ledger.add(key, {"status": "not_found", "detail": f"no photo of that name in {archive.name}"})
+                ledger.add(
+                    key,
+                    {"status": "not_found", "detail": f"no photo of that name in {archive.name}"},
+                )
         finally:
             ledger.save()
         return ledger.result()
@@ -86,10 +97,16 @@ def _photos(archive: Path, stems: set[str], cap: int):
             path = PurePosixPath(member.name)
             if path.suffix.lower() in _SUFFIXES and path.stem in stems and member.isreg():
                 stems.discard(path.stem)
-                yield path.stem, f"{archive.name}/{member.name}", tar.extractfile(member).read(cap + 1)
+                yield (
+                    path.stem,
+                    f"{archive.name}/{member.name}",
+                    tar.extractfile(member).read(cap + 1),
+                )
 
 
-def _load_photo(photo: tuple, ledger: Ledger, standardise: Standardiser, cap: int) -> tuple[str, dict]:
+def _load_photo(
+    photo: tuple, ledger: Ledger, standardise: Standardiser, cap: int
+) -> tuple[str, dict]:
     stem, name, data = photo
     row = {"source_url": name, "bytes": len(data)}
     try:

@@ -32,8 +32,12 @@ def _border(image: Image.Image) -> np.ndarray:
 
 def relight(image: Image.Image) -> Image.Image:
     """As another studio would have lit it: a gamma from a half to 2, and a cast of a tenth or so on each channel."""
-    rng = np.random.default_rng(zlib.crc32(image.tobytes()))  # each picture its own, the same at each call
-    return _picture(255 * (np.asarray(image) / 255) ** 2 ** rng.uniform(-1, 1) * np.exp(rng.normal(0, 0.1, 3)))
+    rng = np.random.default_rng(
+        zlib.crc32(image.tobytes())
+    )  # each picture its own, the same at each call
+    return _picture(
+        255 * (np.asarray(image) / 255) ** 2 ** rng.uniform(-1, 1) * np.exp(rng.normal(0, 0.1, 3))
+    )
 
 
 def grey_world(image: Image.Image) -> Image.Image:
@@ -50,5 +54,8 @@ def white_backdrop(image: Image.Image) -> Image.Image:
 def weave(image: Image.Image) -> Image.Image:
     """A plain weave, three pixels a thread, over what isn't white: a garment's texture as augmentation changes it."""
     x, n = np.asarray(image, np.float32), np.arange(max(image.size))
-    threads = np.sin(2 * np.pi * n / 3)[: x.shape[0], None, None] * np.cos(2 * np.pi * n / 3)[None, : x.shape[1], None]
+    threads = (
+        np.sin(2 * np.pi * n / 3)[: x.shape[0], None, None]
+        * np.cos(2 * np.pi * n / 3)[None, : x.shape[1], None]
+    )
     return _picture(np.where(x.min(axis=2, keepdims=True) < 240, x * (1 + 0.3 * threads), x))

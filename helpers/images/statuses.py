@@ -2,7 +2,15 @@
 
 HAS_PICTURE = ("ok", "duplicate")
 """Statuses of rows that have a picture; `duplicate`: another product, earlier in the index, has the very same."""
-RETRIED = ("rate_limited", "server_error", "timeout", "reset", "truncated", "dns_failure", "unreachable")
+RETRIED = (
+    "rate_limited",
+    "server_error",
+    "timeout",
+    "reset",
+    "truncated",
+    "dns_failure",
+    "unreachable",
+)
 """Statuses that may turn out better next time: retried within a run, and fetched again by the next run."""
 FINAL = (
     *("no_url", "bad_url", "refused_scheme", "refused_address", "robots", "redirect_loop"),

@@ -98,7 +98,9 @@ def locked(store: Store):
     try:
         lock = FileLock(f"{store.root}/.{store.index_name}.lock").acquire(timeout=0)
     except Timeout:
-        raise RuntimeError(f"another run writes to {store.root}: wait for its end, or stop it") from None
+        raise RuntimeError(
+            f"another run writes to {store.root}: wait for its end, or stop it"
+        ) from None
     with lock:
         yield
 
@@ -108,7 +110,9 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=list(INDEX))
     for column, kind in INDEX.items():
         empty = 0 if kind.startswith("int") else "" if kind == "str" else pd.NaT
-        frame[column] = frame[column].astype(object).where(frame[column].notna(), empty).astype(kind)
+        frame[column] = (
+            frame[column].astype(object).where(frame[column].notna(), empty).astype(kind)
+        )
     frame = frame.sort_values("image_key", ignore_index=True)
     pictured = frame["status"].isin(HAS_PICTURE)
     again = frame.loc[pictured, "sha256"].duplicated()
@@ -139,9 +143,13 @@ class Ledger:
         self.known = {
             key: row
             for key, row in self.known.items()
-            if row["status"] not in HAS_PICTURE or row["image_path"] in self._present or row["archived"]
+            if row["status"] not in HAS_PICTURE
+            or row["image_path"] in self._present
+            or row["archived"]
         }
-        self.settled = {key for key, row in self.known.items() if self._holds(row, requests[key], refresh)}
+        self.settled = {
+            key for key, row in self.known.items() if self._holds(row, requests[key], refresh)
+        }
         self._saved, self._cost, self._changed = time.monotonic(), 0.0, False
 
     @staticmethod

@@ -44,12 +44,20 @@ def parse_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     try:
         text = str(text).strip()
-        url = base.join(text) if base else httpx.URL("https:" + text if text.startswith("//") else text)
+        url = (
+            base.join(text)
+            if base
+            else httpx.URL("https:" + text if text.startswith("//") else text)
+        )
         if url.scheme and url.scheme not in ("http", "https"):
             raise ImageError("refused_scheme", f"{url.scheme}: {text[:80]}")
         if not url.scheme or not re.fullmatch(rb"[\w.:-]+", url.raw_host):
             raise ImageError("bad_url", text[:80])
-        return url.copy_with(fragment=None, username=None, password=None) if url.fragment or url.userinfo else url
+        return (
+            url.copy_with(fragment=None, username=None, password=None)
+            if url.fragment or url.userinfo
+            else url
+        )
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
         raise ImageError("bad_url", f"{text[:80]} ({error})") from error
 
@@ -71,7 +79,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     """
 
     def __init__(self, resolve=None, allow=()):
-        self._resolve = {host.lower(): (str(address), int(port)) for host, (address, port) in (resolve or {}).items()}
+        self._resolve = {
+            host.lower(): (str(address), int(port))
+            for host, (address, port) in (resolve or {}).items()
+        }
         self._allow = {host.lower() for host in allow}
         self._inner = httpcore.AnyIOBackend()
 
@@ -80,7 +91,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         name = host.lower().rstrip(".")
         if name in self._resolve:
             address, port = self._resolve[name]
-            return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+            return await self._inner.connect_tcp(
+                address, port, timeout, local_address, socket_options
+            )
         addresses = await self._lookup(name, port, timeout)
         if name not in self._allow:
             for address in addresses:
@@ -88,7 +101,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                     raise ImageError("refused_address", f"{name} is {address}")
         for position, address in enumerate(addresses):
             try:
-                return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._inner.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if position == len(addresses) - 1:
                     raise
@@ -96,7 +111,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def _lookup(self, host: str, port: int, timeout: float | None) -> list[str]:
         try:
             async with asyncio.timeout(timeout):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    host, port, type=socket.SOCK_STREAM
+                )
         except (TimeoutError, OSError, UnicodeError) as error:
             raise ImageError("dns_failure", f"{host}: {error or 'no answer'}") from error
         return list(dict.fromkeys(entry[4][0] for entry in found))[:4]

@@ -43,21 +43,31 @@ class Interactions:
             )
         if not (self.users.is_unique and self.items.is_unique):
             raise ValueError("user and item names must be unique")
-        if ratings.nnz and not (ratings.data.min() >= 1 and ratings.data.max() <= 5):  # also false for NaN
-            raise ValueError(f"ratings must lie in 1-5, found {ratings.data.min()} to {ratings.data.max()}")
+        if ratings.nnz and not (
+            ratings.data.min() >= 1 and ratings.data.max() <= 5
+        ):  # also false for NaN
+            raise ValueError(
+                f"ratings must lie in 1-5, found {ratings.data.min()} to {ratings.data.max()}"
+            )
         object.__setattr__(self, "ratings", ratings)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, items: pd.Index, users: pd.Index | None = None) -> "Interactions":
+    def from_frame(
+        cls, frame: pd.DataFrame, items: pd.Index, users: pd.Index | None = None
+    ) -> "Interactions":
         """From a table of `user`, `item`, `rating`; a later row of the same pair replaces an earlier one."""
         last = frame.drop_duplicates(["user", "item"], keep="last")
         users = pd.Index(np.sort(last["user"].unique())) if users is None else users
         rows, columns = users.get_indexer(last["user"]), items.get_indexer(last["item"])
         if (rows < 0).any() or (columns < 0).any():
             missing = last["user"][rows < 0].tolist() + last["item"][columns < 0].tolist()
-            raise KeyError(f"{len(missing)} names are not among the given users and items, for example {missing[0]!r}")
+            raise KeyError(
+                f"{len(missing)} names are not among the given users and items, for example {missing[0]!r}"
+            )
         values = last["rating"].to_numpy(np.float32)
-        return cls(sp.csr_matrix((values, (rows, columns)), shape=(len(users), len(items))), users, items)
+        return cls(
+            sp.csr_matrix((values, (rows, columns)), shape=(len(users), len(items))), users, items
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,7 +132,9 @@ class Histories:
         object.__setattr__(self, "columns", columns)
 
     @classmethod
-    def from_interactions(cls, train: Interactions, items: ItemFeatures | None = None, users=None) -> "Histories":
+    def from_interactions(
+        cls, train: Interactions, items: ItemFeatures | None = None, users=None
+    ) -> "Histories":
         """The usual case: history items are the catalogue's own; `users` picks rows by position."""
         rows = slice(None) if users is None else np.asarray(users)
         vectors = None if items is None else items.vectors
@@ -142,8 +154,11 @@ class Histories:
         if not len(inside):
             return sp.csr_matrix((len(self), n_items), dtype=np.float32)
         if self.columns[inside].max() >= n_items:
-            raise ValueError(f"history names catalogue column {self.columns[inside].max()} of {n_items}")
+            raise ValueError(
+                f"history names catalogue column {self.columns[inside].max()} of {n_items}"
+            )
         place = sp.csr_matrix(
-            (np.ones(len(inside), np.float32), (inside, self.columns[inside])), (len(self.columns), n_items)
+            (np.ones(len(inside), np.float32), (inside, self.columns[inside])),
+            (len(self.columns), n_items),
         )
         return sp.csr_matrix(self.ratings @ place)

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-PUBLIC_KEY = b"cold-start-course: simulated shoppers"  # for made-up people only, so that a profile repeats
+PUBLIC_KEY = (
+    b"cold-start-course: simulated shoppers"  # for made-up people only, so that a profile repeats
+)
 KEY_VARIABLE = "COURSE_USER_KEY"
 PERSONAL = re.compile(
     r"^name$|(^|_)(e_?mail|phone|mobile|tel|telephone|address|street|zip|post_?code|city|surname|birth\w*|dob|ssn|"
@@ -66,22 +68,31 @@ def admit(
         raise KeyError(f"no column {user!r} to hash among {list(orders.columns)}")
     key = secret_key() if key is None else key
     plain = {name: re.sub(r"(?<=[a-z])(?=[A-Z])|[\s-]+", "_", str(name)) for name in orders.columns}
-    personal = [name for name in orders.columns if name not in (user, item) and PERSONAL.search(plain[name])]
+    personal = [
+        name for name in orders.columns if name not in (user, item) and PERSONAL.search(plain[name])
+    ]
     report = {f"column {name} dropped": len(orders) for name in personal}
     kept = orders.drop(columns=personal).assign(**{user: hash_ids(orders[user], key)})
-    theirs = [_words(row) for row in zip(*(orders[name] for name in (user, *personal)), strict=True)]
+    theirs = [
+        _words(row) for row in zip(*(orders[name] for name in (user, *personal)), strict=True)
+    ]
     for column in kept.columns.difference([user, item], sort=False):
         if not (kept[column].dtype == object or isinstance(kept[column].dtype, pd.StringDtype)):
             continue
         blank = {
             "e-mail": lambda cell, _: EMAIL.sub(BLANK, cell),
             "phone": lambda cell, _: PHONE.sub(BLANK, cell),
-            "own name or address": lambda cell, own: WORD.sub(lambda m: BLANK if m[0].lower() in own else m[0], cell),
+            "own name or address": lambda cell, own: WORD.sub(
+                lambda m: BLANK if m[0].lower() in own else m[0], cell
+            ),
         }
         for kind, clean in blank.items():
             pairs = zip(kept[column], theirs, strict=True)
             cleaned = [clean(cell, own) if isinstance(cell, str) else cell for cell, own in pairs]
-            changed = sum(new is not old and new != old for new, old in zip(cleaned, kept[column], strict=True))
+            changed = sum(
+                new is not old and new != old
+                for new, old in zip(cleaned, kept[column], strict=True)
+            )
             if changed:
                 report[f"{kind} in {column} blanked"] = changed
                 kept[column] = cleaned
@@ -102,7 +113,13 @@ def suppress(counts: pd.DataFrame, n: str = "n_users", k: int = 5) -> pd.DataFra
     small = np.array(counts[n] < k)
     if small.sum() == 1 and len(counts) > 1:
         small[np.argsort(np.where(small, np.inf, counts[n]), kind="stable")[0]] = True
-    shown = counts.astype({column: float for column in counts.columns if pd.api.types.is_numeric_dtype(counts[column])})
+    shown = counts.astype(
+        {
+            column: float
+            for column in counts.columns
+            if pd.api.types.is_numeric_dtype(counts[column])
+        }
+    )
     numbers = shown.select_dtypes("number").columns
     shown.loc[small, numbers] = np.nan
     return shown

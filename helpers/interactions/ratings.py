@@ -24,7 +24,12 @@ def rent_the_runway(folder: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
     frame = pd.read_parquet(Path(folder) / "renttherunway.parquet")
     when = pd.to_datetime(frame["review_date"], format="mixed", errors="coerce")
     seconds = ((when - pd.Timestamp(0)) // pd.Timedelta(seconds=1)).fillna(0)
-    table = _table(frame["user_id"], frame["item_id"], pd.to_numeric(frame["rating"], errors="coerce") / 2, seconds)
+    table = _table(
+        frame["user_id"],
+        frame["item_id"],
+        pd.to_numeric(frame["rating"], errors="coerce") / 2,
+        seconds,
+    )
     return _clean(table, {})
 
 
@@ -48,16 +53,29 @@ def read_ratings(path: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
     ValueError
         If columns are missing, or nothing usable is left; the message names the file and the first bad row.
     """
-    given, path = path, Path(path) if Path(path).exists() else ROOT / path  # notebooks run in a folder of their own
+    given, path = (
+        path,
+        Path(path) if Path(path).exists() else ROOT / path,
+    )  # notebooks run in a folder of their own
     if not path.exists():
-        raise FileNotFoundError(f"{given}: no such ratings file; give a CSV or parquet file with user,item,rating")
+        raise FileNotFoundError(
+            f"{given}: no such ratings file; give a CSV or parquet file with user,item,rating"
+        )
     try:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError, ValueError) as error:
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+        OSError,
+        ValueError,
+    ) as error:
         raise ValueError(f"{path.name} can't be read as {path.suffix or 'CSV'}: {error}") from None
     frame.columns = [str(name).strip().lower() for name in frame.columns]
     for column in frame.select_dtypes(["object", "string"]):
-        frame[column] = frame[column].map(lambda cell: (cell.strip() or None) if isinstance(cell, str) else cell)
+        frame[column] = frame[column].map(
+            lambda cell: (cell.strip() or None) if isinstance(cell, str) else cell
+        )
     missing = [name for name in ("user", "item", "rating") if name not in frame]
     if missing:
         raise ValueError(f"{path.name} lacks the columns {missing}; it has {list(frame.columns)}")
@@ -72,7 +90,9 @@ def read_ratings(path: str | Path) -> tuple[pd.DataFrame, dict[str, int]]:
     table, dropped = _clean(table, dropped)
     if table.empty:
         first = f"; row 2 is {frame.iloc[0].to_dict()}" if len(frame) else ""
-        raise ValueError(f"{path.name} holds no usable rating in 1-5 (dropped: {dropped or 'it is empty'}){first}")
+        raise ValueError(
+            f"{path.name} holds no usable rating in 1-5 (dropped: {dropped or 'it is empty'}){first}"
+        )
     return table, dropped
 
 
@@ -112,7 +132,9 @@ def own_ratings(path: str | Path, catalog: pd.DataFrame) -> tuple[pd.DataFrame, 
                 f"{Path(path).name}: its usable ratings ({len(table)}) are all of one {what}, and learning from others "
                 f"takes two or more; left out: {dropped | unjoined or 'none'}"
             )
-    return table.assign(event="browse", platform=table["item"].str.split("/").str[0]), dropped | unjoined
+    return table.assign(
+        event="browse", platform=table["item"].str.split("/").str[0]
+    ), dropped | unjoined
 
 
 def _table(user, item, rating, timestamp) -> pd.DataFrame:
@@ -133,9 +155,13 @@ def _clean(table: pd.DataFrame, dropped: dict[str, int]) -> tuple[pd.DataFrame, 
 
 def _seconds(time: pd.Series, dropped: dict[str, int]) -> pd.Series:
     """Seconds since 1970 from numbers or dates; what is neither becomes 0, and is counted."""
-    number = pd.to_numeric(time.astype(object), errors="coerce").where(lambda seconds: seconds.abs() < 2**40)
+    number = pd.to_numeric(time.astype(object), errors="coerce").where(
+        lambda seconds: seconds.abs() < 2**40
+    )
     date = pd.to_datetime(time.where(number.isna()), errors="coerce", utc=True, format="mixed")
-    seconds = number.fillna(pd.Series((date - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1), index=time.index))
+    seconds = number.fillna(
+        pd.Series((date - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1), index=time.index)
+    )
     _count(dropped, "timestamp unreadable (kept, at 0)", seconds.isna())
     return seconds.fillna(0)
 

@@ -60,11 +60,17 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
     made_for = (market.settings["source"], market.settings["target"])
     asked = (source or made_for[0], target or made_for[1])
     if asked != made_for:
-        raise ValueError(f"the market was simulated for {made_for}, not {asked}: run chapter 02 with these platforms")
-    names = pd.Index(items.frame["image_key"]) if isinstance(items, ItemFeatures) else pd.Index(items)
+        raise ValueError(
+            f"the market was simulated for {made_for}, not {asked}: run chapter 02 with these platforms"
+        )
+    names = (
+        pd.Index(items.frame["image_key"]) if isinstance(items, ItemFeatures) else pd.Index(items)
+    )
     place = market.items.get_indexer(names)
     if (place < 0).any() or len(names) != len(market.items):
-        raise KeyError(f"the market knows {len(market.items)} items, not these {len(names)}: run chapter 02 again")
+        raise KeyError(
+            f"the market knows {len(market.items)} items, not these {len(names)}: run chapter 02 again"
+        )
     platform = market.platform[place]
     observed = market.observed[:, place].tocsr()
     on_source = observed.multiply(platform == asked[0]).tocsr()
@@ -77,7 +83,9 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
     days = sp.csr_matrix((market.seen["timestamp"] / 86_400, cells), observed.shape)[:, place]
     known = {n: _first(on_source, ranks, n) for n in n_history}
     histories = {
-        n: Histories(one, np.arange(len(names)), vectors, market.test_users, days.multiply(one > 0).tocsr())
+        n: Histories(
+            one, np.arange(len(names)), vectors, market.test_users, days.multiply(one > 0).tocsr()
+        )
         for n, one in known.items()
     }
     train = Interactions(market.train[:, place], market.train_users, names)
@@ -89,11 +97,15 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
 def warm(interactions: Interactions, folds: int = 5, seed: int = 7) -> Iterator[Split]:
     """Random k-fold over ratings: each rating is held out once; shoppers and items stay known."""
     if not 2 <= folds <= max(interactions.ratings.nnz, 2):
-        raise ValueError(f"folds must lie in 2..{interactions.ratings.nnz} (the number of ratings), not {folds}")
+        raise ValueError(
+            f"folds must lie in 2..{interactions.ratings.nnz} (the number of ratings), not {folds}"
+        )
     pairs = interactions.ratings.tocoo()
     fold = np.random.default_rng(seed).permutation(pairs.nnz) % folds
     for number in range(folds):
-        train, held = (_subset(interactions, pairs, keep) for keep in (fold != number, fold == number))
+        train, held = (
+            _subset(interactions, pairs, keep) for keep in (fold != number, fold == number)
+        )
         yield _known("warm", train, held, np.arange(interactions.shape[1]))
 
 
@@ -107,11 +119,15 @@ def temporal(log: pd.DataFrame, items: pd.Index, share: float = 0.2) -> Split:
     repeated = held.ratings.multiply(past.ratings > 0).tocsr()
     held = Interactions((held.ratings - repeated).tocsr(), held.users, items)
     split = _known("temporal", past, held, np.arange(len(items)))
-    split.dropped.update({"ratings of shoppers unseen before the cut": int((~known).sum()), "repeats": repeated.nnz})
+    split.dropped.update(
+        {"ratings of shoppers unseen before the cut": int((~known).sum()), "repeats": repeated.nnz}
+    )
     return split
 
 
-def cold_user(interactions: Interactions, n_history=N_HISTORY, share: float = 0.2, seed: int = 7) -> Split:
+def cold_user(
+    interactions: Interactions, n_history=N_HISTORY, share: float = 0.2, seed: int = 7
+) -> Split:
     """Shoppers absent from training, known by n liked items.
 
     What they are examined on is the same for every n: the likes that even the longest history leaves over.
@@ -121,7 +137,9 @@ def cold_user(interactions: Interactions, n_history=N_HISTORY, share: float = 0.
     able = np.flatnonzero(n_liked > longest)
     n_test = min(round(share * interactions.shape[0]), len(able))
     if n_test == 0:
-        raise ValueError(f"no shopper has more than {longest} liked items; ask for shorter histories")
+        raise ValueError(
+            f"no shopper has more than {longest} liked items; ask for shorter histories"
+        )
     cold = np.sort(np.random.default_rng(seed).permutation(able)[:n_test])
     warm_rows = np.setdiff1d(np.arange(interactions.shape[0]), cold)
     theirs, users = interactions.ratings[cold], interactions.users[cold]
@@ -129,10 +147,14 @@ def cold_user(interactions: Interactions, n_history=N_HISTORY, share: float = 0.
     columns = np.arange(interactions.shape[1])
     histories = {n: Histories(_first(theirs, ranks, n), columns, None, users) for n in n_history}
     held = theirs - _first(theirs, ranks, longest)
-    train = Interactions(interactions.ratings[warm_rows], interactions.users[warm_rows], interactions.items)
+    train = Interactions(
+        interactions.ratings[warm_rows], interactions.users[warm_rows], interactions.items
+    )
     dropped = {"shoppers with too few liked items": interactions.shape[0] - len(able)}
     held = Interactions(held, users, interactions.items)
-    return Split("cold_user", train, histories, {"observed": _liked(held.ratings)}, columns, held, dropped)
+    return Split(
+        "cold_user", train, histories, {"observed": _liked(held.ratings)}, columns, held, dropped
+    )
 
 
 def cold_item(interactions: Interactions, share: float = 0.2, seed: int = 7) -> Split:
@@ -141,7 +163,9 @@ def cold_item(interactions: Interactions, share: float = 0.2, seed: int = 7) -> 
     cold = np.zeros(interactions.shape[1], bool)
     cold[np.random.default_rng(seed).permutation(interactions.shape[1])[:n_cold]] = True
     pairs = interactions.ratings.tocoo()
-    train, held = (_subset(interactions, pairs, keep) for keep in (~cold[pairs.col], cold[pairs.col]))
+    train, held = (
+        _subset(interactions, pairs, keep) for keep in (~cold[pairs.col], cold[pairs.col])
+    )
     return _known("cold_item", train, held, np.flatnonzero(cold))
 
 
@@ -152,11 +176,15 @@ def _known(name: str, train: Interactions, held: Interactions, candidates: np.nd
     test = Interactions(held.ratings[rows], held.users[rows], held.items)
     dropped = {"shoppers with nothing left in training": int(((n_held > 0) & (n_left == 0)).sum())}
     histories = {None: Histories.from_interactions(train, users=rows)}
-    return Split(name, train, histories, {"observed": _liked(test.ratings)}, candidates, test, dropped)
+    return Split(
+        name, train, histories, {"observed": _liked(test.ratings)}, candidates, test, dropped
+    )
 
 
 def _subset(interactions: Interactions, pairs: sp.coo_matrix, keep: np.ndarray) -> Interactions:
-    ratings = sp.csr_matrix((pairs.data[keep], (pairs.row[keep], pairs.col[keep])), shape=interactions.shape)
+    ratings = sp.csr_matrix(
+        (pairs.data[keep], (pairs.row[keep], pairs.col[keep])), shape=interactions.shape
+    )
     return Interactions(ratings, interactions.users, interactions.items)
 
 
@@ -168,7 +196,9 @@ def _liked(ratings: sp.csr_matrix) -> sp.csr_matrix:
 def _liked_order(ratings: sp.csr_matrix, seed: int) -> np.ndarray:
     """For each stored rating its place (0, 1, …) in a random order of the row's liked items; huge where not liked."""
     rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-    draw = np.random.default_rng(seed).random(ratings.nnz) + (ratings.data < LIKED)  # disliked ones sort last
+    draw = np.random.default_rng(seed).random(ratings.nnz) + (
+        ratings.data < LIKED
+    )  # disliked ones sort last
     order = np.lexsort((draw, rows))
     ranks = np.empty(ratings.nnz, np.int64)
     ranks[order] = np.arange(ratings.nnz) - ratings.indptr[:-1][rows]

@@ -17,7 +17,9 @@ CELLS = 16_000_000  # similarities held at once (64 MB)
 USERS = 4096  # users made dense at once
 
 
-def top_similar_items(X, k, similarity="cosine", shrinkage=0.0, significance=0, alpha=0.5) -> sp.csr_matrix:
+def top_similar_items(
+    X, k, similarity="cosine", shrinkage=0.0, significance=0, alpha=0.5
+) -> sp.csr_matrix:
     """The `k` columns of `X` most similar to each column: `neighbors.top_similar` of `X.T` with itself.
 
     Parameters
@@ -37,13 +39,19 @@ def top_similar_items(X, k, similarity="cosine", shrinkage=0.0, significance=0, 
     count = np.bincount(X.indices, minlength=n_items)
     order = np.argsort(-count, kind="stable")
     count = count[order].astype(np.float32)
-    squares = np.bincount(X.indices, weights=np.square(X.data, dtype=np.float64), minlength=n_items)[order]
+    squares = np.bincount(
+        X.indices, weights=np.square(X.data, dtype=np.float64), minlength=n_items
+    )[order]
     length = np.sqrt(np.where(squares > 0, squares, 1))
     left, right = ((length**-power).astype(np.float32) for power in (2 * alpha, 2 * (1 - alpha)))
     rated = np.ones(X.nnz, np.uint8)
     dots = _Products(X, rated if similarity == "jaccard" else X.data, order)
     plain = not shrinkage and not significance
-    common = dots if plain or (dots.values.dtype == np.uint8 and (X.data == 1).all()) else _Products(X, rated, order)
+    common = (
+        dots
+        if plain or (dots.values.dtype == np.uint8 and (X.data == 1).all())
+        else _Products(X, rated, order)
+    )
     best = _Best(n_items, k)
 
     def fill(S, first, rows):
@@ -60,16 +68,27 @@ def top_similar_items(X, k, similarity="cosine", shrinkage=0.0, significance=0, 
                 row *= confidence(n, shrinkage, significance)
             best.offer(i, row)
             if similarity == "asymmetric_cosine":
-                row *= left[:i] / left[i] * (right[i] / right[:i])  # the same pair, seen from the other item
+                row *= (
+                    left[:i] / left[i] * (right[i] / right[:i])
+                )  # the same pair, seen from the other item
 
     step = max(1, CELLS // max(1, n_items))
     S = np.empty((min(step, n_items), n_items), np.float32)
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, n_items, step):
             last = min(first + step, n_items)
-            list(pool.map(lambda t: fill(S, first, range(first + t, last, 4 * threads)), range(4 * threads)))  # noqa: B023
+            list(
+                pool.map(
+                    lambda t: fill(S, first, range(first + t, last, 4 * threads)),
+                    range(4 * threads),
+                )
+            )
             edges = np.linspace(0, last, 4 * threads + 1).astype(int)
-            list(pool.map(lambda lo, hi: best.offer_columns(S, first, last, lo, hi), edges[:-1], edges[1:]))  # noqa: B023
+            list(
+                pool.map(
+                    lambda lo, hi: best.offer_columns(S, first, last, lo, hi), edges[:-1], edges[1:]
+                )
+            )
     return best.matrix(order)
 
 
@@ -91,24 +110,33 @@ class _Products:
         rank = np.empty(X.shape[1], np.int32)
         rank[order] = np.arange(X.shape[1], dtype=np.int32)
         count = np.bincount(X.indices, minlength=X.shape[1])[order]
-        narrow = data.astype(np.uint8)  # a byte a rating where that says it all: loops like these wait for memory
+        narrow = data.astype(
+            np.uint8
+        )  # a byte a rating where that says it all: loops like these wait for memory
         data = narrow if np.array_equal(narrow, data) else data.astype(np.float32)
         self.start, self.indptr = np.append(0, np.cumsum(count)), X.indptr.astype(np.int64)
         self.user, self.position = np.empty(X.nnz, np.int32), np.empty(X.nnz, np.int32)
         self.item = np.empty(X.nnz, np.uint16 if X.shape[1] < 2**16 else np.int32)
         self.values, self.rated = np.empty_like(data), np.empty_like(data)
         _arrange(X.indices.astype(np.int32, copy=False), data, rank, *self._arrays())
-        self.dense = self._dense_block(X.shape[0], int((count >= max(1, DENSE_SHARE * X.shape[0])).sum()))
+        self.dense = self._dense_block(
+            X.shape[0], int((count >= max(1, DENSE_SHARE * X.shape[0])).sum())
+        )
 
     def _arrays(self):
         return self.start, self.user, self.values, self.position, self.indptr, self.item, self.rated
 
     def _dense_block(self, n_users, n_dense) -> np.ndarray:
         """Products of the most popular items with each other, (n_dense, n_dense) float32."""
-        block, users = torch.zeros(n_dense, n_dense), np.empty((min(USERS, n_users), n_dense), np.float32)
+        block, users = (
+            torch.zeros(n_dense, n_dense),
+            np.empty((min(USERS, n_users), n_dense), np.float32),
+        )
         precision = torch.get_float32_matmul_precision()
         if self.rated.dtype == np.uint8:
-            torch.set_float32_matmul_precision("medium")  # bfloat16 holds whole numbers up to 256; sums stay float32
+            torch.set_float32_matmul_precision(
+                "medium"
+            )  # bfloat16 holds whole numbers up to 256; sums stay float32
         try:
             for first in range(0, n_users, USERS):
                 part = users[: min(USERS, n_users - first)]
@@ -131,7 +159,10 @@ class _Best:
     """The `k` best of each item so far, as min-heaps: the worst of them is at place 0, and is what must be beaten."""
 
     def __init__(self, n_items, k):
-        self.values, self.items = np.zeros((n_items, k), np.float32), np.zeros((n_items, k), np.int32)
+        self.values, self.items = (
+            np.zeros((n_items, k), np.float32),
+            np.zeros((n_items, k), np.int32),
+        )
         self.worst = np.zeros(n_items, np.float32)
 
     def offer(self, i, row) -> None:
@@ -148,7 +179,9 @@ class _Best:
         """Back in the caller's numbering."""
         rows, places = np.nonzero(self.values > 0)
         row, column = order[rows], order[self.items[rows, places]]
-        return sp.csr_matrix((self.values[rows, places], (row, column)), shape=(len(order), len(order)))
+        return sp.csr_matrix(
+            (self.values[rows, places], (row, column)), shape=(len(order), len(order))
+        )
 
 
 @njit(nogil=True, cache=True)
@@ -187,7 +220,9 @@ def _scatter(i, start, user, value, position, indptr, item, rated, out):
         v = np.float32(value[p])
         u = user[p]
         items, ratings = item[indptr[u] : position[p]], rated[indptr[u] : position[p]]
-        for q in range(len(items)):  # unsigned: without a check for places from the end, in half the time
+        for q in range(
+            len(items)
+        ):  # unsigned: without a check for places from the end, in half the time
             out[np.uint64(items[q])] += v * np.float32(ratings[q])
 
 

@@ -44,15 +44,21 @@ class Recommender:
     in attributes that end in an underscore; arrays and numbers among them are saved and loaded as they are.
     """
 
-    handles_cold_users = False  # can score a user it never saw from an empty history better than popularity
+    handles_cold_users = (
+        False  # can score a user it never saw from an empty history better than popularity
+    )
     handles_cold_items = False  # can score an item that nobody has rated
 
-    def fit(self, train: Interactions, items: ItemFeatures | None = None, validate=None) -> "Recommender":
+    def fit(
+        self, train: Interactions, items: ItemFeatures | None = None, validate=None
+    ) -> "Recommender":
         """Learn from `train`; `validate(self) -> float`, higher is better, is for methods that stop early."""
         if items is not None and len(items.frame) != train.shape[1]:
             raise ValueError(f"{len(items.frame)} item features for {train.shape[1]} items")
         self.n_items_ = train.shape[1]
-        self.popularity_ = np.asarray(liked_only(train.ratings).sum(axis=0), dtype=np.float32).ravel()
+        self.popularity_ = np.asarray(
+            liked_only(train.ratings).sum(axis=0), dtype=np.float32
+        ).ravel()
         self._fit(train, items, validate)
         return self
 
@@ -64,7 +70,9 @@ class Recommender:
         usable = self._usable(histories)
         scores = np.broadcast_to(self.popularity_, (len(histories), self.n_items_)).copy()
         if usable.any():
-            scores[usable] = self._score(histories if usable.all() else histories[np.flatnonzero(usable)])
+            scores[usable] = self._score(
+                histories if usable.all() else histories[np.flatnonzero(usable)]
+            )
         self.n_fallback_ = int((~usable).sum())
         if self.n_fallback_:
             warnings.warn(
@@ -81,7 +89,9 @@ class Recommender:
         Equal scores are ordered by item position.
         """
         candidates = (
-            np.arange(self.n_items_) if candidates is None else np.unique(np.asarray(candidates, dtype=np.int64))
+            np.arange(self.n_items_)
+            if candidates is None
+            else np.unique(np.asarray(candidates, dtype=np.int64))
         )
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
@@ -111,12 +121,23 @@ class Recommender:
 
     def save(self, path: str | Path) -> None:
         """Write `path`.safetensors and `path`.json; nothing in them can run code."""
-        learned = {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
-        arrays = {name: np.ascontiguousarray(value) for name, value in learned.items() if isinstance(value, np.ndarray)}
+        learned = {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and not name.startswith("_")
+        }
+        arrays = {
+            name: np.ascontiguousarray(value)
+            for name, value in learned.items()
+            if isinstance(value, np.ndarray)
+        }
         rest = {name: value for name, value in learned.items() if name not in arrays}
         with whole(f"{path}.safetensors") as aside:
             save_file(arrays, aside)
-        write_json({"class": type(self).__name__, "parameters": self.parameters(), "learned": rest}, f"{path}.json")
+        write_json(
+            {"class": type(self).__name__, "parameters": self.parameters(), "learned": rest},
+            f"{path}.json",
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":

@@ -15,7 +15,9 @@ from helpers.simulator.market import Market
 class Random(Recommender):
     """Scores by lot: the same shopper with the same history gets the same lot, on any machine."""
 
-    handles_cold_users = handles_cold_items = True  # as badly as all others: chance never falls back to popularity
+    handles_cold_users = handles_cold_items = (
+        True  # as badly as all others: chance never falls back to popularity
+    )
 
     def __init__(self, seed: int = 7):
         self.seed = seed
@@ -29,13 +31,21 @@ class Random(Recommender):
     def _score(self, histories):
         ratings = histories.ratings
         names = histories.users if histories.users is not None else [b""] * len(histories)
-        rows = [ratings.indices[a:b].tobytes() for a, b in zip(ratings.indptr, ratings.indptr[1:], strict=False)]
+        rows = [
+            ratings.indices[a:b].tobytes()
+            for a, b in zip(ratings.indptr, ratings.indptr[1:], strict=False)
+        ]
         pairs, items = zip(names, rows, strict=True), np.arange(self.n_items_, dtype=np.uint64)
         key = [zlib.crc32(row, zlib.crc32(str(name).encode(), self.seed)) for name, row in pairs]
         mixed = np.array(key, np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + items
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64's finaliser
+        for shift, factor in (
+            (30, 0xBF58476D1CE4E5B9),
+            (27, 0x94D049BB133111EB),
+        ):  # splitmix64's finaliser
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)).astype(np.float32) / np.float32(2**24)
+        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)).astype(
+            np.float32
+        ) / np.float32(2**24)
 
 
 class Popularity(Recommender):
@@ -97,7 +107,11 @@ class Oracle(Recommender):
     def _score(self, histories):
         if self.given_history:
             return self._posterior(histories)
-        ask = self.market.probability_seen_and_liked if self.exposure else self.market.probability_liked
+        ask = (
+            self.market.probability_seen_and_liked
+            if self.exposure
+            else self.market.probability_liked
+        )
         return ask(histories.users)[:, self.columns_]
 
     def _predict(self, histories, items):
@@ -108,7 +122,9 @@ class Oracle(Recommender):
             self._prior = Posterior(self.market, self.n_draws, self.n_own)
         theirs = histories.in_catalogue(self.n_items_).tocoo()
         shape = (len(histories), len(self.market.items))
-        ratings = type(theirs)((theirs.data, (theirs.row, self.columns_[theirs.col])), shape=shape).tocsr()
+        ratings = type(theirs)(
+            (theirs.data, (theirs.row, self.columns_[theirs.col])), shape=shape
+        ).tocsr()
         scores, self.ess_, self.error_ = self._prior.mean(ratings, self.exposure)
         return scores[:, self.columns_]
 

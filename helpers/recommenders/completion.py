@@ -8,7 +8,15 @@ from sklearn.utils.extmath import randomized_svd
 from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.gibbs import components, gibbs, habits, rows
-from helpers.recommenders.least_squares import ContentPrior, Known, item_features, losses, majorise, projection, ridges
+from helpers.recommenders.least_squares import (
+    ContentPrior,
+    Known,
+    item_features,
+    losses,
+    majorise,
+    projection,
+    ridges,
+)
 
 SOLVERS = {"als": 15, "adam": 300, "ials": 10, "gibbs": 60}  # name: default epochs
 BURN, DIRECTIONS = 20, 60  # of gibbs: sweeps thrown away, directions of who rated what
@@ -73,11 +81,26 @@ class MatrixCompletion(Recommender):
         for value, allowed in ((solver, SOLVERS), (init, INITS), (prior, PRIORS), (loss, LOSSES)):
             if value not in allowed:
                 raise ValueError(f"{value!r} is not one of {', '.join(allowed)}")
-        if rank < 1 or reg < 0 or (reg_bias or 0) < 0 or (solver in ("ials", "gibbs") and loss != "squared"):
-            raise ValueError(f"rank must be >= 1, reg >= 0, and {solver} squared, not {rank}, {reg}, {loss}")
+        if (
+            rank < 1
+            or reg < 0
+            or (reg_bias or 0) < 0
+            or (solver in ("ials", "gibbs") and loss != "squared")
+        ):
+            raise ValueError(
+                f"rank must be >= 1, reg >= 0, and {solver} squared, not {rank}, {reg}, {loss}"
+            )
         if solver == "adam" and prior == "content":
-            raise ValueError("prior='content' is for als, ials and gibbs, not one of adam's settings")
-        self.rank, self.reg, self.reg_bias, self.biases, self.loss = rank, reg, reg_bias, biases, loss
+            raise ValueError(
+                "prior='content' is for als, ials and gibbs, not one of adam's settings"
+            )
+        self.rank, self.reg, self.reg_bias, self.biases, self.loss = (
+            rank,
+            reg,
+            reg_bias,
+            biases,
+            loss,
+        )
         self.solver, self.init, self.prior = solver, init, prior
         self.epochs, self.lr, self.confidence, self.scale = epochs, lr, confidence, scale
         self.patience, self.seed, self.device = patience, seed, device
@@ -88,7 +111,9 @@ class MatrixCompletion(Recommender):
 
     def _targets(self, ratings) -> sp.csr_matrix:
         """What is fitted: ratings, ±1 labels, or 1 for each like; an entry for each element of Ω."""
-        R = sp.csr_matrix(liked_only(ratings) if self.solver == "ials" else ratings).astype(np.float64)  # a copy
+        R = sp.csr_matrix(liked_only(ratings) if self.solver == "ials" else ratings).astype(
+            np.float64
+        )  # a copy
         if self.loss == "logistic":
             R.data = np.where(R.data >= LIKED, 1.0, -1.0)
         return R
@@ -100,7 +125,12 @@ class MatrixCompletion(Recommender):
         known = Known(R, self.device)
         self._start(R, known, items)
         history = [self._objective(known)]
-        best, best_epoch, kept, adam = -np.inf, 0, None, self._adam(known) if self.solver == "adam" else None
+        best, best_epoch, kept, adam = (
+            -np.inf,
+            0,
+            None,
+            self._adam(known) if self.solver == "adam" else None,
+        )
         for epoch in range(SOLVERS[self.solver] if self.epochs is None else self.epochs):
             next(adam) if adam else self._sweep(known)
             history.append(self._objective(known))
@@ -123,7 +153,9 @@ class MatrixCompletion(Recommender):
         if self.biases and self.solver != "ials" and R.nnz:
             self.mu_ = float(R.data.mean())
             if self.loss == "logistic":
-                self.mu_ = float(2 * np.arctanh(np.clip(self.mu_, -0.99, 0.99)))  # the log-odds of a like
+                self.mu_ = float(
+                    2 * np.arctanh(np.clip(self.mu_, -0.99, 0.99))
+                )  # the log-odds of a like
         self.b_user_, self.b_item_ = np.zeros(R.shape[0]), np.zeros(R.shape[1])
         self.U_, self.V_ = (self.scale * rng.standard_normal((n, self.rank)) for n in R.shape)
         self._content = None
@@ -153,7 +185,9 @@ class MatrixCompletion(Recommender):
 
     def _lambda(self) -> np.ndarray:
         """λ of the bias, then of each factor, (1 + rank,)."""
-        return np.append(self.reg if self.reg_bias is None else self.reg_bias, np.full(self.rank, self.reg))
+        return np.append(
+            self.reg if self.reg_bias is None else self.reg_bias, np.full(self.rank, self.reg)
+        )
 
     def _fitted(self, known, b_user, U) -> torch.Tensor:
         """μ + b_u + b_i + U_u·V_i at the elements of Ω, (nnz,)."""
@@ -164,12 +198,19 @@ class MatrixCompletion(Recommender):
     def _objective(self, known) -> tuple[float, float]:
         """The objective, and the mean loss over Ω."""
         x, n = self._fitted(known, self.b_user_, self.U_), max(1, len(known.values))
-        users, items = np.column_stack([self.b_user_, self.U_]), np.column_stack([self.b_item_, self.V_])
-        squares = np.sum(items**2, axis=0) if self._content is None else self._content.squares(items)
+        users, items = (
+            np.column_stack([self.b_user_, self.U_]),
+            np.column_stack([self.b_item_, self.V_]),
+        )
+        squares = (
+            np.sum(items**2, axis=0) if self._content is None else self._content.squares(items)
+        )
         penalty = float(self._lambda() @ (np.sum(users**2, axis=0) + squares))
         if self.solver == "ials":
             likes = float(((1 + self.confidence) * (1 - x) ** 2 - x**2).sum())
-            return likes + float(np.sum((self.U_.T @ self.U_) * (self.V_.T @ self.V_))) + penalty, likes / n
+            return likes + float(
+                np.sum((self.U_.T @ self.U_) * (self.V_.T @ self.V_))
+            ) + penalty, likes / n
         total = float(losses(x, known.values, self.loss).sum())
         return total + penalty, total / n
 
@@ -177,7 +218,11 @@ class MatrixCompletion(Recommender):
         """Best U and user biases for the present V, then the other way round."""
         x = None if self.loss == "squared" else self._fitted(known, self.b_user_, self.U_)
         self.b_user_, self.U_ = self._solve(known, x, self.V_, self.b_item_)
-        x = None if self.loss == "squared" else self._fitted(known, self.b_user_, self.U_)[known.by_column]
+        x = (
+            None
+            if self.loss == "squared"
+            else self._fitted(known, self.b_user_, self.U_)[known.by_column]
+        )
         self.b_item_, self.V_ = self._solve(known.T, x, self.U_, self.b_user_, self._content)
         if self._content is not None:
             self._content.update(np.column_stack([self.b_item_, self.V_]))
@@ -198,7 +243,11 @@ class MatrixCompletion(Recommender):
         if with_bias:
             Z = torch.cat([torch.ones_like(Z[:, :1]), Z], 1)
         lam = known.tensor(self._lambda()[0 if with_bias else 1 :])
-        pull = 0.0 if content is None else lam * known.tensor(content.centre[:, 0 if with_bias else 1 :])
+        pull = (
+            0.0
+            if content is None
+            else lam * known.tensor(content.centre[:, 0 if with_bias else 1 :])
+        )
         both = ridges(known, weight, target, Z, gram + torch.diag(lam + 1e-9), pull).cpu().numpy()
         return (both[:, 0].copy(), both[:, 1:].copy()) if with_bias else (np.zeros(len(both)), both)
 
@@ -210,8 +259,15 @@ class MatrixCompletion(Recommender):
         while True:
             x = self.mu_ + known.products(*weights[:2])
             if self.biases:
-                x = x + weights[2].index_select(0, known.rows) + weights[3].index_select(0, known.columns)
-            penalty = sum(lam * w.square().sum() for lam, w in zip(self._lambda()[[1, 1, 0, 0]], weights, strict=False))
+                x = (
+                    x
+                    + weights[2].index_select(0, known.rows)
+                    + weights[3].index_select(0, known.columns)
+                )
+            penalty = sum(
+                lam * w.square().sum()
+                for lam, w in zip(self._lambda()[[1, 1, 0, 0]], weights, strict=False)
+            )
             objective = losses(x, known.values, self.loss).sum() + penalty
             optimiser.zero_grad()
             objective.backward()
@@ -234,14 +290,28 @@ class MatrixCompletion(Recommender):
         T = R.T.tocsr()
         X = habits(T, components(T, DIRECTIONS, self.seed))
         if self.prior == "content":
-            X = np.column_stack([X, (content := item_features(items)) / content.std()])  # all of them about 1 in size
+            X = np.column_stack(
+                [X, (content := item_features(items)) / content.std()]
+            )  # all of them about 1 in size
         draws = SOLVERS["gibbs"] if self.epochs is None else self.epochs
         kept = [
             (d.Q.cpu().numpy(), np.vstack([d.users.m, d.users.B]), d.users.precision, d.alpha)
-            for d in gibbs(R, habits(R, self.directions_), X, self.rank, BURN, draws, (), self.seed, self.device)
+            for d in gibbs(
+                R,
+                habits(R, self.directions_),
+                X,
+                self.rank,
+                BURN,
+                draws,
+                (),
+                self.seed,
+                self.device,
+            )
         ]
         self.mu_ = float(R.data.mean())
-        self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_ = map(np.array, zip(*kept, strict=True))
+        self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_ = map(
+            np.array, zip(*kept, strict=True)
+        )
 
     def _draws(self, histories, items, rng=None):
         """Ratings (n_users, len(items)) of each draw, users at their mean given the draw, or with `rng` drawn too."""
@@ -250,7 +320,11 @@ class MatrixCompletion(Recommender):
         kept = zip(self.draw_Q_, self.draw_B_, self.draw_precision_, self.draw_alpha_, strict=True)
         for Q, B, precision, alpha in kept:
             mean = B[0] + features @ B[1:]
-            P = rows(known, known.values - self.mu_, known.tensor(Q), mean, precision, alpha, rng).cpu().numpy()
+            P = (
+                rows(known, known.values - self.mu_, known.tensor(Q), mean, precision, alpha, rng)
+                .cpu()
+                .numpy()
+            )
             yield self.mu_ + P[:, :1] + Q[items, 0] + P[:, 1:] @ Q[items, 1:].T
 
     def spread(self, histories, items) -> np.ndarray:
@@ -259,7 +333,9 @@ class MatrixCompletion(Recommender):
         Of the expected rating, that is: a single rating scatters by another 1/√α, `draw_alpha_`, around it.
         """
         if self.solver != "gibbs":
-            raise NotImplementedError(f"{self.solver} gives one answer; solver='gibbs' gives their distribution")
+            raise NotImplementedError(
+                f"{self.solver} gives one answer; solver='gibbs' gives their distribution"
+            )
         return self._moments(histories, items, np.random.default_rng(self.seed))[1]
 
     def _moments(self, histories, items, rng=None) -> tuple[np.ndarray, np.ndarray]:
@@ -279,5 +355,7 @@ class MatrixCompletion(Recommender):
 
     def _predict(self, histories, items):
         if self.solver == "ials" or self.loss == "logistic":
-            raise NotImplementedError("ials and the logistic loss rank items; als and adam on ratings predict them")
+            raise NotImplementedError(
+                "ials and the logistic loss rank items; als and adam on ratings predict them"
+            )
         return self._score(histories)[:, items]

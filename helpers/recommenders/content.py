@@ -5,7 +5,13 @@ import pandas as pd
 
 from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import catalogue_or_guess, history_vectors, ridge, standard_log_price, unit
+from helpers.recommenders.features import (
+    catalogue_or_guess,
+    history_vectors,
+    ridge,
+    standard_log_price,
+    unit,
+)
 
 
 class Content(Recommender):
@@ -27,12 +33,20 @@ class Content(Recommender):
     handles_cold_items = True
 
     def __init__(
-        self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0, half_life=180.0
+        self,
+        weighting="mean",
+        n_centroids=1,
+        image_weight=None,
+        price_weight=0.0,
+        diversity=0.0,
+        half_life=180.0,
     ):
         if weighting not in ("mean", "rating", "recency"):
             raise ValueError(f"weighting must be 'mean', 'rating' or 'recency', not {weighting!r}")
         if isinstance(image_weight, str) and image_weight != "learned":
-            raise ValueError(f"image_weight must be None, a number or 'learned', not {image_weight!r}")
+            raise ValueError(
+                f"image_weight must be None, a number or 'learned', not {image_weight!r}"
+            )
         if not 0 <= diversity < 1:
             raise ValueError(f"diversity must lie in 0 to 1, 1 excluded, not {diversity}")
         self.weighting, self.n_centroids, self.image_weight = weighting, n_centroids, image_weight
@@ -52,7 +66,9 @@ class Content(Recommender):
             raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         self.image_weight_ = (
-            learned_fusion(train.ratings, self.vectors_) if self.image_weight == "learned" else self.image_weight
+            learned_fusion(train.ratings, self.vectors_)
+            if self.image_weight == "learned"
+            else self.image_weight
         )
         if self.price_weight:
             self.price_ = standard_log_price(items.frame)
@@ -66,10 +82,14 @@ class Content(Recommender):
             weights.data = weights.data - 3.0
         if self.weighting == "recency":
             if histories.times is None:
-                raise ValueError("weighting='recency' needs histories that say when: Histories(…, times=…)")
+                raise ValueError(
+                    "weighting='recency' needs histories that say when: Histories(…, times=…)"
+                )
             cells = weights.nonzero()
             when = pd.Series(np.asarray(histories.times[cells]).ravel())
-            weights.data = 0.5 ** ((when.groupby(cells[0]).transform("max") - when).to_numpy() / self.half_life)
+            weights.data = 0.5 ** (
+                (when.groupby(cells[0]).transform("max") - when).to_numpy() / self.half_life
+            )
         known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
         weights = weights.multiply(known[None, :]).tocsr()
         weights.eliminate_zeros()
@@ -80,9 +100,15 @@ class Content(Recommender):
 
     def _score(self, histories):
         vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
-        scores = self._nearest_taste(weights, vectors) if self.n_centroids > 1 else self._cosine(weights @ vectors)
+        scores = (
+            self._nearest_taste(weights, vectors)
+            if self.n_centroids > 1
+            else self._cosine(weights @ vectors)
+        )
         if self.price_weight:
-            price = catalogue_or_guess(histories, self.price_[:, None], self.price_guess_, vectors)[:, 0]
+            price = catalogue_or_guess(histories, self.price_[:, None], self.price_guess_, vectors)[
+                :, 0
+            ]
             liked = np.abs(weights)
             usual = (liked @ price) / np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1e-12)
             scores = scores - self.price_weight * np.abs(usual[:, None] - self.price_[None])
@@ -103,7 +129,10 @@ class Content(Recommender):
 
     def _nearest_taste(self, weights, vectors):
         cells = [slice(*weights.indptr[row : row + 2]) for row in range(weights.shape[0])]
-        centres = [tastes(vectors[weights.indices[cell]], weights.data[cell], self.n_centroids) for cell in cells]
+        centres = [
+            tastes(vectors[weights.indices[cell]], weights.data[cell], self.n_centroids)
+            for cell in cells
+        ]
         first = np.cumsum([0, *map(len, centres[:-1])])
         return np.maximum.reduceat(self._cosine(np.concatenate(centres)), first, axis=0)
 
@@ -138,7 +167,9 @@ def learned_fusion(ratings, vectors):
         table[name] = (unit(others) * unit(half[items])).sum(axis=1)
     table = pd.DataFrame(table)
     table -= table.groupby(users).transform("mean")
-    gain = np.linalg.lstsq(table[["image", "text"]].to_numpy(), table["liked"].to_numpy())[0].clip(0)
+    gain = np.linalg.lstsq(table[["image", "text"]].to_numpy(), table["liked"].to_numpy())[0].clip(
+        0
+    )
     return float(gain[0] / gain.sum()) if gain.any() else 0.5
 
 

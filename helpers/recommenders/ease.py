@@ -35,4 +35,6 @@ class EASE(Recommender):
         self.weights_ = B.astype(np.float32)
 
     def _score(self, histories):
-        return (as_signal(histories.in_catalogue(self.n_items_), self.signal) @ self.weights_).astype(np.float32)
+        return (
+            as_signal(histories.in_catalogue(self.n_items_), self.signal) @ self.weights_
+        ).astype(np.float32)

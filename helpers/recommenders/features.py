@@ -29,7 +29,9 @@ def side_features(items: ItemFeatures) -> list[np.ndarray]:
         if column in items.frame and items.frame[column].nunique() > 1
     ]
     if "price_usd" in items.frame:
-        parts.append(np.exp(-0.5 * ((standard_log_price(items.frame)[:, None] - PRICE_KNOTS) / 0.5) ** 2))
+        parts.append(
+            np.exp(-0.5 * ((standard_log_price(items.frame)[:, None] - PRICE_KNOTS) / 0.5) ** 2)
+        )
     return parts
 
 
@@ -48,9 +50,13 @@ def principal_axes(vectors: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]
     """Mean (d,) and the `n` strongest axes (d, n), scaled so that coordinates along the first have variance 1."""
     mean = vectors.mean(axis=0)
     apart = (vectors - mean).astype(np.float64)
-    variance, axes = np.linalg.eigh(apart.T @ apart)  # ascending; a tenth of the time of an SVD of the vectors
+    variance, axes = np.linalg.eigh(
+        apart.T @ apart
+    )  # ascending; a tenth of the time of an SVD of the vectors
     axes, strength = axes.T[::-1], np.sqrt(max(variance[-1], 0))
-    axes = axes[:n] * np.sign(axes[:n].sum(axis=1, keepdims=True) + 1e-12)  # the sign of an axis is arbitrary: fix it
+    axes = axes[:n] * np.sign(
+        axes[:n].sum(axis=1, keepdims=True) + 1e-12
+    )  # the sign of an axis is arbitrary: fix it
     scale = np.sqrt(len(vectors)) / max(strength, 1e-6)
     return mean.astype(np.float32), (axes.T * scale).astype(np.float32)
 
@@ -67,7 +73,9 @@ def history_vectors(histories: Histories, vectors: np.ndarray) -> np.ndarray:
     return np.where(histories.columns[:, None] >= 0, vectors[histories.columns], 0)
 
 
-def catalogue_or_guess(histories: Histories, known: np.ndarray, guess: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+def catalogue_or_guess(
+    histories: Histories, known: np.ndarray, guess: np.ndarray, vectors: np.ndarray
+) -> np.ndarray:
     """Side features of each history item: the catalogue's own, or guessed from the vector by `guess` (see `ridge`)."""
     inside = histories.columns[:, None] >= 0
     return np.where(inside, known[histories.columns], with_one(vectors) @ guess).astype(np.float32)

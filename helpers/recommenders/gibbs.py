@@ -41,10 +41,16 @@ class Prior:
         n, K = P.shape
         rest = P - self.features @ self.B
         centre = rest.mean(0)
-        scatter = (rest - centre).T @ (rest - centre) + SHRINK * n / (SHRINK + n) * np.outer(centre, centre)
+        scatter = (rest - centre).T @ (rest - centre) + SHRINK * n / (SHRINK + n) * np.outer(
+            centre, centre
+        )
         inverse = np.linalg.inv(np.eye(K) + scatter)
-        self.precision = np.reshape(wishart.rvs(K + n, (inverse + inverse.T) / 2, random_state=self.rng), (K, K))
-        spread = np.linalg.inv(np.linalg.cholesky(self.precision))  # a row of N(0, I) times this is of N(0, Λ⁻¹)
+        self.precision = np.reshape(
+            wishart.rvs(K + n, (inverse + inverse.T) / 2, random_state=self.rng), (K, K)
+        )
+        spread = np.linalg.inv(
+            np.linalg.cholesky(self.precision)
+        )  # a row of N(0, I) times this is of N(0, Λ⁻¹)
 
         def noise(rows):
             return self.rng.standard_normal((rows, K)) @ spread
@@ -53,7 +59,9 @@ class Prior:
         d = len(self.B)
         right = self.features.T @ (P - self.m + noise(n)) + np.sqrt(self.kappa) * noise(d)
         self.B = np.linalg.solve(self.gram + self.kappa * np.eye(d), right)
-        self.kappa = self.rng.gamma(d * K / 2 + 5e-4) / (np.sum((self.B @ self.precision) * self.B) / 2 + 5e-4)
+        self.kappa = self.rng.gamma(d * K / 2 + 5e-4) / (
+            np.sum((self.B @ self.precision) * self.B) / 2 + 5e-4
+        )
         return self.mean(self.features), self.precision
 
 
@@ -75,7 +83,9 @@ class Effects:
         seen = self.counts > 0
         precision = self.tau + alpha * self.counts[seen]
         total = np.bincount(self.groups, residual, len(self.counts))[seen]
-        self.values[seen] = alpha * total / precision + self.rng.standard_normal(seen.sum()) / np.sqrt(precision)
+        self.values[seen] = alpha * total / precision + self.rng.standard_normal(
+            seen.sum()
+        ) / np.sqrt(precision)
         self.tau = self.rng.gamma(seen.sum() / 2 + 1) / (np.sum(self.values**2) / 2 + 0.5)
 
 
@@ -97,7 +107,15 @@ class Draw:
 
 
 def gibbs(
-    R: sp.csr_matrix, X_users=None, X_items=None, rank=10, burn=20, draws=60, groups=(), seed=7, device="cpu"
+    R: sp.csr_matrix,
+    X_users=None,
+    X_items=None,
+    rank=10,
+    burn=20,
+    draws=60,
+    groups=(),
+    seed=7,
+    device="cpu",
 ) -> Iterator[Draw]:
     """Draws from the posterior of a factorisation with biases; their mean predicts, their spread is the uncertainty.
 
@@ -116,7 +134,8 @@ def gibbs(
     mu, alpha, K = float(R.data.mean()), 1.5, rank + 1
     P, Q = (known.tensor(0.1 * rng.standard_normal((n, K))) for n in R.shape)
     users, items = (
-        Prior(np.zeros((n, 0)) if X is None else X, K, rng) for n, X in zip(R.shape, (X_users, X_items), strict=True)
+        Prior(np.zeros((n, 0)) if X is None else X, K, rng)
+        for n, X in zip(R.shape, (X_users, X_items), strict=True)
     )
     effects, y = [Effects(*group, rng) for group in groups], known.values - mu
     offset = torch.zeros_like(y)
@@ -146,9 +165,15 @@ def rows(known: Known, y, Q, mean, precision, alpha, rng=None) -> torch.Tensor:
         What is believed of the rows before any rating.
     """
     Z = torch.cat([torch.ones_like(Q[:, :1]), Q[:, 1:]], 1)
-    noise = None if rng is None else known.tensor(rng.standard_normal((known.shape[0], Q.shape[1]), np.float32))
+    noise = (
+        None
+        if rng is None
+        else known.tensor(rng.standard_normal((known.shape[0], Q.shape[1]), np.float32))
+    )
     target, weight = y - Q[:, 0].index_select(0, known.columns), torch.full_like(y, alpha)
-    return ridges(known, weight, target, Z, known.tensor(precision), known.tensor(mean @ precision), noise)
+    return ridges(
+        known, weight, target, Z, known.tensor(precision), known.tensor(mean @ precision), noise
+    )
 
 
 def _beside(P, place: int) -> torch.Tensor:
@@ -170,4 +195,6 @@ def habits(R: sp.csr_matrix, directions) -> np.ndarray:
 def _shares(R):
     """1/√count where rated: with all rows of length 1, diligent raters don't make up every direction."""
     counts = np.diff(R.indptr)
-    return sp.csr_matrix((np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts), R.indices, R.indptr), shape=R.shape)
+    return sp.csr_matrix(
+        (np.repeat(1 / np.sqrt(np.maximum(counts, 1)), counts), R.indices, R.indptr), shape=R.shape
+    )

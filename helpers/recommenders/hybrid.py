@@ -9,7 +9,12 @@ from scipy.optimize import minimize
 from helpers import recommenders
 from helpers.interactions.matrix import Histories, Interactions, liked_only
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import catalogue_or_guess, history_vectors, ridge, standard_log_price
+from helpers.recommenders.features import (
+    catalogue_or_guess,
+    history_vectors,
+    ridge,
+    standard_log_price,
+)
 from helpers.recommenders.towers import SeenPairs
 
 MEMBERS = ("EASE", "ItemKNN", "Content", "TwoTower")
@@ -38,13 +43,18 @@ class Hybrid(Recommender):
 
     def __init__(self, members=None, rounds=8, reg=0.003, seed=7, device="cpu"):
         specs = [dict(name=name, parameters={}) for name in MEMBERS] if members is None else members
-        self._members = [member if isinstance(member, Recommender) else build(member) for member in specs]
+        self._members = [
+            member if isinstance(member, Recommender) else build(member) for member in specs
+        ]
         self.rounds, self.reg, self.seed, self.device = rounds, reg, seed, device
 
     @property
     def members(self) -> list[dict]:
         """Class name and parameters of each member: what the constructor needs to build the same again."""
-        return [dict(name=type(member).__name__, parameters=member.parameters()) for member in self._members]
+        return [
+            dict(name=type(member).__name__, parameters=member.parameters())
+            for member in self._members
+        ]
 
     def weights(self, n_history) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_members + 1), in the order of `signals`."""
@@ -65,14 +75,24 @@ class Hybrid(Recommender):
         self.price_ = standard_log_price(items.frame)[:, None]
         self.price_guess_ = ridge(self.vectors_, self.price_)
         self.blend_ = np.zeros((3, len(self._members) + 1), np.float32)
-        self.blend_[0, : len(self._members)] = 1.0  # a plain sum, where there is nobody to learn from
+        self.blend_[0, : len(self._members)] = (
+            1.0  # a plain sum, where there is nobody to learn from
+        )
         rng = np.random.default_rng(self.seed)
         order = rng.permutation(train.shape[0])
-        held, rest = np.sort(order[: int(HELD * len(order))]), np.sort(order[int(HELD * len(order)) :])
+        held, rest = (
+            np.sort(order[: int(HELD * len(order))]),
+            np.sort(order[int(HELD * len(order)) :]),
+        )
         if len(held) >= 5:
             part = Interactions(train.ratings[rest], train.users[rest], train.items)
             clones = [build(spec).fit(part, items) for spec in self.members]
-            self._learn(clones, Interactions(train.ratings[held], train.users[held], train.items), part, items)
+            self._learn(
+                clones,
+                Interactions(train.ratings[held], train.users[held], train.items),
+                part,
+                items,
+            )
         for member in self._members:
             if not hasattr(member, "n_items_"):
                 member.fit(train, items)
@@ -85,16 +105,22 @@ class Hybrid(Recommender):
         history, targets, candidates = pairs.sample(rows)
         as_rated = Histories(history.numpy(), np.arange(self.n_items_), self.vectors_)
         z = torch.from_numpy(self._signals(clones, as_rated))
-        place = candidates.topk(int(candidates.sum(1).max()), dim=1).indices  # only what was seen enters the loss
+        place = candidates.topk(
+            int(candidates.sum(1).max()), dim=1
+        ).indices  # only what was seen enters the loss
         z = z.gather(2, place[:, None].expand(-1, z.shape[1], -1))
         targets, candidates = targets.gather(1, place), candidates.gather(1, place)
         g = torch.from_numpy(basis((history > 0).sum(1).float().numpy()))
 
         def loss(flat):
-            blend = torch.tensor(flat.reshape(self.blend_.shape), dtype=torch.float32, requires_grad=True)
+            blend = torch.tensor(
+                flat.reshape(self.blend_.shape), dtype=torch.float32, requires_grad=True
+            )
             scores = torch.einsum("us,usi->ui", g @ blend, z)
             logp = scores.masked_fill(candidates == 0, -1e9).log_softmax(dim=1)
-            value = -(logp * targets).sum() / targets.sum().clamp(min=1) + self.reg * (blend**2).sum()
+            value = (
+                -(logp * targets).sum() / targets.sum().clamp(min=1) + self.reg * (blend**2).sum()
+            )
             value.backward()
             return value.item(), blend.grad.numpy().ravel().astype(float)
 
@@ -105,9 +131,13 @@ class Hybrid(Recommender):
     def _signals(self, members, histories):
         """Standardised scores and signals, (n_users, n_members + 1, n_items) float32."""
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*no history it can use")  # a fallback is a signal like others
+            warnings.filterwarnings(
+                "ignore", message=".*no history it can use"
+            )  # a fallback is a signal like others
             parts = [member.score(histories) for member in members]
-        known = catalogue_or_guess(histories, self.price_, self.price_guess_, history_vectors(histories, self.vectors_))
+        known = catalogue_or_guess(
+            histories, self.price_, self.price_guess_, history_vectors(histories, self.vectors_)
+        )
         liked = liked_only(histories.ratings)
         n = np.asarray(liked.sum(axis=1)).reshape(-1, 1)
         gap = -np.abs((liked @ known) / np.maximum(n, 1) - self.price_.T) * (n > 0)

@@ -31,7 +31,9 @@ class Known:
 
     def __init__(self, R: sp.csr_matrix, device="cpu", dtype=torch.float64):
         self._R, self.shape, self.device, self.dtype = R, R.shape, device, dtype
-        self.indptr, self.columns = (torch.as_tensor(part, device=device) for part in (R.indptr, R.indices))
+        self.indptr, self.columns = (
+            torch.as_tensor(part, device=device) for part in (R.indptr, R.indices)
+        )
         self.counts = torch.diff(self.indptr)
         self.rows = torch.repeat_interleave(torch.arange(R.shape[0], device=device), self.counts)
         self.values = torch.as_tensor(R.data, dtype=dtype, device=device)
@@ -43,7 +45,9 @@ class Known:
 
     @cached_property
     def by_column(self) -> torch.Tensor:
-        number = sp.csr_matrix((np.arange(self._R.nnz), self._R.indices, self._R.indptr), shape=self.shape)
+        number = sp.csr_matrix(
+            (np.arange(self._R.nnz), self._R.indices, self._R.indptr), shape=self.shape
+        )
         return torch.as_tensor(number.T.tocsr().data, device=self.device)
 
     def tensor(self, array) -> torch.Tensor:
@@ -51,14 +55,18 @@ class Known:
 
     def products(self, U, V) -> torch.Tensor:
         """U_u·V_i at each entry (u, i), (nnz,)."""
-        return (U.index_select(0, self.rows) * V.index_select(0, self.columns)) @ U.new_ones(U.shape[1])
+        return (U.index_select(0, self.rows) * V.index_select(0, self.columns)) @ U.new_ones(
+            U.shape[1]
+        )
 
     def sums(self, weight, Z, start=0, stop=None) -> torch.Tensor:
         """Σ weight · Z[column] over the entries of each row from `start` to `stop`, (stop - start, Z.shape[1])."""
         indptr = self.indptr[start : self.shape[0] + 1 if stop is None else stop + 1]
         part = slice(int(indptr[0]), int(indptr[-1]))
         shape = (len(indptr) - 1, self.shape[1])
-        W = torch.sparse_csr_tensor(indptr - indptr[0], self.columns[part], weight[part], shape, check_invariants=False)
+        W = torch.sparse_csr_tensor(
+            indptr - indptr[0], self.columns[part], weight[part], shape, check_invariants=False
+        )
         return W @ Z
 
 
@@ -85,7 +93,9 @@ def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> 
     K, n_rows = Z.shape[1], known.shape[0]
     i, j = torch.triu_indices(K, K, device=Z.device)
     cell = torch.empty(K, K, dtype=torch.long, device=Z.device)
-    cell[i, j] = cell[j, i] = torch.arange(len(i), device=Z.device)  # where z zᵀ, being symmetric, is kept once
+    cell[i, j] = cell[j, i] = torch.arange(
+        len(i), device=Z.device
+    )  # where z zᵀ, being symmetric, is kept once
     pairs = Z.index_select(1, i) * Z.index_select(1, j)
     right = (known.sums(weight * target, Z) + linear)[:, :, None]
     x = torch.empty(n_rows, K, dtype=Z.dtype, device=Z.device)
@@ -104,7 +114,11 @@ def losses(x, target, loss):
     """Loss of each prediction `x`: squared; huber, which is linear beyond 1; or logistic, with targets ±1."""
     if loss == "logistic":
         return F.softplus(-target * x)
-    return (x - target).square() if loss == "squared" else 2 * F.huber_loss(x, target, reduction="none")
+    return (
+        (x - target).square()
+        if loss == "squared"
+        else 2 * F.huber_loss(x, target, reduction="none")
+    )
 
 
 def majorise(x, target, loss):
@@ -113,13 +127,17 @@ def majorise(x, target, loss):
         return torch.ones_like(target), target
     if loss == "huber":
         return 1 / (x - target).abs().clamp(min=1), target
-    return torch.full_like(target, 1 / 8), x + 4 * target * torch.sigmoid(-target * x)  # Böhning & Lindsay 1988
+    return torch.full_like(target, 1 / 8), x + 4 * target * torch.sigmoid(
+        -target * x
+    )  # Böhning & Lindsay 1988
 
 
 def item_features(items) -> np.ndarray:
     """Item vectors, log price and a constant, (n_items, d + 2) float64; an unknown price counts as the mean."""
     if items is None:
-        raise ValueError("'content' reads item vectors: give fit the ItemFeatures, or choose another init and prior")
+        raise ValueError(
+            "'content' reads item vectors: give fit the ItemFeatures, or choose another init and prior"
+        )
     vectors = items.vectors.astype(np.float64)
     return np.column_stack([vectors, standard_log_price(items.frame), np.ones(len(vectors))])
 

@@ -44,17 +44,23 @@ def top_similar(
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity is {similarity!r}; choose one of {', '.join(SIMILARITIES)}")
     if k < 1 or shrinkage < 0 or significance < 0:
-        raise ValueError(f"k must be >= 1, shrinkage and significance >= 0, not {k}, {shrinkage} and {significance}")
+        raise ValueError(
+            f"k must be >= 1, shrinkage and significance >= 0, not {k}, {shrinkage} and {significance}"
+        )
     if similarity == "adjusted_cosine":
         A, B = _shift(A, means[A.indices]), _shift(B, means[B.indices])
     if similarity != "asymmetric_cosine":
         alpha = 0.5
     if similarity in ("pearson", "jaccard") or shrinkage or significance or device != "cpu":
-        found = _top_in_blocks(A, B, k + exclude_self, similarity, shrinkage, significance, alpha, device)
+        found = _top_in_blocks(
+            A, B, k + exclude_self, similarity, shrinkage, significance, alpha, device
+        )
     else:
         left, right = _scaled(A, 2 * alpha), _scaled(B, 2 * (1 - alpha)).T.tocsr()
         threads = torch.get_num_threads()
-        found = sp_matmul_topn(left, right, top_n=k + exclude_self, sort=True, n_threads=threads).tocoo()
+        found = sp_matmul_topn(
+            left, right, top_n=k + exclude_self, sort=True, n_threads=threads
+        ).tocoo()
     row, column, value = found.row, found.col, found.data
     keep = (value > 0) & ~(exclude_self & (row == column))
     row, column, value = row[keep], column[keep], value[keep]
@@ -67,7 +73,9 @@ def _top_in_blocks(A, B, k, similarity, shrinkage, significance, alpha, device) 
     k, step = min(k, B.shape[0]), max(1, DENSE // max(1, *B.shape))
     parts = [sp.coo_matrix((0, B.shape[0]))]
     for start in range(0, A.shape[0], step):
-        S = _similarities(A[start : start + step], B, similarity, shrinkage, significance, alpha, device)
+        S = _similarities(
+            A[start : start + step], B, similarity, shrinkage, significance, alpha, device
+        )
         values, columns = (part.cpu().numpy() for part in S.topk(k, dim=1))
         rows = np.repeat(np.arange(len(S)), k)
         parts.append(sp.coo_matrix((values.ravel(), (rows, columns.ravel())), shape=tuple(S.shape)))
@@ -79,14 +87,20 @@ def _similarities(A, B, similarity, shrinkage, significance, alpha, device) -> t
     seen_a, seen_b = _seen(A), _seen(B)
     n = _product(seen_a, seen_b, device)
     if similarity == "jaccard":
-        count_a, count_b = (torch.from_numpy(np.diff(X.indptr).astype(float)).to(device) for X in (A, B))
+        count_a, count_b = (
+            torch.from_numpy(np.diff(X.indptr).astype(float)).to(device) for X in (A, B)
+        )
         S = n / (count_a[:, None] + count_b[None] - n).clip(1)
     elif similarity == "pearson":
         sum_a, sum_b, several = _product(A, seen_b, device), _product(seen_a, B, device), n.clip(1)
         var_a = _product(A.power(2), seen_b, device) - sum_a**2 / several
         var_b = _product(seen_a, B.power(2), device) - sum_b**2 / several
         spread = (var_a.clip(0) * var_b.clip(0)).sqrt()
-        S = torch.where(spread > 1e-9, (_product(A, B, device) - sum_a * sum_b / several) / spread.clip(1e-9), 0.0)
+        S = torch.where(
+            spread > 1e-9,
+            (_product(A, B, device) - sum_a * sum_b / several) / spread.clip(1e-9),
+            0.0,
+        )
     else:
         S = _product(_scaled(A, 2 * alpha), _scaled(B, 2 * (1 - alpha)), device)
     return S * confidence(n, shrinkage, significance)
@@ -122,7 +136,12 @@ def _shift(X, by) -> sp.csr_matrix:
 
 def _divide(a, b, at_least=0.0) -> np.ndarray:
     """a / b, and 0 where b is not above `at_least`."""
-    return np.divide(a, b, out=np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b))), where=np.asarray(b) > at_least)
+    return np.divide(
+        a,
+        b,
+        out=np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b))),
+        where=np.asarray(b) > at_least,
+    )
 
 
 def _means(X, prior: float) -> np.ndarray:
@@ -136,8 +155,15 @@ class _Neighbours(Recommender):
 
     def __init__(self, k, similarity, shrinkage, significance, centre, signal, alpha, device):
         if similarity not in SIMILARITIES or signal not in SIGNALS:
-            raise ValueError(f"similarity {similarity!r} must be one of {SIMILARITIES}, signal {signal!r} of {SIGNALS}")
-        self.k, self.similarity, self.shrinkage, self.significance = k, similarity, shrinkage, significance
+            raise ValueError(
+                f"similarity {similarity!r} must be one of {SIMILARITIES}, signal {signal!r} of {SIGNALS}"
+            )
+        self.k, self.similarity, self.shrinkage, self.significance = (
+            k,
+            similarity,
+            shrinkage,
+            significance,
+        )
         self.centre, self.signal, self.alpha, self.device = centre, signal, alpha, device
 
     def _similar(self, A, B, means, exclude_self=False):
@@ -150,7 +176,10 @@ class _Neighbours(Recommender):
     def _keep(self, matrix) -> None:
         """Sparse matrices are kept as the three arrays that `save` can write."""
         self.kept_data_ = matrix.data.astype(np.float32)
-        self.kept_indices_, self.kept_indptr_ = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
+        self.kept_indices_, self.kept_indptr_ = (
+            matrix.indices.astype(np.int32),
+            matrix.indptr.astype(np.int64),
+        )
 
     def _kept(self) -> sp.csr_matrix:
         parts = (self.kept_data_.astype(np.float64), self.kept_indices_, self.kept_indptr_)
@@ -158,7 +187,10 @@ class _Neighbours(Recommender):
 
     def _learn_means(self, ratings) -> None:
         self.mean_ = float(ratings.data.mean()) if ratings.nnz else 3.0
-        n, total = (np.bincount(ratings.indices, weights=w, minlength=self.n_items_) for w in (None, ratings.data))
+        n, total = (
+            np.bincount(ratings.indices, weights=w, minlength=self.n_items_)
+            for w in (None, ratings.data)
+        )
         self.item_means_ = np.where(n > 0, total / np.maximum(n, 1), self.mean_)
 
     def _with_popularity(self, scores) -> np.ndarray:
@@ -169,7 +201,9 @@ class _Neighbours(Recommender):
     def _with_means(self, weighted, weights, centre, items) -> np.ndarray:
         """Weighted average plus `centre`; where no neighbour rated, the item's mean (counted in `n_fallback_`)."""
         self.n_fallback_ = int((weights <= 0).sum())
-        return np.where(weights > 0, centre + _divide(weighted, weights), self.item_means_[items][None, :])
+        return np.where(
+            weights > 0, centre + _divide(weighted, weights), self.item_means_[items][None, :]
+        )
 
 
 class UserKNN(_Neighbours):
@@ -211,13 +245,17 @@ class UserKNN(_Neighbours):
         return self._similar(queries, base, self.signal_means_)
 
     def _score(self, histories):
-        return self._with_popularity((self.neighbours(histories) @ as_signal(self._kept(), self.signal)).toarray())
+        return self._with_popularity(
+            (self.neighbours(histories) @ as_signal(self._kept(), self.signal)).toarray()
+        )
 
     def _predict(self, histories, items):
         S, R = self.neighbours(histories), self._kept()
         centre = np.zeros((len(histories), 1))
         if self.centre:
-            centre = _means(histories.in_catalogue(self.n_items_).astype(np.float64), self.mean_)[:, None]
+            centre = _means(histories.in_catalogue(self.n_items_).astype(np.float64), self.mean_)[
+                :, None
+            ]
             R = _shift(R, np.repeat(_means(R, self.mean_), np.diff(R.indptr)))
         R = R.tocsc()[:, items].tocsr()
         return self._with_means((S @ R).toarray(), (S @ _seen(R)).toarray(), centre, items)
@@ -242,7 +280,9 @@ class ItemKNN(_Neighbours):
     def _fit(self, train, items, validate):
         self._learn_means(train.ratings)
         X = train.ratings if self.signal == "rating" else as_signal(train.ratings, self.signal)
-        means = _means(X, 0.0)  # the columns of items are shoppers: adjusted cosine subtracts their means
+        means = _means(
+            X, 0.0
+        )  # the columns of items are shoppers: adjusted cosine subtracts their means
         if self.device != "cpu" or self.similarity == "pearson":
             items_by_user = X.T.tocsr().astype(np.float64)
             self._keep(self._similar(items_by_user, items_by_user, means, exclude_self=True))
@@ -250,7 +290,11 @@ class ItemKNN(_Neighbours):
         if self.similarity == "adjusted_cosine":
             X = _shift(X, np.repeat(means, np.diff(X.indptr)))
         how = (self.k, self.similarity, self.shrinkage, self.significance)
-        self._keep(top_similar_items(X, *how, self.alpha if self.similarity == "asymmetric_cosine" else 0.5))
+        self._keep(
+            top_similar_items(
+                X, *how, self.alpha if self.similarity == "asymmetric_cosine" else 0.5
+            )
+        )
 
     def neighbours(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions and similarities of an item's neighbours, best first."""

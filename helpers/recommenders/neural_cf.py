@@ -74,13 +74,21 @@ class NeuralCF(Recommender):
         self.shop_ = np.unique(shops, return_inverse=True)[1].astype(np.int64)
         visited = self._visited(R.tocsr())
         together = visited.T.astype(float) @ visited
-        self.visits_ = (together + 1) / (visited.sum(axis=0)[:, None] + 2)  # P(goes to shop s | goes to t)
-        self.mean_ = float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
-        self.others_ = torch.randperm(self.n_items_, generator=generator)[:OTHERS].sort().values.numpy()
+        self.visits_ = (together + 1) / (
+            visited.sum(axis=0)[:, None] + 2
+        )  # P(goes to shop s | goes to t)
+        self.mean_ = (
+            float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
+        )
+        self.others_ = (
+            torch.randperm(self.n_items_, generator=generator)[:OTHERS].sort().values.numpy()
+        )
         net = self._network(train.shape[0], generator)
         embeddings = [net["e_user"], net["e_item"]]
         layers = [weight for name, weight in net.items() if name not in ("e_user", "e_item")]
-        optimiser = torch.optim.Adam([{"params": embeddings}, {"params": layers, "weight_decay": 1e-4}], lr=self.lr)
+        optimiser = torch.optim.Adam(
+            [{"params": embeddings}, {"params": layers, "weight_decay": 1e-4}], lr=self.lr
+        )
         losses, best, best_epoch, kept = [], -np.inf, 0, None
         for epoch in range(self.epochs):
             losses.append(self._epoch(R, visited, net, optimiser, generator))
@@ -114,22 +122,37 @@ class NeuralCF(Recommender):
         }
         if self.loss == "mse":
             del shapes["w_product"], shapes["b_item"]
-        net = {name: torch.randn(shape, generator=generator) * scale for name, (shape, scale) in shapes.items()}
-        if self.loss == "bce":  # log-odds of a like against a draw: the network learns what popularity can't say
+        net = {
+            name: torch.randn(shape, generator=generator) * scale
+            for name, (shape, scale) in shapes.items()
+        }
+        if (
+            self.loss == "bce"
+        ):  # log-odds of a like against a draw: the network learns what popularity can't say
             liked = torch.as_tensor(self.popularity_)
-            net["b_item"] = torch.log((liked + 1) / (liked.sum() * self.negatives / self.n_items_ + 1))
+            net["b_item"] = torch.log(
+                (liked + 1) / (liked.sum() * self.negatives / self.n_items_ + 1)
+            )
         return {name: weight.to(self.device).requires_grad_() for name, weight in net.items()}
 
     def _epoch(self, R, visited, net, optimiser, generator) -> float:
         """One pass; returns the mean loss of a pair, penalty apart."""
-        users, items = torch.as_tensor(R.row, dtype=torch.long), torch.as_tensor(R.col, dtype=torch.long)
+        users, items = (
+            torch.as_tensor(R.row, dtype=torch.long),
+            torch.as_tensor(R.col, dtype=torch.long),
+        )
         target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32)
         if self.loss == "bce":
-            sampled = torch.randint(self.n_items_, (len(users) * self.negatives,), generator=generator)
+            sampled = torch.randint(
+                self.n_items_, (len(users) * self.negatives,), generator=generator
+            )
             of = users.repeat(self.negatives)
             key, seen = of * self.n_items_ + sampled, users * self.n_items_ + items
             # what the shopper is known to like is no negative, nor is what a shop offers that they never went to
-            fresh = ~torch.isin(key, seen) & torch.as_tensor(visited)[of, torch.as_tensor(self.shop_)[sampled]]
+            fresh = (
+                ~torch.isin(key, seen)
+                & torch.as_tensor(visited)[of, torch.as_tensor(self.shop_)[sampled]]
+            )
             users, items = torch.cat([users, of[fresh]]), torch.cat([items, sampled[fresh]])
             target = torch.cat([target, torch.zeros(int(fresh.sum()))])
         users, items, target = (part.to(self.device) for part in (users, items, target))
@@ -158,8 +181,12 @@ class NeuralCF(Recommender):
             setattr(self, f"{name}_", weight.detach().cpu().numpy().copy())
 
     def _weights(self) -> dict:
-        names = ["e_user", "e_item", "W1", "b1", "W2", "b2"] + (["w_product", "b_item"] if self.loss == "bce" else [])
-        return {name: torch.as_tensor(getattr(self, f"{name}_"), device=self.device) for name in names}
+        names = ["e_user", "e_item", "W1", "b1", "W2", "b2"] + (
+            ["w_product", "b_item"] if self.loss == "bce" else []
+        )
+        return {
+            name: torch.as_tensor(getattr(self, f"{name}_"), device=self.device) for name in names
+        }
 
     def fold_in(self, histories) -> np.ndarray:
         """e_u of each history, (n_users, width) float32, all else fixed; the same alone as in company."""
@@ -190,9 +217,13 @@ class NeuralCF(Recommender):
         """Negatives while folding in, as weights (n_users, n_others): one fixed sample of items, less what is liked,
         stands for `negatives` draws for each liked item."""
         liked = R.tocsr()
-        free = (liked[:, self.others_].toarray() == 0) & self._visited(liked)[:, self.shop_[self.others_]]
+        free = (liked[:, self.others_].toarray() == 0) & self._visited(liked)[
+            :, self.shop_[self.others_]
+        ]
         free = torch.as_tensor(free, dtype=torch.float32, device=self.device)
-        draws = torch.as_tensor(np.diff(liked.indptr) * self.negatives, dtype=torch.float32, device=self.device)
+        draws = torch.as_tensor(
+            np.diff(liked.indptr) * self.negatives, dtype=torch.float32, device=self.device
+        )
         return free * draws[:, None] / len(self.others_)
 
     def _scores(self, histories, items) -> np.ndarray:
@@ -213,7 +244,9 @@ class NeuralCF(Recommender):
 
     def _predict(self, histories, items):
         if self.loss == "bce":
-            raise NotImplementedError("NeuralCF(loss='bce') ranks items; loss='mse' predicts ratings")
+            raise NotImplementedError(
+                "NeuralCF(loss='bce') ranks items; loss='mse' predicts ratings"
+            )
         return self._scores(histories, items)
 
 

@@ -17,7 +17,9 @@ BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
 APART = 0.9  # share by which covariances between groups of features shrink: a thousand shoppers tell few of them
 
 
-def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: int = 20) -> dict[str, np.ndarray]:
+def learn_taste(
+    ratings, features: np.ndarray, groups=None, shops=None, rounds: int = 20
+) -> dict[str, np.ndarray]:
     """Prior of taste from ratings (n_users, n_items) csr and features (n_items, f).
 
     `groups` (f,) says which features belong together (the values of one attribute): covariances between groups shrink.
@@ -25,7 +27,9 @@ def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: 
     noise · cov⁻¹; `effect` (n_items,), the items' own part; and of all likes the mean `usual` (d,) and the covariance
     within a shop `choice` (d, d), both times the noise.
     """
-    X = np.concatenate([features, np.ones((len(features), 1))], axis=1).astype(np.float32)  # halves the time
+    X = np.concatenate([features, np.ones((len(features), 1))], axis=1).astype(
+        np.float32
+    )  # halves the time
     n, d = ratings.shape[0], X.shape[1]
     mean, noise, tau = np.zeros(d), 1.0, 0.1
     cov = START / max((features**2).sum(axis=1).mean(), 1e-9) * np.eye(d)
@@ -37,7 +41,12 @@ def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: 
     effect, unsure = np.zeros(len(X)), np.zeros(len(X))
     for _ in range(rounds):
         precision = noise * np.linalg.inv(cov)
-        first, second, error, left = np.zeros(d), np.zeros((d, d)), count @ unsure, np.zeros((2, len(X)))
+        first, second, error, left = (
+            np.zeros(d),
+            np.zeros((d, d)),
+            count @ unsure,
+            np.zeros((2, len(X))),
+        )
         for start in range(0, n, BLOCK):
             part = ratings[start : start + BLOCK].astype(np.float32)
             users, items = part.nonzero()
@@ -46,7 +55,9 @@ def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: 
             first += w.sum(axis=0)
             second += w.T @ w + spread.sum(axis=0)
             residual = part.data - (w[users] * X[items]).sum(axis=1)
-            fitted = (spread * gram).sum(axis=(1, 2))  # times 1 / noise: how many of a shopper's ratings taste uses up
+            fitted = (spread * gram).sum(
+                axis=(1, 2)
+            )  # times 1 / noise: how many of a shopper's ratings taste uses up
             free = 1 - (fitted / noise / np.maximum(np.diff(part.indptr), 1))[users]
             left += [np.bincount(items, value, minlength=len(X)) for value in (residual, free)]
             error += (residual**2).sum() + fitted.sum()
@@ -56,7 +67,12 @@ def learn_taste(ratings, features: np.ndarray, groups=None, shops=None, rounds: 
         unsure = 1 / (left[1] / noise + 1 / tau)
         effect += (left[0] / noise - effect / tau) * unsure
         tau = max((effect**2 + unsure)[count > 0].mean() if ratings.nnz else tau, 1e-4)
-    found = dict(mean=mean, precision=noise * np.linalg.inv(cov), effect=effect, **_choices(ratings, X, shops, noise))
+    found = dict(
+        mean=mean,
+        precision=noise * np.linalg.inv(cov),
+        effect=effect,
+        **_choices(ratings, X, shops, noise),
+    )
     return {name: value.astype(np.float32) for name, value in found.items()}
 
 
@@ -66,20 +82,27 @@ def _choices(ratings, X, shops, noise):
     shops = np.zeros(len(X), np.int64) if shops is None else shops
     of = np.eye(shops.max() + 1)[shops] * likes[:, None]
     apart = X - (of.T @ X / np.maximum(of.sum(axis=0), 1e-9)[:, None])[shops]
-    return dict(usual=noise * (likes @ X) / likes.sum(), choice=noise * (apart.T * likes) @ apart / likes.sum())
+    return dict(
+        usual=noise * (likes @ X) / likes.sum(),
+        choice=noise * (apart.T * likes) @ apart / likes.sum(),
+    )
 
 
 def _posterior(centred, X, precision, pull, noise):
     """Posterior means (n, d) and covariances (n, d, d) of taste, and each shopper's Σ x xᵀ (n, d, d)."""
     seen = centred.copy()
     seen.data = np.ones_like(seen.data)
-    gram = (seen @ (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)).reshape(-1, X.shape[1], X.shape[1])
+    gram = (seen @ (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)).reshape(
+        -1, X.shape[1], X.shape[1]
+    )
     factor = torch.linalg.cholesky(torch.from_numpy((gram + precision).astype(np.float32)))
     inverse = torch.cholesky_inverse(factor).numpy()  # a third of numpy's time for its inverse
     return np.einsum("nij,nj->ni", inverse, centred @ X + pull), np.float32(noise) * inverse, gram
 
 
-def posterior_taste(ratings: torch.Tensor, features: torch.Tensor, prior, lift=0.0, tilt=0.0) -> torch.Tensor:
+def posterior_taste(
+    ratings: torch.Tensor, features: torch.Tensor, prior, lift=0.0, tilt=0.0
+) -> torch.Tensor:
     """Posterior mean of taste (n, f + 1) given `ratings` (n, m; 0 is unknown) of items with features (m, f).
 
     A history is what someone came to and liked, and that tells more than its ratings: `lift` is added to each, and
@@ -91,7 +114,11 @@ def posterior_taste(ratings: torch.Tensor, features: torch.Tensor, prior, lift=0
     x = torch.nn.functional.pad(features[items], (0, 1), value=1.0)
     n, d = len(ratings), x.shape[1]
     gram = torch.zeros(n, d * d, device=x.device)
-    gram = gram.index_add(0, users, (x[:, :, None] * x[:, None, :] + tilt**2 * prior.choice).reshape(-1, d * d))
+    gram = gram.index_add(
+        0, users, (x[:, :, None] * x[:, None, :] + tilt**2 * prior.choice).reshape(-1, d * d)
+    )
     value = (ratings[users, items] - CENTRE + lift - x @ prior.mean)[:, None]
-    evidence = torch.zeros(n, d, device=x.device).index_add(0, users, value * x - tilt * prior.usual)
+    evidence = torch.zeros(n, d, device=x.device).index_add(
+        0, users, value * x - tilt * prior.usual
+    )
     return prior.mean + torch.linalg.solve(gram.view(n, d, d) + prior.precision, evidence)

@@ -9,13 +9,28 @@ from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.taste import posterior_taste
 
 LIFT, TILT = 0.8, 0.9  # where training starts: see `posterior_taste`
-HISTORY_LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10, 12)  # drawn in training, so that short histories are learned too
+HISTORY_LENGTHS = (
+    0,
+    1,
+    1,
+    2,
+    2,
+    3,
+    4,
+    5,
+    6,
+    8,
+    10,
+    12,
+)  # drawn in training, so that short histories are learned too
 
 
 def mlp(n_in, hidden, n_out, dropout, batch_norm):
     """Linear, [batch norm,] ReLU, dropout, linear."""
     norm = [nn.BatchNorm1d(hidden)] if batch_norm else []
-    return nn.Sequential(nn.Linear(n_in, hidden), *norm, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_out))
+    return nn.Sequential(
+        nn.Linear(n_in, hidden), *norm, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_out)
+    )
 
 
 class PlainTowers(nn.Module):
@@ -49,22 +64,33 @@ class PooledTowers(nn.Module):
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(n_features, hidden), nn.ReLU())
         self.attention = nn.Linear(hidden, heads) if heads else None
-        self.user = nn.Sequential(nn.Dropout(dropout), mlp((1 + heads) * hidden + 1, hidden, dim, dropout, batch_norm))
+        self.user = nn.Sequential(
+            nn.Dropout(dropout), mlp((1 + heads) * hidden + 1, hidden, dim, dropout, batch_norm)
+        )
         self.item = mlp(n_features, hidden, dim, dropout, batch_norm)
-        self.log_scale = nn.Parameter(torch.tensor(0.0 if taste else -np.log(8.0), dtype=torch.float32))
+        self.log_scale = nn.Parameter(
+            torch.tensor(0.0 if taste else -np.log(8.0), dtype=torch.float32)
+        )
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.knows_taste = taste
         if taste:
             nn.init.zeros_(self.user[-1][-1].weight)  # start from the taste alone
             nn.init.zeros_(self.user[-1][-1].bias)
-            self.lift, self.tilt = nn.Parameter(torch.tensor(LIFT)), nn.Parameter(torch.tensor(TILT))
+            self.lift, self.tilt = (
+                nn.Parameter(torch.tensor(LIFT)),
+                nn.Parameter(torch.tensor(TILT)),
+            )
             d = n_features + 1  # what `learn_taste` finds is loaded into these
-            for name, shape in dict(mean=d, precision=(d, d), effect=n_items, usual=d, choice=(d, d)).items():
+            for name, shape in dict(
+                mean=d, precision=(d, d), effect=n_items, usual=d, choice=(d, d)
+            ).items():
                 self.register_buffer(name, torch.zeros(shape))
         else:
             self.user_line = nn.Linear(n_features, dim, bias=False)
             self.item_line = nn.Linear(n_features, dim, bias=False)
-            self.item_line.weight.data.copy_(self.user_line.weight.data)  # so that like is near like from the start
+            self.item_line.weight.data.copy_(
+                self.user_line.weight.data
+            )  # so that like is near like from the start
 
     def users(self, ratings, features):
         """Ratings (n, m; 0 is unknown) of history items with features (m, f) -> (n, out); of empty histories too."""
@@ -79,7 +105,9 @@ class PooledTowers(nn.Module):
         user = self.user(torch.cat([*pooled, count.log1p()], dim=1))
         one = torch.ones_like(count)
         if not self.knows_taste:
-            return torch.cat([(user + self.user_line(share @ features)) * self.log_scale.exp(), one], dim=1)
+            return torch.cat(
+                [(user + self.user_line(share @ features)) * self.log_scale.exp(), one], dim=1
+            )
         taste = posterior_taste(ratings, features, self, self.lift, self.tilt)
         return torch.cat([taste * self.log_scale.exp(), user, one], dim=1)
 
@@ -88,7 +116,9 @@ class PooledTowers(nn.Module):
         item, bias = self.item(features), self.bias[which, None]
         if not self.knows_taste:
             return torch.cat([item + self.item_line(features), bias], dim=1)
-        return torch.cat([features, torch.ones_like(bias), item, bias + self.effect[which, None]], dim=1)
+        return torch.cat(
+            [features, torch.ones_like(bias), item, bias + self.effect[which, None]], dim=1
+        )
 
 
 class SeenPairs:
@@ -120,7 +150,9 @@ class SeenPairs:
         source = (torch.rand(on_platform.shape, generator=self.draw) * on_platform).argmax(1)
         crosses = on_platform.sum(1, keepdim=True) > 1
         inside = torch.where(crosses, self.platform[source], torch.ones(1))
-        length = torch.tensor(HISTORY_LENGTHS)[torch.randint(len(HISTORY_LENGTHS), (len(rows), 1), generator=self.draw)]
+        length = torch.tensor(HISTORY_LENGTHS)[
+            torch.randint(len(HISTORY_LENGTHS), (len(rows), 1), generator=self.draw)
+        ]
         keys = torch.rand(liked.shape, generator=self.draw) * liked * inside
         top = keys.topk(min(max(HISTORY_LENGTHS), keys.shape[1]), dim=1).values
         least = top.gather(1, (length - 1).clamp(0, top.shape[1] - 1))
@@ -167,12 +199,19 @@ class RandomPairs:
     def loss(self, net, catalogue, pairs, temperature):
         """Mean of (z_u · z_i / temperature - y)²."""
         users, items, labels = pairs.T
-        if isinstance(net, PlainTowers):  # its vectors are frozen, so the means are the same in every epoch
+        if isinstance(
+            net, PlainTowers
+        ):  # its vectors are frozen, so the means are the same in every epoch
             if self.means is None:
                 total = np.maximum(self.ratings.sum(axis=1).reshape(-1, 1), 1e-9)
-                self.means = torch.from_numpy(np.float32(self.ratings @ catalogue.cpu().numpy() / total))
+                self.means = torch.from_numpy(
+                    np.float32(self.ratings @ catalogue.cpu().numpy() / total)
+                )
             theirs = net.of_means(self.means[users].to(catalogue.device))
         else:
-            theirs = net.users(torch.from_numpy(self.ratings[users.numpy()].toarray()).to(catalogue.device), catalogue)
+            theirs = net.users(
+                torch.from_numpy(self.ratings[users.numpy()].toarray()).to(catalogue.device),
+                catalogue,
+            )
         scores = (theirs * net.items(catalogue[items], items)).sum(1) / temperature
         return F.mse_loss(scores, labels.to(scores))

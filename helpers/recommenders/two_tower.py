@@ -7,7 +7,13 @@ from tqdm import tqdm
 
 from helpers.interactions.matrix import Histories
 from helpers.recommenders.base import Recommender
-from helpers.recommenders.features import catalogue_or_guess, history_vectors, principal_axes, ridge, side_features
+from helpers.recommenders.features import (
+    catalogue_or_guess,
+    history_vectors,
+    principal_axes,
+    ridge,
+    side_features,
+)
 from helpers.recommenders.taste import BLOCK, learn_taste
 from helpers.recommenders.towers import PlainTowers, PooledTowers, RandomPairs, SeenPairs
 
@@ -45,9 +51,21 @@ class TwoTower(Recommender):
     ):  # fmt: skip
         if loss not in ("softmax", "inbatch", "mse"):
             raise ValueError(f"loss must be 'softmax', 'inbatch' or 'mse', not {loss!r}")
-        self.loss, self.cosine, self.heads, self.taste, self.side, self.axes = loss, cosine, heads, taste, side, axes
+        self.loss, self.cosine, self.heads, self.taste, self.side, self.axes = (
+            loss,
+            cosine,
+            heads,
+            taste,
+            side,
+            axes,
+        )
         self.dim, self.hidden, self.dropout, self.batch_norm = dim, hidden, dropout, batch_norm
-        self.temperature, self.n_towers, self.epochs, self.batch_size = temperature, n_towers, epochs, batch_size
+        self.temperature, self.n_towers, self.epochs, self.batch_size = (
+            temperature,
+            n_towers,
+            epochs,
+            batch_size,
+        )
         self.lr, self.reg, self.negatives, self.seed, self.device = lr, reg, negatives, seed, device
         self.hard_negatives = hard_negatives
         self._nets = None  # rebuilt when first needed
@@ -56,8 +74,21 @@ class TwoTower(Recommender):
     @classmethod
     def deck(cls, **settings) -> "TwoTower":
         """The seed deck's: MLPs with batch norm and dropout, cosine, MSE on 0/1, Adam, batches of 32, 5 epochs."""
-        plain = dict(loss="mse", cosine=True, heads=0, taste=False, side=False, axes=0, batch_norm=True, lr=1e-3)
-        return cls(**plain | dict(dropout=0.2, dim=64, hidden=128, epochs=5, batch_size=32, reg=0.0) | settings)
+        plain = dict(
+            loss="mse",
+            cosine=True,
+            heads=0,
+            taste=False,
+            side=False,
+            axes=0,
+            batch_norm=True,
+            lr=1e-3,
+        )
+        return cls(
+            **plain
+            | dict(dropout=0.2, dim=64, hidden=128, epochs=5, batch_size=32, reg=0.0)
+            | settings
+        )
 
     def item_embeddings(self) -> np.ndarray:
         """Cached item tower outputs (n_items, m) float32: score = user_embeddings · item_embeddings."""
@@ -72,7 +103,8 @@ class TwoTower(Recommender):
         ratings = torch.from_numpy(kept.ratings.toarray()).to(self.device)
         with torch.no_grad():
             blocks = [
-                torch.cat([net.users(r, features) for net in self._networks()], dim=1) for r in ratings.split(BLOCK)
+                torch.cat([net.users(r, features) for net in self._networks()], dim=1)
+                for r in ratings.split(BLOCK)
             ]
         return torch.cat(blocks).cpu().numpy()
 
@@ -89,7 +121,9 @@ class TwoTower(Recommender):
         vectors = history_vectors(histories, self.vectors_)
         seen = (vectors - self.mean_) @ self.axes_ if self.axes else vectors
         if self.side:
-            seen = np.concatenate([seen, catalogue_or_guess(histories, self.side_, self.guess_, vectors)], axis=1)
+            seen = np.concatenate(
+                [seen, catalogue_or_guess(histories, self.side_, self.guess_, vectors)], axis=1
+            )
         return np.ascontiguousarray(seen, dtype=np.float32)
 
     def _fit(self, train, items, validate):
@@ -102,12 +136,17 @@ class TwoTower(Recommender):
         parts = [*side_features(items), known - known.mean()]
         self.side_ = np.concatenate(parts, axis=1).astype(np.float32)
         self.guess_ = ridge(self.vectors_, self.side_)
-        whole = Histories(sp.csr_matrix((0, self.n_items_)), np.arange(self.n_items_), self.vectors_)
+        whole = Histories(
+            sp.csr_matrix((0, self.n_items_)), np.arange(self.n_items_), self.vectors_
+        )
         self.features_ = self._features(whole)
         platform = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
         prior = {}
         if self.taste and not self.cosine:
-            widths = [self.features_.shape[1] - self.side * self.side_.shape[1], *(part.shape[1] for part in parts)]
+            widths = [
+                self.features_.shape[1] - self.side * self.side_.shape[1],
+                *(part.shape[1] for part in parts),
+            ]
             groups = np.repeat(np.arange(len(widths)), widths)[: self.features_.shape[1]]
             prior = learn_taste(train.ratings, self.features_, groups, platform)
         self.losses_, weights = [], []
@@ -116,11 +155,15 @@ class TwoTower(Recommender):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 net = self._network()
-                net.load_state_dict({name: torch.from_numpy(value) for name, value in prior.items()}, strict=False)
+                net.load_state_dict(
+                    {name: torch.from_numpy(value) for name, value in prior.items()}, strict=False
+                )
                 if self.loss == "mse":
                     pairs = RandomPairs(train, self.negatives, seed)
                 else:
-                    pairs = SeenPairs(train, platform, seed, self.loss == "inbatch", self.hard_negatives)
+                    pairs = SeenPairs(
+                        train, platform, seed, self.loss == "inbatch", self.hard_negatives
+                    )
                 weights.append(self._train(net, pairs, validate))
         self._keep(np.stack(weights))
 
@@ -132,7 +175,9 @@ class TwoTower(Recommender):
         optimiser = torch.optim.AdamW(groups, self.lr, fused=True)  # plain Adam where reg is 0
         catalogue = torch.from_numpy(self.features_).to(self.device)
         total = self.epochs * len(pairs.batches(self.batch_size))
-        warm = self.loss != "mse" and torch.optim.lr_scheduler.OneCycleLR(optimiser, self.lr, total_steps=total)
+        warm = self.loss != "mse" and torch.optim.lr_scheduler.OneCycleLR(
+            optimiser, self.lr, total_steps=total
+        )
         losses, best, kept = [], -np.inf, flat(net)
         for epoch in tqdm(range(self.epochs), desc="towers", disable=None, leave=False):
             net.train()
@@ -162,7 +207,14 @@ class TwoTower(Recommender):
             net = PlainTowers(n_features, self.hidden, self.dim, self.dropout, self.batch_norm)
         else:
             net = PooledTowers(
-                n_features, n_items, self.hidden, self.dim, self.heads, self.dropout, self.batch_norm, self.taste
+                n_features,
+                n_items,
+                self.hidden,
+                self.dim,
+                self.heads,
+                self.dropout,
+                self.batch_norm,
+                self.taste,
             )
         return net.to(self.device)
 
@@ -187,9 +239,13 @@ class TwoTower(Recommender):
         self.weights_, self._nets = weights, None
         features = torch.from_numpy(self.features_).to(self.device)
         with torch.no_grad():
-            self.items_ = torch.cat([net.items(features) for net in self._networks()], dim=1).cpu().numpy()
+            self.items_ = (
+                torch.cat([net.items(features) for net in self._networks()], dim=1).cpu().numpy()
+            )
 
 
 def flat(net) -> np.ndarray:
     """All weights and running statistics of a network as one float32 vector, in the order of its state dict."""
-    return torch.cat([value.reshape(-1).float() for value in net.state_dict().values()]).cpu().numpy()
+    return (
+        torch.cat([value.reshape(-1).float() for value in net.state_dict().values()]).cpu().numpy()
+    )

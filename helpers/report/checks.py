@@ -30,7 +30,11 @@ def check(answer, expected, hint: str, tolerance: float = 1e-6) -> str:
     if answer is None or answer is ...:
         return "to do: replace the ... above and run this cell again"
     try:
-        same = bool(np.allclose(np.asarray(answer, dtype=float), np.asarray(expected, dtype=float), atol=tolerance))
+        same = bool(
+            np.allclose(
+                np.asarray(answer, dtype=float), np.asarray(expected, dtype=float), atol=tolerance
+            )
+        )
     except (TypeError, ValueError):
         same = bool(np.all(answer == expected))
     return "correct" if same else f"not yet: {hint}"

@@ -32,7 +32,9 @@ class ReportExporter(HTMLExporter):
     @pass_context
     def markdown2html(self, context, source):
         """Markdown of a cell to HTML; links between notebooks become links between reports."""
-        renderer = _MathMLRenderer(escape=False, attachments=context.get("cell", {}).get("attachments", {}))
+        renderer = _MathMLRenderer(
+            escape=False, attachments=context.get("cell", {}).get("attachments", {})
+        )
         for name in CHAPTERS.values():
             source = source.replace(f"({name}.ipynb", f"({name}.html")
         source = source.replace("(../README.md", "(index.html")
@@ -51,7 +53,9 @@ def chapter_title(notebook) -> str:
 def render_report(executed: Path, chapter: str, destination: Path) -> None:
     """Write the HTML report of an executed notebook."""
     notebook = nbformat.read(executed, as_version=4)
-    spoken = [cell.metadata.get("slideshow", {}).get("slide_type") == "notes" for cell in notebook.cells]
+    spoken = [
+        cell.metadata.get("slideshow", {}).get("slide_type") == "notes" for cell in notebook.cells
+    ]
     notebook.cells = [cell for cell, note in zip(notebook.cells, spoken, strict=True) if not note]
     numbers, given = list(CHAPTERS), notebook.metadata.get("papermill", {}).get("parameters", {})
     place = numbers.index(chapter)
@@ -60,7 +64,9 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
         "this": CHAPTERS[chapter],
         "next": CHAPTERS[numbers[place + 1]] if place + 1 < len(numbers) else None,
         "title": chapter_title(notebook),
-        "given": {name: value for name, value in given.items() if (name, value) != ("profile", "sample")},
+        "given": {
+            name: value for name, value in given.items() if (name, value) != ("profile", "sample")
+        },
     }
     body, _ = ReportExporter().from_notebook_node(
         notebook, resources={"metadata": {"name": CHAPTERS[chapter]}, **around}
@@ -83,7 +89,11 @@ def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
     folder = reports_dir(profile)
     notebooks = {chapter: nbformat.read(path, as_version=4) for chapter, path in executed.items()}
     metrics = folder / "metrics.json"
-    run = json.loads(metrics.read_text(encoding="utf-8")) if metrics.exists() else {"run": {}, "results": []}
+    run = (
+        json.loads(metrics.read_text(encoding="utf-8"))
+        if metrics.exists()
+        else {"run": {}, "results": []}
+    )
     chapters = [
         {
             "name": CHAPTERS[chapter],
@@ -110,11 +120,19 @@ def _promise(notebook) -> str:
     """What a chapter's reader will be able to do: the first list of the notebook, in a sentence."""
     for cell in notebook.cells:
         items = [
-            line.lstrip("-* ").rstrip(" ,.;") for line in cell.source.splitlines() if line.startswith(("- ", "* "))
+            line.lstrip("-* ").rstrip(" ,.;")
+            for line in cell.source.splitlines()
+            if line.startswith(("- ", "* "))
         ]
         if cell.cell_type == "markdown" and items:
             text = "; ".join(items) + "."
-            return (text[0].upper() + text[1:]).replace("**", "").replace("*", "").replace("`", "").replace("$", "")
+            return (
+                (text[0].upper() + text[1:])
+                .replace("**", "")
+                .replace("*", "")
+                .replace("`", "")
+                .replace("$", "")
+            )
     return ""
 
 
@@ -122,10 +140,17 @@ def _headline_table(results: list[dict]) -> list[dict]:
     """NDCG@10 on the cross-platform split with complete judgements, a row a recommender, a value per history length."""
     rows: dict[str, dict] = {}
     for row in results:
-        wanted = (row["split"], row["metric"], row["k"], row["segment"]) == ("cross_platform", "ndcg", 10, "all")
+        wanted = (row["split"], row["metric"], row["k"], row["segment"]) == (
+            "cross_platform",
+            "ndcg",
+            10,
+            "all",
+        )
         if wanted and "complete" in row["variant"]:
             rows.setdefault(row["recommender"], {})[row["n_history"]] = row["value"]
     lengths = sorted({n for values in rows.values() for n in values})
-    whole = [name for name in rows if len(rows[name]) == len(lengths)]  # variants are examined at one length only
+    whole = [
+        name for name in rows if len(rows[name]) == len(lengths)
+    ]  # variants are examined at one length only
     order = sorted(whole, key=lambda name: -max(value or 0 for value in rows[name].values()))
     return [{"recommender": name, "values": {n: rows[name][n] for n in lengths}} for name in order]

@@ -43,7 +43,9 @@ class MarpExporter(Exporter):
 
     theme = Unicode("course", help="Name of the Marp theme").tag(config=True)
     footer = Unicode("", help="Footer of each slide").tag(config=True)
-    max_output_lines = Int(12, help="Lines of printed text a slide shows; the report has the rest").tag(config=True)
+    max_output_lines = Int(
+        12, help="Lines of printed text a slide shows; the report has the rest"
+    ).tag(config=True)
     file_extension = Unicode(".md").tag(config=True)
     output_mimetype = "text/markdown"
     export_from_notebook = "Marp slides"
@@ -73,7 +75,9 @@ class MarpExporter(Exporter):
             if not blocks:
                 continue  # the next cell that shows something begins the slide
             if begins:
-                slides.append(Slide(_heading_of(slides[-1]) if slides and not _is_heading(blocks[0]) else []))
+                slides.append(
+                    Slide(_heading_of(slides[-1]) if slides and not _is_heading(blocks[0]) else [])
+                )
             slides[-1].blocks += blocks
             begins = False
         return slides
@@ -148,7 +152,9 @@ def _paragraph(text: str) -> Block:
         return Block(text, 2.6 + 1.0 * text.count(r"\\"))
     if text.startswith("|"):
         rows = text.splitlines()
-        return Block(text, 1.15 * len(rows), big=True, classes=_density(len(rows), max(map(len, rows))))
+        return Block(
+            text, 1.15 * len(rows), big=True, classes=_density(len(rows), max(map(len, rows)))
+        )
     if text.startswith("#"):
         return Block(text, 1.8)
     rows = text.splitlines()
@@ -163,7 +169,9 @@ def _paragraph(text: str) -> Block:
 
 def _is_link_bar(text: str) -> bool:
     """Whether a paragraph is nothing but links to other chapters, which lead nowhere from a slide."""
-    return ".ipynb)" in text and not re.sub(r"\[[^\]]*\]\([^)]*\)|\*\*[^*]*\*\*|[\s·|←→‹›-]", "", text)
+    return ".ipynb)" in text and not re.sub(
+        r"\[[^\]]*\]\([^)]*\)|\*\*[^*]*\*\*|[\s·|←→‹›-]", "", text
+    )
 
 
 def _is_heading(block: Block) -> bool:
@@ -173,7 +181,11 @@ def _is_heading(block: Block) -> bool:
 def _heading_of(slide: Slide) -> list[Block]:
     """The heading that a further slide on the same matter repeats: never the title slide's, never a second time."""
     first = slide.blocks[0]
-    return [Block(first.text, first.lines)] if _is_heading(first) and not first.text.startswith("# ") else []
+    return (
+        [Block(first.text, first.lines)]
+        if _is_heading(first) and not first.text.startswith("# ")
+        else []
+    )
 
 
 def split_slide(slide: Slide) -> list[Slide]:
@@ -203,17 +215,29 @@ def html_table(html: str) -> Block | None:
     rows = [(row, [""] * (width - len(cells)) + cells) for row, cells in rows if any(cells)]
     heads = [cells for row, cells in rows if row.parent.name == "thead"] or [rows[0][1]]
     body = [cells for _, cells in rows[len(heads) :]]
-    named = max((len(row.find_all("th")) for row, _ in rows[len(heads) :]), default=0)  # columns of the index
+    named = max(
+        (len(row.find_all("th")) for row, _ in rows[len(heads) :]), default=0
+    )  # columns of the index
     joints = [" / "] * named + [" "] * (width - named)
-    head = [joint.join(filter(None, column)) for joint, column in zip(joints, zip(*heads, strict=True), strict=True)]
+    head = [
+        joint.join(filter(None, column))
+        for joint, column in zip(joints, zip(*heads, strict=True), strict=True)
+    ]
     left_out = len(body) - ROWS
     if left_out > 0:
         body = [*body[:ROWS], [f"… {left_out} more in the report", *[""] * (width - 1)]]
-    align = [":--" if any(re.search(r"[A-Za-z]", row[n]) for row in body) else "--:" for n in range(width)]
+    align = [
+        ":--" if any(re.search(r"[A-Za-z]", row[n]) for row in body) else "--:"
+        for n in range(width)
+    ]
     text = "\n".join("| " + " | ".join(row) + " |" for row in [head, align, *body])
-    cells = [[*name.split(), *(row[n] for row in body)] for n, name in enumerate(head)]  # a head may break at spaces
+    cells = [
+        [*name.split(), *(row[n] for row in body)] for n, name in enumerate(head)
+    ]  # a head may break at spaces
     widest = sum(max(map(len, column), default=0) + 3 for column in cells)
-    return Block(text, 1.15 * (len(body) + len(heads)), big=True, classes=_density(len(body), widest))
+    return Block(
+        text, 1.15 * (len(body) + len(heads)), big=True, classes=_density(len(body), widest)
+    )
 
 
 def _density(rows: int, characters: int) -> tuple[str, ...]:
@@ -224,7 +248,11 @@ def _density(rows: int, characters: int) -> tuple[str, ...]:
 
 def _row(row) -> list[str]:
     """The texts of a row; a cell that spans columns stands over each of them."""
-    return [_cell(cell) for cell in row.find_all(["th", "td"]) for _ in range(int(cell.get("colspan", 1)))]
+    return [
+        _cell(cell)
+        for cell in row.find_all(["th", "td"])
+        for _ in range(int(cell.get("colspan", 1)))
+    ]
 
 
 def _cell(cell) -> str:

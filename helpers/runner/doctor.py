@@ -11,23 +11,52 @@ import psutil
 from helpers.artefacts import ROOT, fashion_data
 from helpers.report.slides import find_browser, find_marp, find_node
 
-PACKAGES = ["torch", "torchvision", "open_clip_torch", "jupyterlab", "papermill", "nbconvert", "faiss-cpu", "resvg"]
+PACKAGES = [
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "jupyterlab",
+    "papermill",
+    "nbconvert",
+    "faiss-cpu",
+    "resvg",
+]
 
 
 def examine() -> list[tuple[bool, str, str]]:
     """(is it there, what was found, remedy) for each thing the course uses."""
-    rows = [(sys.version_info >= (3, 11), f"Python {platform.python_version()}", "install Python 3.11 or newer")]
+    rows = [
+        (
+            sys.version_info >= (3, 11),
+            f"Python {platform.python_version()}",
+            "install Python 3.11 or newer",
+        )
+    ]
     rows += [_package(name) for name in PACKAGES]
     rows += [_locked(), _device(), _node()]
-    browser, feeds = (("found" if there else "not found") for there in (find_browser(), fashion_data()))
+    browser, feeds = (
+        ("found" if there else "not found") for there in (find_browser(), fashion_data())
+    )
     free, memory = shutil.disk_usage(ROOT).free / 1e9, psutil.virtual_memory().available / 1e9
     return [
         *rows,
         (find_marp() is not None, "marp-cli (slides)", "run: npm ci"),
-        (browser == "found", f"browser for PDF and PPTX: {browser}", "only for PDF/PPTX: install Chromium"),
+        (
+            browser == "found",
+            f"browser for PDF and PPTX: {browser}",
+            "only for PDF/PPTX: install Chromium",
+        ),
         (free > 3, f"{free:.0f} GB of disk free", "free 3 GB"),
-        (memory > 4, f"{memory:.1f} GB of memory available", "close something: the sample profile takes up to 4 GB"),
-        (feeds == "found", f"real feeds and photos: {feeds}", "only for profile photos: set FASHION_DATA"),
+        (
+            memory > 4,
+            f"{memory:.1f} GB of memory available",
+            "close something: the sample profile takes up to 4 GB",
+        ),
+        (
+            feeds == "found",
+            f"real feeds and photos: {feeds}",
+            "only for profile photos: set FASHION_DATA",
+        ),
     ]
 
 

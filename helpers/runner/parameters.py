@@ -25,7 +25,9 @@ def notebook_path(chapter: str) -> Path:
 
 def declared(chapter: str) -> dict[str, dict]:
     """Parameters of a chapter by name: `{"inferred_type_name", "default", "help"}`, as papermill reads them."""
-    logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of each line that isn't an assignment
+    logging.getLogger("papermill").setLevel(
+        logging.ERROR
+    )  # it warns of each line that isn't an assignment
     return papermill.inspect_notebook(notebook_path(chapter))
 
 
@@ -40,10 +42,16 @@ def profile_settings(profile: str) -> dict[str, dict]:
     path = ROOT / "notebooks" / "profiles" / f"{profile}.yaml"
     if not path.exists():
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
-        raise ParameterError(f"no profile {profile!r}{_did_you_mean(profile, known)} Profiles: {', '.join(known)}")
+        raise ParameterError(
+            f"no profile {profile!r}{_did_you_mean(profile, known)} Profiles: {', '.join(known)}"
+        )
     settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    if not isinstance(settings, dict) or not all(isinstance(section or {}, dict) for section in settings.values()):
-        raise ParameterError(f"{path.name}: wants a section for each notebook, each a list of `name: value`")
+    if not isinstance(settings, dict) or not all(
+        isinstance(section or {}, dict) for section in settings.values()
+    ):
+        raise ParameterError(
+            f"{path.name}: wants a section for each notebook, each a list of `name: value`"
+        )
     return {name: section or {} for name, section in settings.items()}
 
 
@@ -54,7 +62,9 @@ def parse_assignments(texts: list[str]) -> dict[str, dict[str, str]]:
         target, equals, value = text.partition("=")
         notebook, dot, name = target.strip().partition(".")
         if not (equals and dot and name):
-            raise ParameterError(f"-p {text!r}: wants notebook.name=value, for example 05_completion.rank=9")
+            raise ParameterError(
+                f"-p {text!r}: wants notebook.name=value, for example 05_completion.rank=9"
+            )
         found.setdefault(CHAPTERS.get(notebook, notebook), {})[name] = value.strip()
     return found
 
@@ -83,7 +93,9 @@ def resolve(profile: str, given: dict[str, dict]) -> dict[str, dict]:
     for chapter, notebook in CHAPTERS.items():
         known = declared(chapter)
         wanted = {"profile": profile, **settings.get(notebook, {}), **given.get(notebook, {})}
-        resolved[chapter] = {name: _typed(notebook, known, name, value) for name, value in wanted.items()}
+        resolved[chapter] = {
+            name: _typed(notebook, known, name, value) for name, value in wanted.items()
+        }
     return resolved
 
 
@@ -96,10 +108,14 @@ def _typed(notebook: str, known: dict, name: str, value):
     if kind != "str" and isinstance(value, str):
         value = yaml.safe_load(value)
     try:
-        return TypeAdapter(TYPES.get(kind, object)).validate_python(value, strict=kind in ("int", "bool", "str"))
+        return TypeAdapter(TYPES.get(kind, object)).validate_python(
+            value, strict=kind in ("int", "bool", "str")
+        )
     except ValidationError:
         example = known[name]["default"]
-        raise ParameterError(f"{notebook}.{name} wants {kind} (such as {example}), got {value!r}") from None
+        raise ParameterError(
+            f"{notebook}.{name} wants {kind} (such as {example}), got {value!r}"
+        ) from None
 
 
 def _did_you_mean(name: str, known) -> str:

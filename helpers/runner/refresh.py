@@ -24,13 +24,23 @@ def refresh(chapters: list[str], say) -> list[str]:
         Names of the notebooks that changed.
     """
     course.run("sample", {}, chapters, 2, say)
-    changed = [CHAPTERS[c] for c in chapters if store_outputs(course.executed_path("sample", c), notebook_path(c))]
+    changed = [
+        CHAPTERS[c]
+        for c in chapters
+        if store_outputs(course.executed_path("sample", c), notebook_path(c))
+    ]
     for chapter in chapters:
         solution = ROOT / "notebooks" / "solutions" / f"{CHAPTERS[chapter]}.ipynb"
         if solution.exists():
-            executed = course.executed_path("sample", chapter).with_name(f"solution-{solution.name}")
+            executed = course.executed_path("sample", chapter).with_name(
+                f"solution-{solution.name}"
+            )
             papermill.execute_notebook(
-                str(solution), str(executed), cwd=str(solution.parent), progress_bar=False, extra_arguments=course.QUIET
+                str(solution),
+                str(executed),
+                cwd=str(solution.parent),
+                progress_bar=False,
+                extra_arguments=course.QUIET,
             )
             if store_outputs(executed, solution):
                 changed.append(f"solutions/{solution.stem}")

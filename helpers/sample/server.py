@@ -36,7 +36,9 @@ def handler(folder: Path, truth) -> type[BaseHTTPRequestHandler]:
             if fault == "gone":
                 return self.answer(404, "text/plain", b"not found")
             if fault == "page":
-                return self.answer(200, "text/html", b"<!doctype html><title>We'll be right back</title>")
+                return self.answer(
+                    200, "text/html", b"<!doctype html><title>We'll be right back</title>"
+                )
             if fault == "slow":  # a pause, not a failure
                 time.sleep(0.3)
             data = (folder / f"{found[1]}.{form}").read_bytes()

@@ -89,11 +89,20 @@ def sample_products(platform: str, n: int, seed: int) -> pd.DataFrame:
         category = _pick(rng, *map(list, zip(*book["categories"][gender].items(), strict=True)))
         style = _pick(rng, STYLES, book["styles"][category])
         pattern = _pick(rng, PATTERNS, book["patterns"][category])
-        colour = _pick(rng, COLOURS, book["denim"] if category == "jeans" else book["colours"][style])
+        colour = _pick(
+            rng, COLOURS, book["denim"] if category == "jeans" else book["colours"][style]
+        )
         kind = "by_hem" if category in ("dress", "skirt") else "by_cut"
         length = _pick(rng, *map(list, zip(*book["lengths"][kind].items(), strict=True)))
-        brand, level, _ = _pick(rng, shop["brands"], [b[2][STYLES.index(style)] + 0.05 for b in shop["brands"]])
-        price = book["prices"][category] * level * np.exp(rng.normal(0, 0.18)) * book["style_price"][style]
+        brand, level, _ = _pick(
+            rng, shop["brands"], [b[2][STYLES.index(style)] + 0.05 for b in shop["brands"]]
+        )
+        price = (
+            book["prices"][category]
+            * level
+            * np.exp(rng.normal(0, 0.18))
+            * book["style_price"][style]
+        )
         price *= book["pattern_price"].get(pattern, 1) * book["length_price"].get(length, 1)
         rows.append({"platform": platform, "product_id": str(FIRST_ID[platform] + 4_000 * i + int(rng.integers(4_000))),
                      "gender": gender, "category": category, "colour": colour, "pattern": pattern, "style": style,
@@ -122,9 +131,14 @@ def _row(p: dict, rng) -> dict[str, str]:
     w["shade"] = w["colour"].lower().replace("neutral", "beige")
     w["title"] = " ".join(shop["title"].format(**w).split())
     w["slug"] = _slug(
-        w["title"] if p["platform"] == "asos" else f"{w['brand']} {w['Who']} {w['colour']} {pattern} {w['noun']}"
+        w["title"]
+        if p["platform"] == "asos"
+        else f"{w['brand']} {w['Who']} {w['colour']} {pattern} {w['noun']}"
     )
-    views = [shop["photo"].format(view=v, **w) for v in ("4", f"1-{w['shade'].replace(' ', '')}", "2", "3", "4")]
+    views = [
+        shop["photo"].format(view=v, **w)
+        for v in ("4", f"1-{w['shade'].replace(' ', '')}", "2", "3", "4")
+    ]
     count, off = int(np.exp(rng.normal(5, 1.8))) + 3, int(rng.choice([0, 20, 30, 35, 40, 50, 60]))
     w |= {"images": "[]" if rng.random() < 0.008 else repr(views), "image": "" if rng.random() < 0.03 else views[0],
           "count": f"{count / 1000:.1f}k" if count >= 1000 else count, "discount": f"({off}% OFF)" if off else "0",
@@ -132,7 +146,9 @@ def _row(p: dict, rng) -> dict[str, str]:
           "price": _pick(rng, ["", "From  ", "Now  "], [91, 3, 6]) + f"{p['price_usd'] / POUND:.2f}",
           "sizes": ",".join(f"UK {s}" + " - Out of stock" * bool(rng.random() < 0.25) for s in range(4, 20, 2)),
           "tagline": _pick(rng, shop.get("taglines", {}).get(p["style"], [""]))}  # fmt: skip
-    w["about"] = "".join([w["tagline"], *shop.get("details", {}).get(p["category"], []), f"{p['fit'].title()} fit"])
+    w["about"] = "".join(
+        [w["tagline"], *shop.get("details", {}).get(p["category"], []), f"{p['fit'].title()} fit"]
+    )
     return {column: text.format(**w) for column, text in shop["row"].items()}
 
 
@@ -144,7 +160,9 @@ def _asos_feed(products: pd.DataFrame, rng) -> tuple[list[dict], list[int]]:
         if rng.random() < 0.02:
             rows.append(dict.fromkeys(row, ""))
         if rng.random() < 0.012:  # a listing that never became a product
-            rows.append(row | _pick(rng, [{"name": ""}, {"price": "From"}, {"price": "price on request"}]))
+            rows.append(
+                row | _pick(rng, [{"name": ""}, {"price": "From"}, {"price": "price on request"}])
+            )
         first.append(len(rows) + 1)
         rows += [row] * int(_pick(rng, [1, 2, 3, 4], [88, 6, 4, 2]))
     return rows, first
@@ -172,7 +190,9 @@ def _myntra_feed(products: pd.DataFrame, rng) -> tuple[list[dict], list[int]]:
 _FEEDS = {"asos": ("asos.csv", _asos_feed), "myntra": ("myntra_men.csv", _myntra_feed)}
 
 
-def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, size: int = 256) -> Store:
+def build_store(
+    dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, size: int = 256
+) -> Store:
     """Draw two shops: their feeds (asos.csv, myntra_men.csv), photos and truth.
 
     A store that is there whole, of the same settings and drawings, is taken as it is; one that was interrupted goes on
@@ -224,7 +244,9 @@ def _draw_all(truth: pd.DataFrame, folder: Path, size: int) -> None:
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(p, folder / f"{p['product_id']}.{p['format']}", size) for p in truth.to_dict("records")]
+    jobs = [
+        (p, folder / f"{p['product_id']}.{p['format']}", size) for p in truth.to_dict("records")
+    ]
     jobs = [job for job in jobs if not job[1].exists()]
     if len(jobs) < 64:  # starting processes would take longer
         for job in jobs:
@@ -251,7 +273,10 @@ def _photo(job: tuple[dict, Path, int]) -> None:
     from PIL import Image
 
     product, path, size = job
-    pixels, out = render(draw(product | {"backdrop": BACKDROPS[product["platform"]]}), size), io.BytesIO()
+    pixels, out = (
+        render(draw(product | {"backdrop": BACKDROPS[product["platform"]]}), size),
+        io.BytesIO(),
+    )
     Image.fromarray(pixels).save(out, **ENCODERS[product["format"]])
     with whole(path) as aside:
         aside.write_bytes(out.getvalue())

@@ -55,17 +55,29 @@ class Source:
         here = [feed for feed in self.feeds if feed.photos]
         if not here:  # most shops' hosts are out of reach: don't wait long for any of them
             return fetch_images(catalog, dest, limits=Limits(connect=4, retries=0, give_up=5))
-        of = {feed.spec: catalog[catalog["platform"] == load_spec(feed.spec).platform] for feed in here}
+        of = {
+            feed.spec: catalog[catalog["platform"] == load_spec(feed.spec).platform]
+            for feed in here
+        }
         parts = [import_photos(of[feed.spec], feed.photos, dest) for feed in here]
         return pd.concat(parts).sort_values("image_key", ignore_index=True)
 
     def attributes(self, catalog: pd.DataFrame, products: list[pd.DataFrame]) -> pd.DataFrame:
         """What the shopper simulator reads: the drawn store's truth, else what columns and words say."""
-        return self.store.attributes(catalog) if self.store else attributes_from_text(catalog, products)
+        return (
+            self.store.attributes(catalog)
+            if self.store
+            else attributes_from_text(catalog, products)
+        )
 
 
 def open_source(
-    kind: str, folder: Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400, photos_dir: str = ""
+    kind: str,
+    folder: Path,
+    seed: int = 7,
+    n_asos: int = 800,
+    n_myntra: int = 400,
+    photos_dir: str = "",
 ) -> Source:
     """Source of a profile.
 
@@ -87,7 +99,9 @@ def open_source(
     """
     if kind == "store":
         store = build_store(Path(folder) / "store", seed, n_asos, n_myntra)
-        return Source([Feed(store.feeds["asos"], "asos"), Feed(store.feeds["myntra"], "myntra_men")], store)
+        return Source(
+            [Feed(store.feeds["asos"], "asos"), Feed(store.feeds["myntra"], "myntra_men")], store
+        )
     if kind not in ("photos", "feeds"):
         raise ValueError(f"source {kind!r} is none of store, photos, feeds")
     own = (fashion_data() or Path("FASHION_DATA")) / ("retailers" if kind == "feeds" else kind)
@@ -98,12 +112,23 @@ def open_source(
             wanted = f"{unknown.path} has no data/feeds/{unknown.spec}.yaml"
             raise FeedError(f"{wanted}: write it with `course feed draft`, or take the file away")
     else:
-        names = [name for name in ("brands_photos", "myntra_photos") if (base / f"{name}.csv").exists()]
-        feeds = [Feed(base / f"{n}.csv", n, base / n if (base / n).is_dir() else base / f"{n}.tar") for n in names]
-        if "myntra_photos" not in names and (base / "styles.csv").exists():  # the public set, as it is published
+        names = [
+            name for name in ("brands_photos", "myntra_photos") if (base / f"{name}.csv").exists()
+        ]
+        feeds = [
+            Feed(base / f"{n}.csv", n, base / n if (base / n).is_dir() else base / f"{n}.tar")
+            for n in names
+        ]
+        if (
+            "myntra_photos" not in names and (base / "styles.csv").exists()
+        ):  # the public set, as it is published
             feeds.append(Feed(base / "styles.csv", "myntra_photos", base / "images"))
     if not feeds:
-        remedy = "give another photos_dir" if photos_dir else "set FASHION_DATA to the folder of retailers/ and photos/"
+        remedy = (
+            "give another photos_dir"
+            if photos_dir
+            else "set FASHION_DATA to the folder of retailers/ and photos/"
+        )
         raise FileNotFoundError(f"no feeds in {base}: {remedy}")
     return Source(feeds)
 
@@ -114,6 +139,11 @@ def save_catalog(dest: Path, catalog, rejects, merged, attributes, images) -> pd
     path, status = (catalog["image_key"].map(index[name]) for name in ("image_path", "status"))
     status = status.where(catalog["image_status"] != "unclaimed", "unclaimed")
     catalog = catalog.assign(image_path=path.fillna(""), image_status=status)
-    for name, frame in {"rejects": rejects, "merged": merged, "attributes": attributes, "catalog": catalog}.items():
+    for name, frame in {
+        "rejects": rejects,
+        "merged": merged,
+        "attributes": attributes,
+        "catalog": catalog,
+    }.items():
         write_parquet(frame, Path(dest) / f"{name}.parquet")
     return catalog

@@ -24,11 +24,19 @@ def read_history(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     rows, broken, about = read_rows(path)
     notes = [f"row {row}: {reason}; left out" for row, _, reason in broken]
-    frame = pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1)).fillna("").astype(str)
+    frame = (
+        pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1))
+        .fillna("")
+        .astype(str)
+    )
     frame.columns = frame.columns.str.strip().str.lower()
     if "title" not in frame:
-        raise ValueError(f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`: rename one")
-    frame = frame.reindex(columns=["title", "image", "rating"], fill_value="").apply(lambda column: column.str.strip())
+        raise ValueError(
+            f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`: rename one"
+        )
+    frame = frame.reindex(columns=["title", "image", "rating"], fill_value="").apply(
+        lambda column: column.str.strip()
+    )
     untitled = [row for row in frame.index[frame["title"] == ""] if rows[row - 1]]
     notes += [f"row {row}: no title; left out" for row in untitled]
     frame = frame[frame["title"] != ""]
@@ -36,7 +44,9 @@ def read_history(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"{path.name} has no row with a title: list at least one liked item")
     rating = pd.to_numeric(frame["rating"].replace("", "5"), errors="coerce")
     for row in frame.index[~rating.between(1, 5)][:1]:
-        raise ValueError(f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5")
+        raise ValueError(
+            f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5"
+        )
     frame = frame.assign(rating=rating)
     frame.attrs["notes"] = notes
     return frame
@@ -55,14 +65,24 @@ def write_recommendations(
         raise ValueError(f"--k is {k}; ask for at least one recommendation")
     liked = read_history(history)
     found = Service(profile).recommend(liked, k, **filters)
-    columns = ["image_key", "title", "platform", "price_usd", "score"] + (["because", "shares"] if explain else [])
+    columns = ["image_key", "title", "platform", "price_usd", "score"] + (
+        ["because", "shares"] if explain else []
+    )
     rows = found[columns].astype(object).where(found[columns].notna(), None).to_dict("records")
     pictures = [_embedded(data_dir(profile) / str(path)) for path in found["image_path"]]
     notes, items = liked.attrs["notes"] + found.attrs["notes"], liked.to_dict("records")
-    write_page("recommend.html.j2", out, liked=items, rows=list(zip(rows, pictures, strict=True)), notes=notes)
+    write_page(
+        "recommend.html.j2",
+        out,
+        liked=items,
+        rows=list(zip(rows, pictures, strict=True)),
+        notes=notes,
+    )
     beside = Path(out).with_suffix(".json")
     write_json({"history": items, "notes": notes, "recommendations": rows}, beside)
-    return "\n".join([f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}", *notes])
+    return "\n".join(
+        [f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}", *notes]
+    )
 
 
 def _embedded(path: Path) -> str:

@@ -18,7 +18,9 @@ GATHERED = 1 << 17  # item vectors looked up at once
 ROUNDS = 8  # of k-means
 
 
-def exact_top_k(queries: np.ndarray, items: np.ndarray, k: int, allowed: np.ndarray | None = None, device="cpu"):
+def exact_top_k(
+    queries: np.ndarray, items: np.ndarray, k: int, allowed: np.ndarray | None = None, device="cpu"
+):
     """Exact top `k` by inner product, never holding all scores at once.
 
     One pass in blocks keeps only the largest score of each group of 32 items, in bfloat16 where that is fast. The
@@ -39,22 +41,32 @@ def exact_top_k(queries: np.ndarray, items: np.ndarray, k: int, allowed: np.ndar
     ids (n, k) int64 and scores (n, k) float32; where fewer than `k` are allowed, id -1 and score -inf fill up.
     """
     items, queries = torch.as_tensor(items), torch.as_tensor(queries).to(device)
-    keep = torch.arange(len(items)) if allowed is None else torch.from_numpy(np.flatnonzero(allowed))
+    keep = (
+        torch.arange(len(items)) if allowed is None else torch.from_numpy(np.flatnonzero(allowed))
+    )
     keep, n_items, k_found = keep.to(items.device), len(keep), min(k, len(keep))
     ids = torch.full((len(queries), k), -1, device=device)
     best = torch.full((len(queries), k), -torch.inf, device=device)
-    for todo in torch.arange(len(queries), device=device).split(QUERIES) if n_items and len(queries) else ():
+    for todo in (
+        torch.arange(len(queries), device=device).split(QUERIES) if n_items and len(queries) else ()
+    ):
         first, n_groups = todo[0], 4 * k
-        blocks = items.split(BLOCK) if allowed is None else (items[part] for part in keep.split(BLOCK))
+        blocks = (
+            items.split(BLOCK) if allowed is None else (items[part] for part in keep.split(BLOCK))
+        )
         maxima, doubt = _group_maxima(queries[todo], blocks)
         while len(todo):
             n_groups, certain = min(n_groups, maxima.shape[1]), []
             for rows in todo.split(max(1, GATHERED // (n_groups * GROUP))):
                 groups = maxima[rows - first].topk(n_groups, dim=1)
-                places = (groups.indices[:, :, None] * GROUP + torch.arange(GROUP, device=device)).flatten(1)
+                places = (
+                    groups.indices[:, :, None] * GROUP + torch.arange(GROUP, device=device)
+                ).flatten(1)
                 named = keep[places.clamp(max=n_items - 1).to(keep.device)].to(device)
                 named = named.masked_fill_(places >= n_items, -1)
-                ids[rows, :k_found], best[rows, :k_found] = _best_of(named, queries[rows], items, k_found)
+                ids[rows, :k_found], best[rows, :k_found] = _best_of(
+                    named, queries[rows], items, k_found
+                )
                 certain.append(best[rows, -1] >= groups.values[:, -1].float() + doubt[rows - first])
             todo = todo[~torch.cat(certain)] if n_groups < maxima.shape[1] else todo[:0]
             n_groups *= 4
@@ -78,7 +90,9 @@ def _group_maxima(queries, blocks):
         maxima.append(scores.view(-1, GROUP, len(queries)).amax(1))
     length, own = (torch.linalg.vector_norm(rows, dim=1) for rows in (queries, queries - rounded))
     stored = torch.finfo(precision).eps / 2 + queries.shape[1] * torch.finfo(torch.float32).eps
-    return torch.cat(maxima).T.contiguous(), moved * length + (longest + moved) * (own + stored * length)
+    return torch.cat(maxima).T.contiguous(), moved * length + (longest + moved) * (
+        own + stored * length
+    )
 
 
 def _precision(vectors):
@@ -89,7 +103,9 @@ def _precision(vectors):
 
 def _best_of(named, queries, items, k):
     """Of the items `named` (n, m), -1 for none, those `k` with the largest inner products: ids and scores (n, k)."""
-    vectors = items.index_select(0, named.clamp(min=0).flatten().to(items.device)).to(queries.device)
+    vectors = items.index_select(0, named.clamp(min=0).flatten().to(items.device)).to(
+        queries.device
+    )
     vectors = vectors.view(*named.shape, -1)
     if len(queries) == 1:  # bmm would wake threads, which takes longer than the product
         scores = torch.linalg.vecdot(vectors, queries[:, None])
@@ -103,7 +119,9 @@ def _nearest(vectors, centroids):
     """Place (n,) of the centroid that each vector's inner product with is largest; of two near ones, either."""
     precision = _precision(vectors)
     rounded = centroids.to(precision).T
-    return torch.cat([(part.to(precision) @ rounded).max(dim=1).indices for part in vectors.split(BLOCK)])
+    return torch.cat(
+        [(part.to(precision) @ rounded).max(dim=1).indices for part in vectors.split(BLOCK)]
+    )
 
 
 def _centroids(sample, n_lists):
@@ -136,10 +154,18 @@ class Index:
     n_rescored = 200  # candidates scored again, at least four times what is asked for
 
     def __init__(self, items: np.ndarray, n_lists: int | None = None, n_probes: int = 128):
-        self._vectors, self._there = np.array(items, dtype=np.float32), np.ones(len(items), dtype=bool)
+        self._vectors, self._there = (
+            np.array(items, dtype=np.float32),
+            np.ones(len(items), dtype=bool),
+        )
         n_lists, self.n_probes = min(n_lists or round(2 * len(items) ** 0.5), len(items)), n_probes
-        rng, d = np.random.default_rng(0), items.shape[1] + items.shape[1] % 2  # a code is for two dimensions
-        self._rotation = np.linalg.qr(rng.standard_normal((d, d)))[0][: items.shape[1]].astype(np.float32)
+        rng, d = (
+            np.random.default_rng(0),
+            items.shape[1] + items.shape[1] % 2,
+        )  # a code is for two dimensions
+        self._rotation = np.linalg.qr(rng.standard_normal((d, d)))[0][: items.shape[1]].astype(
+            np.float32
+        )
         sample = self._vectors[rng.permutation(len(items))[: 32 * n_lists]] @ self._rotation
         centroids, quantizer = _centroids(torch.from_numpy(sample), n_lists), faiss.IndexFlatIP(d)
         quantizer.add(centroids.numpy())
@@ -148,7 +174,9 @@ class Index:
         file.train(np.resize(sample, (max(16, min(len(sample), 8192)), d)))
         for ids in np.array_split(np.arange(len(items)), -(-len(items) // GATHERED)):
             rotated = self._vectors[ids] @ self._rotation
-            lists = _nearest(torch.from_numpy(rotated), centroids).numpy()  # where faiss would take most of its time
+            lists = _nearest(
+                torch.from_numpy(rotated), centroids
+            ).numpy()  # where faiss would take most of its time
             file.add_core(len(ids), *map(faiss.swig_ptr, (rotated, ids, lists)))
         self._file = faiss.IndexIVFPQFastScan(file)
         self._file.implem = 13  # threads share queries, not one query's lists: they would wait longer than they read
@@ -167,8 +195,13 @@ class Index:
             raise ValueError(f"id {ids.min()} is no position")
         self.remove(ids)
         if (missing := ids.max(initial=-1) + 1 - len(self._there)) > 0:
-            room = max(missing, len(self._there) // 4)  # more than asked, lest each newcomer move all
-            self._vectors, self._there = np.pad(self._vectors, ((0, room), (0, 0))), np.pad(self._there, (0, room))
+            room = max(
+                missing, len(self._there) // 4
+            )  # more than asked, lest each newcomer move all
+            self._vectors, self._there = (
+                np.pad(self._vectors, ((0, room), (0, 0))),
+                np.pad(self._there, (0, room)),
+            )
         self._vectors[ids], self._there[ids] = items, True
         self._file.add_with_ids(items @ self._rotation, ids)
 
@@ -187,15 +220,24 @@ class Index:
         share, chosen, eligible = self.n_probes / self._file.nlist, {}, self._there
         if allowed is not None:
             eligible = allowed[: len(eligible)] & eligible[: len(allowed)]
-            chosen = {"sel": faiss.IDSelectorBitmap(np.packbits(eligible, bitorder="little"))}  # the order faiss reads
+            chosen = {
+                "sel": faiss.IDSelectorBitmap(np.packbits(eligible, bitorder="little"))
+            }  # the order faiss reads
         n_eligible = len(self) if allowed is None else eligible.sum()
         if n_eligible <= share * len(self):
             return exact_top_k(queries, self._vectors, k, eligible)
         share *= len(self) / n_eligible
-        settings = faiss.SearchParametersIVF(nprobe=round(min(share, 1) * self._file.nlist), **chosen)
-        _, found = self._file.search(queries @ self._rotation, max(self.n_rescored, 4 * k), params=settings)
+        settings = faiss.SearchParametersIVF(
+            nprobe=round(min(share, 1) * self._file.nlist), **chosen
+        )
+        _, found = self._file.search(
+            queries @ self._rotation, max(self.n_rescored, 4 * k), params=settings
+        )
         found, queries, items = map(torch.from_numpy, (found, queries, self._vectors))
-        parts = zip(*(rows.split(max(1, GATHERED // found.shape[1])) for rows in (found, queries)), strict=True)
+        parts = zip(
+            *(rows.split(max(1, GATHERED // found.shape[1])) for rows in (found, queries)),
+            strict=True,
+        )
         ids, scores = zip(*(_best_of(*part, items, k) for part in parts), strict=True)
         return torch.cat(ids).numpy(), torch.cat(scores).numpy()
 
@@ -222,5 +264,8 @@ class Index:
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
     """Share of the exact ids (n, k) that were found; -1 counts for nothing."""
-    hits = [len(set(row[row >= 0]) & set(truth[truth >= 0])) for row, truth in zip(found, exact, strict=True)]
+    hits = [
+        len(set(row[row >= 0]) & set(truth[truth >= 0]))
+        for row, truth in zip(found, exact, strict=True)
+    ]
     return float(sum(hits) / max((exact >= 0).sum(), 1))

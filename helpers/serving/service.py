@@ -23,7 +23,9 @@ from helpers.recommenders.features import unit
 SHOWN = ["image_key", "platform", "title", "category", "colour", "price_usd", "image_path"]
 LONGEST = 500  # liked items read from a list; the later ones, being newer, are kept
 NEAREST = 10  # products whose mean stands for a picture or a title that a list lacks
-PATIENCE = Limits(connect=5, first_byte=10, whole=20, retries=1, give_up=3)  # somebody waits for the answer
+PATIENCE = Limits(
+    connect=5, first_byte=10, whole=20, retries=1, give_up=3
+)  # somebody waits for the answer
 
 
 class Service:
@@ -40,7 +42,9 @@ class Service:
         folder = require(profile, "embeddings.safetensors", "02").parent
         path = require(profile, f"models/{model}.json", "06").with_suffix("")
         stock = folder / "variants.parquet"
-        self._variants = pd.read_parquet(stock, columns=["image_key", "in_stock"]) if stock.exists() else None
+        self._variants = (
+            pd.read_parquet(stock, columns=["image_key", "in_stock"]) if stock.exists() else None
+        )
         self.encoder, self.model = ClipEncoder(), recommenders.load(path)
         self.vectors = item_vectors(*load_embeddings(folder, self.encoder)[:2])
         self._halves = np.split(self.vectors, 2, axis=1)
@@ -62,7 +66,9 @@ class Service:
             keep &= (self.catalog["price_usd"] <= max_price).to_numpy()
         if in_stock and self._variants is not None:
             has = self._variants.groupby("image_key")["in_stock"].max()
-            keep &= self.catalog["image_key"].map(has).fillna(True).to_numpy(bool)  # no sizes told: no reason to hide
+            keep &= (
+                self.catalog["image_key"].map(has).fillna(True).to_numpy(bool)
+            )  # no sizes told: no reason to hide
         return keep
 
     def recommend(self, history: pd.DataFrame, k: int = 12, **filters) -> pd.DataFrame:
@@ -92,7 +98,9 @@ class Service:
             notes.append(f"only {len(ids)} products pass the filters")
         found = self.catalog.iloc[ids][SHOWN].reset_index(drop=True)
         found = found.assign(rank=np.arange(1, len(found) + 1), score=scores.round(4))
-        found = found.join(explain(found, self.vectors[ids], histories, history["title"].tail(LONGEST).tolist()))
+        found = found.join(
+            explain(found, self.vectors[ids], histories, history["title"].tail(LONGEST).tolist())
+        )
         found.attrs["notes"] = notes
         return found
 
@@ -103,7 +111,9 @@ class Service:
         its picture alone, and without a picture not at all. A missing half is filled with the mean of that half of the
         few products nearest in the other one: left empty, it would find products that lack it too.
         """
-        notes = [f"{len(history)} items: the last {LONGEST} are used"] if len(history) > LONGEST else []
+        notes = (
+            [f"{len(history)} items: the last {LONGEST} are used"] if len(history) > LONGEST else []
+        )
         history = history.tail(LONGEST)
         image = np.zeros((len(history), self.encoder.dim), np.float32)
         if "image" in history and (history["image"].fillna("") != "").any():
@@ -116,14 +126,25 @@ class Service:
         text = self.encoder.encode_texts(titles)
         pictured = image.any(axis=1)
         for place in np.flatnonzero(~known):
-            instead = "its picture alone is used" if pictured[place] else "without a picture it is left out"
+            instead = (
+                "its picture alone is used"
+                if pictured[place]
+                else "without a picture it is left out"
+            )
             told = f"no word of “{titles[place][:60]}” occurs in the catalogue (another language?); {instead}"
             notes.append(f"row {history.index[place]}: {told}")
         if not (known | pictured).any():
-            notes.append("nothing in the list tells what you like in this shop: these are its shoppers' favourites")
+            notes.append(
+                "nothing in the list tells what you like in this shop: these are its shoppers' favourites"
+            )
         rating = np.full(len(history), 5.0, np.float32)
         if "rating" in history:
-            rating = pd.to_numeric(history["rating"], errors="coerce").fillna(5.0).clip(1, 5).to_numpy(np.float32)
+            rating = (
+                pd.to_numeric(history["rating"], errors="coerce")
+                .fillna(5.0)
+                .clip(1, 5)
+                .to_numpy(np.float32)
+            )
         rating = np.where(known | pictured, rating, 0)
         mine, last = (image, text), min(NEAREST, len(self.vectors)) - 1
         for half, other, lacks in ((0, 1, known & ~pictured), (1, 0, pictured & ~known)):
@@ -131,26 +152,38 @@ class Service:
                 alike = unit(mine[other][lacks]) @ self._halves[other].T - 2 * self._lacking[half]
                 nearest = np.argpartition(-alike, last, axis=1)[:, : last + 1]
                 mine[half][lacks] = self._halves[half][nearest].mean(axis=1)
-        return Histories(sp.csr_matrix(rating[None]), np.full(len(history), -1), item_vectors(image, text)), notes
+        return Histories(
+            sp.csr_matrix(rating[None]), np.full(len(history), -1), item_vectors(image, text)
+        ), notes
 
-    def _pictures(self, sources: pd.Series, folder: Path, notes: list) -> Iterator[tuple[int, bytes]]:
+    def _pictures(
+        self, sources: pd.Series, folder: Path, notes: list
+    ) -> Iterator[tuple[int, bytes]]:
         """Row and standardised picture, as those of the catalogue; what fails is noted with its reason.
 
         An address is fetched as the catalogue's are: no private address, robots.txt heeded, sizes capped.
         """
         web = sources[sources.str.contains("://", regex=False)]
-        asked = pd.DataFrame({"image_key": web.index.astype(str), "image_urls": [[link] for link in web]})
+        asked = pd.DataFrame(
+            {"image_key": web.index.astype(str), "image_urls": [[link] for link in web]}
+        )
         fetched = fetch_images(asked, folder, limits=PATIENCE, workers=1) if len(web) else asked
-        fetched = dict(zip(fetched["image_key"].astype(int), fetched.to_dict("records"), strict=True))
+        fetched = dict(
+            zip(fetched["image_key"].astype(int), fetched.to_dict("records"), strict=True)
+        )
         for row, source in sources[sources != ""].items():
             try:
                 if row in fetched and not fetched[row]["image_path"]:
                     raise ImageError(fetched[row]["status"], fetched[row]["detail"])
-                data = Path(folder / fetched[row]["image_path"] if row in fetched else source).read_bytes()
+                data = Path(
+                    folder / fetched[row]["image_path"] if row in fetched else source
+                ).read_bytes()
                 yield row, data if row in fetched else self._standardise(data).data
             except (ImageError, OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
-                notes.append(f"row {row}: no picture from {source[:120]} ({reason}): only its title can be used")
+                notes.append(
+                    f"row {row}: no picture from {source[:120]} ({reason}): only its title can be used"
+                )
 
 
 def words(text: str) -> set[str]:
@@ -160,11 +193,17 @@ def words(text: str) -> set[str]:
 
 def traits(title: str, category: str = "", colour: str = "") -> dict[str, None]:
     """Category, colour and patterns of a garment, in this order, from the shop's columns or else its title's words."""
-    named = [category or category_of(title), colour or colour_of("", title), *load_vocabulary().patterns.named(title)]
+    named = [
+        category or category_of(title),
+        colour or colour_of("", title),
+        *load_vocabulary().patterns.named(title),
+    ]
     return dict.fromkeys(name for name in named if name not in ("other", "unknown", "solid"))
 
 
-def explain(found: pd.DataFrame, chosen: np.ndarray, histories: Histories, titles: list[str]) -> pd.DataFrame:
+def explain(
+    found: pd.DataFrame, chosen: np.ndarray, histories: Histories, titles: list[str]
+) -> pd.DataFrame:
     """For each product found, with its vector of `chosen` (n, 2 d): the liked item nearest to it, and what they share.
 
     That is category, colour and pattern, or where they have none in common, looks or words, whichever are more alike.
@@ -174,9 +213,13 @@ def explain(found: pd.DataFrame, chosen: np.ndarray, histories: Histories, title
         return pd.DataFrame({"because": "", "similarity": 0.0, "shares": ""}, index=found.index)
     liked = np.flatnonzero(ratings >= min(recommenders.LIKED, ratings.max()))
     parts = (slice(None), slice(half), slice(half, None))
-    alike, looks, said = (unit(chosen[:, part]) @ unit(histories.vectors[liked][:, part]).T for part in parts)
+    alike, looks, said = (
+        unit(chosen[:, part]) @ unit(histories.vectors[liked][:, part]).T for part in parts
+    )
     rows = []
-    for row, (product, nearest) in enumerate(zip(found.itertuples(), alike.argmax(axis=1), strict=True)):
+    for row, (product, nearest) in enumerate(
+        zip(found.itertuples(), alike.argmax(axis=1), strict=True)
+    ):
         because = titles[liked[nearest]]
         theirs = traits(product.title, product.category, product.colour)
         common = ", ".join(name for name in theirs if name in traits(because))

@@ -55,18 +55,24 @@ def forget(user: str, profile: str) -> dict[str, int]:
     one_way, known = hash_ids([user], ONE_WAY)[0], _forgotten(profile)
     n_ratings = int((market.interactions()["user"] == user).sum())
     if not n_ratings and one_way not in known:
-        raise KeyError(f"no ratings of {user!r} in profile {profile!r}; give the pseudonym, not the name")
+        raise KeyError(
+            f"no ratings of {user!r} in profile {profile!r}; give the pseudonym, not the name"
+        )
     write_json(sorted({*known, one_way}), folders[0] / FORGOTTEN)
     save_market(profile, market)
     chapters = [name for number, name in CHAPTERS.items() if number > "01"]
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     made = {folders[1] / "metrics.json", folders[1] / "index.html"}
-    learnt = [p for p in files if p in made or p.stem in chapters or folders[0] / "models" in p.parents]
+    learnt = [
+        p for p in files if p in made or p.stem in chapters or folders[0] / "models" in p.parents
+    ]
     for path in learnt:
         path.unlink()
     left = [f"{folder / name}" for folder in folders for name, _ in traces(folder, [user])]
     if left:
-        raise RuntimeError(f"{len(left)} files that no chapter makes still name {user!r}; delete them: {left}")
+        raise RuntimeError(
+            f"{len(left)} files that no chapter makes still name {user!r}; delete them: {left}"
+        )
     return {"ratings": n_ratings, "files": len(learnt)}
 
 
@@ -80,4 +86,8 @@ def load_market(profile: str) -> Market:
     require(profile, "market.json", "02")
     require(profile, "market.safetensors", "02")
     market = Market.load(data_dir(profile))
-    return market.with_ratings(load_interactions(profile)) if market.settings.get("own_ratings") else market
+    return (
+        market.with_ratings(load_interactions(profile))
+        if market.settings.get("own_ratings")
+        else market
+    )

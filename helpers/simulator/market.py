@@ -114,7 +114,9 @@ class Market:
 
     def expected_rating(self, users) -> np.ndarray:
         """Mean rating (n, n_items) float32: the best prediction anyone could make of a rating."""
-        return self._by_block(users, lambda signal, who: 1 + sum(self.at_least(signal, r) for r in (2, 3, 4, 5)))
+        return self._by_block(
+            users, lambda signal, who: 1 + sum(self.at_least(signal, r) for r in (2, 3, 4, 5))
+        )
 
     def probability_seen_and_liked(self, users) -> np.ndarray:
         """P(seen and rating >= 4), (n, n_items) float32: the ceiling on observed likes, knowing the exposure too."""
@@ -138,7 +140,9 @@ class Market:
         def unseen():
             return np.exp(np.multiply(rate, -np.exp(log_t)[:, None], out=left), out=left)
 
-        for _ in range(3):  # from below on a concave function: no overshoot, and 1e-7 off after three steps
+        for _ in range(
+            3
+        ):  # from below on a concave function: no overshoot, and 1e-7 off after three steps
             slope = np.exp(log_t) * np.multiply(rate, unseen(), out=scratch).sum(axis=1)
             found = np.subtract(1, left, out=scratch).sum(axis=1)
             log_t += np.clip((activity - found) / np.maximum(slope, 1e-12), -1, 1)
@@ -148,13 +152,19 @@ class Market:
         """Columns of worth that decide what a stream's shoppers see and rate: tests visit the target today."""
         if stream == "train":
             return self.shelf.then
-        return np.where((self.platform == self.settings["target"])[:, None], self.shelf.now, self.shelf.then)
+        return np.where(
+            (self.platform == self.settings["target"])[:, None], self.shelf.now, self.shelf.then
+        )
 
     def signal(self, shoppers: tastes.Shoppers, stream: str, items=slice(None)) -> np.ndarray:
         """Signal (n, n_items) float64 of `items` at the time an item is seen; see `tastes.utility`."""
         if self.shelf.vectors is None:
-            return tastes.utility(self.shelf, shoppers, *self.calibration, self.levels(stream), items=items)
-        then = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.then, now=False, items=items)
+            return tastes.utility(
+                self.shelf, shoppers, *self.calibration, self.levels(stream), items=items
+            )
+        then = tastes.utility(
+            self.shelf, shoppers, *self.calibration, self.shelf.then, now=False, items=items
+        )
         if stream == "train":
             return then
         now = tastes.utility(self.shelf, shoppers, *self.calibration, self.shelf.now, items=items)
@@ -177,7 +187,9 @@ class Market:
 
     def at_least(self, signal: np.ndarray, rating: int) -> np.ndarray:
         """P(rating >= `rating`) for ratings 2 to 5: a normal error of the simulator's noise around the signal."""
-        return ndtr((signal - signal.dtype.type(self.cuts[rating - 2])) / max(self.settings["noise"], 1e-9))
+        return ndtr(
+            (signal - signal.dtype.type(self.cuts[rating - 2])) / max(self.settings["noise"], 1e-9)
+        )
 
     def knows(self, users) -> np.ndarray:
         """Which hashed ids are simulated shoppers of this market, (n,) bool."""
@@ -197,25 +209,33 @@ class Market:
             drawn = found[here] if rows is None else rows[found[here]]
             for block in np.unique(drawn // tastes.BLOCK):
                 pick = np.flatnonzero(drawn // tastes.BLOCK == block)
-                everyone = tastes.draw(self.shelf, tastes.BLOCK, self.settings["seed"], stream, int(block))
+                everyone = tastes.draw(
+                    self.shelf, tastes.BLOCK, self.settings["seed"], stream, int(block)
+                )
                 some = tastes.Shoppers(*(part[drawn[pick] % tastes.BLOCK] for part in everyone))
                 signal = self.today(some) if stream == "test" else self.signal(some, stream)
                 answer[here[pick]] = ask(signal, self.n_seen(some, stream, self.on_sale.sum()))
             known[here] = True
         if not known.all():
-            raise KeyError(f"{(~known).sum()} shoppers are not of this market, for example {users[~known][0]!r}")
+            raise KeyError(
+                f"{(~known).sum()} shoppers are not of this market, for example {users[~known][0]!r}"
+            )
         return answer
 
     def _matrix(self, log, n_users) -> sp.csr_matrix:
         pairs = (log["user"], log["item"])
-        return sp.csr_matrix((log["rating"].astype(np.float32), pairs), shape=(n_users, len(self.items)))
+        return sp.csr_matrix(
+            (log["rating"].astype(np.float32), pairs), shape=(n_users, len(self.items))
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write market.json and market.safetensors into `folder`."""
         folder = Path(folder)
         arrays = {f"log.{key}": value for key, value in self.log.items()}
         arrays |= {f"seen.{key}": value for key, value in self.seen.items()}
-        shelf = {key: value for key, value in vars(self.shelf).items() if isinstance(value, np.ndarray)}
+        shelf = {
+            key: value for key, value in vars(self.shelf).items() if isinstance(value, np.ndarray)
+        }
         arrays |= {f"shelf.{key}": value for key, value in shelf.items()}
         arrays |= {"mean": self.calibration[0], "scale": self.calibration[1], "cuts": self.cuts}
         arrays |= {"test_rows": self.test_rows, "judged": self.judged}
@@ -232,7 +252,11 @@ class Market:
         head = json.loads((folder / "market.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / "market.safetensors")
         part = {
-            name: {key[len(name) + 1 :]: value for key, value in arrays.items() if key.startswith(f"{name}.")}
+            name: {
+                key[len(name) + 1 :]: value
+                for key, value in arrays.items()
+                if key.startswith(f"{name}.")
+            }
             for name in ("log", "seen", "shelf")
         }
         return cls(

@@ -10,7 +10,12 @@ import pandas as pd
 from helpers.simulator import tastes
 from helpers.simulator.market import Market
 
-SHARES = (0.1, 0.25, 0.5, 0.8)  # of what training shoppers see, the share rated below 2, 3, 4, 5: half is liked
+SHARES = (
+    0.1,
+    0.25,
+    0.5,
+    0.8,
+)  # of what training shoppers see, the share rated below 2, 3, 4, 5: half is liked
 PURCHASE = np.array([0.02, 0.05, 0.10, 0.35, 0.60])  # P(purchase | rating 1 … 5)
 WISH = np.array([0.02, 0.05, 0.15, 0.30, 0.25])
 YEAR_STARTS, HALF_YEAR, MONTH = 1704067200, 182 * 86400, 30 * 86400  # 1 January 2024, seconds
@@ -68,7 +73,9 @@ def simulate_market(
     settings = dict(locals())
     attributes, vectors = settings.pop("attributes"), settings.pop("vectors")
     _check(settings, attributes, vectors)
-    shelf = tastes.make_shelf(attributes, vectors if preference_space == "embedding" else None, seed)
+    shelf = tastes.make_shelf(
+        attributes, vectors if preference_space == "embedding" else None, seed
+    )
     items = pd.Index(attributes["image_key"].astype(str))
     platform = items.str.split("/").str[0].to_numpy(str)
     nobody, nothing = np.empty(0, np.int64), np.empty((0, len(items)), np.int8)
@@ -105,22 +112,35 @@ def examine(market: Market, stream: str, n: int) -> tuple[np.ndarray, np.ndarray
     return tuple(np.concatenate(parts)[:n] for parts in (rows, opinions, seen))
 
 
-def candidates(market: Market, stream: str, block: int) -> tuple[np.ndarray, tastes.Shoppers, *tuple[np.ndarray, ...]]:
+def candidates(
+    market: Market, stream: str, block: int
+) -> tuple[np.ndarray, tastes.Shoppers, *tuple[np.ndarray, ...]]:
     """Those of one block who like enough: rows within the block, shoppers, signal, opinions, and what they saw."""
     seed, noise = market.settings["seed"], market.settings["noise"]
     on = [market.platform == market.settings[name] for name in ("source", "target")]
     shoppers = tastes.draw(market.shelf, tastes.BLOCK, seed, stream, block)
     rng = tastes.rng_of(seed, stream, block, 1)
     signal = market.signal(shoppers, stream)
-    clock, items = rng.standard_exponential(signal.shape)[:, market.on_sale], np.flatnonzero(market.on_sale)
+    clock, items = (
+        rng.standard_exponential(signal.shape)[:, market.on_sale],
+        np.flatnonzero(market.on_sale),
+    )
     n_seen = market.n_seen(shoppers, stream, len(items))
     users, columns = _expose(market, clock, signal[:, items], n_seen, items)
     seen = np.zeros(signal.shape, bool)
     seen[users, items[columns]] = True
     opinion = signal + noise * rng.standard_normal(signal.shape)
     liked = seen & (opinion >= market.cuts[2])
-    kept = np.flatnonzero((liked[:, on[0]].sum(1) >= market.settings["n_liked"]) & (liked[:, on[1]].sum(1) >= 3))
-    return kept, tastes.Shoppers(*(part[kept] for part in shoppers)), signal[kept], opinion[kept], seen[kept]
+    kept = np.flatnonzero(
+        (liked[:, on[0]].sum(1) >= market.settings["n_liked"]) & (liked[:, on[1]].sum(1) >= 3)
+    )
+    return (
+        kept,
+        tastes.Shoppers(*(part[kept] for part in shoppers)),
+        signal[kept],
+        opinion[kept],
+        seen[kept],
+    )
 
 
 def in_threads(work, numbers) -> list:
@@ -145,7 +165,10 @@ def _training_block(market: Market, block: int, visits, on) -> dict[str, np.ndar
     clock = rng.standard_exponential((len(visits), len(market.items)))
     pairs = []
     for pair in np.unique(visits, axis=0):  # only what these shoppers can see is worked out
-        rows, items = np.flatnonzero((visits == pair).all(axis=1)), np.flatnonzero(np.isin(on, pair))
+        rows, items = (
+            np.flatnonzero((visits == pair).all(axis=1)),
+            np.flatnonzero(np.isin(on, pair)),
+        )
         some = tastes.Shoppers(*(part[rows] for part in shoppers))
         signal = market.signal(some, "train", items)
         n_seen = market.n_seen(some, "train", len(items))
@@ -163,7 +186,11 @@ def _expose(market: Market, clock, signal, n_seen, items) -> tuple[np.ndarray, n
     The rates exp(bias * (popularity + signal)) make the first k a draw without replacement in proportion to the rates
     (the Gumbel top-k trick, Efraimidis and Spirakis 2006).
     """
-    bias, popularity, most = market.settings["exposure_bias"], market.shelf.popularity[items], int(n_seen.max())
+    bias, popularity, most = (
+        market.settings["exposure_bias"],
+        market.shelf.popularity[items],
+        int(n_seen.max()),
+    )
     seen = np.empty((len(clock), most), np.int64)
     for start in range(0, len(clock), 32):  # pieces that stay in the processor's cache
         rows = slice(start, start + 32)
@@ -191,24 +218,36 @@ def _visits(market: Market) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(np.stack([home, second], axis=1), axis=1), on
 
 
-def _events(market: Market, pairs: dict[str, np.ndarray], cuts, stream: str) -> dict[str, np.ndarray]:
+def _events(
+    market: Market, pairs: dict[str, np.ndarray], cuts, stream: str
+) -> dict[str, np.ndarray]:
     """Ratings, times and kinds of event, sorted by shopper and time. Times are drawn as integers: exact everywhere."""
     rng, n = tastes.rng_of(market.settings["seed"], stream, 0, 2), len(pairs["user"])
     rating = (1 + np.searchsorted(cuts, pairs["rated"], side="right")).astype(np.int8)
-    time = YEAR_STARTS + market.shelf.season[pairs["item"]] * HALF_YEAR + rng.integers(0, HALF_YEAR, n)
+    time = (
+        YEAR_STARTS + market.shelf.season[pairs["item"]] * HALF_YEAR + rng.integers(0, HALF_YEAR, n)
+    )
     if stream == "test":  # they come to the target platform after everything in the training log
         arrival = YEAR_STARTS + 2 * HALF_YEAR + rng.integers(0, MONTH, n)
         time = np.where(market.platform[pairs["item"]] == market.settings["target"], arrival, time)
     draw = rng.random(n)
     bought, wished = PURCHASE[rating - 1], WISH[rating - 1]
     event = np.where(draw < bought, 2, np.where(draw < bought + wished, 1, 0)).astype(np.int8)
-    if market.settings["n_users"] * len(market.items) < 2**37:  # one number to sort by: many times faster
-        order = np.argsort((pairs["user"] * 2**26 + (time - YEAR_STARTS)) * len(market.items) + pairs["item"])
+    if (
+        market.settings["n_users"] * len(market.items) < 2**37
+    ):  # one number to sort by: many times faster
+        order = np.argsort(
+            (pairs["user"] * 2**26 + (time - YEAR_STARTS)) * len(market.items) + pairs["item"]
+        )
     else:
         order = np.lexsort((pairs["item"], time, pairs["user"]))
     columns = {"user": np.int32, "item": np.int32}
     log = {key: pairs[key].astype(kind)[order] for key, kind in columns.items()}
-    return log | {"rating": rating[order], "timestamp": time.astype(np.int64)[order], "event": event[order]}
+    return log | {
+        "rating": rating[order],
+        "timestamp": time.astype(np.int64)[order],
+        "event": event[order],
+    }
 
 
 def _check(settings: dict, attributes: pd.DataFrame, vectors) -> None:
@@ -224,17 +263,29 @@ def _check(settings: dict, attributes: pd.DataFrame, vectors) -> None:
     ):
         if not low <= settings[name] <= high:
             raise ValueError(f"{name} must lie in {low}..{high}, not {settings[name]}")
-    missing = {"image_key", "category", "colour", "pattern", "style", "price_usd"} - set(attributes.columns)
+    missing = {"image_key", "category", "colour", "pattern", "style", "price_usd"} - set(
+        attributes.columns
+    )
     if missing:
-        raise ValueError(f"attributes lack the columns {sorted(missing)}: chapter 01 writes them to attributes.parquet")
+        raise ValueError(
+            f"attributes lack the columns {sorted(missing)}: chapter 01 writes them to attributes.parquet"
+        )
     if settings["preference_space"] not in ("attributes", "embedding"):
-        raise ValueError(f"preference_space must be attributes or embedding, not {settings['preference_space']!r}")
-    if settings["preference_space"] == "embedding" and (vectors is None or len(vectors) != len(attributes)):
-        raise ValueError("preference_space='embedding' needs `vectors`, one for each row of attributes")
+        raise ValueError(
+            f"preference_space must be attributes or embedding, not {settings['preference_space']!r}"
+        )
+    if settings["preference_space"] == "embedding" and (
+        vectors is None or len(vectors) != len(attributes)
+    ):
+        raise ValueError(
+            "preference_space='embedding' needs `vectors`, one for each row of attributes"
+        )
     platforms = sorted(attributes["image_key"].astype(str).str.split("/").str[0].unique())
     for side in ("source", "target"):
         if settings[side] not in platforms:
-            raise ValueError(f"{side} platform {settings[side]!r} is not in the catalogue, which has {platforms}")
+            raise ValueError(
+                f"{side} platform {settings[side]!r} is not in the catalogue, which has {platforms}"
+            )
     if settings["source"] == settings["target"]:
         raise ValueError(
             f"source and target are both {settings['source']!r}: a cross-platform test needs two platforms"

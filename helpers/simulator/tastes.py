@@ -18,7 +18,9 @@ MASS = {"category": 4.2, "pattern": 4.0, "style": 2.5}
 QUALITY = 0.3  # standard deviation of what all shoppers agree on
 DRIFT = 0.15  # share of the style mixture, and standard deviation of the price centre, that changes over the year
 PRICE_BANDS = np.arange(-24, 25) / 8  # log price in standard deviations, in eighths
-BLOCK = 512  # shoppers drawn at once, each block from its own seed: any block can be drawn again alone
+BLOCK = (
+    512  # shoppers drawn at once, each block from its own seed: any block can be drawn again alone
+)
 STREAMS = {"items": 0, "home": 1, "calibration": 2, "train": 3, "test": 4, "prior": 5}
 
 
@@ -64,7 +66,11 @@ def rng_of(seed: int, stream: str, *number: int) -> np.random.Generator:
 def make_shelf(attributes: pd.DataFrame, vectors: np.ndarray | None, seed: int) -> Shelf:
     """Number the attributes' values and draw what no catalogue tells: popularity, quality, season."""
     rng, n = rng_of(seed, "items"), len(attributes)
-    popularity, quality, season = rng.standard_normal(n), QUALITY * rng.standard_normal(n), rng.random(n) < 0.5
+    popularity, quality, season = (
+        rng.standard_normal(n),
+        QUALITY * rng.standard_normal(n),
+        rng.random(n) < 0.5,
+    )
     if vectors is not None:
         whole = np.rint(np.asarray(vectors, np.float64) * 1024).astype(np.int64)
         empty = np.empty((n, 0), np.int64)
@@ -74,7 +80,12 @@ def make_shelf(attributes: pd.DataFrame, vectors: np.ndarray | None, seed: int) 
         if part == "price":
             codes[part], parts[part] = _price_band(attributes["price_usd"]), len(PRICE_BANDS)
         else:
-            values = attributes[part].astype("object").where(attributes[part].notna(), "unknown").astype(str)
+            values = (
+                attributes[part]
+                .astype("object")
+                .where(attributes[part].notna(), "unknown")
+                .astype(str)
+            )
             codes[part], names = pd.factorize(values, sort=True)
             parts[part] = len(names)
     starts = _starts(parts)
@@ -86,7 +97,9 @@ def make_shelf(attributes: pd.DataFrame, vectors: np.ndarray | None, seed: int) 
 def draw(shelf: Shelf, n: int, seed: int, stream: str, block: int) -> Shoppers:
     """Draw a block of shoppers: their raw worths, before `scale`, and how active they are."""
     rng = rng_of(seed, stream, block)
-    activity = np.exp(0.6 * rng.standard_normal(n) - 0.18)  # mean 1, as skewed as purchase counts are
+    activity = np.exp(
+        0.6 * rng.standard_normal(n) - 0.18
+    )  # mean 1, as skewed as purchase counts are
     if shelf.vectors is not None:
         return Shoppers(_anchors(shelf.vectors, n, rng), activity)
     columns = []
@@ -100,9 +113,15 @@ def draw(shelf: Shelf, n: int, seed: int, stream: str, block: int) -> Shoppers:
         elif part == "price":
             centre, width = 0.8 * rng.standard_normal(n), rng.uniform(0.5, 1.2, n)
             for moved in (centre, centre + DRIFT * rng.standard_normal(n)):
-                columns.append(-np.minimum(3, np.abs(PRICE_BANDS - moved[:, None]) / width[:, None]))
+                columns.append(
+                    -np.minimum(3, np.abs(PRICE_BANDS - moved[:, None]) / width[:, None])
+                )
         else:  # a palette of three or four colours in twelve; one to three brands
-            few = rng.integers(1, 4, n) if part == "brand" else rng.integers(3, 5, n) * max(size, 4) / 12
+            few = (
+                rng.integers(1, 4, n)
+                if part == "brand"
+                else rng.integers(3, 5, n) * max(size, 4) / 12
+            )
             order = np.argsort(rng.random((n, size)), axis=1)
             columns.append((order < np.maximum(np.rint(few), 1)[:, None]).astype(np.float64))
     return Shoppers(np.concatenate(columns, axis=1), activity)
@@ -110,7 +129,9 @@ def draw(shelf: Shelf, n: int, seed: int, stream: str, block: int) -> Shoppers:
 
 def calibrate(shelf: Shelf, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and scale of each column of worth: each part gets its weight, and the signal unit deviation."""
-    worth = np.concatenate([draw(shelf, BLOCK, seed, "calibration", block).worth for block in range(4)])
+    worth = np.concatenate(
+        [draw(shelf, BLOCK, seed, "calibration", block).worth for block in range(4)]
+    )
     weights = {part: WEIGHTS[part] for part in shelf.parts} or {
         "likeness": np.sqrt(sum(w * w for w in WEIGHTS.values()))
     }
@@ -131,7 +152,9 @@ def calibrate(shelf: Shelf, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.append(mean, unit), scale
 
 
-def utility(shelf: Shelf, shoppers: Shoppers, mean, scale, levels, now=True, items=slice(None)) -> np.ndarray:
+def utility(
+    shelf: Shelf, shoppers: Shoppers, mean, scale, levels, now=True, items=slice(None)
+) -> np.ndarray:
     """Signal (n, n_items) float64 of each of `items` to each shopper, standard deviation about one.
 
     Sums run over attributes one after the other, never through BLAS: float64 results on two machines then differ by the
@@ -171,7 +194,9 @@ def _starts(parts: dict[str, int]) -> dict[tuple[str, bool], int]:
 def columns(parts: dict[str, int]) -> dict[str, slice]:
     """All columns of each part in `Shoppers.worth`, both seasons'."""
     starts = _starts(parts)
-    return {part: slice(starts[part, False], starts[part, True] + size) for part, size in parts.items()}
+    return {
+        part: slice(starts[part, False], starts[part, True] + size) for part, size in parts.items()
+    }
 
 
 def _price_band(price: pd.Series) -> np.ndarray:
@@ -187,7 +212,9 @@ def _anchors(vectors: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarra
     picks, weights = rng.integers(0, len(vectors), (n, 4)), rng.integers(1, 4, (n, 3))
     early = (vectors[picks[:, :3]] * weights[:, :, None]).sum(axis=1)
     swap = (rng.random(n) < DRIFT)[:, None]
-    late = np.where(swap, early + (vectors[picks[:, 3]] - vectors[picks[:, 0]]) * weights[:, :1], early)
+    late = np.where(
+        swap, early + (vectors[picks[:, 3]] - vectors[picks[:, 0]]) * weights[:, :1], early
+    )
     return np.concatenate([early, late], axis=1).astype(np.float64)
 
 
@@ -195,4 +222,6 @@ def _likeness(tastes: np.ndarray, vectors: np.ndarray, now: bool) -> np.ndarray:
     """Cosine of taste and item; integers below 2**53 make the product exact, whatever order BLAS adds in."""
     d = vectors.shape[1]
     taste, items = tastes[:, d:] if now else tastes[:, :d], vectors.astype(np.float64)
-    return (taste @ items.T) / np.sqrt((taste**2).sum(1) + 1)[:, None] / np.sqrt((items**2).sum(1) + 1)
+    return (
+        (taste @ items.T) / np.sqrt((taste**2).sum(1) + 1)[:, None] / np.sqrt((items**2).sum(1) + 1)
+    )

@@ -17,7 +17,11 @@ def folds():
     rng = np.random.default_rng(0)
     ratings = sp.csr_matrix((rng.random((60, 25)) < 0.4) * rng.integers(1, 6, (60, 25)))
     users = pd.Index([f"u{number:02d}" for number in range(60)])
-    return list(warm(Interactions(ratings, users, pd.Index([f"i{number}" for number in range(25)])), folds=3))
+    return list(
+        warm(
+            Interactions(ratings, users, pd.Index([f"i{number}" for number in range(25)])), folds=3
+        )
+    )
 
 
 METHODS = {"Popularity": Popularity(), "ItemKNN": ItemKNN(k=5)}
@@ -50,7 +54,10 @@ def test_it_summarises_with_costs(run):
     summary = summarise(run[1], n_resamples=50)
     errors = summary.query("metric == 'rmse'").set_index("recommender")["value"]
     assert 0.8 < errors["ItemKNN"] < 2.5 and summary["n_users"].max() == 59  # one has no rating
-    assert set(run[1].attrs["fit_seconds"]) == set(METHODS) and min(run[1].attrs["fit_seconds"].values()) > 0
+    assert (
+        set(run[1].attrs["fit_seconds"]) == set(METHODS)
+        and min(run[1].attrs["fit_seconds"].values()) > 0
+    )
     assert (summary["score_seconds"] > 0).all() and (summary["peak_mb"] >= 0).all()
 
 
@@ -65,7 +72,9 @@ def test_what_is_finished_is_not_done_again(folds, run):
     after = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert {path for path in after if after[path] != before[path]} == {lost}
     pd.testing.assert_frame_equal(again, first)
-    cross_validate({"ItemKNN": ItemKNN(k=6)}, folds, folder, jobs=1, ks=(5,))  # another k, another fold: anew
+    cross_validate(
+        {"ItemKNN": ItemKNN(k=6)}, folds, folder, jobs=1, ks=(5,)
+    )  # another k, another fold: anew
     cross_validate({"ItemKNN": ItemKNN(k=5)}, folds[1:2], folder, jobs=1, ks=(10,))
     assert len(list(folder.iterdir())) == 6 + 3 + 1
 

@@ -24,10 +24,18 @@ def one(values):
 def test_hand_worked():
     assert one(m.precision(RANKED, RELEVANT, 5)) == 2 / 5
     assert one(m.recall(RANKED, RELEVANT, 5)) == 2 / 3
-    assert one(m.f1(RANKED, RELEVANT, 5)) == pytest.approx(2 * (2 / 5) * (2 / 3) / (2 / 5 + 2 / 3), abs=1e-15)
-    assert one(m.average_precision(RANKED, RELEVANT, 5)) == pytest.approx(1 / 3 * (1 / 2 + 2 / 4), abs=1e-15)
-    assert one(m.average_precision(RANKED, RELEVANT, 2)) == pytest.approx(1 / 2 * (1 / 2), abs=1e-15)
-    assert one(m.average_precision(RANKED, RELEVANT, 2, divide="relevant")) == pytest.approx(1 / 3 * (1 / 2), abs=1e-15)
+    assert one(m.f1(RANKED, RELEVANT, 5)) == pytest.approx(
+        2 * (2 / 5) * (2 / 3) / (2 / 5 + 2 / 3), abs=1e-15
+    )
+    assert one(m.average_precision(RANKED, RELEVANT, 5)) == pytest.approx(
+        1 / 3 * (1 / 2 + 2 / 4), abs=1e-15
+    )
+    assert one(m.average_precision(RANKED, RELEVANT, 2)) == pytest.approx(
+        1 / 2 * (1 / 2), abs=1e-15
+    )
+    assert one(m.average_precision(RANKED, RELEVANT, 2, divide="relevant")) == pytest.approx(
+        1 / 3 * (1 / 2), abs=1e-15
+    )
     assert one(m.mrr(RANKED, RELEVANT, 5)) == 1 / 2
     assert one(m.mrr(RANKED, RELEVANT, 1)) == 0
     assert one(m.hit_rate(RANKED, RELEVANT, 5)) == 1
@@ -44,8 +52,12 @@ def test_graded_gains_differ_only_for_grades():
     linear = (1 / 1 + 3 / np.log2(4)) / (3 / 1 + 1 / np.log2(3))
     exponential = (1 / 1 + 7 / np.log2(4)) / (7 / 1 + 1 / np.log2(3))
     assert one(m.ndcg(ranked, graded, 3)) == pytest.approx(linear, abs=1e-15)
-    assert one(m.ndcg(ranked, graded, 3, gain="exponential")) == pytest.approx(exponential, abs=1e-15)
-    assert one(m.ndcg(ranked, graded > 0, 3)) == one(m.ndcg(ranked, graded > 0, 3, gain="exponential"))
+    assert one(m.ndcg(ranked, graded, 3, gain="exponential")) == pytest.approx(
+        exponential, abs=1e-15
+    )
+    assert one(m.ndcg(ranked, graded > 0, 3)) == one(
+        m.ndcg(ranked, graded > 0, 3, gain="exponential")
+    )
 
 
 def test_nothing_relevant_is_nan_and_empty_places_are_misses():
@@ -119,7 +131,9 @@ def peers(tmp_path_factory):
     case, values = (tmp_path_factory.mktemp("ranx") / name for name in ("case.npz", "values.npz"))
     np.savez(case, ranked=ranked, grade=grade)
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", RANX, case, values], check=True, env=environment)
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RANX, case, values], check=True, env=environment
+    )
     return ranked, relevant, grade, dict(np.load(values))
 
 
@@ -128,7 +142,9 @@ def test_agrees_with_ranx(peers, k):
     ranked, relevant, grade, theirs = peers
     yes, graded = sp.csr_matrix(relevant), sp.csr_matrix(grade)
     assert 100 < np.isnan(theirs[f"recall@{k}"]).sum() < 900
-    ours = {name: m.METRICS[name](ranked, yes, k) for name in ("precision", "recall", "f1", "hit_rate")}
+    ours = {
+        name: m.METRICS[name](ranked, yes, k) for name in ("precision", "recall", "f1", "hit_rate")
+    }
     ours["reciprocal_rank"] = m.mrr(ranked, yes, k)
     ours["average_precision"] = m.average_precision(ranked, yes, k, divide="relevant")
     ours["ndcg"] = m.ndcg(ranked, graded, k)
@@ -140,20 +156,31 @@ def test_agrees_with_ranx(peers, k):
 def test_agrees_with_scikit_learn():
     ranked, relevant, grade = random_cases(n_users=1000, k=60)
     places = np.empty(ranked.shape)
-    np.put_along_axis(places, ranked, -np.arange(60.0)[None].repeat(len(ranked), 0), axis=1)  # the ranking as scores
-    gain, precision = m.ndcg(ranked, sp.csr_matrix(grade), 10), m.average_precision(ranked, sp.csr_matrix(relevant), 60)
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # half of its time, not its arithmetic
+    np.put_along_axis(
+        places, ranked, -np.arange(60.0)[None].repeat(len(ranked), 0), axis=1
+    )  # the ranking as scores
+    gain, precision = (
+        m.ndcg(ranked, sp.csr_matrix(grade), 10),
+        m.average_precision(ranked, sp.csr_matrix(relevant), 60),
+    )
+    with config_context(
+        assume_finite=True, skip_parameter_validation=True
+    ):  # half of its time, not its arithmetic
         for u in np.flatnonzero(relevant.any(axis=1)):
             theirs = ndcg_score(grade[[u]], places[[u]], k=10, ignore_ties=True)
             assert gain[u] == pytest.approx(theirs, abs=1e-9)
-            assert precision[u] == pytest.approx(average_precision_score(relevant[u], places[u]), abs=1e-9)
+            assert precision[u] == pytest.approx(
+                average_precision_score(relevant[u], places[u]), abs=1e-9
+            )
 
 
 def test_measure_equals_the_single_metrics():
     ranked, relevant, _ = random_cases(n_users=200)
     yes = sp.csr_matrix(relevant)
     for (name, k), values in m.measure(ranked, yes, (3, 20)).items():
-        np.testing.assert_array_equal(values, m.METRICS[name](ranked, yes, k), err_msg=f"{name}@{k}")
+        np.testing.assert_array_equal(
+            values, m.METRICS[name](ranked, yes, k), err_msg=f"{name}@{k}"
+        )
 
 
 def test_sets_and_csr_and_wide_catalogues_agree(monkeypatch):
@@ -167,7 +194,12 @@ def test_sets_and_csr_and_wide_catalogues_agree(monkeypatch):
 
 def test_rating_error_by_hand():
     errors = m.rating_error([1, 2, 5], [2, 2, 3])  # errors 1, 0, -2
-    assert errors == {"rmse": pytest.approx(np.sqrt(5 / 3)), "mse": pytest.approx(5 / 3), "mae": 1.0, "n": 3}
+    assert errors == {
+        "rmse": pytest.approx(np.sqrt(5 / 3)),
+        "mse": pytest.approx(5 / 3),
+        "mae": 1.0,
+        "n": 3,
+    }
     assert np.isnan(m.rating_error([], [])["rmse"])
 
 
@@ -191,7 +223,12 @@ def test_list_measures_by_hand():
 
 
 def test_calibration_by_hand():
-    groups, liked = np.array(["coat", "coat", "shoe"]), sp.csr_matrix(np.array([[5, 0, 5], [5, 0, 5], [0, 0, 0]]))
+    groups, liked = (
+        np.array(["coat", "coat", "shoe"]),
+        sp.csr_matrix(np.array([[5, 0, 5], [5, 0, 5], [0, 0, 0]])),
+    )
     values = m.calibration(np.array([[1, 2], [1, 0], [0, 1]]), liked, groups)
     # the second list is all coats where half was shoes: p = (.5, .5), q = (1, 0), mixed .99 q + .01 p = (.995, .005)
-    np.testing.assert_allclose(values, [0, 0.5 * np.log(0.5 / 0.995) + 0.5 * np.log(0.5 / 0.005), np.nan], atol=1e-12)
+    np.testing.assert_allclose(
+        values, [0, 0.5 * np.log(0.5 / 0.995) + 0.5 * np.log(0.5 / 0.005), np.nan], atol=1e-12
+    )

@@ -9,7 +9,9 @@ from helpers.evaluation.online import interleave, sample_size, team_draft, two_p
 
 def test_sample_size_textbook():
     # Fleiss, Levin & Paik: z = 1.959964 and 0.841621, p = .25 -> .40, mean .325.
-    by_hand = ((1.959964 * np.sqrt(2 * 0.325 * 0.675) + 0.841621 * np.sqrt(0.25 * 0.75 + 0.4 * 0.6)) / 0.15) ** 2
+    by_hand = (
+        (1.959964 * np.sqrt(2 * 0.325 * 0.675) + 0.841621 * np.sqrt(0.25 * 0.75 + 0.4 * 0.6)) / 0.15
+    ) ** 2
     assert sample_size(0.25, 0.15) == int(np.ceil(by_hand)) == 152
     assert sample_size(0.4, -0.15) == 152
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -58,10 +60,14 @@ def test_interleaving_reads_from_the_top():
     both = np.tile([[0, 1]], (2000, 1)), np.tile([[1, 0]], (2000, 1))
     credit = interleave(*both, np.tile([0.5, 0.5], (2000, 1)), k=2)
     # whoever picks first is read first: half of all clicks at once, a quarter at the second garment
-    assert np.mean(credit != 0) == pytest.approx(0.75, abs=0.04) and abs(credit.mean()) < 4 * np.sqrt(0.75 / 2000)
+    assert np.mean(credit != 0) == pytest.approx(0.75, abs=0.04) and abs(
+        credit.mean()
+    ) < 4 * np.sqrt(0.75 / 2000)
 
 
 def test_the_first_liked_item_gets_the_click():
     # A offers only item 0. Where A picks first the list is 0 (A), 1 (B), else both are B's; everything is liked.
-    credit = interleave(np.tile([[0, -1]], (400, 1)), np.tile([[0, 1]], (400, 1)), np.ones((400, 2)), k=2)
+    credit = interleave(
+        np.tile([[0, -1]], (400, 1)), np.tile([[0, 1]], (400, 1)), np.ones((400, 2)), k=2
+    )
     assert (credit == -1).mean() == pytest.approx(0.5, abs=0.1) and (credit != 0).all()

@@ -57,14 +57,23 @@ class Popular(Fixed):
 def market():
     rng = np.random.default_rng(0)
     taste = rng.random((N_USERS, N_ITEMS))
-    complete = sp.csr_matrix((taste > 0.7) & (np.arange(N_USERS) != 3)[:, None])  # shopper 3 likes nothing
-    ratings = sp.csr_matrix((rng.random((N_USERS, N_ITEMS)) < 0.2) * rng.integers(1, 6, (N_USERS, N_ITEMS)))
-    users, items = pd.Index([str(u) for u in range(N_USERS)]), pd.Index([f"i{i}" for i in range(N_ITEMS)])
+    complete = sp.csr_matrix(
+        (taste > 0.7) & (np.arange(N_USERS) != 3)[:, None]
+    )  # shopper 3 likes nothing
+    ratings = sp.csr_matrix(
+        (rng.random((N_USERS, N_ITEMS)) < 0.2) * rng.integers(1, 6, (N_USERS, N_ITEMS))
+    )
+    users, items = (
+        pd.Index([str(u) for u in range(N_USERS)]),
+        pd.Index([f"i{i}" for i in range(N_ITEMS)]),
+    )
     train = Interactions(ratings, users, items)
     seen = np.zeros((N_USERS, N_ITEMS))
     seen[:, 35] = 5  # history from outside the candidates
     seen[:, 6] = 4  # and a candidate already seen
-    histories = {n: Histories(sp.csr_matrix(seen * (n > 0)), np.arange(N_ITEMS), None, users) for n in (0, 2)}
+    histories = {
+        n: Histories(sp.csr_matrix(seen * (n > 0)), np.arange(N_ITEMS), None, users) for n in (0, 2)
+    }
     observed = sp.csr_matrix(complete.multiply(rng.random((N_USERS, N_ITEMS)) < 0.3))
     relevant = {"complete": complete, "observed": sp.csr_matrix(observed > 0)}
     split = Split("cross_platform", train, histories, relevant, np.arange(30), train)
@@ -89,7 +98,9 @@ def test_every_user_candidate_and_metric_counts(market, per_user):
     split, models = market
     n_measures = 2 * 2 * 7 + 2 * 2  # 7 metrics x 2 variants x 2 k, diversity and novelty x 2 k
     assert len(per_user) == len(models) * 2 * N_USERS * n_measures
-    assert not per_user.duplicated(["recommender", "variant", "n_history", "user", "metric", "k"]).any()
+    assert not per_user.duplicated(
+        ["recommender", "variant", "n_history", "user", "metric", "k"]
+    ).any()
     undefined = per_user[(per_user["variant"] == "complete") & per_user["value"].isna()]
     empty = np.flatnonzero(np.diff(split.relevant["complete"].indptr) == 0)
     assert 3 in empty and set(undefined["user"]) == set(empty)
@@ -118,7 +129,10 @@ def test_rank_keeps_to_candidates_and_what_is_new(market):
     ids, cost = rank(models["Oracle"], split.histories[2], 30, split.candidates)
     assert ids.max() < 30 and not (ids == 6).any() and (ids[:, -1] == -1).all()
     assert cost["n_fallback"] == 0 and cost["score_seconds"] > 0
-    assert rank(models["Popularity"], split.histories[2], 5, split.candidates)[1]["n_fallback"] == N_USERS
+    assert (
+        rank(models["Popularity"], split.histories[2], 5, split.candidates)[1]["n_fallback"]
+        == N_USERS
+    )
 
 
 def test_summary_by_hand_and_by_segment(per_user):
@@ -134,7 +148,10 @@ def test_summary_by_hand_and_by_segment(per_user):
     assert one["value"].iloc[0] == pytest.approx(values["value"].mean())
     assert one["value"].iloc[1] == pytest.approx(values[values["user"] < 50]["value"].mean())
     assert (one["low"] < one["value"]).all() and (one["value"] < one["high"]).all()
-    assert one["n_users"].iloc[0] + one["n_undefined"].iloc[0] == N_USERS and one["n_undefined"].iloc[0] >= 1
+    assert (
+        one["n_users"].iloc[0] + one["n_undefined"].iloc[0] == N_USERS
+        and one["n_undefined"].iloc[0] >= 1
+    )
     assert set(summary["metric"]) >= {"coverage", "gini", "diversity", "novelty"}
     assert (summary.loc[summary["metric"] == "diversity", "value"] == 1).all()  # orthogonal vectors
     popular = summary.query("recommender == 'Popularity' and metric == 'coverage' and k == 5")
@@ -149,9 +166,9 @@ def test_order_of_rows_and_repetition_change_nothing(per_user):
 
 def test_share_of_way(per_user):
     shares = share_of_way(summarise(per_user))
-    one = shares.query("variant == 'complete' and metric == 'ndcg' and k == 10 and n_history == 2").set_index(
-        "recommender"
-    )
+    one = shares.query(
+        "variant == 'complete' and metric == 'ndcg' and k == 10 and n_history == 2"
+    ).set_index("recommender")
     assert one.loc["Popularity", "share"] == 0 and one.loc["Oracle", "share"] == 1
     value = one["value"]
     by_hand = (value["Noisy"] - value["Popularity"]) / (value["Oracle"] - value["Popularity"])
@@ -162,12 +179,16 @@ def test_share_of_way(per_user):
 
 def test_rating_errors_by_hand(market):
     split, _ = market
-    whole = Split("warm", split.train, {None: split.histories[0]}, {}, split.candidates, split.train)
+    whole = Split(
+        "warm", split.train, {None: split.histories[0]}, {}, split.candidates, split.train
+    )
     three = Fixed(np.full((N_USERS, N_ITEMS), 3.0)).fit(split.train)
     errors = rating_errors(three, whole)
     error = split.train.ratings.data - 3.0
     assert errors["n"] == split.train.ratings.nnz
-    assert errors["mse"] == pytest.approx((error**2).mean()) and errors["mae"] == pytest.approx(np.abs(error).mean())
+    assert errors["mse"] == pytest.approx((error**2).mean()) and errors["mae"] == pytest.approx(
+        np.abs(error).mean()
+    )
     perfect = Fixed(split.train.ratings.toarray()).fit(split.train)
     assert rating_errors(perfect, whole)["rmse"] == 0
     with pytest.raises(ValueError, match="holds out no ratings"):
@@ -177,12 +198,17 @@ def test_rating_errors_by_hand(market):
 def test_evaluate_adds_rating_errors_where_they_are_defined(market):
     split, _ = market
     relevant = {"observed": split.relevant["observed"]}
-    warm = Split("warm", split.train, {None: split.histories[0]}, relevant, split.candidates, split.train)
+    warm = Split(
+        "warm", split.train, {None: split.histories[0]}, relevant, split.candidates, split.train
+    )
 
     class Ranker(Popular):
         _predict = Recommender._predict
 
-    three = {"Three": Fixed(np.full((N_USERS, N_ITEMS), 3.0)).fit(split.train), "Ranker": Ranker().fit(split.train)}
+    three = {
+        "Three": Fixed(np.full((N_USERS, N_ITEMS), 3.0)).fit(split.train),
+        "Ranker": Ranker().fit(split.train),
+    }
     rows = result_rows(summarise(evaluate(three, warm, ks=(5,))), "sample")
     errors = {(row["recommender"], row["metric"]): row for row in rows if row["k"] is None}
     error = split.train.ratings.data - 3.0
@@ -215,7 +241,8 @@ def test_result_rows_are_what_the_format_says(per_user):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("k", "5"), ("value", float("nan")), ("value", None), ("n_users", 2.5), ("low", True)]
+    ("field", "value"),
+    [("k", "5"), ("value", float("nan")), ("value", None), ("n_users", 2.5), ("low", True)],
 )
 def test_validate_names_what_is_wrong(per_user, field, value):
     rows = result_rows(summarise(per_user), "sample")[:2]
@@ -246,22 +273,34 @@ def test_segments_by_hand():
     items, users = pd.Index(list("wxyz")), pd.Index(list("abc"))
     train = Interactions(sp.csr_matrix([[5, 4, 3, 0], [5, 4, 0, 0], [1, 0, 0, 0]]), users, items)
     test_users = pd.Index(["c", "a", "stranger"])
-    held = Interactions(sp.csr_matrix([[0, 5, 0, 0], [0, 0, 5, 4], [5, 4, 5, 1]]), test_users, items)
+    held = Interactions(
+        sp.csr_matrix([[0, 5, 0, 0], [0, 0, 5, 4], [5, 4, 5, 1]]), test_users, items
+    )
     relevant = {"observed": sp.csr_matrix(held.ratings >= 4)}
     split = Split("warm", train, {}, relevant, np.arange(3), held)
-    attributes = pd.DataFrame({"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]})
+    attributes = pd.DataFrame(
+        {"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]}
+    )
     found = segments(split, attributes)
     # candidates w (women's), x (men's), y (women's). c likes x, all of men's; a likes y, half of women's, and z, as
     # many as there are men's; the stranger likes w, x, y, all of both: first by name, though women's are two
     assert found["gender"].tolist() == ["men", "men", "men"]
     assert found["activity"].tolist() == ["quiet", "usual", "busy"]  # 1, 2 and 4 ratings
-    assert found["warmth"].tolist() == ["warm", "hot", "cold"]  # 1 and 3 training ratings, the median is 2; none
+    assert found["warmth"].tolist() == [
+        "warm",
+        "hot",
+        "cold",
+    ]  # 1 and 3 training ratings, the median is 2; none
 
 
 def test_several_kinds_of_segment_at_once(per_user):
-    kinds = pd.DataFrame({"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"})
+    kinds = pd.DataFrame(
+        {"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"}
+    )
     where = "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'ndcg' and k == 5"
     one = summarise(per_user, kinds, n_resamples=20).query(where).set_index("segment")["value"]
     assert set(one.index) == {"all", "gender: men", "gender: women", "warmth: cold"}
     assert one["warmth: cold"] == one["all"]
-    assert one["gender: women"] == pytest.approx(per_user.query(where + " and user < 50")["value"].mean())
+    assert one["gender: women"] == pytest.approx(
+        per_user.query(where + " and user < 50")["value"].mean()
+    )

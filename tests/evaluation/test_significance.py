@@ -28,7 +28,9 @@ def test_permutation_agrees_with_scipy(n):
     ).pvalue
     ours = paired_permutation(a - b)
     assert 0.001 < ours < 0.9
-    assert ours == pytest.approx(theirs, abs=1e-12 if n == 8 else 4 * np.sqrt(2 * theirs * (1 - theirs) / 9999))
+    assert ours == pytest.approx(
+        theirs, abs=1e-12 if n == 8 else 4 * np.sqrt(2 * theirs * (1 - theirs) / 9999)
+    )
 
 
 def test_permutation_of_many_columns_leaves_nan_pairs_out():
@@ -59,10 +61,14 @@ def test_holm_by_hand():
 def test_bootstrap_agrees_with_the_normal_interval_and_scipy():
     values = np.random.default_rng(5).exponential(size=400)
     mean, low, high = bootstrap(values, 4000)
-    theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=2).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=4000, rng=2
+    ).confidence_interval
     assert mean == pytest.approx(values.mean())
     error = values.std() / np.sqrt(400)
-    assert low == pytest.approx(theirs.low, abs=0.15 * error) and high == pytest.approx(theirs.high, abs=0.15 * error)
+    assert low == pytest.approx(theirs.low, abs=0.15 * error) and high == pytest.approx(
+        theirs.high, abs=0.15 * error
+    )
     assert bootstrap(values, seed=1) == bootstrap(values, seed=1) != bootstrap(values, seed=2)
 
 
@@ -72,7 +78,9 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says():
 
 
 def test_bootstrap_leaves_out_undefined_users():
-    values = np.array([[1.0, np.nan, np.nan], [3.0, 3.0, np.nan], [3.0, 3.0, np.nan], [3.0, 3.0, np.nan]])
+    values = np.array(
+        [[1.0, np.nan, np.nan], [3.0, 3.0, np.nan], [3.0, 3.0, np.nan], [3.0, 3.0, np.nan]]
+    )
     mean, low, high = bootstrap(values)
     np.testing.assert_allclose(mean, [2.5, 3, np.nan])
     assert low[1] == high[1] == 3 and low[0] < 2.5 < high[0] and np.isnan(low[2])
@@ -88,7 +96,9 @@ def test_more_resamples_than_a_block_holds():
 def test_against():
     rng = np.random.default_rng(1)
     base = rng.random(100)
-    table = pd.DataFrame({"A": base, "B": base + rng.normal(0.2, 0.1, 100), "C": base + rng.normal(0, 0.1, 100)})
+    table = pd.DataFrame(
+        {"A": base, "B": base + rng.normal(0.2, 0.1, 100), "C": base + rng.normal(0, 0.1, 100)}
+    )
     result = against(table, "A")
     assert list(result.index) == ["B", "C"]
     assert result.loc["B", "p"] == 1 / 10_000 and result.loc["B", "p_holm"] == 2 / 10_000

@@ -2,7 +2,11 @@
 
 from helpers.feeds import FeedSpec
 
-SHOP = {"platform": "shop", "currency": "EUR", "fields": {"product_id": "id", "title": "name", "price": "price"}}
+SHOP = {
+    "platform": "shop",
+    "currency": "EUR",
+    "fields": {"product_id": "id", "title": "name", "price": "price"},
+}
 
 
 def spec(**changes):

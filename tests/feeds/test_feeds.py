@@ -10,9 +10,16 @@ from helpers.feeds.spec import FEEDS
 
 
 def test_every_row_is_a_product_or_a_reject_with_file_row_and_value(tmp_path):
-    path = write(tmp_path, "id,name,price\n1,Coat,From  42.50\n2,Hat,From\n,,\n4,,3\n5,Tee\n6,Tee,1,2\n7,Tee,\n")
+    path = write(
+        tmp_path,
+        "id,name,price\n1,Coat,From  42.50\n2,Hat,From\n,,\n4,,3\n5,Tee\n6,Tee,1,2\n7,Tee,\n",
+    )
     products, rejects = read_feed(path, spec())
-    assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1)) == [1, 2, 3, 4, 5, 6, 7]
+    assert (
+        all_rows(products, rejects)
+        == list(range(1, products.attrs["read"]["read"] + 1))
+        == [1, 2, 3, 4, 5, 6, 7]
+    )
     assert products["product_id"].tolist() == ["1", "7"]
     assert products["price"].tolist()[0] == 42.5
     assert products["price"].isna().tolist() == [False, True]
@@ -27,13 +34,17 @@ def test_every_row_is_a_product_or_a_reject_with_file_row_and_value(tmp_path):
 
 def test_a_comma_in_the_last_column_may_lack_its_quotes(tmp_path):
     path = write(tmp_path, "id,price,name\n1,2,Shirt, blue, long\n")
-    assert read_feed(path, spec(extra_cells="join_last"))[0]["title"].tolist() == ["Shirt, blue, long"]
+    assert read_feed(path, spec(extra_cells="join_last"))[0]["title"].tolist() == [
+        "Shirt, blue, long"
+    ]
 
 
 def test_ids_come_from_what_a_product_is_never_from_its_row(tmp_path):
     lines = ["1.0,Coat,1", ",Hat,2", ",Tee,3"]
     keys = [
-        set(read_feed(write(tmp_path, "\n".join(["id,name,price", *order])), spec())[0]["image_key"])
+        set(
+            read_feed(write(tmp_path, "\n".join(["id,name,price", *order])), spec())[0]["image_key"]
+        )
         for order in (lines, lines[::-1])
     ]
     assert keys[0] == keys[1]
@@ -55,7 +66,11 @@ SLIPPED = """url,image,name
 
 
 def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
-    fields = {"product_id": {"column": "url", "pattern": r"/(\d+)/buy"}, "title": "name", "images": "image"}
+    fields = {
+        "product_id": {"column": "url", "pattern": r"/(\d+)/buy"},
+        "title": "name",
+        "images": "image",
+    }
     owner = {"product": {"column": "url", "pattern": r"/(\d+)/buy"}, "image": r"i\.test/(\d+)/"}
     products, _ = read_feed(write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner))
     shown = products.set_index("title")["image_urls"].to_dict()
@@ -66,7 +81,10 @@ def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
     assert shown.pop("seventeen") == ["https://i.test/17/a.jpg"]
     assert not any(shown.values())
     # 99 is no product here; the neighbours of lost.jpg moved by -1 and by +1
-    assert products.loc[products["images_unclaimed"] > 0, "title"].tolist() == ["thirteen", "fifteen"]
+    assert products.loc[products["images_unclaimed"] > 0, "title"].tolist() == [
+        "thirteen",
+        "fifteen",
+    ]
 
 
 def test_images_of_several_products_in_one_row_go_each_to_its_own(tmp_path):
@@ -101,7 +119,11 @@ def test_asos_as_published(tmp_path):
     product = products.iloc[0]
     assert len(rejects) == 0
     assert product["image_key"] == "asos/203606717"
-    assert (product["brand"], product["price"], product["currency"]) == ("Nike Running", 49.99, "GBP")
+    assert (product["brand"], product["price"], product["currency"]) == (
+        "Nike Running",
+        49.99,
+        "GBP",
+    )
     assert product["sizes"] == {"UK 4": True, "UK 6": True, "UK 14": False}
     assert "/203606717-1-brown" in product["image_urls"][0]
     assert len(product["image_urls"]) == 2
@@ -129,9 +151,9 @@ def test_real_feeds_account_for_every_row(name):
 def test_real_myntra_men_shows_no_product_another_products_image():
     products, _ = read_feed(real("retailers", "myntra_men"), "myntra_men")
     named = products.explode("image_urls").dropna(subset="image_urls")
-    named = named.assign(shown=named["image_urls"].str.extract(r"assets/images/(\d{5,})/\d{4}/")[0]).dropna(
-        subset="shown"
-    )
+    named = named.assign(
+        shown=named["image_urls"].str.extract(r"assets/images/(\d{5,})/\d{4}/")[0]
+    ).dropna(subset="shown")
     assert len(named) == 176  # counted in the file: images whose address holds an id
     assert (named["shown"] == named["product_id"]).all()
     assert sum(map(len, products["image_urls"])) + products["images_unclaimed"].sum() == 220
@@ -144,9 +166,15 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
     path = write(tmp_path, shop)
     drafted = write(tmp_path, draft_spec(path), "shop.yaml")
     fields = yaml.safe_load(drafted.read_text())["fields"]
-    assert (fields["title"], fields["price"], fields["images"]) == ("ProductName", "Selling Price", "photo")
+    assert (fields["title"], fields["price"], fields["images"]) == (
+        "ProductName",
+        "Selling Price",
+        "photo",
+    )
     for text in ("id,name,price\n1,Coat,free\n", "sku,beschreibung\n1,Mantel\n", "a\n1\n"):
-        assert load_spec(write(tmp_path, draft_spec(write(tmp_path, text)), "any.yaml")).fields["title"]
+        assert load_spec(write(tmp_path, draft_spec(write(tmp_path, text)), "any.yaml")).fields[
+            "title"
+        ]
     path = write(tmp_path, shop)
     report = check_feed(drafted, path)
     assert report.counts == {"read": 8, "accepted": 8, "rejected": 0, "merged": 0}
@@ -159,21 +187,33 @@ def test_a_row_made_of_two_products_is_rejected(tmp_path):
     products, rejects = read_feed(
         write(tmp_path, text), spec(same_product=("name", {"column": "url", "pattern": "/(.*)-p"}))
     )
-    assert products["product_id"].tolist() == ["1", "3"]  # two of three words; one of three; nothing to compare
-    assert rejects["reason"].tolist() == ["shop.csv row 2: 'Patch bomber jacket' and 'knit-jacket' are two products"]
+    assert products["product_id"].tolist() == [
+        "1",
+        "3",
+    ]  # two of three words; one of three; nothing to compare
+    assert rejects["reason"].tolist() == [
+        "shop.csv row 2: 'Patch bomber jacket' and 'knit-jacket' are two products"
+    ]
 
 
 def test_a_cell_no_shop_writes_is_rejected_not_cut(tmp_path):
-    products, rejects = read_feed(write(tmp_path, f"id,name,price\n1,Coat,2\n2,{'x' * 60_000},3\n"), spec())
+    products, rejects = read_feed(
+        write(tmp_path, f"id,name,price\n1,Coat,2\n2,{'x' * 60_000},3\n"), spec()
+    )
     assert products["product_id"].tolist() == ["1"]
-    assert rejects["reason"].tolist() == ["shop.csv row 2: name has 60,000 characters, more than 50,000"]
+    assert rejects["reason"].tolist() == [
+        "shop.csv row 2: name has 60,000 characters, more than 50,000"
+    ]
     assert len(rejects["value"][0]) == 200
 
 
 def test_a_feed_of_nothing_but_rejects_is_shown(tmp_path):
     report = check_feed(spec(), write(tmp_path, "id,name,price\n1,Coat,free\n2,Hat,free\n"))
     assert report.counts == {"read": 2, "accepted": 0, "rejected": 2, "merged": 0}
-    assert "2 rejected: price … is not an amount   (shop.csv row 1: price 'free' is not an amount)" in str(report)
+    assert (
+        "2 rejected: price … is not an amount   (shop.csv row 1: price 'free' is not an amount)"
+        in str(report)
+    )
 
 
 def test_prices_without_a_currency_are_counted(tmp_path):

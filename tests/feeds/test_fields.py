@@ -20,7 +20,9 @@ from helpers.feeds.fields import (
 )
 
 quick = settings(max_examples=150, deadline=None, database=None, derandomize=True)
-cells = st.one_of(st.text(max_size=200), st.none(), st.floats(), st.text("[]{}'\"\\,:=> ab1$€.-/", max_size=60))
+cells = st.one_of(
+    st.text(max_size=200), st.none(), st.floats(), st.text("[]{}'\"\\,:=> ab1$€.-/", max_size=60)
+)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,9 @@ def test_price_notations(cell, amount, currency):
     assert parse_price(cell, "GBP") == (amount, currency)
 
 
-@pytest.mark.parametrize("cell", ["From", "", None, "0", "-1.0", "Save ₹720 (72%)", "(35% OFF)", "unknown", "9" * 400])
+@pytest.mark.parametrize(
+    "cell", ["From", "", None, "0", "-1.0", "Save ₹720 (72%)", "(35% OFF)", "unknown", "9" * 400]
+)
 def test_no_price(cell):
     assert parse_price(cell, "GBP") is None
 
@@ -60,7 +64,15 @@ def test_no_price(cell):
 @quick
 @given(cells)
 def test_no_cell_raises(cell):
-    for parse in (clean_text, parse_price, parse_count, parse_rating, parse_sizes, parse_images, parse_sections):
+    for parse in (
+        clean_text,
+        parse_price,
+        parse_count,
+        parse_rating,
+        parse_sizes,
+        parse_images,
+        parse_sections,
+    ):
         parse(cell)
 
 
@@ -75,22 +87,37 @@ def test_prices_printed_back_parse_to_the_same(cents):
 
 
 @quick
-@given(st.integers(1, 10**7), st.sampled_from(sorted(set(SYMBOLS) - {"kr"})), st.booleans(), st.booleans())
+@given(
+    st.integers(1, 10**7),
+    st.sampled_from(sorted(set(SYMBOLS) - {"kr"})),
+    st.booleans(),
+    st.booleans(),
+)
 def test_any_currency_before_or_behind_the_amount(amount, sign, before, spaced):
     space = " " if spaced or sign[-1].isalpha() else ""
     text = f"{sign}{space}{amount}" if before else f"{amount}{space}{sign}"
     assert parse_price(text.upper() if spaced else text, "CHF") == (amount, SYMBOLS[sign])
-    assert parse_price(f"{CODES.split('|')[amount % 25]} {amount}", "CHF").currency == CODES.split("|")[amount % 25]
+    assert (
+        parse_price(f"{CODES.split('|')[amount % 25]} {amount}", "CHF").currency
+        == CODES.split("|")[amount % 25]
+    )
 
 
-sections = st.dictionaries(st.text(max_size=15).map(clean_text), st.text(max_size=40).map(clean_text), max_size=4)
+sections = st.dictionaries(
+    st.text(max_size=15).map(clean_text), st.text(max_size=40).map(clean_text), max_size=4
+)
 
 
 @quick
 @given(sections)
 def test_descriptions_printed_back_parse_to_the_same(sections):
     parts = [{heading: text} for heading, text in sections.items()]
-    for cell in (repr(parts), json.dumps(parts), repr(sections), json.dumps(sections, ensure_ascii=False)):
+    for cell in (
+        repr(parts),
+        json.dumps(parts),
+        repr(sections),
+        json.dumps(sections, ensure_ascii=False),
+    ):
         assert parse_sections(cell) == sections
     for text in sections.values():
         if read_literal(text) is None:
@@ -111,13 +138,18 @@ def test_cleaning_twice_is_cleaning_once(cell):
 
 
 def test_text():
-    assert clean_text("100&percnt cotton,<br>soft &amp;amp; warm <b>now</b>") == "100% cotton, soft & warm now"
+    assert (
+        clean_text("100&percnt cotton,<br>soft &amp;amp; warm <b>now</b>")
+        == "100% cotton, soft & warm now"
+    )
     assert clean_text("The Fave &amp; Fair  <script>alert(1)</script> Tee") == "The Fave & Fair Tee"
     assert clean_text("H&M sizes 3 < 4") == "H&M sizes 3 < 4"
     assert clean_text(" NaN ") == clean_text("unknown") == ""
 
 
-path = st.text("abcdefgXYZ0189-_~.,=$&?()[]{}'\" é", max_size=30).map(lambda t: t.replace("&amp;", ""))
+path = st.text("abcdefgXYZ0189-_~.,=$&?()[]{}'\" é", max_size=30).map(
+    lambda t: t.replace("&amp;", "")
+)
 urls = st.lists(st.builds("https://x.test/a{}b".format, path), unique=True, max_size=5)
 
 
@@ -131,7 +163,12 @@ def test_image_lists_printed_back_parse_to_the_same(urls):
 
 
 @quick
-@given(st.lists(st.builds("https://x.test/dpr_2,q_{}/a,b{}.jpg".format, st.integers(0), st.integers(0)), unique=True))
+@given(
+    st.lists(
+        st.builds("https://x.test/dpr_2,q_{}/a,b{}.jpg".format, st.integers(0), st.integers(0)),
+        unique=True,
+    )
+)
 def test_separated_addresses_keep_their_commas(urls):
     for separator in (",", ", ", " | ", "\n", ";"):
         assert parse_images(separator.join(urls)) == urls
@@ -141,13 +178,18 @@ def test_image_fields_of_real_shops():
     hm = "//lp2.hm.com/hmgoepprod?set=source[/f6/1f/a.jpg],origin[dam],res[m],hmver[2]&call=url[file:/product/style]"
     assert parse_images(hm) == ["https:" + hm]
     assert parse_images("[https://a.test/1.jpg]") == ["https://a.test/1.jpg"]
-    assert parse_images("['https://a.test/1?$n$&w=1', 'https://a.test/2', 'https://a.test/1?$n$&w=1']") == [
+    assert parse_images(
+        "['https://a.test/1?$n$&w=1', 'https://a.test/2', 'https://a.test/1?$n$&w=1']"
+    ) == [
         "https://a.test/1?$n$&w=1",
         "https://a.test/2",
     ]
     zara = "https://static.zara.net/photos///2021/I/0/2/p/4087314800_1_1_1.jpg?ts=1629124839549"
     assert parse_images(zara) == [zara]
-    assert parse_images('["http://a.test/1.jpg", "//b.test/2.jpg"]') == ["http://a.test/1.jpg", "https://b.test/2.jpg"]
+    assert parse_images('["http://a.test/1.jpg", "//b.test/2.jpg"]') == [
+        "http://a.test/1.jpg",
+        "https://b.test/2.jpg",
+    ]
     assert parse_images("soon") == parse_images("[]") == parse_images(None) == []
 
 
@@ -188,7 +230,10 @@ def test_description_with_lost_apostrophes_and_mixed_quotes():
     assert sections["Size & Fit"] == "Model's height: 174cm/5'8.5\" Model is wearing: S"
     assert sections["Brand"].endswith('"nothing" will')
     unescaped = "[{'Size & Fit': 'Model's height: 5'8\", size S'}, {'About Me': 'Soft'}]"
-    assert parse_sections(unescaped) == {"Size & Fit": "Model's height: 5'8\", size S", "About Me": "Soft"}
+    assert parse_sections(unescaped) == {
+        "Size & Fit": "Model's height: 5'8\", size S",
+        "About Me": "Soft",
+    }
     assert parse_sections("Plain words") == {"": "Plain words"}
 
 
@@ -202,7 +247,11 @@ def test_counts_ratings_sizes():
         None,
         None,
     ]
-    assert parse_sizes("UK 4,UK 6,UK 14 - Out of stock") == {"UK 4": True, "UK 6": True, "UK 14": False}
+    assert parse_sizes("UK 4,UK 6,UK 14 - Out of stock") == {
+        "UK 4": True,
+        "UK 6": True,
+        "UK 14": False,
+    }
     assert parse_sizes("Sizes: 39") == {"39": True}
     assert parse_sizes("['S', 'M (Sold out)']") == {"S": True, "M": False}
     assert parse_sizes("XXS - XXL") == {"XXS - XXL": True}

@@ -17,7 +17,11 @@ from helpers.feeds.harmonise import (
 )
 from helpers.feeds.products import PRODUCT_COLUMNS
 
-BLANK = dict.fromkeys(PRODUCT_COLUMNS, "") | {"price": float("nan"), "rating": float("nan"), "n_reviews": None}
+BLANK = dict.fromkeys(PRODUCT_COLUMNS, "") | {
+    "price": float("nan"),
+    "rating": float("nan"),
+    "n_reviews": None,
+}
 
 
 def products(*rows):
@@ -82,7 +86,11 @@ def test_categories(title, category, wanted):
         ("", "Black Flower coat in red", "red"),
         ("", "Multicoloured bandhani dupatta", "multi"),
         ("Lavie Yellow Shoulder Bag Red", "", "yellow"),
-        ("Lavie Yellow & Navy Blue Shoulder Bag Blue", "", "yellow"),  # a whole title: the first colour is the bag's
+        (
+            "Lavie Yellow & Navy Blue Shoulder Bag Blue",
+            "",
+            "yellow",
+        ),  # a whole title: the first colour is the bag's
         ("deyann-men-copper-coloured--black-printed-woven-nehru-jacket", "", "brown"),
         ("mast--harbour-men-navy-blue-solid-shirt", "", "navy"),
         ("black-white-grey", "", "multi"),  # a list: no one of them is
@@ -135,7 +143,10 @@ def test_genders(gender, title, wanted):
 def test_a_brands_name_is_no_colour():
     assert colour_of("", "True Blue Men's T-Shirt", "True Blue") == "unknown"
     assert colour_of("espresso-women-off-white-shrug", "Shrug", "Espresso") == "white"
-    assert colour_of("", "Amazon Brand - Inkast Denim Co. Men's T-Shirt", "Inkast Denim Co.") == "unknown"
+    assert (
+        colour_of("", "Amazon Brand - Inkast Denim Co. Men's T-Shirt", "Inkast Denim Co.")
+        == "unknown"
+    )
 
 
 def test_a_brands_name_is_no_category():
@@ -193,12 +204,23 @@ def test_contract_and_account():
     first = products(
         {"product_id": "2", "title": "Red coat", "image_urls": ["https://i.test/1.jpg"]},
         {"product_id": "1", "title": "Blue tee", "brand": ""},
-        {"product_id": "2", "title": "Red coat", "brand": "Acme", "image_urls": ["https://i.test/2.jpg"]},
+        {
+            "product_id": "2",
+            "title": "Red coat",
+            "brand": "Acme",
+            "image_urls": ["https://i.test/2.jpg"],
+        },
         {"product_id": "9", "title": "RED COAT", "image_urls": ["https://i.test/1.jpg"]},
         {"product_id": "7", "title": "Green hat", "images_unclaimed": 1},
     )
     second = products(
-        {"product_id": "1", "title": "Blue T-shirt", "brand": "Acme", "rating": 4.0, "source_file": "b.csv"}
+        {
+            "product_id": "1",
+            "title": "Blue T-shirt",
+            "brand": "Acme",
+            "rating": 4.0,
+            "source_file": "b.csv",
+        }
     )
     catalog, merged = harmonise([first, second])
     assert list(catalog.columns) == CATALOG_COLUMNS
@@ -208,7 +230,11 @@ def test_contract_and_account():
     assert catalog["rating"].tolist()[0] == 4
     assert catalog["image_urls"].tolist()[1] == ["https://i.test/1.jpg", "https://i.test/2.jpg"]
     assert catalog["image_status"].tolist() == ["no_url", "pending", "unclaimed"]
-    assert merged[["image_key", "merged_into"]].to_numpy().tolist() == [["a/2", "a/2"], ["a/9", "a/2"], ["a/1", "a/1"]]
+    assert merged[["image_key", "merged_into"]].to_numpy().tolist() == [
+        ["a/2", "a/2"],
+        ["a/9", "a/2"],
+        ["a/1", "a/1"],
+    ]
     assert merged["reason"].tolist() == [
         "a.csv row 3: same id as a.csv row 1",
         "a.csv row 4: same title, brand, colour, price and image as a.csv row 1",
@@ -230,7 +256,13 @@ def test_without_duplicates_nothing_is_merged():
 
 def test_attributes_from_words_and_the_feeds_own_style():
     frame = products(
-        {"product_id": "1", "title": "Floral midi dress in red", "price": 30.0, "currency": "USD", "gender": "women"},
+        {
+            "product_id": "1",
+            "title": "Floral midi dress in red",
+            "price": 30.0,
+            "currency": "USD",
+            "gender": "women",
+        },
         {"product_id": "2", "title": "Striped sports t-shirt", "style": "Formal"},
         {"product_id": "3", "title": "Dress", "description": "Checked, for the office"},
     )
@@ -239,7 +271,11 @@ def test_attributes_from_words_and_the_feeds_own_style():
     assert attributes["pattern"].tolist() == ["floral", "striped", "checked"]
     assert attributes["style"].tolist() == ["casual", "formal", "formal"]
     assert attributes_from_text(catalog, frame.assign(style=""))["style"].tolist()[1] == "sports"
-    assert attributes["price_usd"].tolist() == [30, 30, 30]  # the median dress; no other t-shirt, so the median of all
+    assert attributes["price_usd"].tolist() == [
+        30,
+        30,
+        30,
+    ]  # the median dress; no other t-shirt, so the median of all
     assert not attributes.isna().any().any()
 
 
@@ -251,5 +287,9 @@ def test_vocabulary_has_no_term_in_two_categories():
 
     loaded = yaml.safe_load((ROOT / "data" / "vocabulary.yaml").read_text())
     for section in ("categories", "colours", "genders"):
-        words = [_normal(term) for terms in loaded[section].values() for term in dict.fromkeys(map(_normal, terms))]
+        words = [
+            _normal(term)
+            for terms in loaded[section].values()
+            for term in dict.fromkeys(map(_normal, terms))
+        ]
         assert sorted({word for word in words if words.count(word) > 1}) == []

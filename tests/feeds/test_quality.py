@@ -17,16 +17,32 @@ def shop(tmp_path, lines):
 
 
 def test_tables_add_up(tmp_path):
-    lines = ["1,Red dress,10,red", "1,Red dress,10,red", "2,Jeans,30,", "3,Tee,free,", "4,Tee,gratis,", ",,,"]
+    lines = [
+        "1,Red dress,10,red",
+        "1,Red dress,10,red",
+        "2,Jeans,30,",
+        "3,Tee,free,",
+        "4,Tee,gratis,",
+        ",,,",
+    ]
     products, rejects = shop(tmp_path, lines)
     catalog, merged = harmonise(products)
     table = quality.accounts({"shop": products.attrs["read"]["read"]}, catalog, rejects, merged)
     assert table.loc["shop"].tolist() == [6, 2, 3, 1, True]
     assert not quality.accounts({"shop": 7}, catalog, rejects, merged)["adds_up"].any()
     share = quality.completeness(catalog).set_index("field")["share"]
-    assert share[["title", "price_usd", "colour", "rating", "image_urls"]].tolist() == [1, 1, 0.5, 0, 0]
+    assert share[["title", "price_usd", "colour", "rating", "image_urls"]].tolist() == [
+        1,
+        1,
+        0.5,
+        0,
+        0,
+    ]
     reasons = quality.rejects_by_reason(rejects)
-    assert reasons[["reason", "rows"]].to_numpy().tolist() == [["price … is not an amount", 2], ["blank row", 1]]
+    assert reasons[["reason", "rows"]].to_numpy().tolist() == [
+        ["price … is not an amount", 2],
+        ["blank row", 1],
+    ]
     assert quality.category_counts(catalog)["products"].tolist() == [1, 1]
 
 
@@ -53,7 +69,9 @@ def test_outcomes_by_host():
 
 
 def test_written_csv_starts_no_formula(tmp_path):
-    frame = pd.DataFrame({"=head": ["=HYPERLINK(1)", "+1", "-2", "@x", "\tx", "plain"], "n": [-1.5, 2, 3, 4, 5, 6]})
+    frame = pd.DataFrame(
+        {"=head": ["=HYPERLINK(1)", "+1", "-2", "@x", "\tx", "plain"], "n": [-1.5, 2, 3, 4, 5, 6]}
+    )
     quality.write_csv(frame, tmp_path / "out.csv")
     with open(tmp_path / "out.csv", newline="") as file:
         rows = list(csv.reader(file))

@@ -27,11 +27,17 @@ fields:
     with pytest.raises(FeedError, match="must map `title`"):
         load_spec(write(tmp_path, "platform: shop\nfields: {price: p}\n", "shop.yaml"))
     with pytest.raises(FeedError, match=r"line 2: separator: ';;' is no single character"):
-        load_spec(write(tmp_path, "platform: shop\nseparator: ;;\nfields: {title: t}\n", "shop.yaml"))
+        load_spec(
+            write(tmp_path, "platform: shop\nseparator: ;;\nfields: {title: t}\n", "shop.yaml")
+        )
     with pytest.raises(FeedError, match=r"line 2: curency: there is no such key"):
-        load_spec(write(tmp_path, "platform: shop\ncurency: EUR\nfields: {title: t}\n", "shop.yaml"))
+        load_spec(
+            write(tmp_path, "platform: shop\ncurency: EUR\nfields: {title: t}\n", "shop.yaml")
+        )
     with pytest.raises(FeedError, match=r"line 2: encoding: .*no encoding 'klingon'"):
-        load_spec(write(tmp_path, "platform: shop\nencoding: klingon\nfields: {title: t}\n", "shop.yaml"))
+        load_spec(
+            write(tmp_path, "platform: shop\nencoding: klingon\nfields: {title: t}\n", "shop.yaml")
+        )
     with pytest.raises(FeedError, match=r"shop.yaml line 3: not valid YAML: .*'\\t'"):
         load_spec(write(tmp_path, "platform: shop\nfields:\n\ttitle: t\n", "shop.yaml"))
     with pytest.raises(FeedError, match=r"line 4: title is given twice"):
@@ -40,7 +46,9 @@ fields:
         with pytest.raises(FeedError, match="holds no `platform:`"):
             load_spec(write(tmp_path, text, "shop.yaml"))
     with pytest.raises(FeedError, match=r"line 2: currency: .*'euro' is no ISO code"):
-        load_spec(write(tmp_path, "platform: shop\ncurrency: euro\nfields: {title: t}\n", "shop.yaml"))
+        load_spec(
+            write(tmp_path, "platform: shop\ncurrency: euro\nfields: {title: t}\n", "shop.yaml")
+        )
     with pytest.raises(FeedError, match="shipped feeds are"):
         load_spec("nobody")
 

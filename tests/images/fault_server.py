@@ -34,11 +34,16 @@ def bomb() -> bytes:
     """A PNG of a few bytes that claims 60,000 × 60,000 pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -118,7 +123,9 @@ class FaultServer:
                 first, *lines = head.decode("latin-1").rstrip().split("\r\n")
                 path = urllib.parse.unquote(first.split()[1])
                 self.requests[path] += 1
-                self.headers[path] = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}
+                self.headers[path] = {
+                    k.lower(): v for k, v in (line.split(": ", 1) for line in lines)
+                }
                 if not await self._answer(path, writer):
                     break
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -148,7 +155,9 @@ class FaultServer:
                 writer.write(b"10000\r\n" + bytes(65536) + b"\r\n")
                 await writer.drain()
         elif path == "/reset":
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
             return False
         elif path == "/500-then-good":
             writer.write(reply(500) if count == 1 else reply(200, photo(8)))

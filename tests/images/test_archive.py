@@ -56,7 +56,10 @@ def test_an_archive_is_never_overwritten(store, tmp_path):
     archive_images(store[0], tmp_path / "all.tar")
     with pytest.raises(FileExistsError, match=r"all\.tar"):
         archive_images(store[0], tmp_path / "all.tar")
-    assert len(archive_images(store[0], tmp_path / "again.tar")) == 0 and not (tmp_path / "again.tar").exists()
+    assert (
+        len(archive_images(store[0], tmp_path / "again.tar")) == 0
+        and not (tmp_path / "again.tar").exists()
+    )
 
 
 def test_offloading_to_another_file_system(store):
@@ -70,7 +73,11 @@ def test_restoring_takes_only_what_its_name_says(store, tmp_path):
     good = next((dest / "images").iterdir())
     data = good.read_bytes()
     with tarfile.open(tmp_path / "forged.tar", "w") as tar:
-        for name, content in [("../evil.webp", data), ("images/../../evil", data), (f"images/{good.name}", b"other")]:
+        for name, content in [
+            ("../evil.webp", data),
+            ("images/../../evil", data),
+            (f"images/{good.name}", b"other"),
+        ]:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
@@ -110,7 +117,9 @@ def test_archiving_again_what_was_restored_packs_nothing_twice(store, tmp_path):
     written = (tmp_path / "all.tar").stat().st_mtime_ns
     restore_images(store[0], tmp_path / "all.tar")
     assert len(archive_images(store[0], tmp_path / "all.tar")) == 2
-    assert (tmp_path / "all.tar").stat().st_mtime_ns == written and not list((store[0] / "images").iterdir())
+    assert (tmp_path / "all.tar").stat().st_mtime_ns == written and not list(
+        (store[0] / "images").iterdir()
+    )
 
 
 def test_a_damaged_archive_gives_back_what_is_whole(store, tmp_path):
@@ -140,7 +149,9 @@ def test_two_runs_never_write_one_folder(store, tmp_path):
             with pytest.raises(RuntimeError, match=r"another run writes to .*: wait for its end"):
                 run()
         other.kill()
-    assert len(archive_images(dest, tmp_path / "all.tar")) == 2  # the system lets go of a killed run's lock
+    assert (
+        len(archive_images(dest, tmp_path / "all.tar")) == 2
+    )  # the system lets go of a killed run's lock
 
 
 def test_the_command_packs_and_restores(store, tmp_path, capsys):

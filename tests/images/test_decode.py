@@ -41,7 +41,10 @@ def wide(mode: str, colour) -> Image.Image:
         (encoded(wide("RGBA", (0, 0, 0, 0)), "PNG"), (255, 255, 255)),
         (encoded(wide("LA", (0, 128)), "PNG"), (127, 127, 127)),
         (encoded(wide("1", 1), "PNG"), (255, 255, 255)),
-        (encoded(Image.fromarray(np.full((20, 40), 30_000, np.uint16)), "PNG"), (117, 117, 117)),  # 30000 / 257
+        (
+            encoded(Image.fromarray(np.full((20, 40), 30_000, np.uint16)), "PNG"),
+            (117, 117, 117),
+        ),  # 30000 / 257
         (encoded(wide("P", 0), "PNG", transparency=0), (255, 255, 255)),
     ],
     ids="avif webp png jpeg cmyk palette gif alpha grey-alpha bit deep transparent-palette".split(),
@@ -50,7 +53,9 @@ def test_modes_and_formats(data, expected):
     square = pixels(data)
     assert square.shape == (32, 32, 3)
     assert np.abs(square[12:20, 4:28] - expected).max() <= 6
-    assert (square[:7] == 255).all() and (square[25:] == 255).all()  # 40 × 20 leaves a quarter white above and below
+    assert (square[:7] == 255).all() and (
+        square[25:] == 255
+    ).all()  # 40 × 20 leaves a quarter white above and below
 
 
 def test_rotation_by_exif():
@@ -65,10 +70,19 @@ def test_rotation_by_exif():
 
 
 def test_colour_profile_is_applied():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes().replace(b"s\0R\0G\0B", b"m\0i\0n\0e")
-    swapped = profile.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    profile = (
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        .tobytes()
+        .replace(b"s\0R\0G\0B", b"m\0i\0n\0e")
+    )
+    swapped = (
+        profile.replace(b"rXYZ", b"????", 1)
+        .replace(b"gXYZ", b"rXYZ", 1)
+        .replace(b"????", b"gXYZ", 1)
+    )
     as_is, crossed, broken = (
-        pixels(encoded(wide("RGB", RED), "PNG", icc_profile=icc))[16, 16] for icc in (profile, swapped, b"no profile")
+        pixels(encoded(wide("RGB", RED), "PNG", icc_profile=icc))[16, 16]
+        for icc in (profile, swapped, b"no profile")
     )
     assert np.abs(as_is - RED).max() <= 2 and (broken == RED).all()
     assert np.abs(crossed - [RED[1], RED[0], RED[2]]).max() <= 2  # its red is sRGB's green

@@ -25,7 +25,14 @@ from helpers.images.fetch import fetch_images, near_duplicates
 from helpers.images.statuses import RETRIED, STATUSES
 
 QUICK = Limits(
-    connect=2, first_byte=0.5, whole=1.0, retries=1, backoff=0.02, longest_wait=2, bytes=2_000_000, give_up=99
+    connect=2,
+    first_byte=0.5,
+    whole=1.0,
+    retries=1,
+    backoff=0.02,
+    longest_wait=2,
+    bytes=2_000_000,
+    give_up=99,
 )
 SHOP = "http://shop.test"
 # path or URL → the one status it must end with
@@ -111,7 +118,9 @@ def test_a_picture_for_each_good_row_and_for_no_other(faults):
     dest, first, *_ = faults
     good = first["status"].isin(["ok", "duplicate"])
     assert (first["image_path"].ne("") == good).all()
-    assert {f"images/{path.name}" for path in (dest / "images").iterdir()} == set(first["image_path"]) - {""}
+    assert {f"images/{path.name}" for path in (dest / "images").iterdir()} == set(
+        first["image_path"]
+    ) - {""}
     for path in first.loc[good, "image_path"]:
         with Image.open(dest / path) as image:
             assert (image.size, image.format) == ((256, 256), "WEBP")
@@ -120,7 +129,9 @@ def test_a_picture_for_each_good_row_and_for_no_other(faults):
 
 def test_a_rerun_asks_only_for_what_could_still_succeed(faults):
     _, first, second, _, again = faults
-    hoped = {url.removeprefix(SHOP) for url in first.loc[first["status"].isin(RETRIED), "source_url"]}
+    hoped = {
+        url.removeprefix(SHOP) for url in first.loc[first["status"].isin(RETRIED), "source_url"]
+    }
     hoped -= {"http://nobody.invalid/a.jpg", "http://busy.test/busy"}
     assert set(again) == hoped | {"/robots.txt", "/busy"}
     assert timeless(first).drop(columns="detail").equals(timeless(second).drop(columns="detail"))
@@ -141,7 +152,12 @@ def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
     flat = io.BytesIO()
     Image.new("RGB", (6000, 6000)).save(flat, "PNG", compress_level=1)
     extra = {"/flat.png": reply(200, flat.getvalue())}
-    expected = {"endless": "too_large", "gzipbomb": "too_large", "bomb": "too_large", "flat.png": "ok"}
+    expected = {
+        "endless": "too_large",
+        "gzipbomb": "too_large",
+        "bomb": "too_large",
+        "flat.png": "ok",
+    }
     links = [f"/{name}?{n}" for name in expected for n in range(2 if name == "flat.png" else 4)]
     me, peak, done = psutil.Process(), [], threading.Event()
     before, command = me.memory_info().rss, me.cmdline()
@@ -150,16 +166,22 @@ def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
         while not done.wait(0.02):
             with contextlib.suppress(psutil.NoSuchProcess):
                 # a child that has not yet begun its own program still has our memory: not twice
-                workers = [process for process in me.children() if process.cmdline() not in ([], command)]
+                workers = [
+                    process for process in me.children() if process.cmdline() not in ([], command)
+                ]
                 peak.append(sum(process.memory_info().rss for process in (me, *workers)) - before)
 
     with FaultServer(extra=extra) as server:
         watcher = threading.Thread(target=watch)
         watcher.start()
-        rows = fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=Limits(retries=0), workers=2)
+        rows = fetch_images(
+            catalogue(links), tmp_path, resolve=server.resolve, limits=Limits(retries=0), workers=2
+        )
         done.set()
         watcher.join()
-    statuses = dict(zip(rows["image_key"].str[3:].str.partition("?")[0], rows["status"], strict=True))
+    statuses = dict(
+        zip(rows["image_key"].str[3:].str.partition("?")[0], rows["status"], strict=True)
+    )
     assert {**statuses, "flat.png": "ok"} == expected
     assert rows["status"].isin(["ok", "duplicate"]).sum() == 2
     assert 100e6 < max(peak) < 1e9
@@ -168,8 +190,17 @@ def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
 def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path, one_worker):
     limits = replace(QUICK, per_host=1, give_up=2, retries=0)
     with FaultServer() as server:
-        links = ["http://busy.test/busy", "http://busy.test/good.webp", "/good.avif", "/reset", "/hang", "/good.webp"]
-        rows = fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=limits, workers=1)
+        links = [
+            "http://busy.test/busy",
+            "http://busy.test/good.webp",
+            "/good.avif",
+            "/reset",
+            "/hang",
+            "/good.webp",
+        ]
+        rows = fetch_images(
+            catalogue(links), tmp_path, resolve=server.resolve, limits=limits, workers=1
+        )
         assert list(rows.set_index("image_key").loc[[f"a/{link}" for link in links], "status"]) == [
             *("rate_limited", "rate_limited", "ok", "reset", "timeout", "timeout"),
         ]
@@ -179,9 +210,14 @@ def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path, o
 def test_the_first_link_that_works_is_kept(tmp_path, one_worker):
     with FaultServer() as server:
         links = [f"{SHOP}/404", f"{SHOP}/html", f"{SHOP}/good.webp", f"{SHOP}/good.jpg"]
-        frame = pd.DataFrame({"image_key": ["a/1", "a/2"], "image_urls": [links, [f"{SHOP}/404", f"{SHOP}/500"]]})
+        frame = pd.DataFrame(
+            {"image_key": ["a/1", "a/2"], "image_urls": [links, [f"{SHOP}/404", f"{SHOP}/500"]]}
+        )
         rows = fetch_images(frame, tmp_path, resolve=server.resolve, limits=QUICK, workers=1)
-        assert list(rows["status"]) == ["ok", "server_error"]  # of two failures, the one that may pass
+        assert list(rows["status"]) == [
+            "ok",
+            "server_error",
+        ]  # of two failures, the one that may pass
         assert list(rows["source_url"]) == [links[2], f"{SHOP}/500"]
         assert "/good.jpg" not in server.requests
 
@@ -192,7 +228,11 @@ def test_a_changed_link_is_fetched_and_a_lost_file_too(tmp_path, one_worker):
         fetch_images(catalogue(["/404", "/good.jpg", "/good.webp"]), tmp_path, **settings)
         frame = catalogue(["/404", "/good.jpg", "/good.webp"])
         frame["image_urls"] = [[f"{SHOP}/good.avif"], [f"{SHOP}/good.jpg"], [f"{SHOP}/good.webp"]]
-        lost = fetch_images(frame, tmp_path, **settings).set_index("image_key").loc["a//good.webp", "image_path"]
+        lost = (
+            fetch_images(frame, tmp_path, **settings)
+            .set_index("image_key")
+            .loc["a//good.webp", "image_path"]
+        )
         (tmp_path / lost).unlink()
         server.requests.clear()
         rows = fetch_images(frame, tmp_path, **settings)
@@ -222,7 +262,9 @@ def test_pace_and_crawl_delay_are_kept(tmp_path, one_worker, monkeypatch):
     with FaultServer(robots="User-agent: *\nCrawl-delay: 0.2\n") as server:
         links = ["/good.jpg", "/good.avif", "/good.webp"]
         fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=QUICK, workers=1)
-    assert len(allowed) == 4 and (np.diff(allowed[1:]) >= 0.2).all()  # the first is robots.txt's own
+    assert (
+        len(allowed) == 4 and (np.diff(allowed[1:]) >= 0.2).all()
+    )  # the first is robots.txt's own
 
 
 def test_a_store_in_memory_and_inside_a_running_loop_gives_the_same(tmp_path, one_worker):
@@ -249,7 +291,12 @@ def test_a_bucket(one_worker):
 
         s3fs.S3FileSystem(**options).mkdir("shop")
         with FaultServer() as server:
-            settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1, "storage_options": options}
+            settings = {
+                "resolve": server.resolve,
+                "limits": QUICK,
+                "workers": 1,
+                "storage_options": options,
+            }
             first = fetch_images(catalogue(["/good.jpg", "/404"]), "s3://shop/run", **settings)
             server.requests.clear()
             second = fetch_images(catalogue(["/good.jpg", "/404"]), "s3://shop/run", **settings)
@@ -290,14 +337,28 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
         assert 0 < saved < 40 and set(rows["status"]) == {"ok"}
         assert sum(server.requests.values()) == 40 - saved + 1
         fetch_images(frame, tmp_path / "whole", resolve=server.resolve, workers=1)
-    killed, undisturbed = (pd.read_parquet(tmp_path / name / "images.parquet") for name in ("killed", "whole"))
+    killed, undisturbed = (
+        pd.read_parquet(tmp_path / name / "images.parquet") for name in ("killed", "whole")
+    )
     assert timeless(killed).equals(timeless(undisturbed))
 
 
 def test_near_duplicates_by_hand():
-    codes = {"a": "00000000000000ff", "b": "00000000000000fe", "c": "ff000000000000ff", "d": "0000000000000000"}
+    codes = {
+        "a": "00000000000000ff",
+        "b": "00000000000000fe",
+        "c": "ff000000000000ff",
+        "d": "0000000000000000",
+    }
     rows = {"image_key": list(codes), "phash": list(codes.values()), "status": "ok"}
-    index = pd.concat([pd.DataFrame(rows), pd.DataFrame({"image_key": ["e"], "phash": [""], "status": ["gone"]})])
+    index = pd.concat(
+        [pd.DataFrame(rows), pd.DataFrame({"image_key": ["e"], "phash": [""], "status": ["gone"]})]
+    )
     assert near_duplicates(index, 1).values.tolist() == [["a", "b", 1]]  # 0xff ^ 0xfe has one bit
-    assert near_duplicates(index, 8).values.tolist() == [["a", "b", 1], ["a", "c", 8], ["a", "d", 8], ["b", "d", 7]]
+    assert near_duplicates(index, 8).values.tolist() == [
+        ["a", "b", 1],
+        ["a", "c", 8],
+        ["a", "d", 8],
+        ["b", "d", 7],
+    ]
     assert near_duplicates(index.iloc[:0]).empty

@@ -26,11 +26,19 @@ def certificate(tmp_path_factory):
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "shop.test")])
     now = datetime.datetime.now(datetime.UTC)
     made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    made = made.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+    made = made.not_valid_before(now - datetime.timedelta(1)).not_valid_after(
+        now + datetime.timedelta(1)
+    )
     made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("shop.test")]), False)
     path = tmp_path_factory.mktemp("tls") / "shop.pem"
-    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(*form) + made.sign(key, hashes.SHA256()).public_bytes(form[0]))
+    form = (
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(
+        key.private_bytes(*form) + made.sign(key, hashes.SHA256()).public_bytes(form[0])
+    )
     return path
 
 
@@ -53,7 +61,9 @@ def server(certificate):
                     path = dict(event.headers)[b":path"].decode()
                     found = path.endswith(".jpg")
                     link.send_headers(event.stream_id, [(":status", "200" if found else "404")])
-                    link.send_data(event.stream_id, photo(int(path[1:-4])) if found else b"", end_stream=True)
+                    link.send_data(
+                        event.stream_id, photo(int(path[1:-4])) if found else b"", end_stream=True
+                    )
             writer.write(link.data_to_send())
             await writer.drain()
         writer.close()
@@ -63,7 +73,11 @@ def server(certificate):
         tls.load_cert_chain(certificate)
         tls.set_alpn_protocols(["h2", "http/1.1"])
         listening = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
-        state.update(port=listening.sockets[0].getsockname()[1], loop=asyncio.get_running_loop(), stop=asyncio.Event())
+        state.update(
+            port=listening.sockets[0].getsockname()[1],
+            loop=asyncio.get_running_loop(),
+            stop=asyncio.Event(),
+        )
         ready.set()
         await state["stop"].wait()
         listening.close()
@@ -87,4 +101,7 @@ def test_twenty_photos_over_one_connection(server, certificate, tmp_path):
     assert connections == ["h2"]
     limits = Limits(retries=0)
     rows = fetch_images(frame.iloc[:1], tmp_path / "wary", limits=limits, **settings)
-    assert list(rows["status"]) == ["unreachable"] and "CERTIFICATE_VERIFY_FAILED" in rows["detail"].iloc[0]
+    assert (
+        list(rows["status"]) == ["unreachable"]
+        and "CERTIFICATE_VERIFY_FAILED" in rows["detail"].iloc[0]
+    )

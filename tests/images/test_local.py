@@ -15,7 +15,12 @@ def photos(tmp_path):
     """A tar with good and bad members, and the same photos as a folder."""
     tar_path, folder = tmp_path / "photos.tar", tmp_path / "photos"
     (folder / "deep").mkdir(parents=True)
-    members = {"images/1.jpg": photo(1), "2.png": photo(2, "PNG"), "3.jpg": b"<html>", "../../4.jpg": photo(4)}
+    members = {
+        "images/1.jpg": photo(1),
+        "2.png": photo(2, "PNG"),
+        "3.jpg": b"<html>",
+        "../../4.jpg": photo(4),
+    }
     with tarfile.open(tar_path, "w") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
@@ -32,7 +37,9 @@ def photos(tmp_path):
 def test_photos_from_a_tar_and_from_a_folder(photos, tmp_path, one_worker):
     keys = ["1", "2", "3", "4", "5"]
     frame = pd.DataFrame({"image_key": [f"p/{key}" for key in keys], "product_id": keys})
-    tables = [import_photos(frame, source, tmp_path / source.suffix, workers=1) for source in photos]
+    tables = [
+        import_photos(frame, source, tmp_path / source.suffix, workers=1) for source in photos
+    ]
     for table in tables:
         assert list(table["status"]) == ["ok", "ok", "not_an_image", "ok", "not_found"]
     assert tables[0]["sha256"].equals(tables[1]["sha256"])

@@ -14,7 +14,9 @@ def block(colour=(0, 0, 0), backdrop=(255, 255, 255)) -> Image.Image:
     return page
 
 
-@pytest.mark.parametrize(("how", "white"), [("white", 60 * 30), ("edge", 0), ("stretch", 0), ("crop", 0)])
+@pytest.mark.parametrize(
+    ("how", "white"), [("white", 60 * 30), ("edge", 0), ("stretch", 0), ("crop", 0)]
+)
 def test_a_trimmed_block_fills_the_page_as_told(how, white):
     # twice as wide as high: padded, it takes half of the page
     pixels = np.asarray(trim(block(), how))
@@ -28,7 +30,10 @@ def test_padding_keeps_the_shape_and_stretching_does_not():
     strip[:, :10] = 0
     page = Image.new("RGB", (60, 60), "white")
     page.paste(Image.fromarray(strip), (0, 0))
-    dark = {how: (np.asarray(trim(page, how)).min(axis=2) < 60).sum() for how in ("white", "black", "stretch", "crop")}
+    dark = {
+        how: (np.asarray(trim(page, how)).min(axis=2) < 60).sum()
+        for how in ("white", "black", "stretch", "crop")
+    }
     assert dark["white"] == pytest.approx(15 * 30, abs=40)
     assert dark["black"] == pytest.approx(15 * 30 + 60 * 30, abs=40)
     assert dark["stretch"] == pytest.approx(15 * 60, abs=70)
@@ -43,11 +48,17 @@ def test_a_cast_goes_when_the_backdrop_is_made_white():
     cast = block(colour=(100, 55, 30), backdrop=(200, 220, 240))
     pixels = np.asarray(white_backdrop(cast)).astype(int)
     assert (pixels[0, 0] == 255).all()
-    assert pixels[15, 10].tolist() == [round(100 * 255 / 200), round(55 * 255 / 220), round(30 * 255 / 240)]
+    assert pixels[15, 10].tolist() == [
+        round(100 * 255 / 200),
+        round(55 * 255 / 220),
+        round(30 * 255 / 240),
+    ]
 
 
 def test_grey_world_brings_the_channels_to_one_mean():
-    means = np.asarray(grey_world(block(colour=(100, 55, 30), backdrop=(150, 120, 90)))).mean(axis=(0, 1))
+    means = np.asarray(grey_world(block(colour=(100, 55, 30), backdrop=(150, 120, 90)))).mean(
+        axis=(0, 1)
+    )
     assert np.ptp(means) < 1.5
 
 
@@ -58,7 +69,9 @@ def test_each_picture_has_its_own_light_the_same_every_time():
 
 
 def test_a_weave_changes_the_garment_and_not_the_page():
-    before, after = (np.asarray(picture).astype(int) for picture in (block((120,) * 3), weave(block((120,) * 3))))
+    before, after = (
+        np.asarray(picture).astype(int) for picture in (block((120,) * 3), weave(block((120,) * 3)))
+    )
     garment = before.max(axis=2) < 240
     assert (after[~garment] == 255).all()
     assert after[garment].mean() == pytest.approx(120, abs=1) and after[garment].std() > 10

@@ -9,7 +9,9 @@ from helpers.images.robots import Robots
 from helpers.images.url_guard import GuardedBackend, host_of, is_public, parse_url
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "8.8.8.8"]
+)
 def test_public(address):
     assert is_public(address)
 
@@ -48,23 +50,31 @@ def connect(backend: GuardedBackend, host: str, port: int = 80, answers: list | 
 
 def test_only_the_checked_address_is_connected_to():
     # Rebinding: the second answer would be loopback, but there is no second lookup.
-    assert connect(GuardedBackend(), "shop.test", 80, [["93.184.216.34"], ["127.0.0.1"]]) == [("93.184.216.34", 80)]
+    assert connect(GuardedBackend(), "shop.test", 80, [["93.184.216.34"], ["127.0.0.1"]]) == [
+        ("93.184.216.34", 80)
+    ]
 
 
-@pytest.mark.parametrize("answer", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["::ffff:169.254.169.254"]])
+@pytest.mark.parametrize(
+    "answer", [["127.0.0.1"], ["93.184.216.34", "10.0.0.1"], ["::ffff:169.254.169.254"]]
+)
 def test_one_private_answer_refuses_the_host(answer):
     with pytest.raises(ImageError, match="refused_address"):
         connect(GuardedBackend(), "shop.test", 80, [answer])
 
 
-@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "localhost", "LOCALHOST.", "0", "::1"])
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f.1", "127.1", "localhost", "LOCALHOST.", "0", "::1"]
+)
 def test_other_spellings_of_loopback(host):
     with pytest.raises(ImageError, match=r"refused_address|dns_failure"):
         connect(GuardedBackend(), host)
 
 
 def test_resolve_and_allow_are_by_name():
-    assert connect(GuardedBackend({"Shop.test": ("127.0.0.1", 81)}), "shop.test") == [("127.0.0.1", 81)]
+    assert connect(GuardedBackend({"Shop.test": ("127.0.0.1", 81)}), "shop.test") == [
+        ("127.0.0.1", 81)
+    ]
     assert connect(GuardedBackend(allow=["localhost"]), "localhost")[0][0] in ("127.0.0.1", "::1")
     with pytest.raises(ImageError, match="refused_address"):
         connect(GuardedBackend({"shop.test": ("127.0.0.1", 81)}, ["localhost"]), "127.0.0.1")
@@ -73,7 +83,9 @@ def test_resolve_and_allow_are_by_name():
 
 
 def test_urls():
-    assert str(parse_url("//cdn.test/a b.jpg?set=x[1],y#z")) == "https://cdn.test/a%20b.jpg?set=x[1],y"
+    assert (
+        str(parse_url("//cdn.test/a b.jpg?set=x[1],y#z")) == "https://cdn.test/a%20b.jpg?set=x[1],y"
+    )
     assert parse_url("http://u:p@cdn.test/a").userinfo == b""
     assert host_of(parse_url("http://BÜCHER.test./a")) == "xn--bcher-kva.test"
     assert str(parse_url("../c.jpg", parse_url("http://a.test/x/y"))) == "http://a.test/c.jpg"

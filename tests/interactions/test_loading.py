@@ -17,7 +17,9 @@ from helpers.simulator import load_market, save_market
 def profile(tmp_path, monkeypatch, market):
     monkeypatch.setenv("COURSE_DATA", str(tmp_path))
     data_dir("toy").mkdir()
-    frame = pd.DataFrame({"image_key": market.items, "product_id": market.items.str.split("/").str[1]})
+    frame = pd.DataFrame(
+        {"image_key": market.items, "product_id": market.items.str.split("/").str[1]}
+    )
     frame = frame.assign(title="Striped shirt", description="")
     frame.to_parquet(data_dir("toy") / "catalog.parquet")
     return "toy"
@@ -40,7 +42,16 @@ def test_market_comes_back(profile, market):
 def test_items_are_halves_side_by_side(profile, market):
     encode(profile, len(market.items))
     items = load_items(profile)
-    assert items.vectors[3].tolist() == [0, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]  # no image: zeros; text: length 1
+    assert items.vectors[3].tolist() == [
+        0,
+        0,
+        0,
+        0,
+        0.5,
+        0.5,
+        0.5,
+        0.5,
+    ]  # no image: zeros; text: length 1
     assert set(items.frame["pattern"]) == {"striped"}
     assert items.encoder == "toy ab" and items.frame["image_key"].tolist() == market.items.tolist()
 
@@ -57,11 +68,20 @@ def test_what_is_missing_or_stale_says_what_to_run(profile):
 
 def test_own_ratings_train_and_simulated_shoppers_examine(profile, market, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
-    some = f"Ann Bell,{market.items[0]},5", "Ann Bell,200,4", f"Cy Dorn,{market.items[1]},2", "Cy Dorn,no such thing,3"
+    some = (
+        f"Ann Bell,{market.items[0]},5",
+        "Ann Bell,200,4",
+        f"Cy Dorn,{market.items[1]},2",
+        "Cy Dorn,no such thing,3",
+    )
     lines = ["user,item,rating", *some]
     (tmp_path / "own.csv").write_text("\n".join(lines))
-    own, left_out = own_ratings(tmp_path / "own.csv", pd.read_parquet(data_dir(profile) / "catalog.parquet"))
-    assert left_out == {"product not in the catalogue": 2}  # the toy's ids 0-79 are on both platforms, 200 on none
+    own, left_out = own_ratings(
+        tmp_path / "own.csv", pd.read_parquet(data_dir(profile) / "catalog.parquet")
+    )
+    assert left_out == {
+        "product not in the catalogue": 2
+    }  # the toy's ids 0-79 are on both platforms, 200 on none
     save_market(profile, market.with_ratings(own))
     assert b"Ann" not in (data_dir(profile) / "interactions.parquet").read_bytes()
     split = cross_platform(load_market(profile), market.items)

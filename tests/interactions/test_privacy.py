@@ -19,7 +19,11 @@ def orders():
             "Phone_Number": ["+44 20 7946 0018", "", "+44 20 7946 0018"],
             "item": ["asos/204351106", "asos/2", "myntra/3"],
             "rating": [5, 3, 4],
-            "note": ["call 020 7946 0018", "gift for Ada", "write to rosa@example.org, size 12, 49.99"],
+            "note": [
+                "call 020 7946 0018",
+                "gift for Ada",
+                "write to rosa@example.org, size 12, 49.99",
+            ],
         }
     )
 
@@ -28,8 +32,14 @@ def test_names_columns_and_free_text(orders):
     kept, report = admit(orders, user="customer", key=KEY)
     assert list(kept.columns) == ["customer", "item", "rating", "note"]
     assert kept["customer"][0] == kept["customer"][2] != kept["customer"][1]
-    assert kept["note"].tolist() == ["call [removed]", "gift for Ada", "write to [removed], size 12, 49.99"]
-    assert kept["item"].tolist() == orders["item"].tolist()  # product numbers are not telephone numbers
+    assert kept["note"].tolist() == [
+        "call [removed]",
+        "gift for Ada",
+        "write to [removed], size 12, 49.99",
+    ]
+    assert (
+        kept["item"].tolist() == orders["item"].tolist()
+    )  # product numbers are not telephone numbers
     assert report == {
         "column email dropped": 3,
         "column Phone_Number dropped": 3,
@@ -39,13 +49,17 @@ def test_names_columns_and_free_text(orders):
     assert orders["customer"][0] == "Rosa Lindqvist"  # the caller's table is left alone
 
 
-@pytest.mark.parametrize("name", ["FirstName", "customer name", "E-Mail", "birth_date", "ip", "Post Code", "name"])
+@pytest.mark.parametrize(
+    "name", ["FirstName", "customer name", "E-Mail", "birth_date", "ip", "Post Code", "name"]
+)
 def test_personal_columns(name):
     kept, _ = admit(pd.DataFrame({"user": ["a"], name: ["x"]}), key=KEY)
     assert list(kept.columns) == ["user"]
 
 
-@pytest.mark.parametrize("name", ["product_name", "brand", "category", "description", "shipping_days", "capacity"])
+@pytest.mark.parametrize(
+    "name", ["product_name", "brand", "category", "description", "shipping_days", "capacity"]
+)
 def test_product_columns_stay(name):
     assert name in admit(pd.DataFrame({"user": ["a"], name: ["x"]}), key=KEY)[0]
 
@@ -69,7 +83,9 @@ def test_phone_numbers_are_told_from_other_numbers(text, blank):
 
 def test_hash_is_keyed_blake2b():
     key = hashlib.blake2b(KEY).digest()
-    assert hash_ids(["Rosa"], KEY)[0] == hashlib.blake2b(b"Rosa", key=key, digest_size=8).hexdigest()
+    assert (
+        hash_ids(["Rosa"], KEY)[0] == hashlib.blake2b(b"Rosa", key=key, digest_size=8).hexdigest()
+    )
     assert hash_ids(["Rosa"], KEY)[0] != hash_ids(["Rosa"], PUBLIC_KEY)[0]
 
 
@@ -101,7 +117,11 @@ def test_traces_are_found_in_any_file(orders, tmp_path):
 def test_small_groups_lose_their_figures():
     table = pd.DataFrame({"group": list("abc"), "ndcg": [0.5, 0.6, 0.7], "n_users": [40, 12, 3]})
     shown = suppress(table, k=5)
-    assert shown["ndcg"].isna().tolist() == [False, True, True]  # b too: with the total, c would follow by subtraction
+    assert shown["ndcg"].isna().tolist() == [
+        False,
+        True,
+        True,
+    ]  # b too: with the total, c would follow by subtraction
     assert shown["group"].tolist() == list("abc")
     two = suppress(pd.DataFrame({"group": list("abcd"), "n_users": [40, 1, 3, 12]}), k=5)
     assert two["n_users"].isna().tolist() == [False, True, True, False]

@@ -5,7 +5,13 @@ import pytest
 
 from helpers.artefacts import fashion_data
 from helpers.interactions.matrix import Interactions
-from helpers.interactions.ratings import join, movielens_100k, own_ratings, read_ratings, rent_the_runway
+from helpers.interactions.ratings import (
+    join,
+    movielens_100k,
+    own_ratings,
+    read_ratings,
+    rent_the_runway,
+)
 
 
 @pytest.fixture
@@ -35,7 +41,10 @@ def test_movielens_has_its_published_size(folder):
 
 def test_rent_the_runway_counts_what_it_drops(folder):
     frame, dropped = rent_the_runway(folder)
-    assert dropped["no rating"] == 82 and set(dropped) == {"no rating", "earlier rating of the same pair"}
+    assert dropped["no rating"] == 82 and set(dropped) == {
+        "no rating",
+        "earlier rating of the same pair",
+    }
     assert len(frame) + sum(dropped.values()) == 192_544
     assert frame["rating"].between(1, 5).all() and not frame.duplicated(["user", "item"]).any()
 
@@ -83,25 +92,37 @@ def test_one_user_one_item_is_a_matrix(write):
 
 
 def test_parquet_as_well(tmp_path):
-    pd.DataFrame({"user": [1, 2], "item": ["x", "y"], "rating": [1, 5]}).to_parquet(tmp_path / "r.parquet")
+    pd.DataFrame({"user": [1, 2], "item": ["x", "y"], "rating": [1, 5]}).to_parquet(
+        tmp_path / "r.parquet"
+    )
     assert read_ratings(tmp_path / "r.parquet")[0]["user"].tolist() == ["1", "2"]
 
 
 def test_join_by_key_or_product_id():
     catalog = pd.DataFrame(
-        {"image_key": ["asos/1", "asos/2", "myntra/2", "myntra/3"], "product_id": ["1", "2", "2", "3"]}
+        {
+            "image_key": ["asos/1", "asos/2", "myntra/2", "myntra/3"],
+            "product_id": ["1", "2", "2", "3"],
+        }
     )
-    ratings = pd.DataFrame({"user": list("abcde"), "item": ["1", "2", "asos/2", "3", "4"], "rating": [5.0] * 5})
+    ratings = pd.DataFrame(
+        {"user": list("abcde"), "item": ["1", "2", "asos/2", "3", "4"], "rating": [5.0] * 5}
+    )
     joined, dropped = join(ratings, catalog)
     assert joined["item"].tolist() == ["asos/1", "asos/2", "myntra/3"]
-    assert dropped == {"product id on several platforms: write platform/id": 1, "product not in the catalogue": 1}
+    assert dropped == {
+        "product id on several platforms: write platform/id": 1,
+        "product not in the catalogue": 1,
+    }
     with pytest.raises(ValueError, match="none of 1 ratings"):
         join(ratings[-1:], catalog)
 
 
 def test_a_pair_under_two_names_counts_once():
     catalog = pd.DataFrame({"image_key": ["asos/1", "asos/2"], "product_id": ["1", "2"]})
-    ratings = pd.DataFrame({"user": list("aab"), "item": ["asos/1", "1", "2"], "rating": [5.0, 3.0, 4.0]})
+    ratings = pd.DataFrame(
+        {"user": list("aab"), "item": ["asos/1", "1", "2"], "rating": [5.0, 3.0, 4.0]}
+    )
     joined, dropped = join(ratings, catalog)
     assert joined["rating"].tolist() == [3, 4]
     assert dropped == {"earlier rating of the same pair, under the product's other name": 1}
@@ -115,20 +136,30 @@ def test_spaces_are_no_part_of_a_name(write):
 
 def test_times_of_parquet_files_and_times_that_cannot_be(tmp_path, write):
     when = pd.to_datetime(["2024-01-02", None])
-    pd.DataFrame({"user": [1, 2], "item": ["x", "y"], "rating": [1, 5], "timestamp": when}).to_parquet(
-        tmp_path / "r.parquet"
-    )
+    pd.DataFrame(
+        {"user": [1, 2], "item": ["x", "y"], "rating": [1, 5], "timestamp": when}
+    ).to_parquet(tmp_path / "r.parquet")
     table, dropped = read_ratings(tmp_path / "r.parquet")
-    assert sorted(table["timestamp"]) == [0, 1704153600] and dropped == {"timestamp unreadable (kept, at 0)": 1}
-    table, dropped = read_ratings(write("user,item,rating,timestamp\na,x,5,1e30\nb,x,4,2024-02-30\n"))
-    assert table["timestamp"].tolist() == [0, 0] and dropped == {"timestamp unreadable (kept, at 0)": 2}
+    assert sorted(table["timestamp"]) == [0, 1704153600] and dropped == {
+        "timestamp unreadable (kept, at 0)": 1
+    }
+    table, dropped = read_ratings(
+        write("user,item,rating,timestamp\na,x,5,1e30\nb,x,4,2024-02-30\n")
+    )
+    assert table["timestamp"].tolist() == [0, 0] and dropped == {
+        "timestamp unreadable (kept, at 0)": 2
+    }
 
 
-@pytest.mark.parametrize(("text", "what"), [("a,x,5\na,y,4\n", "shopper"), ("a,x,5\nb,x,4\nb,z,1\n", "product")])
+@pytest.mark.parametrize(
+    ("text", "what"), [("a,x,5\na,y,4\n", "shopper"), ("a,x,5\nb,x,4\nb,z,1\n", "product")]
+)
 def test_one_shopper_or_one_product_is_nothing_to_learn_from(write, monkeypatch, text, what):
     monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
     catalog = pd.DataFrame({"image_key": ["s/x", "s/y"], "product_id": ["x", "y"]})
-    with pytest.raises(ValueError, match=rf"my\.csv: its usable ratings \(2\) are all of one {what}"):
+    with pytest.raises(
+        ValueError, match=rf"my\.csv: its usable ratings \(2\) are all of one {what}"
+    ):
         own_ratings(write("user,item,rating\n" + text), catalog)
 
 

@@ -21,7 +21,8 @@ def test_warm_holds_every_rating_out_once(interactions):
     seen = sp.csr_matrix(interactions.shape)
     for split in warm(interactions, folds=5):
         assert not pairs(split.train.ratings) & {
-            (interactions.users.get_loc(split.test.users[r]), c) for r, c in pairs(split.test.ratings)
+            (interactions.users.get_loc(split.test.users[r]), c)
+            for r, c in pairs(split.test.ratings)
         }
         assert (split.test.users == split.histories[None].users).all()
         known = interactions.users.get_indexer(split.test.users)
@@ -41,9 +42,13 @@ def test_temporal_asks_only_about_the_future(market):
     split = temporal(log, market.items, share=0.2)
     time = log.set_index(["user", "item"])["timestamp"]
     rows, columns = split.train.ratings.nonzero()
-    last = time.loc[list(zip(split.train.users[rows], split.train.items[columns], strict=True))].max()
+    last = time.loc[
+        list(zip(split.train.users[rows], split.train.items[columns], strict=True))
+    ].max()
     rows, columns = split.test.ratings.nonzero()
-    first = time.loc[list(zip(split.test.users[rows], split.test.items[columns], strict=True))].min()
+    first = time.loc[
+        list(zip(split.test.users[rows], split.test.items[columns], strict=True))
+    ].min()
     assert last < first
     n_test = split.test.ratings.nnz + split.dropped["ratings of shoppers unseen before the cut"]
     assert split.train.ratings.nnz + n_test + split.dropped["repeats"] == len(log)
@@ -51,11 +56,21 @@ def test_temporal_asks_only_about_the_future(market):
 
 def test_temporal_drops_what_was_rated_before():
     log = pd.DataFrame(
-        {"user": list("aaaab"), "item": list("xyxzx"), "rating": [5, 4, 3, 4, 5], "timestamp": [1, 2, 8, 9, 10]}
+        {
+            "user": list("aaaab"),
+            "item": list("xyxzx"),
+            "rating": [5, 4, 3, 4, 5],
+            "timestamp": [1, 2, 8, 9, 10],
+        }
     )
     split = temporal(log, pd.Index(list("xyz")), share=0.5)
-    assert split.test.ratings.toarray().tolist() == [[0, 0, 4]]  # x was rated before the cut, b is unseen before it
-    assert split.dropped["repeats"] == 1 and split.dropped["ratings of shoppers unseen before the cut"] == 1
+    assert split.test.ratings.toarray().tolist() == [
+        [0, 0, 4]
+    ]  # x was rated before the cut, b is unseen before it
+    assert (
+        split.dropped["repeats"] == 1
+        and split.dropped["ratings of shoppers unseen before the cut"] == 1
+    )
 
 
 def test_cold_users_are_strangers_with_nested_histories(interactions):
@@ -72,8 +87,12 @@ def test_cold_users_are_strangers_with_nested_histories(interactions):
         previous = pairs(history)
     assert np.diff(split.relevant["observed"].indptr).min() >= 1
     theirs = interactions.users.get_indexer(split.test.users)
-    held = split.test.ratings + split.histories[10].ratings  # all they rated is history or held out, nothing else
-    assert (held != interactions.ratings[theirs]).nnz == 0 and (split.histories[5].users == split.test.users).all()
+    held = (
+        split.test.ratings + split.histories[10].ratings
+    )  # all they rated is history or held out, nothing else
+    assert (held != interactions.ratings[theirs]).nnz == 0 and (
+        split.histories[5].users == split.test.users
+    ).all()
 
 
 def test_cold_user_needs_likes(interactions):
@@ -102,17 +121,27 @@ def test_cross_platform_history_here_candidates_there(market):
         previous = pairs(histories.ratings)
     assert not set(split.train.users) & set(split.histories[0].users)
     target = market.platform == "myntra"
-    assert (split.relevant["complete"].toarray()[:, target] == (market.judged[:, target] >= 4)).all()
+    assert (
+        split.relevant["complete"].toarray()[:, target] == (market.judged[:, target] >= 4)
+    ).all()
     assert not pairs(split.relevant["observed"]) - pairs(split.relevant["complete"])
     assert split.relevant["complete"][:, ~target].nnz == 0
 
 
 def test_cross_platform_histories_say_when_and_of_nothing_else(market):
     """Times of other cells would tell which garments of the other platform a test shopper has seen."""
-    when = dict(zip(zip(market.seen["user"], market.seen["item"], strict=True), market.seen["timestamp"], strict=True))
+    when = dict(
+        zip(
+            zip(market.seen["user"], market.seen["item"], strict=True),
+            market.seen["timestamp"],
+            strict=True,
+        )
+    )
     histories = cross_platform(market, market.items).histories[3]
     assert pairs(histories.times) == pairs(histories.ratings) == pairs(histories[:].times)
-    assert all(round(histories.times[cell] * 86_400) == when[cell] for cell in pairs(histories.ratings))
+    assert all(
+        round(histories.times[cell] * 86_400) == when[cell] for cell in pairs(histories.ratings)
+    )
 
 
 def test_cross_platform_follows_the_catalogue_order(market):

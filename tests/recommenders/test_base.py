@@ -15,14 +15,21 @@ from helpers.recommenders import Recommender, load, load_all
 from helpers.recommenders.base import best_first
 
 N_USERS, N_ITEMS = 40, 24
-QUICK = {"epochs": 2, "n_epochs": 2, "rank": 3, "k": 5}  # what keeps training short, given where a class takes it
+QUICK = {
+    "epochs": 2,
+    "n_epochs": 2,
+    "rank": 3,
+    "k": 5,
+}  # what keeps training short, given where a class takes it
 
 
 def there(name: str) -> bool:
     return importlib.util.find_spec(f"helpers.recommenders.{rooms._MODULES[name]}") is not None
 
 
-PUBLIC = [name for name in rooms._MODULES if name != "Oracle" and there(name)]  # an Oracle needs a market, not a matrix
+PUBLIC = [
+    name for name in rooms._MODULES if name != "Oracle" and there(name)
+]  # an Oracle needs a market, not a matrix
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +37,20 @@ def board():
     """A checkerboard: even shoppers like even items, odd ones odd items; a quarter is missing, the rest disliked."""
     rng = np.random.default_rng(0)
     same = (np.arange(N_USERS)[:, None] + np.arange(N_ITEMS)) % 2 == 0
-    ratings = sp.csr_matrix(np.where(same, 5, 1) * (rng.random((N_USERS, N_ITEMS)) < np.where(same, 0.7, 0.2)))
-    users, names = pd.Index([f"u{u}" for u in range(N_USERS)]), pd.Index([f"a/{i}" for i in range(N_ITEMS)])
+    ratings = sp.csr_matrix(
+        np.where(same, 5, 1) * (rng.random((N_USERS, N_ITEMS)) < np.where(same, 0.7, 0.2))
+    )
+    users, names = (
+        pd.Index([f"u{u}" for u in range(N_USERS)]),
+        pd.Index([f"a/{i}" for i in range(N_ITEMS)]),
+    )
     train = Interactions(ratings, users, names)
     parity = np.eye(2, dtype=np.float32)[np.arange(N_ITEMS) % 2]
     noise = rng.normal(0, 0.1, (N_ITEMS, 6))
     image, text = (np.hstack([parity, part]) for part in (noise[:, :3], noise[:, 3:]))
-    vectors = np.hstack([part / np.linalg.norm(part, axis=1, keepdims=True) for part in (image, text)])
+    vectors = np.hstack(
+        [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (image, text)]
+    )
     frame = pd.DataFrame(
         {"image_key": names, "platform": ["a", "b"] * (N_ITEMS // 2), "category": "dress", "price_usd": 20.0, 
          "title": "x", "gender": "women", "colour": "red", "brand": "b", "image_path": ""}
@@ -54,7 +68,9 @@ def fit(name, board):
 
     make = getattr(rooms, name)
     takes = inspect.signature(make).parameters
-    chosen = {key: value for key, value in QUICK.items() if key in takes} | ({"seed": 3} if "seed" in takes else {})
+    chosen = {key: value for key, value in QUICK.items() if key in takes} | (
+        {"seed": 3} if "seed" in takes else {}
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return make(**chosen).fit(*board)
@@ -83,7 +99,9 @@ def test_scores_have_the_promised_shape_and_are_finite(name, board, fitted):
 def test_recommendations_keep_to_what_was_asked(name, board, fitted):
     candidates = np.array([1, 2, 3, 8, 9, 20])
     ids, scores = quietly(fitted[name].recommend, histories(board), 5, candidates)
-    assert ids.shape == scores.shape == (N_USERS, 5) and np.isin(ids, np.append(candidates, -1)).all()
+    assert (
+        ids.shape == scores.shape == (N_USERS, 5) and np.isin(ids, np.append(candidates, -1)).all()
+    )
     for user, row in enumerate(ids):
         kept = row[row >= 0]
         assert len(set(kept)) == len(kept)
@@ -102,7 +120,9 @@ def test_empty_history_and_items_from_elsewhere_get_an_answer(name, board, fitte
         ids, _ = quietly(fitted[name].recommend, shoppers, 4)
         assert (ids >= 0).all()
     assert quietly(
-        fitted[name].recommend, Histories(sp.csr_matrix((0, N_ITEMS)), np.arange(N_ITEMS), features.vectors), 4
+        fitted[name].recommend,
+        Histories(sp.csr_matrix((0, N_ITEMS)), np.arange(N_ITEMS), features.vectors),
+        4,
     )[0].shape == (0, 4)
 
 
@@ -114,7 +134,9 @@ def test_save_and_load_repeat_every_score(name, board, fitted, tmp_path):
     again = load(tmp_path / name)
     assert type(again) is type(fitted[name]) and again.parameters() == fitted[name].parameters()
     for users in (None, [5]):
-        before, after = (quietly(model.score, histories(board, users)) for model in (fitted[name], again))
+        before, after = (
+            quietly(model.score, histories(board, users)) for model in (fitted[name], again)
+        )
         np.testing.assert_array_equal(before, after)
 
 
@@ -143,13 +165,17 @@ def test_features_of_another_catalogue_are_refused(name, board):
         fit(name, (train, short))
 
 
-@pytest.mark.parametrize("name", [name for name in PUBLIC if name in ("UserKNN", "ItemKNN", "EASE", "Content")])
+@pytest.mark.parametrize(
+    "name", [name for name in PUBLIC if name in ("UserKNN", "ItemKNN", "EASE", "Content")]
+)
 def test_checkerboard_is_solved(name, board, fitted):
     """Methods that need no training time must see the board's two colours: one's own come first, while any are left."""
     ids, _ = quietly(fitted[name].recommend, histories(board), 2)
     own = (np.arange(N_USERS)[:, None] + np.arange(N_ITEMS)) % 2 == 0
     left = (own & (board[0].ratings.toarray() == 0)).sum(axis=1)
-    right = [own[user, item] for user, row in enumerate(ids) for item in row[: left[user]] if item >= 0]
+    right = [
+        own[user, item] for user, row in enumerate(ids) for item in row[: left[user]] if item >= 0
+    ]
     assert len(right) > 60 and np.mean(right) > 0.95
 
 
@@ -164,7 +190,9 @@ class Toy(Recommender):
         self.note_ = "kept"
 
     def _score(self, shoppers):
-        return np.broadcast_to(np.arange(self.n_items_) // 2 + self.offset_, (len(shoppers), self.n_items_))
+        return np.broadcast_to(
+            np.arange(self.n_items_) // 2 + self.offset_, (len(shoppers), self.n_items_)
+        )
 
 
 def test_ties_go_to_the_earlier_item_and_missing_places_are_filled(board):
@@ -227,4 +255,6 @@ def test_best_first_agrees_with_a_whole_stable_sort(n_items, k):
     rng = np.random.default_rng(k)
     scores = rng.integers(0, 6, (200, n_items)).astype(np.float32)  # full of ties
     scores[rng.random(scores.shape) < 0.3] = -np.inf
-    np.testing.assert_array_equal(best_first(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    np.testing.assert_array_equal(
+        best_first(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    )

@@ -66,7 +66,8 @@ def test_popularity_counts_likes(tiny):
 def test_order_of_floors_and_ceilings(market, split):
     floor = precision(Popularity(), split, 10).mean()
     given = {
-        n: precision(Oracle(market, given_history=True, n_draws=3000, n_own=0), split, n).mean() for n in (0, 1, 3)
+        n: precision(Oracle(market, given_history=True, n_draws=3000, n_own=0), split, n).mean()
+        for n in (0, 1, 3)
     }
     knows = precision(Oracle(market), split, 10).mean()
     assert precision(Random(), split, 10).mean() < floor < given[1] < given[3] < knows
@@ -78,17 +79,24 @@ def test_exposure_oracle_wins_on_observed_likes(market, split):
     aware = precision(Oracle(market, exposure=True), split, 0, variant="observed")
     gain = aware - plain
     assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain))
-    assert precision(Oracle(market), split, 0).mean() > precision(Oracle(market, exposure=True), split, 0).mean()
+    assert (
+        precision(Oracle(market), split, 0).mean()
+        > precision(Oracle(market, exposure=True), split, 0).mean()
+    )
 
 
 def test_posterior_is_bayes_rule(market, split):
     """One liked item: each draw's weight is P(seen and so rated) / expected number of likes, as written out here."""
-    oracle = Oracle(market, given_history=True, n_draws=1, n_own=0).fit(split.train)  # one block of draws
+    oracle = Oracle(market, given_history=True, n_draws=1, n_own=0).fit(
+        split.train
+    )  # one block of draws
     found = oracle.score(split.histories[1][:1])[0]
     prior, ratings = oracle._prior, split.histories[1].ratings[:1]
     place = np.flatnonzero(prior.source).tolist().index(int(ratings.indices[0]))
     four_or_five = int(ratings.data[0])
-    weight = np.exp(prior.log_rate[four_or_five][place].astype(float)) / np.exp(prior.log_likes.astype(float))
+    weight = np.exp(prior.log_rate[four_or_five][place].astype(float)) / np.exp(
+        prior.log_likes.astype(float)
+    )
     weight /= weight.sum()
     assert found == pytest.approx(weight @ prior.liked, abs=1e-5)
     assert oracle.ess_[0] == pytest.approx(1 / (weight**2).sum(), rel=1e-3)
@@ -96,7 +104,9 @@ def test_posterior_is_bayes_rule(market, split):
 
 def test_own_draws_agree_with_very_many(market, split, monkeypatch):
     """Draws made for a history differ from a far larger sample by what their stated errors add up to, and no more."""
-    monkeypatch.setattr(posterior, "FEW", np.inf)  # for every history, though here the large sample needs no help
+    monkeypatch.setattr(
+        posterior, "FEW", np.inf
+    )  # for every history, though here the large sample needs no help
     ratings, target = split.histories[2].ratings[:8], split.candidates
     many, _, error_many = posterior.Posterior(market, 12_000, n_own=0).mean(ratings)
     own, size, error = posterior.Posterior(market, 2_000, n_own=400).mean(ratings)
@@ -121,14 +131,18 @@ def test_oracle_knows_names_only(market, split):
     with pytest.warns(UserWarning, match="2 of 2 shoppers"):
         assert (oracle.score(strangers) == oracle.popularity_).all()
     expected = oracle.predict(split.histories[0][:3], split.candidates)
-    assert expected.shape == (3, len(split.candidates)) and expected.min() >= 1 and expected.max() <= 5
+    assert (
+        expected.shape == (3, len(split.candidates)) and expected.min() >= 1 and expected.max() <= 5
+    )
 
 
 def test_oracle_has_the_lowest_rating_error(market, split):
     rows, columns = split.test.ratings.nonzero()
     truth = split.test.ratings.data
 
-    predicted = Oracle(market).fit(split.train).predict(split.histories[0], np.arange(split.train.shape[1]))
+    predicted = (
+        Oracle(market).fit(split.train).predict(split.histories[0], np.arange(split.train.shape[1]))
+    )
     error = np.sqrt(np.mean((predicted[rows, columns] - truth) ** 2))
     mean = np.array(
         [truth[columns == column].mean() for column in columns]
@@ -136,7 +150,9 @@ def test_oracle_has_the_lowest_rating_error(market, split):
     assert error < np.sqrt(np.mean((mean - truth) ** 2))
 
 
-@pytest.mark.parametrize("options", [{}, {"exposure": True}, {"given_history": True, "n_draws": 500, "n_own": 8}])
+@pytest.mark.parametrize(
+    "options", [{}, {"exposure": True}, {"given_history": True, "n_draws": 500, "n_own": 8}]
+)
 def test_oracle_saves_and_loads(market, split, tmp_path, options):
     model = Oracle(market, **options).fit(split.train)
     model.save(tmp_path / "Oracle")

@@ -32,7 +32,10 @@ def low_rank(n_users=60, n_items=50, rank=2, share=0.6, seed=0):
 
 
 def interactions(dense):
-    users, items = (pd.Index([f"{side}{i}" for i in range(n)]) for side, n in zip("ui", dense.shape, strict=True))
+    users, items = (
+        pd.Index([f"{side}{i}" for i in range(n)])
+        for side, n in zip("ui", dense.shape, strict=True)
+    )
     return Interactions(sp.csr_matrix(dense, dtype=np.float32), users, items)
 
 
@@ -45,16 +48,22 @@ def noisy(seed=0):
 def features(n_items, vectors=None, seed=0):
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((n_items, 6)) if vectors is None else vectors
-    frame = pd.DataFrame({"price_usd": np.where(np.arange(n_items) == 3, np.nan, 10.0 + np.arange(n_items))})
+    frame = pd.DataFrame(
+        {"price_usd": np.where(np.arange(n_items) == 3, np.nan, 10.0 + np.arange(n_items))}
+    )
     return ItemFeatures(vectors.astype(np.float32), frame)
 
 
 @pytest.mark.parametrize("setting", MONOTONE, ids=str)
 def test_objective_never_rises(setting):
     ratings = noisy()
-    model = MatrixCompletion(rank=4, reg=2.0, epochs=25, **setting).fit(interactions(ratings), features(50))
+    model = MatrixCompletion(rank=4, reg=2.0, epochs=25, **setting).fit(
+        interactions(ratings), features(50)
+    )
     steps = np.diff(model.objective_)
-    assert (steps <= 1e-9 * model.objective_[:-1]).all() and model.objective_[-1] < 0.9 * model.objective_[0]
+    assert (steps <= 1e-9 * model.objective_[:-1]).all() and model.objective_[
+        -1
+    ] < 0.9 * model.objective_[0]
 
 
 def dense_objective(R, known, U, V, reg):
@@ -64,26 +73,38 @@ def dense_objective(R, known, U, V, reg):
 @pytest.mark.parametrize("solver", ["als", "adam"])
 def test_objective_is_the_formula_on_the_dense_matrix(solver):
     ratings = noisy()
-    model = MatrixCompletion(rank=3, reg=2.0, solver=solver, biases=False, epochs=4).fit(interactions(ratings))
+    model = MatrixCompletion(rank=3, reg=2.0, solver=solver, biases=False, epochs=4).fit(
+        interactions(ratings)
+    )
     expected = dense_objective(ratings, ratings > 0, model.U_, model.V_, 2.0)
     assert model.objective_[-1] == pytest.approx(expected)
-    assert model.mse_[-1] == pytest.approx(np.mean((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2))
+    assert model.mse_[-1] == pytest.approx(
+        np.mean((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2)
+    )
 
 
 def test_biases_have_a_penalty_of_their_own():
     ratings = noisy()
     for solver in ("als", "adam"):
-        model = MatrixCompletion(rank=2, reg=2.0, reg_bias=1e9, solver=solver, epochs=30).fit(interactions(ratings))
+        model = MatrixCompletion(rank=2, reg=2.0, reg_bias=1e9, solver=solver, epochs=30).fit(
+            interactions(ratings)
+        )
         assert np.abs(model.b_user_).max() < 1e-3 and np.abs(model.U_).max() > 0.1
     model = MatrixCompletion(rank=2, reg=2.0, reg_bias=0.5, epochs=4).fit(interactions(ratings))
     full = model.mu_ + model.b_user_[:, None] + model.b_item_ + model.U_ @ model.V_.T
-    expected = np.sum((ratings - full)[ratings > 0] ** 2) + 2.0 * (np.sum(model.U_**2) + np.sum(model.V_**2))
-    assert model.objective_[-1] == pytest.approx(expected + 0.5 * (np.sum(model.b_user_**2) + np.sum(model.b_item_**2)))
+    expected = np.sum((ratings - full)[ratings > 0] ** 2) + 2.0 * (
+        np.sum(model.U_**2) + np.sum(model.V_**2)
+    )
+    assert model.objective_[-1] == pytest.approx(
+        expected + 0.5 * (np.sum(model.b_user_**2) + np.sum(model.b_item_**2))
+    )
 
 
 def test_ials_objective_is_the_formula_on_all_pairs():
     likes = noisy() >= 4
-    model = MatrixCompletion(rank=3, reg=2.0, solver="ials", confidence=7.0, epochs=3).fit(interactions(noisy()))
+    model = MatrixCompletion(rank=3, reg=2.0, solver="ials", confidence=7.0, epochs=3).fit(
+        interactions(noisy())
+    )
     X = model.U_ @ model.V_.T
     expected = np.sum(np.where(likes, 1 + 7.0, 1) * (likes - X) ** 2) + 2.0 * (
         np.sum(model.U_**2) + np.sum(model.V_**2)
@@ -94,7 +115,9 @@ def test_ials_objective_is_the_formula_on_all_pairs():
 def test_content_prior_is_the_formula_on_the_dense_matrix():
     ratings, items = noisy(), features(50)
     ratings[:, 7] = 0  # nobody rated it: FW is all there is
-    model = MatrixCompletion(rank=3, reg=2.0, prior="content", biases=False, epochs=4).fit(interactions(ratings), items)
+    model = MatrixCompletion(rank=3, reg=2.0, prior="content", biases=False, epochs=4).fit(
+        interactions(ratings), items
+    )
     W, rated = model._content.W[:, 1:], ratings.any(0)
     FW = item_features(items) @ W
     expected = np.sum((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2)
@@ -126,9 +149,13 @@ def test_als_ends_where_finite_differences_are_flat(loss, biases):
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
 def test_gradients_agree_with_finite_differences(loss):
     rng = np.random.default_rng(0)
-    rating = torch.as_tensor(np.where(rng.random(40) < 0.5, -1.0, 1.0) * (1 if loss == "logistic" else 3))
+    rating = torch.as_tensor(
+        np.where(rng.random(40) < 0.5, -1.0, 1.0) * (1 if loss == "logistic" else 3)
+    )
     U, V = (torch.as_tensor(rng.standard_normal((40, 3))).requires_grad_() for _ in range(2))
-    assert torch.autograd.gradcheck(lambda U, V: losses((U * V).sum(1), rating, loss).sum(), (U, V), eps=1e-6)
+    assert torch.autograd.gradcheck(
+        lambda U, V: losses((U * V).sum(1), rating, loss).sum(), (U, V), eps=1e-6
+    )
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
@@ -172,18 +199,26 @@ def test_ials_folds_in_as_implicit_does():
     from implicit.cpu.als import AlternatingLeastSquares
 
     likes = sp.csr_matrix(noisy() >= 4, dtype=np.float32)
-    model = MatrixCompletion(rank=4, reg=2.0, solver="ials", confidence=5.0).fit(interactions(noisy()))
-    peer = AlternatingLeastSquares(4, regularization=2.0, alpha=6.0, use_cg=False, dtype=np.float64, iterations=1)
+    model = MatrixCompletion(rank=4, reg=2.0, solver="ials", confidence=5.0).fit(
+        interactions(noisy())
+    )
+    peer = AlternatingLeastSquares(
+        4, regularization=2.0, alpha=6.0, use_cg=False, dtype=np.float64, iterations=1
+    )
     peer.fit(likes, show_progress=False)
     peer.item_factors = np.ascontiguousarray(model.V_)
     _, U = model.fold_in(Histories(likes * 5, np.arange(50)))
-    np.testing.assert_allclose(U, [peer.recalculate_user(u, likes[u]) for u in range(60)], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        U, [peer.recalculate_user(u, likes[u]) for u in range(60)], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_starting_from_zero_stays_there():
     """U = V = 0 is a stationary point: the degenerate start that the seed deck met."""
     for solver in ("als", "adam"):
-        model = MatrixCompletion(rank=2, solver=solver, biases=False, scale=0.0, epochs=5).fit(interactions(noisy()))
+        model = MatrixCompletion(rank=2, solver=solver, biases=False, scale=0.0, epochs=5).fit(
+            interactions(noisy())
+        )
         assert (model.U_ == 0).all() and (model.V_ == 0).all()
 
 
@@ -197,7 +232,9 @@ def test_content_gives_an_unrated_item_its_factors():
     everyone = Histories.from_interactions(interactions(train))
     errors = {}
     for setting in ({}, {"init": "content"}, {"prior": "content"}):
-        model = MatrixCompletion(rank=2, reg=0.1, epochs=30, **setting).fit(interactions(train), features(50, vectors))
+        model = MatrixCompletion(rank=2, reg=0.1, epochs=30, **setting).fit(
+            interactions(train), features(50, vectors)
+        )
         errors[str(setting)] = np.abs(model.predict(everyone, [10])[:, 0] - R[:, 10]).mean()
         assert model.handles_cold_items == bool(setting)
     without, *with_content = errors.values()
@@ -228,11 +265,15 @@ def test_validate_stops_early_and_keeps_the_best():
         seen.append(model.V_)
         return next(values)
 
-    model = MatrixCompletion(rank=2, epochs=50, patience=3).fit(interactions(noisy()), validate=validate)
+    model = MatrixCompletion(rank=2, epochs=50, patience=3).fit(
+        interactions(noisy()), validate=validate
+    )
     assert len(seen) == 5 and np.array_equal(model.V_, seen[1])
 
 
-@pytest.mark.parametrize("setting", [{"solver": "sgd"}, {"init": "zeros"}, {"loss": "l1"}, {"rank": 0}, {"reg": -1.0}])
+@pytest.mark.parametrize(
+    "setting", [{"solver": "sgd"}, {"init": "zeros"}, {"loss": "l1"}, {"rank": 0}, {"reg": -1.0}]
+)
 def test_settings_that_do_not_exist(setting):
     with pytest.raises(ValueError, match=r"one of|rank must"):
         MatrixCompletion(**setting)
@@ -245,7 +286,9 @@ def test_ridges_draw_from_the_posterior():
     known = Known(sp.csr_matrix(np.tile(y, (copies, 1))))
     noise = torch.as_tensor(rng.standard_normal((copies, 3)))
     weight = torch.full_like(known.values, 2.0)
-    x = ridges(known, weight, known.values, torch.as_tensor(Z), 3 * torch.eye(3).double(), 0.0, noise).numpy()
+    x = ridges(
+        known, weight, known.values, torch.as_tensor(Z), 3 * torch.eye(3).double(), 0.0, noise
+    ).numpy()
     A = 3 * np.eye(3) + 2 * Z.T @ Z
     np.testing.assert_allclose(x.mean(0), np.linalg.solve(A, 2 * Z.T @ y), atol=0.01)
     np.testing.assert_allclose(np.cov(x.T), np.linalg.inv(A), atol=0.01)
@@ -254,7 +297,9 @@ def test_ridges_draw_from_the_posterior():
 def test_batches_of_ridges_are_one(monkeypatch):
     whole = MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_
     monkeypatch.setattr("helpers.recommenders.least_squares.BLOCK", 100)  # six rows at a time
-    np.testing.assert_allclose(MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_, whole, atol=1e-12)
+    np.testing.assert_allclose(
+        MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_, whole, atol=1e-12
+    )
 
 
 def test_prior_finds_the_mean_the_precision_and_the_features_that_matter():
@@ -265,7 +310,9 @@ def test_prior_finds_the_mean_the_precision_and_the_features_that_matter():
     for _ in range(60):
         prior.draw(P)
         draws.append((prior.m, prior.B, prior.precision))
-    m, found, precision = (np.mean(part[10:], axis=0) for part in map(list, zip(*draws, strict=True)))
+    m, found, precision = (
+        np.mean(part[10:], axis=0) for part in map(list, zip(*draws, strict=True))
+    )
     np.testing.assert_allclose(m, 2, atol=0.15)
     np.testing.assert_allclose(found, B, atol=0.15)
     np.testing.assert_allclose(precision, np.diag([4, 0.25]), atol=0.25)
@@ -277,7 +324,9 @@ def test_effects_are_shrunk_means_of_their_group():
         effects.tau = 2.0
         effects.draw(np.array([1.0, 2.0, 3.0, -1.0]), alpha=4.0)
         sums = sums + effects.values
-    np.testing.assert_allclose(sums / 4000, [4 * 6 / (2 + 4 * 3), 0, 4 * -1 / (2 + 4 * 1)], atol=0.03)
+    np.testing.assert_allclose(
+        sums / 4000, [4 * 6 / (2 + 4 * 3), 0, 4 * -1 / (2 + 4 * 1)], atol=0.03
+    )
 
 
 def test_habits_are_the_principal_components_of_who_rated_what():

@@ -25,7 +25,9 @@ QUICK = {
         f"{cls}-{similarity}": {
             "k": N,
             "similarity": similarity,
-            "signal": "liked" if similarity == "jaccard" else "rating",  # it counts, and would count dislikes too
+            "signal": "liked"
+            if similarity == "jaccard"
+            else "rating",  # it counts, and would count dislikes too
             "alpha": 0.4,
             "shrinkage": 2.0,
         }
@@ -36,7 +38,15 @@ QUICK = {
     "ItemKNN-centred": {"k": 10, "centre": True, "signal": "rating", "significance": 5},
     "EASE": {"reg": 10.0},
     "NeuralCF": {"epochs": 20, "lr": 0.03, "reg": 0.1, "dim": 4, "hidden": 8, "batch_size": 128},
-    "NeuralCF-bce": {"loss": "bce", "epochs": 20, "lr": 0.03, "reg": 0.1, "dim": 4, "hidden": 8, "batch_size": 128},
+    "NeuralCF-bce": {
+        "loss": "bce",
+        "epochs": 20,
+        "lr": 0.03,
+        "reg": 0.1,
+        "dim": 4,
+        "hidden": 8,
+        "batch_size": 128,
+    },
     "MatrixCompletion": {"rank": 2, "reg": 1.0},
     "MatrixCompletion-adam": {"rank": 2, "reg": 1.0, "solver": "adam", "epochs": 100},
     "MatrixCompletion-ials": {"rank": 2, "reg": 1.0, "solver": "ials"},
@@ -48,8 +58,17 @@ QUICK = {
     "MatrixCompletion-gibbs": {"rank": 2, "solver": "gibbs", "epochs": 20},
 }
 LEARNS = sorted({*QUICK, "Content", "TwoTower", "Hybrid"})
-ALL = sorted({*LEARNS, "Random", "Popularity"})  # Oracle needs a simulated market: tests/recommenders/test_baselines.py
-PREDICTS = ["UserKNN", "ItemKNN", "NeuralCF", "MatrixCompletion", "MatrixCompletion-adam", "MatrixCompletion-huber"]
+ALL = sorted(
+    {*LEARNS, "Random", "Popularity"}
+)  # Oracle needs a simulated market: tests/recommenders/test_baselines.py
+PREDICTS = [
+    "UserKNN",
+    "ItemKNN",
+    "NeuralCF",
+    "MatrixCompletion",
+    "MatrixCompletion-adam",
+    "MatrixCompletion-huber",
+]
 
 
 def make(name):
@@ -106,7 +125,12 @@ def histories(items, *rows) -> Histories:
     for row, given in enumerate(rows):
         for item, rating in given.items():
             ratings[row, item] = rating
-    return Histories(ratings.tocsr(), np.arange(N), items.vectors, pd.Index([f"new{r}" for r in range(len(rows))]))
+    return Histories(
+        ratings.tocsr(),
+        np.arange(N),
+        items.vectors,
+        pd.Index([f"new{r}" for r in range(len(rows))]),
+    )
 
 
 def quietly(call, *args, **kwargs):
@@ -167,7 +191,9 @@ def test_one_rating(fitted):
     model, _, items = fitted
     one = histories(items, {6: 5}, {6: 1})
     ids, scores = quietly(model.recommend, one, k=N)
-    assert (ids[:, -1] == -1).all() and (ids[:, :-1] >= 0).all()  # 29 are left when the one seen is taken out
+    assert (ids[:, -1] == -1).all() and (
+        ids[:, :-1] >= 0
+    ).all()  # 29 are left when the one seen is taken out
     assert not (ids == 6).any() and np.isfinite(scores[:, :-1]).all()
 
 
@@ -188,7 +214,9 @@ def test_duplicate_calls_agree_and_change_nothing(fitted):
     before = everyone.ratings.copy()
     first, second = model.score(everyone), model.score(everyone)
     assert np.array_equal(first, second)
-    assert (before != everyone.ratings).nnz == 0 and (sp.csr_matrix(checkerboard()) != train.ratings).nnz == 0
+    assert (before != everyone.ratings).nnz == 0 and (
+        sp.csr_matrix(checkerboard()) != train.ratings
+    ).nnz == 0
 
 
 @every
@@ -201,7 +229,9 @@ def test_candidates_and_seen_items(fitted):
     for user in range(N):
         left = set(candidates) - set(np.flatnonzero(seen[user]))
         assert set(ids[user][ids[user] >= 0]) == left
-        assert (np.diff(scores[user][: len(left)]) <= 0).all() and np.isneginf(scores[user][len(left) :]).all()
+        assert (np.diff(scores[user][: len(left)]) <= 0).all() and np.isneginf(
+            scores[user][len(left) :]
+        ).all()
     ids, _ = model.recommend(everyone, k=5, candidates=candidates, exclude_seen=False)
     assert (np.sort(ids, axis=1) == candidates).all()
 
@@ -268,7 +298,10 @@ def test_history_items_from_another_shop(fitted):
     if type(model).__name__ in ("Content", "TwoTower", "Hybrid"):
         assert EVEN[ids[0]].all()
     elif type(model).__name__ != "Random":
-        assert np.array_equal(quietly(model.score, outside[[0]])[0], model.popularity_) and model.n_fallback_ == 1
+        assert (
+            np.array_equal(quietly(model.score, outside[[0]])[0], model.popularity_)
+            and model.n_fallback_ == 1
+        )
 
 
 @pytest.mark.parametrize("fitted", PREDICTS, indirect=True)
@@ -283,6 +316,12 @@ def test_predicted_ratings(fitted):
 
 def test_rankers_say_that_they_predict_no_ratings():
     train, items = market(checkerboard())
-    for name in ("EASE", "NeuralCF-bce", "MatrixCompletion-ials", "MatrixCompletion-logistic", "Popularity"):
+    for name in (
+        "EASE",
+        "NeuralCF-bce",
+        "MatrixCompletion-ials",
+        "MatrixCompletion-logistic",
+        "Popularity",
+    ):
         with pytest.raises(NotImplementedError, match="rank"):
             make(name).fit(train, items).predict(Histories.from_interactions(train, items), [0])

@@ -17,7 +17,9 @@ def likes(n_users=80, n_items=12, seed=0):
 
 def interactions(X):
     return Interactions(
-        sp.csr_matrix(5 * X, dtype=np.float32), pd.RangeIndex(len(X)).astype(str), pd.RangeIndex(X.shape[1]).astype(str)
+        sp.csr_matrix(5 * X, dtype=np.float32),
+        pd.RangeIndex(len(X)).astype(str),
+        pd.RangeIndex(X.shape[1]).astype(str),
     )
 
 

@@ -18,10 +18,12 @@ def shop():
     ratings = np.where(look[None] == taste[:, None], 5, 1) * (rng.random((80, 50)) < 0.4)
     vectors = (np.eye(4)[look] + 0.1 * rng.standard_normal((50, 4))).astype(np.float32)
     keys = pd.Index([f"shop/{i}" for i in range(50)])
-    frame = pd.DataFrame({"image_key": keys, "platform": np.where(np.arange(50) < 25, "a", "b"), "price_usd": 10.0})
-    return Interactions(sp.csr_matrix(ratings), pd.Index([f"u{u}" for u in range(80)]), keys), ItemFeatures(
-        vectors, frame
+    frame = pd.DataFrame(
+        {"image_key": keys, "platform": np.where(np.arange(50) < 25, "a", "b"), "price_usd": 10.0}
     )
+    return Interactions(
+        sp.csr_matrix(ratings), pd.Index([f"u{u}" for u in range(80)]), keys
+    ), ItemFeatures(vectors, frame)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +58,12 @@ def test_fitted_members_are_kept_and_unfitted_ones_fitted(shop):
     train, items = shop
     known = ItemKNN(k=5).fit(train)
     similar = vars(known).copy()
-    blend = Hybrid([known, {"name": "Content", "parameters": {"weighting": "rating"}}]).fit(train, items)
-    assert blend._members[0] is known and all(vars(known)[name] is value for name, value in similar.items())
+    blend = Hybrid([known, {"name": "Content", "parameters": {"weighting": "rating"}}]).fit(
+        train, items
+    )
+    assert blend._members[0] is known and all(
+        vars(known)[name] is value for name, value in similar.items()
+    )
     assert blend._members[1].weighting == "rating" and blend._members[1].vectors_.shape == (50, 4)
 
 
@@ -66,7 +72,10 @@ def test_members_are_saved_in_the_same_two_files(shop, blend, tmp_path):
     blend.save(tmp_path / "blend")
     again = load(tmp_path / "blend")
     histories = Histories.from_interactions(train, items)
-    assert np.array_equal(again.score(histories), blend.score(histories)) and again.signals == blend.signals
+    assert (
+        np.array_equal(again.score(histories), blend.score(histories))
+        and again.signals == blend.signals
+    )
     assert not [name for name in vars(blend) if name.startswith("member")]
 
 

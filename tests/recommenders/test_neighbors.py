@@ -44,7 +44,9 @@ def test_same_neighbours_and_similarities_as_scikit_learn(transpose):
 
 def test_pearson_is_numpy_corrcoef_over_what_both_rated():
     X = random_ratings(30, 60, 0.4)
-    ours = top_similar(sparse(X), sparse(X), k=30, similarity="pearson", exclude_self=True).toarray()
+    ours = top_similar(
+        sparse(X), sparse(X), k=30, similarity="pearson", exclude_self=True
+    ).toarray()
     for a in range(30):
         for b in np.flatnonzero(ours[a]):
             both = (X[a] > 0) & (X[b] > 0)
@@ -54,16 +56,23 @@ def test_pearson_is_numpy_corrcoef_over_what_both_rated():
 def test_adjusted_cosine_subtracts_the_means_of_columns():
     X = random_ratings(40, 50, 0.3)
     means = X.sum(0) / (X > 0).sum(0)
-    ours = top_similar(sparse(X), sparse(X), 40, "adjusted_cosine", means=means, exclude_self=True).toarray()
+    ours = top_similar(
+        sparse(X), sparse(X), 40, "adjusted_cosine", means=means, exclude_self=True
+    ).toarray()
     theirs = cosine_similarity(np.where(X > 0, X - means, 0))
     assert np.abs(ours - np.where(ours > 0, theirs, 0)).max() < 1e-6
-    assert (ours > 0).sum() == ((theirs > 1e-12) & ~np.eye(40, dtype=bool)).sum()  # the positive ones, all of them
+    assert (ours > 0).sum() == (
+        (theirs > 1e-12) & ~np.eye(40, dtype=bool)
+    ).sum()  # the positive ones, all of them
 
 
 @pytest.mark.parametrize(
     "similarity, value",
     [
-        ("cosine", 20 / (34**0.5 * 33**0.5)),  # Ann (5, 3, -, -), Ben (4, -, 4, 1): 5·4 / (|Ann| |Ben|)
+        (
+            "cosine",
+            20 / (34**0.5 * 33**0.5),
+        ),  # Ann (5, 3, -, -), Ben (4, -, 4, 1): 5·4 / (|Ann| |Ben|)
         ("jaccard", 1 / 4),  # one item in common, four between them
         ("asymmetric_cosine", 20 / (34**0.3 * 33**0.7)),  # |Ann|^(2·0.3) = 34^0.3
     ],
@@ -82,7 +91,9 @@ def test_blocks_and_products_keep_the_best(similarity, shrinkage, monkeypatch):
     monkeypatch.setattr("helpers.recommenders.neighbors.DENSE", 1)
     X = sparse(random_ratings(25, 40, 0.4))
     means = np.full(40, 3.0)
-    few, all_ = (top_similar(X, X, k, similarity, shrinkage, 0.4, means, True).toarray() for k in (5, 25))
+    few, all_ = (
+        top_similar(X, X, k, similarity, shrinkage, 0.4, means, True).toarray() for k in (5, 25)
+    )
     assert ((few > 0).sum(1) <= 5).all() and (np.diag(few) == 0).all()
     np.testing.assert_allclose(np.sort(few, 1)[:, -5:], np.sort(all_, 1)[:, -5:], atol=1e-12)
 
@@ -113,7 +124,9 @@ def test_every_pair_once_is_every_pair_twice(similarity, trust, binary, monkeypa
     X = sparse(random_ratings(60, 40, 0.2) > 0 if binary else random_ratings(60, 40, 0.2))
     if similarity == "adjusted_cosine":
         X.data -= 2.7
-    ours = top_similar_items(X, 7, similarity, *trust, alpha=0.3 if similarity == "asymmetric_cosine" else 0.5)
+    ours = top_similar_items(
+        X, 7, similarity, *trust, alpha=0.3 if similarity == "asymmetric_cosine" else 0.5
+    )
     rows = X.T.tocsr()
     means = np.zeros(60)
     theirs = top_similar(rows, rows, 40, similarity, trust[0], 0.3, means, True, trust[1]).toarray()
@@ -141,11 +154,15 @@ def test_torchs_way_is_scipys_way(similarity):
     means = np.full(60, 3.1)
     for shrinkage, significance in ((0.0, 0), (5.0, 8)):
         setting = (similarity, shrinkage, 0.4, means, False, significance)
-        cpu, torchs = (top_similar(queries, X, 6, *setting, device).toarray() for device in ("cpu", "cpu:0"))
+        cpu, torchs = (
+            top_similar(queries, X, 6, *setting, device).toarray() for device in ("cpu", "cpu:0")
+        )
         assert (cpu > 0).sum() > 9 and np.abs(cpu - torchs).max() < 1e-5
     train, new = interactions(X.toarray()), Histories(queries, np.arange(60))
     for cls in (UserKNN, ItemKNN):
-        cpu, torchs = (cls(60, similarity, device=device).fit(train).score(new) for device in ("cpu", "cpu:0"))
+        cpu, torchs = (
+            cls(60, similarity, device=device).fit(train).score(new) for device in ("cpu", "cpu:0")
+        )
         assert np.abs(cpu - torchs).max() < 1e-5
 
 
@@ -173,8 +190,12 @@ def test_user_based_prediction_by_hand():
     sims = cosine_similarity([[5, 3, 0, 0]], TOY)[0]  # to Ann 1, Ben 0.597, Cat 0.250
     predicted = UserKNN(k=3, signal="rating").fit(train).predict(new, [2, 3])[0]
     # jeans: Ben 4 and Cat 5, Ann has none; coat: Ben 1 and Cat 2
-    assert predicted[0] == pytest.approx((sims[1] * 4 + sims[2] * 5) / (sims[1] + sims[2]), abs=1e-5)
-    assert predicted[1] == pytest.approx((sims[1] * 1 + sims[2] * 2) / (sims[1] + sims[2]), abs=1e-5)
+    assert predicted[0] == pytest.approx(
+        (sims[1] * 4 + sims[2] * 5) / (sims[1] + sims[2]), abs=1e-5
+    )
+    assert predicted[1] == pytest.approx(
+        (sims[1] * 1 + sims[2] * 2) / (sims[1] + sims[2]), abs=1e-5
+    )
     scores = UserKNN(k=3, signal="rating").fit(train).score(new)[0]
     assert scores[2] == pytest.approx(sims[1] * 4 + sims[2] * 5, abs=1e-5)  # ranking sums
 
@@ -185,9 +206,9 @@ def test_centred_user_based_prediction_by_hand():
     sims = cosine_similarity([[5, 3, 0, 0]], TOY)[0]
     # own mean 4; Ben's mean 3, Cat's 10/3
     expected = 4 + (sims[1] * (1 - 3) + sims[2] * (2 - 10 / 3)) / (sims[1] + sims[2])
-    assert UserKNN(k=3, centre=True, signal="rating").fit(train).predict(new, [3])[0, 0] == pytest.approx(
-        expected, abs=1e-5
-    )
+    assert UserKNN(k=3, centre=True, signal="rating").fit(train).predict(new, [3])[
+        0, 0
+    ] == pytest.approx(expected, abs=1e-5)
 
 
 def test_item_based_prediction_by_hand():

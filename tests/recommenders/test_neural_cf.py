@@ -12,7 +12,10 @@ torch.set_num_threads(1)
 
 
 def interactions(dense):
-    users, items = (pd.Index([f"{side}{i}" for i in range(n)]) for side, n in zip("ui", dense.shape, strict=True))
+    users, items = (
+        pd.Index([f"{side}{i}" for i in range(n)])
+        for side, n in zip("ui", dense.shape, strict=True)
+    )
     return Interactions(sp.csr_matrix(dense, dtype=np.float32), users, items)
 
 
@@ -27,22 +30,31 @@ def ratings(n_users=60, n_items=40, share=0.4, seed=0):
 def test_output_is_the_formula(loss):
     model = NeuralCF(dim=3, hidden=5, loss=loss, epochs=1).fit(interactions(ratings()[0]))
     u, i = model.e_user_[4], model.e_item_[7]
-    hidden = np.maximum(0, np.concatenate([u[:3], i[:3]]) @ model.W1_ + model.b1_)  # ReLU(W1 [e_u; e_i] + b1)
+    hidden = np.maximum(
+        0, np.concatenate([u[:3], i[:3]]) @ model.W1_ + model.b1_
+    )  # ReLU(W1 [e_u; e_i] + b1)
     expected = hidden @ model.W2_ + model.b2_[0]
     if loss == "bce":
         expected += np.sum(model.w_product_ * u[3:] * i[3:]) + model.b_item_[7]
     net = model._weights()
     pair = _forward(net, net["e_user"][4:5], [7])[0]
     every = _all_pairs(net, net["e_user"], np.arange(40))[4, 7]
-    assert float(pair) == pytest.approx(expected, abs=1e-5) and float(every) == pytest.approx(expected, abs=1e-5)
+    assert float(pair) == pytest.approx(expected, abs=1e-5) and float(every) == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
 def test_gradients_agree_with_finite_differences():
     model = NeuralCF(dim=2, hidden=3, loss="bce", epochs=1).fit(interactions(ratings(8, 6)[0]))
     net = {name: weight.double() for name, weight in model._weights().items()}
-    e_u, e_i = net["e_user"][:4].clone().requires_grad_(), net["e_item"][:4].clone().requires_grad_()
+    e_u, e_i = (
+        net["e_user"][:4].clone().requires_grad_(),
+        net["e_item"][:4].clone().requires_grad_(),
+    )
     items = torch.arange(4)
-    assert torch.autograd.gradcheck(lambda a, b: _forward(net | {"e_item": b}, a, items), (e_u, e_i), eps=1e-6)
+    assert torch.autograd.gradcheck(
+        lambda a, b: _forward(net | {"e_item": b}, a, items), (e_u, e_i), eps=1e-6
+    )
 
 
 def test_learns_generous_shoppers_and_good_items():
@@ -60,7 +72,9 @@ def test_fold_in_changes_nobody_else_and_finds_a_trained_shopper_again():
     known, _ = ratings()
     train = interactions(known)
     model = NeuralCF(dim=4, hidden=16, reg=0.1, epochs=60, batch_size=128).fit(train)
-    before = {name: value.copy() for name, value in vars(model).items() if isinstance(value, np.ndarray)}
+    before = {
+        name: value.copy() for name, value in vars(model).items() if isinstance(value, np.ndarray)
+    }
     everyone = Histories.from_interactions(train)
     folded = model._weights()
     again = _all_pairs(folded, torch.as_tensor(model.fold_in(everyone)), np.arange(40)).numpy()
@@ -71,8 +85,12 @@ def test_fold_in_changes_nobody_else_and_finds_a_trained_shopper_again():
 
 def test_a_ranker_that_learned_nothing_yet_ranks_by_popularity():
     """b_item starts at log-odds, by hand: item 0 liked 3 times, item 1 once, 4 draws a like over 2 items."""
-    model = NeuralCF(loss="bce", negatives=4, lr=0.0, epochs=1).fit(interactions(np.array([[5, 5], [5, 1], [4, 0]])))
-    assert model.b_item_ == pytest.approx(np.log([(3 + 1) / (4 * 4 / 2 + 1), (1 + 1) / (4 * 4 / 2 + 1)]), abs=1e-6)
+    model = NeuralCF(loss="bce", negatives=4, lr=0.0, epochs=1).fit(
+        interactions(np.array([[5, 5], [5, 1], [4, 0]]))
+    )
+    assert model.b_item_ == pytest.approx(
+        np.log([(3 + 1) / (4 * 4 / 2 + 1), (1 + 1) / (4 * 4 / 2 + 1)]), abs=1e-6
+    )
 
 
 def test_validate_stops_early_and_keeps_the_best():
@@ -106,9 +124,16 @@ def test_what_a_shop_never_visited_offers_is_no_dislike():
     liked[200:, 10:] = 5 * (rng.random((200, 10)) < np.linspace(0.1, 0.9, 10))
     frame = pd.DataFrame({"platform": ["left"] * 10 + ["right"] * 10})
     items = ItemFeatures(np.zeros((20, 2), np.float32), frame)
-    model = NeuralCF(loss="bce", dim=4, hidden=8, epochs=15, batch_size=256).fit(interactions(liked), items)
+    model = NeuralCF(loss="bce", dim=4, hidden=8, epochs=15, batch_size=256).fit(
+        interactions(liked), items
+    )
     weights = model._others(sp.csr_matrix(liked[:5])).numpy()
-    assert (weights[:, model.others_ >= 10] == 0).all() and (weights[:, model.others_ < 10] > 0).any()
+    assert (weights[:, model.others_ >= 10] == 0).all() and (
+        weights[:, model.others_ < 10] > 0
+    ).any()
     everyone = Histories(sp.csr_matrix(liked[:200]), np.arange(20))
-    agree = [np.corrcoef(np.log(model.popularity_[10:]), scores)[0, 1] for scores in model.score(everyone)[:, 10:]]
+    agree = [
+        np.corrcoef(np.log(model.popularity_[10:]), scores)[0, 1]
+        for scores in model.score(everyone)[:, 10:]
+    ]
     assert np.mean(agree) > 0.5  # 0.2 where all unseen items are taken for dislikes

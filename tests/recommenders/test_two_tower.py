@@ -24,12 +24,20 @@ def shop():
     traits = rng.standard_normal((N_ITEMS, 2))
     utility = rng.standard_normal((N_USERS, 2)) @ traits.T
     ratings = np.where(rng.random(utility.shape) < 0.5, np.clip(np.round(3 + utility), 1, 5), 0)
-    vectors = np.concatenate([traits, 0.05 * rng.standard_normal((N_ITEMS, 6))], axis=1).astype(np.float32)
+    vectors = np.concatenate([traits, 0.05 * rng.standard_normal((N_ITEMS, 6))], axis=1).astype(
+        np.float32
+    )
     keys = pd.Index([f"shop/{i}" for i in range(N_ITEMS)])
     platform = np.where(np.arange(N_ITEMS) % 2, "left", "right")
-    frame = pd.DataFrame({"image_key": keys, "platform": platform, "category": "dress", "price_usd": 20.0})
+    frame = pd.DataFrame(
+        {"image_key": keys, "platform": platform, "category": "dress", "price_usd": 20.0}
+    )
     users = pd.Index([f"u{u}" for u in range(N_USERS)])
-    return Interactions(sp.csr_matrix(ratings), users, keys), ItemFeatures(vectors, frame, "enc 1"), utility
+    return (
+        Interactions(sp.csr_matrix(ratings), users, keys),
+        ItemFeatures(vectors, frame, "enc 1"),
+        utility,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,10 @@ def prior_of(mean, precision, usual=0.0, choice=0.0):
     """What `posterior_taste` reads, as tensors."""
     d = len(mean)
     return SimpleNamespace(
-        mean=torch.tensor(mean), precision=precision, usual=torch.full((d,), usual), choice=choice * torch.eye(d)
+        mean=torch.tensor(mean),
+        precision=precision,
+        usual=torch.full((d,), usual),
+        choice=choice * torch.eye(d),
     )
 
 
@@ -61,7 +72,9 @@ def test_posterior_of_taste_is_a_ridge_regression():
     X, r = rng.standard_normal((9, 3)).astype(np.float32), rng.integers(1, 6, 9).astype(np.float32)
     design = np.c_[X, np.ones(9)]
     peer = Ridge(alpha=2.0, fit_intercept=False).fit(design, r - 3)
-    prior = prior_of([0.0] * 4, 2 * torch.eye(4))  # noise variance over prior variance, prior mean 0
+    prior = prior_of(
+        [0.0] * 4, 2 * torch.eye(4)
+    )  # noise variance over prior variance, prior mean 0
     mine = posterior_taste(torch.from_numpy(r[None]), torch.from_numpy(X), prior)[0].numpy()
     np.testing.assert_allclose(mine, peer.coef_, atol=1e-5)
 
@@ -83,7 +96,9 @@ def test_what_is_usually_liked_is_told_within_a_shop():
     X = np.array([[1.0], [3.0], [10.0], [10.0]])
     likes = sp.csr_matrix(np.array([[5.0, 5, 4, 2], [5, 1, 0, 0]]))  # 2, 1, 1 and 0 of them
     prior = learn_taste(likes, X, shops=np.array([0, 0, 1, 1]), rounds=1)
-    ratio = prior["usual"][0] / prior["usual"][1]  # the last number of each pair is that of the constant, 1
+    ratio = (
+        prior["usual"][0] / prior["usual"][1]
+    )  # the last number of each pair is that of the constant, 1
     assert ratio == pytest.approx((1 + 1 + 3 + 10) / 4, rel=1e-5)
     within = ((1 - 5 / 3) ** 2 * 2 + (3 - 5 / 3) ** 2) / 4
     assert prior["choice"][0, 0] / prior["usual"][1] == pytest.approx(within, rel=1e-5)
@@ -93,8 +108,13 @@ def test_what_is_usually_liked_is_told_within_a_shop():
 def test_covariances_between_groups_shrink_and_those_within_do_not():
     rng = np.random.default_rng(3)
     X, shared = rng.standard_normal((100, 3)), rng.standard_normal((300, 1))
-    ratings = sp.csr_matrix(3 + shared @ X.sum(axis=1, keepdims=True).T + 0.1 * rng.standard_normal((300, 100)))
-    cov = [np.linalg.inv(learn_taste(ratings, X, groups)["precision"]) for groups in (None, np.array([0, 0, 1]))]
+    ratings = sp.csr_matrix(
+        3 + shared @ X.sum(axis=1, keepdims=True).T + 0.1 * rng.standard_normal((300, 100))
+    )
+    cov = [
+        np.linalg.inv(learn_taste(ratings, X, groups)["precision"])
+        for groups in (None, np.array([0, 0, 1]))
+    ]
     free, grouped = (c[:3, :3] / c[0, 0] for c in cov)
     assert free[0, 1] > 0.95 and free[0, 2] > 0.95  # all three tastes are one
     assert grouped[0, 1] > 0.95 and grouped[0, 2] == pytest.approx(0.1, abs=0.05)
@@ -102,12 +122,17 @@ def test_covariances_between_groups_shrink_and_those_within_do_not():
 
 def test_an_empty_history_is_the_prior_mean():
     prior = prior_of([1.0, 0.5], torch.tensor([[2.0, 0.0], [0.0, 4.0]]), usual=3.0, choice=5.0)
-    assert posterior_taste(torch.zeros(1, 3), torch.ones(3, 1), prior, 0.8, 0.9)[0].tolist() == [1.0, 0.5]
+    assert posterior_taste(torch.zeros(1, 3), torch.ones(3, 1), prior, 0.8, 0.9)[0].tolist() == [
+        1.0,
+        0.5,
+    ]
 
 
 def test_a_like_counts_as_a_choice_among_others():
     prior = prior_of([0.0, 0.0], 2 * torch.eye(2), usual=0.5, choice=1.0)
-    taste = posterior_taste(torch.tensor([[5.0]]), torch.tensor([[1.0]]), prior, lift=1.0, tilt=2.0)[0]
+    taste = posterior_taste(
+        torch.tensor([[5.0]]), torch.tensor([[1.0]]), prior, lift=1.0, tilt=2.0
+    )[0]
     # (x xᵀ + (2 + 2² · 1) I) w = x (5 - 3 + 1) - 2 · 0.5, with x = (1, 1)
     assert taste.tolist() == pytest.approx(np.linalg.solve([[7, 1], [1, 7]], [2, 2]).tolist())
 
@@ -118,28 +143,51 @@ def test_pairs_cross_platforms_and_never_leave_what_was_seen(shop):
     pairs = SeenPairs(train, platform, seed=1)
     history, targets, candidates = (part.numpy() for part in pairs.sample(torch.arange(N_USERS)))
     ratings = train.ratings.toarray()
-    assert (ratings[history > 0] >= 4).all() and (history[history > 0] == ratings[history > 0]).all()
-    assert (ratings[targets > 0] >= 4).all() and (ratings[candidates > 0] > 0).all() and (targets <= candidates).all()
+    assert (ratings[history > 0] >= 4).all() and (
+        history[history > 0] == ratings[history > 0]
+    ).all()
+    assert (
+        (ratings[targets > 0] >= 4).all()
+        and (ratings[candidates > 0] > 0).all()
+        and (targets <= candidates).all()
+    )
     liked_on_both = [(ratings[:, platform == side] >= 4).any(axis=1) for side in (0, 1)]
     for user in np.flatnonzero(liked_on_both[0] & liked_on_both[1]):
         sides = {platform[i] for i in np.flatnonzero(history[user])}
-        assert len(sides) <= 1 and not sides & {platform[i] for i in np.flatnonzero(candidates[user])}
+        assert len(sides) <= 1 and not sides & {
+            platform[i] for i in np.flatnonzero(candidates[user])
+        }
     lengths = (history > 0).sum(axis=1)
-    assert lengths.min() == 0 and 1 in lengths and 2 in lengths  # histories of 0, 1 and 2 are trained for
+    assert (
+        lengths.min() == 0 and 1 in lengths and 2 in lengths
+    )  # histories of 0, 1 and 2 are trained for
 
 
 @pytest.mark.parametrize("hard", [False, True])
 def test_in_batch_loss_by_hand(hard):
-    likes = sp.csr_matrix(np.array([[5, 4, 1], [4, 5, 1], [0, 5, 2], [0, 4, 1]], np.float32))  # of items: 2, 4 and 0
+    likes = sp.csr_matrix(
+        np.array([[5, 4, 1], [4, 5, 1], [0, 5, 2], [0, 4, 1]], np.float32)
+    )  # of items: 2, 4 and 0
     train = Interactions(likes, pd.RangeIndex(4), pd.RangeIndex(3))
     pairs = SeenPairs(train, np.zeros(3, np.int64), 0, inbatch=True, hard=hard)
-    history, targets = torch.tensor([[0.0, 0, 0], [5, 0, 0]]), torch.tensor([[1.0, 0, 0], [0, 1, 0]])
-    pairs.sample = lambda rows: (history, targets, torch.tensor([[1.0, 0, 1], [0, 1, 0]]))  # the first saw the third
-    net = SimpleNamespace(users=lambda *_: torch.tensor([[1.0, 2, 9], [3, 1, 9]]), items=lambda _: torch.eye(3))
+    history, targets = (
+        torch.tensor([[0.0, 0, 0], [5, 0, 0]]),
+        torch.tensor([[1.0, 0, 0], [0, 1, 0]]),
+    )
+    pairs.sample = lambda rows: (
+        history,
+        targets,
+        torch.tensor([[1.0, 0, 1], [0, 1, 0]]),
+    )  # the first saw the third
+    net = SimpleNamespace(
+        users=lambda *_: torch.tensor([[1.0, 2, 9], [3, 1, 9]]), items=lambda _: torch.eye(3)
+    )
     # the first against both targets of the batch; the second's own history is no rival, so it has none; the third item
     # is nobody's target, but seen and not liked
     expected = -np.log(np.e / 2 / (np.e / 2 + np.e**2 / 4 + hard * np.e**9)) / 2
-    assert float(pairs.loss(net, torch.eye(3), torch.arange(2), 1.0)) == pytest.approx(expected, abs=1e-6)
+    assert float(pairs.loss(net, torch.eye(3), torch.arange(2), 1.0)) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_deck_loss_by_hand(shop):
@@ -155,7 +203,9 @@ def test_deck_loss_by_hand(shop):
         user, item = net.user(torch.from_numpy(z[[3, 5]])), net.item(catalogue[batch[:, 1]])
         cosine = torch.nn.functional.cosine_similarity(user, item)
         expected = ((cosine - torch.tensor([1.0, 0.0])) ** 2).mean()
-        assert float(pairs.loss(net, catalogue, batch, 1.0)) == pytest.approx(float(expected), abs=1e-6)
+        assert float(pairs.loss(net, catalogue, batch, 1.0)) == pytest.approx(
+            float(expected), abs=1e-6
+        )
 
 
 def test_random_pairs_label_what_was_rated(shop):
@@ -170,7 +220,12 @@ def test_deck_scores_are_cosines_and_its_loss_falls(shop):
     deck = TwoTower.deck(epochs=4).fit(train, items)
     scores = deck.score(Histories.from_interactions(train, items))
     assert np.abs(scores).max() <= 1 + 1e-5 and deck.losses_[0][-1] < deck.losses_[0][0]
-    assert (deck.loss, deck.batch_size, deck.batch_norm, TwoTower.deck().epochs) == ("mse", 32, True, 5)
+    assert (deck.loss, deck.batch_size, deck.batch_norm, TwoTower.deck().epochs) == (
+        "mse",
+        32,
+        True,
+        5,
+    )
 
 
 def test_score_is_the_inner_product_of_the_cached_towers(shop, towers):

@@ -12,7 +12,11 @@ from helpers.report.html import chapter_title, render_report, tagged_picture
 def report(tmp_path):
     text = "# Neighbours\n\nPrices $34.99\n\n$$\\hat r_{ui} = \\frac{a}{b}$$\n\nNext: [completion](05_completion.ipynb)"
     error = new_output("stream", text="<script>alert(1)</script>")
-    cells = [new_markdown_cell(text), new_markdown_cell("inline $N_k(u)$"), new_code_cell("1 + 1", outputs=[error])]
+    cells = [
+        new_markdown_cell(text),
+        new_markdown_cell("inline $N_k(u)$"),
+        new_code_cell("1 + 1", outputs=[error]),
+    ]
     nbformat.write(new_notebook(cells=cells), tmp_path / "in.ipynb")
     render_report(tmp_path / "in.ipynb", "03", tmp_path / "03_collaborative.html")
     return tmp_path / "03_collaborative.html"
@@ -22,13 +26,19 @@ def test_formulas_are_mathml_and_links_lead_to_reports(report):
     html = report.read_text()
     assert html.count("<math") == 2 and 'display="block"' in html
     assert "$34.99" in html
-    assert 'href="05_completion.html"' in html and "02_interactions.html" in html and "04_content.html" in html
+    assert (
+        'href="05_completion.html"' in html
+        and "02_interactions.html" in html
+        and "04_content.html" in html
+    )
     assert "<script" not in html and "cdn" not in html.lower()
 
 
 def test_title_and_tagged_picture():
     cell = new_code_cell(
-        "plot", outputs=[new_output("display_data", {"image/png": "QUJD"})], metadata={"tags": ["cover"]}
+        "plot",
+        outputs=[new_output("display_data", {"image/png": "QUJD"})],
+        metadata={"tags": ["cover"]},
     )
     notebook = new_notebook(cells=[new_markdown_cell("intro\n\n# The title"), cell])
     assert chapter_title(notebook) == "The title"
@@ -47,9 +57,13 @@ def test_a_browser_shows_it_without_the_network(report):
         assert before > 0 and after == 0
 
 
-@pytest.mark.parametrize("given, told", [({"profile": "sample"}, False), ({"profile": "sample", "rank": "<9>"}, True)])
+@pytest.mark.parametrize(
+    "given, told", [({"profile": "sample"}, False), ({"profile": "sample", "rank": "<9>"}, True)]
+)
 def test_a_report_tells_what_it_was_run_with_if_not_the_defaults(given, told, tmp_path):
-    notebook = new_notebook(cells=[new_markdown_cell("# One")], metadata={"papermill": {"parameters": given}})
+    notebook = new_notebook(
+        cells=[new_markdown_cell("# One")], metadata={"papermill": {"parameters": given}}
+    )
     nbformat.write(notebook, tmp_path / "in.ipynb")
     render_report(tmp_path / "in.ipynb", "05", tmp_path / "out.html")
     assert ("Run with rank = <b>&lt;9&gt;</b>." in (tmp_path / "out.html").read_text()) == told

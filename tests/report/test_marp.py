@@ -18,7 +18,11 @@ def notebook(*cells):
     """A notebook of (kind, slide_type, content[, tags]) tuples."""
     made = new_notebook()
     for kind, slide_type, content, *tags in cells:
-        cell = new_markdown_cell(content) if kind == "text" else new_code_cell("print('shown')", outputs=content)
+        cell = (
+            new_markdown_cell(content)
+            if kind == "text"
+            else new_code_cell("print('shown')", outputs=content)
+        )
         cell.metadata = {"slideshow": {"slide_type": slide_type}, "tags": tags}
         made.cells.append(cell)
     return made
@@ -36,7 +40,11 @@ def picture():
 
 def table(rows, columns):
     frame = pd.DataFrame({f"a long column {n}": range(rows) for n in range(columns)})
-    return new_output("execute_result", {"text/html": frame.to_html(), "text/plain": str(frame)}, execution_count=1)
+    return new_output(
+        "execute_result",
+        {"text/html": frame.to_html(), "text/plain": str(frame)},
+        execution_count=1,
+    )
 
 
 def deck(*cells):
@@ -63,7 +71,13 @@ def test_slide_types_are_honoured():
 
 
 def test_link_bars_stay_off_the_slides():
-    text = deck(("text", "slide", "[← 02](02_interactions.ipynb) · **03** · [04 →](04_content.ipynb)\n\n# Three"))
+    text = deck(
+        (
+            "text",
+            "slide",
+            "[← 02](02_interactions.ipynb) · **03** · [04 →](04_content.ipynb)\n\n# Three",
+        )
+    )
     assert "ipynb" not in text and "# Three" in text
     assert "ipynb" in deck(("text", "slide", "# Three\n\nSee [chapter 4](04_content.ipynb)."))
 
@@ -82,7 +96,9 @@ def test_code_is_hidden_unless_tagged():
 
 
 def test_figures_are_embedded_and_stderr_is_not():
-    text = deck(("code", "slide", [picture(), new_output("stream", name="stderr", text="a warning")]))
+    text = deck(
+        ("code", "slide", [picture(), new_output("stream", name="stderr", text="a warning")])
+    )
     assert "![](data:image/png;base64," in text and "a warning" not in text
 
 
@@ -137,11 +153,16 @@ def test_two_figures_make_two_slides_under_one_heading():
 
 @pytest.mark.browser
 @needs_browser[1]
-@pytest.mark.skipif(slides.find_marp() is None, reason="marp-cli is not installed: run make install")
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
 def test_crowded_notebook_fits_in_a_browser(tmp_path):
     words = "\n\n".join("several words of prose " * 14 for _ in range(9))
     formula = "$$\\hat r_{ui} = \\frac{\\sum_{v \\in N_k(u)} s(u,v)\\, r_{vi}}{\\sum_{v \\in N_k(u)} s(u,v)}$$"
-    bullets = "\n".join(f"- point {n} with some words that make it as long as points in decks are" for n in range(20))
+    bullets = "\n".join(
+        f"- point {n} with some words that make it as long as points in decks are"
+        for n in range(20)
+    )
     crowded = notebook(
         ("text", "slide", "# Title\n\n" + words),
         ("text", "slide", f"## Formula\n\n{formula}\n\n{bullets}"),

@@ -56,7 +56,9 @@ def test_a_run_equals_itself(runs, capsys):
 
 
 def test_times_of_day_and_durations_are_no_change(runs):
-    found = compare_runs(*runs(lambda m: m["run"].update(started="2027-01-01T00:00:00+00:00", seconds=1.0)))
+    found = compare_runs(
+        *runs(lambda m: m["run"].update(started="2027-01-01T00:00:00+00:00", seconds=1.0))
+    )
     assert len(found.settings) == 0
 
 
@@ -66,7 +68,9 @@ def test_what_moved_beyond_its_interval(runs, capsys):
         metrics["run"]["parameters"]["market"]["noise"] = 0.6
         metrics["results"][0].update(value=0.45, low=0.43, high=0.4799)  # ends just below A's 0.48
         metrics["results"][1].update(value=0.53, low=0.52, high=0.54)  # touches A's 0.52
-        metrics["results"][3].update(value=0.47, low=0.45, high=0.49)  # below A's, but its own interval reaches in
+        metrics["results"][3].update(
+            value=0.47, low=0.45, high=0.49
+        )  # below A's, but its own interval reaches in
         metrics["results"][2].update(value=0.7)  # no interval: it moved, no more can be said
 
     found = compare_runs(*runs(change))
@@ -90,13 +94,20 @@ def test_what_moved_beyond_its_interval(runs, capsys):
 
 
 def test_results_that_only_one_run_has(runs):
-    found = compare_runs(*runs(lambda m: m["results"].append(m["results"].pop(0) | {"recommender": "New"})))
-    assert verdicts(found)["Content", "ndcg"] == "only in A" and verdicts(found)["New", "ndcg"] == "only in B"
+    found = compare_runs(
+        *runs(lambda m: m["results"].append(m["results"].pop(0) | {"recommender": "New"}))
+    )
+    assert (
+        verdicts(found)["Content", "ndcg"] == "only in A"
+        and verdicts(found)["New", "ndcg"] == "only in B"
+    )
     assert found.changed and "only in B New ndcg@10" in found.text()
 
 
 def test_another_seed_is_a_setting_not_another_result(runs):
-    found = compare_runs(*runs(lambda m: (m["run"].update(seed=8), [row.update(seed=8) for row in m["results"]])))
+    found = compare_runs(
+        *runs(lambda m: (m["run"].update(seed=8), [row.update(seed=8) for row in m["results"]]))
+    )
     assert found.settings["what"].tolist() == ["seed"] and set(verdicts(found).values()) == {"same"}
 
 
@@ -105,7 +116,10 @@ def test_errors_name_the_file(runs, tmp_path, capsys):
     for text, said in [
         ("{", "bad.json is no metrics.json of a run"),
         ("[]", "bad.json is no metrics.json of a run"),
-        (json.dumps({"run": RUN, "results": [{"value": 1}]}), "bad.json is no metrics.json of a run: "),
+        (
+            json.dumps({"run": RUN, "results": [{"value": 1}]}),
+            "bad.json is no metrics.json of a run: ",
+        ),
         (json.dumps({"run": RUN, "results": [ROW, ROW]}), "bad.json: result 2 is there twice"),
     ]:
         bad.write_text(text)

@@ -22,7 +22,11 @@ def toy(course_dirs, monkeypatch):
     """A course of chapters 01 → {03, 05}, each of which logs its run and leaves a file."""
     monkeypatch.setattr(parameters, "ROOT", course_dirs)
     monkeypatch.setattr(course, "ROOT", course_dirs)
-    monkeypatch.setattr(parameters, "CHAPTERS", {"01": "01_augment", "03": "03_collaborative", "05": "05_completion"})
+    monkeypatch.setattr(
+        parameters,
+        "CHAPTERS",
+        {"01": "01_augment", "03": "03_collaborative", "05": "05_completion"},
+    )
     monkeypatch.setattr(course, "CHAPTERS", parameters.CHAPTERS)
     monkeypatch.setattr(course, "NEEDS", {"01": [], "03": ["01"], "05": ["01"]})
     monkeypatch.setattr(course, "LEAVES", {c: [f"{c}.txt"] for c in parameters.CHAPTERS})
@@ -34,7 +38,11 @@ def toy(course_dirs, monkeypatch):
         cell.metadata["tags"] = ["parameters"]
         work = new_code_cell(WORK.format(name=name[:2], leaves=f"{chapter}.txt"))
         notebook = new_notebook(cells=[new_markdown_cell(f"# Chapter {name}"), cell, work])
-        notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "language": "python",
+            "display_name": "Python 3",
+        }
         nbformat.write(notebook, course_dirs / "notebooks" / f"{name}.ipynb")
     return course_dirs
 
@@ -60,16 +68,24 @@ def test_a_parameter_s_file_counts_by_what_is_in_it(toy):
     keys = []
     for text in ("a,x,5", "a,x,5", "a,x,4"):
         ratings.write_text(text)
-        keys.append(course._keys({chapter: {"ratings": "my.csv", "number": 1} for chapter in parameters.CHAPTERS}))
+        keys.append(
+            course._keys(
+                {chapter: {"ratings": "my.csv", "number": 1} for chapter in parameters.CHAPTERS}
+            )
+        )
     assert keys[0] == keys[1] and all(keys[0][chapter] != keys[2][chapter] for chapter in keys[0])
 
 
 def test_failure_names_the_cell_and_keeps_the_half_run_copy(toy):
     with pytest.raises(course.ChapterFailed) as error:
         course.run("toy", {"01_augment": {"number": "200"}}, ["01", "03"], 1, lambda _: None)
-    assert "01_augment stopped in cell" in str(error.value) and "number is too large" in str(error.value)
+    assert "01_augment stopped in cell" in str(error.value) and "number is too large" in str(
+        error.value
+    )
     copy = nbformat.read(course.executed_path("toy", "01"), as_version=4)
-    assert any(output.output_type == "error" for cell in copy.cells for output in cell.get("outputs", []))
+    assert any(
+        output.output_type == "error" for cell in copy.cells for output in cell.get("outputs", [])
+    )
     assert "03" not in (toy / "data" / "toy" / "log.txt").read_text()
 
 

@@ -34,9 +34,17 @@ def notebooks(tmp_path, monkeypatch):
 
 
 def test_values_arrive_with_their_types(notebooks):
-    given = parse_assignments(["05.rank=9", "05_completion.biases=false", "05_completion.ranks=[3, 5]", "03.reg=2"])
+    given = parse_assignments(
+        ["05.rank=9", "05_completion.biases=false", "05_completion.ranks=[3, 5]", "03.reg=2"]
+    )
     resolved = resolve("sample", given)
-    assert resolved["05"] == {"profile": "sample", "reg": 0.5, "rank": 9, "biases": False, "ranks": [3, 5]}
+    assert resolved["05"] == {
+        "profile": "sample",
+        "reg": 0.5,
+        "rank": 9,
+        "biases": False,
+        "ranks": [3, 5],
+    }
     assert resolved["03"] == {"profile": "sample", "reg": 2.0}
     assert resolved["01"] == {"profile": "sample"}
 

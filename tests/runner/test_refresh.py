@@ -12,7 +12,9 @@ def test_only_what_matters_changes(tmp_path):
         for name, tags in (("checked", []), ("timing", ["nbval-ignore-output"])):
             output = new_output("stream", text=f"{name} {text}\n")
             cells.append(
-                new_code_cell(name, id=name, outputs=[output], execution_count=counts, metadata={"tags": tags})
+                new_code_cell(
+                    name, id=name, outputs=[output], execution_count=counts, metadata={"tags": tags}
+                )
             )
         return new_notebook(cells=cells)
 

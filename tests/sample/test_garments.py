@@ -37,13 +37,30 @@ def test_a_fold_is_as_thick_in_its_middle_as_told():
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_every_style_pattern_fit_and_length_of_a_category_is_an_svg_inside_its_page(category):
-    lengths = ["mini", "midi", "maxi"] if category in ("dress", "skirt") else ["cropped", "regular", "longline"]
+    lengths = (
+        ["mini", "midi", "maxi"]
+        if category in ("dress", "skirt")
+        else ["cropped", "regular", "longline"]
+    )
     fits = ["slim", "regular", "relaxed", "oversized"]
     for i, (style, pattern) in enumerate(itertools.product(STYLES, PATTERNS)):
         colour, fit, length = COLOURS[i % 12], fits[i % 4], lengths[i % 3]
-        svg = draw(garment(category=category, style=style, pattern=pattern, colour=colour, fit=fit, length=length))
+        svg = draw(
+            garment(
+                category=category,
+                style=style,
+                pattern=pattern,
+                colour=colour,
+                fit=fit,
+                length=length,
+            )
+        )
         ET.fromstring(svg)
-        assert "$" not in svg and "nan" not in svg and "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+        assert (
+            "$" not in svg
+            and "nan" not in svg
+            and "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+        )
         assert "<text" not in svg  # letters would differ with a machine's fonts
 
 
@@ -51,7 +68,10 @@ def test_the_same_seed_gives_the_same_pixels_and_another_seed_others():
     svg = draw(garment(pattern="floral"))
     assert svg == draw(garment(pattern="floral"))
     assert svg != draw(garment(pattern="floral", seed=4))
-    assert hashlib.sha256(render(svg, 64).tobytes()).digest() == hashlib.sha256(render(svg, 64).tobytes()).digest()
+    assert (
+        hashlib.sha256(render(svg, 64).tobytes()).digest()
+        == hashlib.sha256(render(svg, 64).tobytes()).digest()
+    )
 
 
 def test_the_garment_fills_its_page_and_leaves_a_margin():
@@ -77,7 +97,15 @@ def silhouettes():
     for category in CATEGORIES:
         rows = []
         for seed, style in itertools.product((1, 2), ("minimal", "classic")):
-            svg = draw(garment(category=category, style=style, seed=seed, length=length_of(category), colour="blue"))
+            svg = draw(
+                garment(
+                    category=category,
+                    style=style,
+                    seed=seed,
+                    length=length_of(category),
+                    colour="blue",
+                )
+            )
             rows.append(render(svg, 48).astype(float).ravel())
         found[category] = np.array(rows)
     return found
@@ -94,8 +122,13 @@ def test_categories_can_be_told_apart_by_their_pictures(silhouettes):
 
 
 def test_every_pattern_changes_the_cloth():
-    plain = dict(category="t-shirt", style="minimal", length="regular")  # no pocket or collar that could show a print
-    drawn = {p: render(draw(garment(pattern=p, **plain)), 128).astype(float)[52:100, 44:84] for p in PATTERNS}
+    plain = dict(
+        category="t-shirt", style="minimal", length="regular"
+    )  # no pocket or collar that could show a print
+    drawn = {
+        p: render(draw(garment(pattern=p, **plain)), 128).astype(float)[52:100, 44:84]
+        for p in PATTERNS
+    }
     for a, b in itertools.combinations(PATTERNS, 2):
         assert np.abs(drawn[a] - drawn[b]).mean() > 3, (a, b)
 

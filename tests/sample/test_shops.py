@@ -24,7 +24,18 @@ from helpers.sample import server as sample_server
 from helpers.sample import shops as shop
 
 ASOS = ["url", "name", "size", "category", "price", "color", "sku", "description", "images"]
-MYNTRA = ["gender", "category", "image", "brand", "description", "price", "discount", "url", "rating", "reviews"]
+MYNTRA = [
+    "gender",
+    "category",
+    "image",
+    "brand",
+    "description",
+    "price",
+    "discount",
+    "url",
+    "rating",
+    "reviews",
+]
 
 
 SETTINGS = {"seed": 7, "n_asos": 44, "n_myntra": 28, "size": 64}
@@ -60,16 +71,24 @@ def test_feeds_have_the_published_columns(store):
 
 
 def test_a_large_feed_has_every_flaw_of_the_published_ones():
-    asos, _ = shop._asos_feed(shop.sample_products("asos", 400, 7).assign(fault=""), shop.np.random.default_rng(1))
+    asos, _ = shop._asos_feed(
+        shop.sample_products("asos", 400, 7).assign(fault=""), shop.np.random.default_rng(1)
+    )
     assert any(not any(row.values()) for row in asos)
     assert any(a == b for a, b in pairwise(asos))
     prices = [row["price"] for row in asos]
     assert {"From", "price on request"} & set(prices) and any(
         re.fullmatch(r"(From|Now)  \d+\.\d\d", price) for price in prices
     )
-    assert any(row["images"] == "[]" for row in asos) and any(row["price"] and not row["name"] for row in asos)
+    assert any(row["images"] == "[]" for row in asos) and any(
+        row["price"] and not row["name"] for row in asos
+    )
     full = next(row for row in asos if row["name"])
-    assert "doesn t" in full["description"] and "Model's" in full["description"] and full["sku"].endswith(".0")
+    assert (
+        "doesn t" in full["description"]
+        and "Model's" in full["description"]
+        and full["sku"].endswith(".0")
+    )
     views = re.findall(r"http[^']+", full["images"])
     assert views[0] == views[-1] and "-1-" in views[1]  # the first address is repeated last
 
@@ -77,10 +96,15 @@ def test_a_large_feed_has_every_flaw_of_the_published_ones():
 def test_each_myntra_image_stands_one_row_above_its_product():
     products = shop.sample_products("myntra", 300, 7).assign(fault="")
     rows, _ = shop._myntra_feed(products, shop.np.random.default_rng(1))
-    ids = [(re.findall(r"/images/(\d+)/", row["image"]), re.findall(r"/(\d+)/buy", row["url"])) for row in rows]
+    ids = [
+        (re.findall(r"/images/(\d+)/", row["image"]), re.findall(r"/(\d+)/buy", row["url"]))
+        for row in rows
+    ]
     slipped = [above[0] == below[1] for above, below in pairwise(ids) if above[0] and below[1]]
     assert sum(slipped) / len(slipped) > 0.95 and not any(a == b for a, b in ids if a and b)
-    assert {(row["gender"], row["description"].split()[0]) for row in rows if row["description"]} == {
+    assert {
+        (row["gender"], row["description"].split()[0]) for row in rows if row["description"]
+    } == {
         ("M", "Men"),
         ("F", "Women"),
     }
@@ -94,7 +118,9 @@ def test_a_harvest_gets_back_every_product_and_no_other(store, harvest):
     assert read == len(catalog) + len(merged) + len(rejects)
     assert catalog["platform"].value_counts().to_dict() == {"asos": 44, "myntra": 28}
     ids = set(catalog["image_key"].str.partition("/")[2])
-    assert len(ids & set(store.truth["product_id"])) > 72 - len(store.truth["category"].unique()) - 1
+    assert (
+        len(ids & set(store.truth["product_id"])) > 72 - len(store.truth["category"].unique()) - 1
+    )
 
 
 def test_words_and_truth_agree(store, harvest):
@@ -106,7 +132,9 @@ def test_words_and_truth_agree(store, harvest):
     assert (truth["colour"].array == catalog["colour"].array)[known].mean() == 1.0
     assert ((truth["price_usd"] / catalog["price_usd"] - 1).abs() < 0.01).all()
     shared = pd.crosstab(truth["category"], catalog["category"])
-    assert (shared > 0).sum(axis=1).max() == 1  # each of our categories is read as one of the vocabulary's
+    assert (shared > 0).sum(
+        axis=1
+    ).max() == 1  # each of our categories is read as one of the vocabulary's
 
 
 def test_a_stranger_in_the_catalogue_is_named(store, harvest):
@@ -136,7 +164,9 @@ def test_each_fault_is_what_its_name_says(store):
     faults = ["", "gone", "page", "corrupt"]
     truth = store.truth.head(4).assign(fault=faults)
     with shop.serve(shop.Store(store.folder, store.feeds, truth)) as resolve:
-        good, gone, page, corrupt = [answer(resolve, f"/p/{row.product_id}-1-x?wid=9") for row in truth.itertuples()]
+        good, gone, page, corrupt = [
+            answer(resolve, f"/p/{row.product_id}-1-x?wid=9") for row in truth.itertuples()
+        ]
         assert b"Disallow: /private/" in answer(resolve, "/robots.txt")[2]
         assert answer(resolve, "/nothing/here")[0] == 404
         assert answer(resolve, "/../../truth.parquet")[0] == 404
@@ -147,12 +177,16 @@ def test_each_fault_is_what_its_name_says(store):
     assert len(corrupt[2]) == whole.stat().st_size // 3
 
 
-def test_a_client_that_hangs_up_leaves_no_traceback_but_a_fault_of_ours_does(store, capfd, monkeypatch):
+def test_a_client_that_hangs_up_leaves_no_traceback_but_a_fault_of_ours_does(
+    store, capfd, monkeypatch
+):
     def ask(address):
         with socket.create_connection(address) as client:
             client.sendall(b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n")
             client.recv(1)
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close with a reset
+            client.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # close with a reset
 
     with shop.serve(store) as resolve:
         for _ in range(5):
@@ -168,7 +202,9 @@ def test_a_client_that_hangs_up_leaves_no_traceback_but_a_fault_of_ours_does(sto
 def test_robots_keeps_a_private_photo(store, tmp_path):
     url = f"http://images.asos.test/private/{store.truth['product_id'][0]}-1-x"
     with shop.serve(store) as resolve:
-        images = fetch_images(pd.DataFrame({"image_key": ["a/1"], "image_urls": [[url]]}), tmp_path, resolve=resolve)
+        images = fetch_images(
+            pd.DataFrame({"image_key": ["a/1"], "image_urls": [[url]]}), tmp_path, resolve=resolve
+        )
     assert images["status"].tolist() == ["robots"]
 
 

@@ -12,17 +12,23 @@ from helpers.serving.page import read_history
 
 
 def test_titles_ratings_and_pictures_are_read(tmp_path):
-    (tmp_path / "mine.csv").write_text("Title, rating,image\nred dress,4,dress.jpg\n ,5,\njeans,,\n")
+    (tmp_path / "mine.csv").write_text(
+        "Title, rating,image\nred dress,4,dress.jpg\n ,5,\njeans,,\n"
+    )
     history = read_history(tmp_path / "mine.csv")
     assert history.to_dict("records") == [
         {"title": "red dress", "image": "dress.jpg", "rating": 4},
         {"title": "jeans", "image": "", "rating": 5},
     ]
-    assert history.index.tolist() == [1, 3] and history.attrs["notes"] == ["row 2: no title; left out"]
+    assert history.index.tolist() == [1, 3] and history.attrs["notes"] == [
+        "row 2: no title; left out"
+    ]
 
 
 def test_a_spreadsheet_s_own_csv_and_a_row_that_broke(tmp_path):
-    (tmp_path / "mine.csv").write_bytes("title;rating\nrobe d'été;4\na;b;c;d\nchemise;\n".encode("cp1252"))
+    (tmp_path / "mine.csv").write_bytes(
+        "title;rating\nrobe d'été;4\na;b;c;d\nchemise;\n".encode("cp1252")
+    )
     history = read_history(tmp_path / "mine.csv")
     assert history["title"].to_dict() == {1: "robe d'été", 3: "chemise"}
     assert history.attrs["notes"] == ["row 2: 4 cells for 2 columns; left out"]
@@ -64,8 +70,12 @@ class Answer:
 
     def recommend(self, history, k, **filters):
         Answer.asked = {"k": k, **filters}
-        found = pd.DataFrame({"title": [EVIL, "jeans"], "price_usd": [np.nan, 9.5], "image_path": ["none.webp"] * 2})
-        found = found.assign(image_key="a/1", platform="a", score=[2.0, 1.0], because=EVIL, shares="its looks")
+        found = pd.DataFrame(
+            {"title": [EVIL, "jeans"], "price_usd": [np.nan, 9.5], "image_path": ["none.webp"] * 2}
+        )
+        found = found.assign(
+            image_key="a/1", platform="a", score=[2.0, 1.0], because=EVIL, shares="its looks"
+        )
         found.attrs["notes"] = [f"row 1: {EVIL}"]
         return found
 
@@ -76,7 +86,9 @@ def answered(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(serve, "Service", Answer)
         pd.DataFrame({"title": [title], "rating": [4]}).to_csv(tmp_path / "mine.csv", index=False)
         out = tmp_path / "out.html"
-        status = main(["recommend", "--history", str(tmp_path / "mine.csv"), "--out", str(out), *options])
+        status = main(
+            ["recommend", "--history", str(tmp_path / "mine.csv"), "--out", str(out), *options]
+        )
         return status, out, capsys.readouterr()
 
     return run
@@ -91,10 +103,18 @@ def test_nothing_of_a_list_or_a_catalogue_becomes_markup(answered):
 
 def test_the_json_is_json_where_a_price_is_unknown(answered):
     status, out, _ = answered("--k", "2", "--gender", "men", "--max-price", "20", "--in-stock")
-    told = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    told = json.loads(
+        out.with_suffix(".json").read_text(encoding="utf-8"), parse_constant=pytest.fail
+    )
     assert status == 0 and [row["price_usd"] for row in told["recommendations"]] == [None, 9.5]
     assert "because" not in told["recommendations"][0]
-    assert Answer.asked == {"k": 2, "platform": None, "gender": "men", "max_price": 20.0, "in_stock": True}
+    assert Answer.asked == {
+        "k": 2,
+        "platform": None,
+        "gender": "men",
+        "max_price": 20.0,
+        "in_stock": True,
+    }
 
 
 def test_a_wrong_number_is_refused_before_anything_is_loaded(answered):

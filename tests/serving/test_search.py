@@ -15,13 +15,17 @@ FULL = np.argsort(-(QUERIES @ ITEMS.T), axis=1)
 
 @pytest.mark.parametrize("block, at_once", [(64, 33), (2048, 1024)])
 @pytest.mark.parametrize("bf16", [True, False])
-def test_exact_equals_a_full_sort_whatever_the_block_and_precision(monkeypatch, block, at_once, bf16):
+def test_exact_equals_a_full_sort_whatever_the_block_and_precision(
+    monkeypatch, block, at_once, bf16
+):
     monkeypatch.setattr(retrieval, "BLOCK", block)
     monkeypatch.setattr(retrieval, "QUERIES", at_once)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": bf16})
     ids, scores = exact_top_k(QUERIES, ITEMS, 10)
     assert (ids == FULL[:, :10]).all()
-    np.testing.assert_allclose(scores, np.take_along_axis(QUERIES @ ITEMS.T, ids, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        scores, np.take_along_axis(QUERIES @ ITEMS.T, ids, axis=1), rtol=1e-5
+    )
 
 
 def test_what_rounding_hides_is_asked_again(monkeypatch):
@@ -35,10 +39,19 @@ def test_what_rounding_hides_is_asked_again(monkeypatch):
 
 def test_rounding_moves_no_group_by_more_than_is_allowed_for(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    items, queries = ITEMS * RNG.lognormal(0, 1, (700, 1)).astype(np.float32), torch.from_numpy(QUERIES)
+    items, queries = (
+        ITEMS * RNG.lognormal(0, 1, (700, 1)).astype(np.float32),
+        torch.from_numpy(QUERIES),
+    )
     maxima, doubt = retrieval._group_maxima(queries, torch.from_numpy(items).split(64))
     assert maxima.dtype == torch.bfloat16
-    truth = np.stack([(QUERIES.astype(float) @ part.T).max(axis=1) for part in np.split(items, range(32, 700, 32))], 1)
+    truth = np.stack(
+        [
+            (QUERIES.astype(float) @ part.T).max(axis=1)
+            for part in np.split(items, range(32, 700, 32))
+        ],
+        1,
+    )
     error = np.abs(truth - maxima.float().numpy())
     assert 0 < error.max() and (error <= doubt.numpy()[:, None]).all()
 
@@ -49,14 +62,21 @@ def test_filter_leaves_only_what_is_allowed():
         expected = np.stack([row[allowed[row]][:10] for row in FULL])
         assert (exact_top_k(QUERIES, ITEMS, 10, allowed)[0] == expected).all()
         found = index.search(QUERIES, 10, allowed)[0]
-        assert allowed[found].all() and recall(found, expected) > least  # few allowed: all lists are looked into
+        assert (
+            allowed[found].all() and recall(found, expected) > least
+        )  # few allowed: all lists are looked into
 
 
 @pytest.mark.parametrize("n", [0, 2])
 def test_too_few_allowed_are_filled_up(n):
     allowed = np.arange(len(ITEMS)) < n
-    for ids, scores in (exact_top_k(QUERIES, ITEMS, 4, allowed), Index(ITEMS).search(QUERIES, 4, allowed)):
-        assert (np.sort(ids, axis=1) == [-1] * (4 - n) + [0, 1][:n]).all() and np.isneginf(scores[:, n:]).all()
+    for ids, scores in (
+        exact_top_k(QUERIES, ITEMS, 4, allowed),
+        Index(ITEMS).search(QUERIES, 4, allowed),
+    ):
+        assert (np.sort(ids, axis=1) == [-1] * (4 - n) + [0, 1][:n]).all() and np.isneginf(
+            scores[:, n:]
+        ).all()
 
 
 def test_nobody_asks():
@@ -72,7 +92,9 @@ def test_more_probes_find_more_and_all_of_them_everything():
 
 def test_scores_are_exact_and_ordered():
     ids, scores = Index(ITEMS, n_probes=9).search(QUERIES, 10)
-    np.testing.assert_allclose(scores, np.take_along_axis(QUERIES @ ITEMS.T, ids, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        scores, np.take_along_axis(QUERIES @ ITEMS.T, ids, axis=1), rtol=1e-5
+    )
     assert (np.diff(scores) <= 0).all()
 
 
@@ -90,7 +112,9 @@ def test_codes_serve_strong_and_faint_axes_alike():
     items = (RNG.standard_normal((3000, 32)) * np.arange(1, 33) ** -1.0).astype(np.float32)
     queries, index = items[:50].copy(), Index(items, n_lists=4, n_probes=3)
     index.n_rescored = 0  # so 40, four times what is asked for
-    assert recall(index.search(queries, 10)[0], np.argsort(-(queries @ items.T), axis=1)[:, :10]) > 0.9
+    assert (
+        recall(index.search(queries, 10)[0], np.argsort(-(queries @ items.T), axis=1)[:, :10]) > 0.9
+    )
 
 
 def test_items_come_and_go():
@@ -131,4 +155,6 @@ def test_exact_on_a_gpu():
 
 def test_recall_by_hand():
     # 2 of 3 and 1 of 1
-    assert recall(np.array([[1, 2, 9], [4, 5, 6]]), np.array([[1, 2, 3], [6, -1, -1]])) == pytest.approx(3 / 4)
+    assert recall(
+        np.array([[1, 2, 9], [4, 5, 6]]), np.array([[1, 2, 3], [6, -1, -1]])
+    ) == pytest.approx(3 / 4)

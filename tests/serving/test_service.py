@@ -27,14 +27,18 @@ class WordsAndColours:
 
     def encode_texts(self, texts):
         found = [[word in text.split() for word in WORDS] for text in texts]
-        found = [row if any(row) else [word == "coat" for word in WORDS] for row in found]  # as nets do: never nothing
+        found = [
+            row if any(row) else [word == "coat" for word in WORDS] for row in found
+        ]  # as nets do: never nothing
         return np.array(found, dtype=np.float32)
 
     def encode_images(self, sources):
         out = np.zeros((len(sources), self.dim), np.float32)
         for row, source in enumerate(sources):
             if source is not None:
-                out[row, :3] = np.asarray(Image.open(io.BytesIO(source))).mean(axis=(0, 1)) / 255 - 0.5
+                out[row, :3] = (
+                    np.asarray(Image.open(io.BytesIO(source))).mean(axis=(0, 1)) / 255 - 0.5
+                )
         return out
 
 
@@ -59,7 +63,9 @@ def service(tmp_path_factory):
             "image_path": [""] * 6,
         }
     )
-    image = encoder.encode_images([picture("red" if "red" in title else "blue") for title in TITLES])
+    image = encoder.encode_images(
+        [picture("red" if "red" in title else "blue") for title in TITLES]
+    )
     text = encoder.encode_texts(TITLES)
     folder.mkdir()
     catalog.to_parquet(folder / "catalog.parquet")
@@ -68,7 +74,9 @@ def service(tmp_path_factory):
     )
     embeddings.save_embeddings(folder, image, text, encoder)
     vectors = embeddings.item_vectors(image, text)
-    log = pd.DataFrame({"user": list("uvwuv"), "item": ["a/5", "a/5", "a/5", "a/2", "a/2"], "rating": 5.0})
+    log = pd.DataFrame(
+        {"user": list("uvwuv"), "item": ["a/5", "a/5", "a/5", "a/2", "a/2"], "rating": 5.0}
+    )
     train = Interactions.from_frame(log, pd.Index(catalog["image_key"]))
     (folder / "models").mkdir()
     Content().fit(train, ItemFeatures(vectors, catalog, "toy")).save(folder / "models" / "Content")
@@ -91,7 +99,10 @@ def looks_red(histories) -> list[bool]:
 def test_a_title_finds_its_like_and_says_why(service):
     found = service.recommend(listed("striped shirt in red"), 3)
     assert found["title"].tolist()[0] == "red shirt striped"
-    assert found.loc[0, ["because", "shares"]].tolist() == ["striped shirt in red", "shirts, red, striped"]
+    assert found.loc[0, ["because", "shares"]].tolist() == [
+        "striped shirt in red",
+        "shirts, red, striped",
+    ]
     assert found["rank"].tolist() == [1, 2, 3] and found.attrs["notes"] == []
 
 
@@ -104,7 +115,8 @@ def test_each_recommendation_names_the_liked_item_that_is_nearest(service):
 
 def test_ratings_weigh(service):
     high, low = (
-        service.recommend(listed("red dress", "blue jeans", rating=r), 1)["title"][0] for r in ([5, 1], [1, 5])
+        service.recommend(listed("red dress", "blue jeans", rating=r), 1)["title"][0]
+        for r in ([5, 1], [1, 5])
     )
     assert (high, low) == ("red dress", "blue jeans")
 
@@ -147,27 +159,38 @@ def test_addresses_are_fetched_as_safely_as_the_catalogue_s(service, monkeypatch
         server.shutdown()
     assert looks_red(histories) == [True, False, False, False]
     reasons = ["not_found", "refused_scheme", "refused_address"]
-    assert [f"row {row}" in note and why in note for row, note, why in zip((2, 3, 4), notes, reasons, strict=True)]
+    assert [
+        f"row {row}" in note and why in note
+        for row, note, why in zip((2, 3, 4), notes, reasons, strict=True)
+    ]
     assert all(why in note for why, note in zip(reasons, notes, strict=True))
     assert "/secret.png" not in asked
 
 
 def test_another_language_counts_by_its_picture_or_not_at_all(service, tmp_path):
     (tmp_path / "red.png").write_bytes(picture("red"))
-    found = service.recommend(listed("rotes Kleid", "赤いドレス", image=[str(tmp_path / "red.png"), ""]), 2)
+    found = service.recommend(
+        listed("rotes Kleid", "赤いドレス", image=[str(tmp_path / "red.png"), ""]), 2
+    )
     assert set(found["title"]) == {"red dress", "red shirt striped"}
     notes = found.attrs["notes"]
     assert "row 1: no word of “rotes Kleid”" in notes[0] and "picture alone" in notes[0]
-    assert "row 2: no word of “赤いドレス”" in notes[1] and "left out" in notes[1] and len(notes) == 2
+    assert (
+        "row 2: no word of “赤いドレス”" in notes[1] and "left out" in notes[1] and len(notes) == 2
+    )
 
 
 def test_a_missing_half_is_that_of_the_nearest_products(service, tmp_path):
     (tmp_path / "blue.png").write_bytes(picture("blue"))
-    histories, notes = service.encode(listed("red dress", "Kleid", image=["", str(tmp_path / "blue.png")]))
+    histories, notes = service.encode(
+        listed("red dress", "Kleid", image=["", str(tmp_path / "blue.png")])
+    )
     image, text = np.split(histories.vectors, 2, axis=1)
     images, texts = np.split(service.vectors, 2, axis=1)
     np.testing.assert_allclose(image[0], images[TITLES.index("red dress")], atol=1e-6)
-    np.testing.assert_allclose(text[1], texts[TITLES.index("blue dress")], atol=1e-6)  # the first of all that look blue
+    np.testing.assert_allclose(
+        text[1], texts[TITLES.index("blue dress")], atol=1e-6
+    )  # the first of all that look blue
     assert len(notes) == 1
 
 

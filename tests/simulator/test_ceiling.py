@@ -69,7 +69,9 @@ def test_nobody_beats_the_oracle(values, metric, n):
 @pytest.mark.parametrize("metric", ["ndcg", "precision"])
 @pytest.mark.parametrize("n", LENGTHS)
 def test_nobody_significantly_beats_who_knows_the_same_history(values, metric, n):
-    tests = against(values[metric, n].astype(float).drop(columns="Oracle"), "given history", n_resamples=999)
+    tests = against(
+        values[metric, n].astype(float).drop(columns="Oracle"), "given history", n_resamples=999
+    )
     beaten = tests[(tests["difference"] > 0) & (tests["p_holm"] < 0.05)]
     assert beaten.empty, beaten
     if n:  # and what it knows is worth something: it leads whoever doesn't read the history

@@ -23,8 +23,12 @@ def shop(course_dirs, monkeypatch, market):
     monkeypatch.setenv("COURSE_USER_KEY", KEY)
     rng = np.random.default_rng(0)
     names = [ROSA, *(f"Ann Bell {number}" for number in range(29))]
-    pairs = pd.MultiIndex.from_product([names, market.items[::3]]).to_frame(index=False, name=["user", "item"])
-    orders = pairs[rng.random(len(pairs)) < 0.3].assign(rating=lambda frame: rng.integers(1, 6, len(frame)))
+    pairs = pd.MultiIndex.from_product([names, market.items[::3]]).to_frame(
+        index=False, name=["user", "item"]
+    )
+    orders = pairs[rng.random(len(pairs)) < 0.3].assign(
+        rating=lambda frame: rng.integers(1, 6, len(frame))
+    )
     orders.to_csv(course_dirs / "orders.csv", index=False)
     catalog = pd.DataFrame({"image_key": market.items, "product_id": market.items})
     return course_dirs / "orders.csv", catalog
@@ -58,16 +62,31 @@ def test_nothing_is_left_and_nothing_learnt_again_knew_them(shop, market):
     with_her = learn(market.with_ratings(own_ratings(path, catalog)[0]))
     for kept in (data_dir("shop") / "catalog.parquet", reports_dir("shop") / "01_augment.html"):
         kept.write_text("made before anyone rated anything")
-    assert len(traces(data_dir("shop"), [rosa])) == 4 and len(traces(reports_dir("shop"), [rosa])) == 5
+    assert (
+        len(traces(data_dir("shop"), [rosa])) == 4 and len(traces(reports_dir("shop"), [rosa])) == 5
+    )
     n_hers = int((pd.read_csv(path)["user"] == ROSA).sum())
 
-    assert forget(rosa, "shop") == {"ratings": n_hers, "files": 16}  # 4 x 2 of models, and the 8 that name everyone
-    assert traces(data_dir("shop"), [rosa, "Rosa", "Lindqvist"]) == traces(reports_dir("shop"), [rosa]) == []
+    assert forget(rosa, "shop") == {
+        "ratings": n_hers,
+        "files": 16,
+    }  # 4 x 2 of models, and the 8 that name everyone
+    assert (
+        traces(data_dir("shop"), [rosa, "Rosa", "Lindqvist"])
+        == traces(reports_dir("shop"), [rosa])
+        == []
+    )
     assert not list((data_dir("shop") / "models").iterdir())
-    assert (data_dir("shop") / "catalog.parquet").exists() and (reports_dir("shop") / "01_augment.html").exists()
+    assert (data_dir("shop") / "catalog.parquet").exists() and (
+        reports_dir("shop") / "01_augment.html"
+    ).exists()
 
-    again = learn(market.with_ratings(own_ratings(path, catalog)[0]))  # her rows are still in the file
-    assert rosa not in set(load_market("shop").train_users) and traces(data_dir("shop"), [rosa]) == []
+    again = learn(
+        market.with_ratings(own_ratings(path, catalog)[0])
+    )  # her rows are still in the file
+    assert (
+        rosa not in set(load_market("shop").train_users) and traces(data_dir("shop"), [rosa]) == []
+    )
     pd.read_csv(path).query("user != @ROSA").to_csv(path, index=False)
     (data_dir("shop") / "forgotten.json").unlink()
     never = learn(market.with_ratings(own_ratings(path, catalog)[0]))
@@ -113,5 +132,8 @@ def test_words_of_the_row_s_own_person_leave_free_text():
         }
     )
     kept, report = admit(orders, key=b"k" * 16)
-    assert kept["note"].tolist() == ["for [removed], leave at [removed] [removed]", orders["note"][1]]
+    assert kept["note"].tolist() == [
+        "for [removed], leave at [removed] [removed]",
+        orders["note"][1],
+    ]
     assert report["own name or address in note blanked"] == 1

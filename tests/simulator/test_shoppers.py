@@ -42,11 +42,18 @@ def test_same_bytes_elsewhere(attributes, tmp_path):
     attributes.to_parquet(tmp_path / "attributes.parquet")
     places = (
         {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C"},
-        {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "PYTHONHASHSEED": "77", "LC_ALL": "C.UTF-8"}
+        {
+            "OMP_NUM_THREADS": "2",
+            "OPENBLAS_NUM_THREADS": "2",
+            "PYTHONHASHSEED": "77",
+            "LC_ALL": "C.UTF-8",
+        }
         | {"NPY_DISABLE_CPU_FEATURES": OTHER_PROCESSOR},
     )
     command = [sys.executable, "-W", "ignore", "-c", ELSEWHERE, tmp_path / "attributes.parquet"]
-    told = [subprocess.check_output(command, env={**os.environ, **place}, text=True) for place in places]
+    told = [
+        subprocess.check_output(command, env={**os.environ, **place}, text=True) for place in places
+    ]
     assert told[0] == told[1] and len(set(told[0].split())) == 2
 
 
@@ -68,7 +75,9 @@ def test_blocks_are_independent_of_how_many_there_are(attributes, market):
     more = simulate_market(attributes, n_users=900, n_test=1, density=0.1, seed=7)
     first = [tastes.draw(one.shelf, tastes.BLOCK, 7, "train", 0).worth for one in (market, more)]
     assert (first[0] == first[1]).all()
-    assert (first[0] != tastes.draw(more.shelf, tastes.BLOCK, 7, "train", 1).worth).any(axis=1).all()
+    assert (
+        (first[0] != tastes.draw(more.shelf, tastes.BLOCK, 7, "train", 1).worth).any(axis=1).all()
+    )
 
 
 def test_log_is_a_table_of_ratings_events_and_times(market):
@@ -86,7 +95,9 @@ def test_log_is_a_table_of_ratings_events_and_times(market):
 
 @pytest.mark.parametrize("overlap", [0.0, 0.2])
 def test_at_most_the_overlap_is_on_both_platforms(attributes, overlap):
-    log = simulate_market(attributes, n_users=300, n_test=1, density=0.1, overlap=overlap).interactions()
+    log = simulate_market(
+        attributes, n_users=300, n_test=1, density=0.1, overlap=overlap
+    ).interactions()
     platforms = log.groupby("user")["platform"].nunique()
     assert len(platforms) == 300
     assert (platforms == 2).sum() == overlap * 300
@@ -98,7 +109,8 @@ def test_test_shoppers_have_histories_and_are_strangers(market):
     assert liked[:, market.platform == "myntra"].sum(axis=1).min() >= 3
     assert not set(market.test_users) & set(market.train_users)
     assert (
-        market.seen["timestamp"][market.platform[market.seen["item"]] == "myntra"].min() > market.log["timestamp"].max()
+        market.seen["timestamp"][market.platform[market.seen["item"]] == "myntra"].min()
+        > market.log["timestamp"].max()
     )
 
 
@@ -110,11 +122,16 @@ def test_what_they_rated_is_what_they_judge(market):
 def test_probabilities_come_true(market):
     """Of all candidates given a probability near p, about p are liked (binomial standard error)."""
     target = market.platform == "myntra"
-    probability, liked = market.probability_liked(market.test_users)[:, target], market.judged[:, target] >= 4
+    probability, liked = (
+        market.probability_liked(market.test_users)[:, target],
+        market.judged[:, target] >= 4,
+    )
     for low in np.arange(0, 1, 0.1):
         here = (probability >= low) & (probability < low + 0.1)
         expected, n = probability[here].mean(), here.sum()
-        assert liked[here].mean() == pytest.approx(expected, abs=4 * np.sqrt(expected * (1 - expected) / n))
+        assert liked[here].mean() == pytest.approx(
+            expected, abs=4 * np.sqrt(expected * (1 - expected) / n)
+        )
     mean = market.expected_rating(market.test_users)[:, target].mean()
     assert market.judged[:, target].mean() == pytest.approx(mean, abs=0.03)
 
@@ -161,7 +178,12 @@ def test_embedding_driven_tastes(attributes):
     vectors = np.random.default_rng(3).normal(size=(len(attributes), 16))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     one = simulate_market(
-        attributes, n_users=200, n_test=20, density=0.1, preference_space="embedding", vectors=vectors
+        attributes,
+        n_users=200,
+        n_test=20,
+        density=0.1,
+        preference_space="embedding",
+        vectors=vectors,
     )
     shoppers = tastes.draw(one.shelf, 50, 7, "prior", 0)
     cosine = shoppers.worth[:, 16:] @ vectors.T
@@ -176,7 +198,9 @@ def test_attributes_market_never_reads_vectors(attributes, market):
 
 
 def test_brand_takes_part_where_there_is_one(attributes):
-    one = simulate_market(attributes.assign(brand=["a", "b", "c"] * 80), n_users=100, n_test=5, density=0.1)
+    one = simulate_market(
+        attributes.assign(brand=["a", "b", "c"] * 80), n_users=100, n_test=5, density=0.1
+    )
     assert one.shelf.parts["brand"] == 3
 
 
@@ -190,7 +214,9 @@ def test_missing_attributes_are_values_of_their_own(attributes):
 def test_save_and_load(market, tmp_path):
     market.save(tmp_path)
     back = Market.load(tmp_path)
-    assert (back.probability_liked(back.test_users) == market.probability_liked(market.test_users)).all()
+    assert (
+        back.probability_liked(back.test_users) == market.probability_liked(market.test_users)
+    ).all()
     assert (back.judged == market.judged).all() and back.settings == market.settings
     pd.testing.assert_frame_equal(back.interactions(), market.interactions())
 

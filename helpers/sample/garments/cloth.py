@@ -53,7 +53,9 @@ def luminance(colour: str) -> float:
 def fragments(name: str) -> dict[str, str]:
     """The `<pattern id>` or `<g id>` elements, by id, of an SVG template file lying beside this module."""
     text = (HERE / f"{name}.svg").read_text(encoding="utf-8")
-    found = re.findall(r'^<(pattern|g) id="([\w-]+)"(.*?)^(?=<pattern|<g |<!--|</svg>|\s*$)', text, re.S | re.M)
+    found = re.findall(
+        r'^<(pattern|g) id="([\w-]+)"(.*?)^(?=<pattern|<g |<!--|</svg>|\s*$)', text, re.S | re.M
+    )
     return {ident: f"<{tag}{rest.rstrip()}" for tag, ident, rest in found}
 
 
@@ -68,15 +70,26 @@ class Dye:
         self.names = {"a": self.main, "b": self.second, "c": mix(accent, prints[(pick + 1) % 3], 0.25),
                  "d": mix("#5d7d55", self.main, 0.25), "e": "#e8c65a"}  # fmt: skip
         self.weave, self.print, self.light = weave, print_name, luminance(self.main)
-        self.scale, self.turn, self.shift = rng.uniform(0.85, 1.15), rng.normal(0, 1.5), rng.uniform(0, 60, 2)
-        self.box = (-100.0, 0.0, 100.0, 400.0)  # of the whole garment: colour blocks are stretched over it
+        self.scale, self.turn, self.shift = (
+            rng.uniform(0.85, 1.15),
+            rng.normal(0, 1.5),
+            rng.uniform(0, 60, 2),
+        )
+        self.box = (
+            -100.0,
+            0.0,
+            100.0,
+            400.0,
+        )  # of the whole garment: colour blocks are stretched over it
         self.defs: list[str] = []
         self.outlines: list[str] = []
         self.seen: set[str] = set()
 
     def colour(self, role: str) -> str:
         """Flat colour of a part's role."""
-        return {"second": self.second, "inside": mix(self.main, "#15101c", 0.42)}.get(role, self.main)
+        return {"second": self.second, "inside": mix(self.main, "#15101c", 0.42)}.get(
+            role, self.main
+        )
 
     def trim_names(self) -> dict[str, str]:
         """What `$names` in details.svg stand for."""
@@ -99,11 +112,19 @@ class Dye:
                 move = f"translate({(x0 + x1) / 2:.1f} {y0:.1f}) scale({(x1 - x0) / 200:.3f} {(y1 - y0) / 100:.3f})"
             else:
                 (x, y), scale = self.shift, 1.0 if name.startswith("weave") else self.scale
-                move = f"translate({x:.1f} {y:.1f}) rotate({angle + self.turn:.1f}) scale({scale:.2f})"
+                move = (
+                    f"translate({x:.1f} {y:.1f}) rotate({angle + self.turn:.1f}) scale({scale:.2f})"
+                )
             moved = f'<pattern id="{ident}" patternUnits="userSpaceOnUse" patternTransform="{move}"'
             text = Template(fragments("patterns")[name]).substitute(self.names)
-            if not name.startswith("weave"):  # opaque, so that a pocket of printed cloth covers what is under it
-                text = text.replace(">", f'><rect x="-500" y="-500" width="999" height="999" fill="{self.main}"/>', 1)
+            if not name.startswith(
+                "weave"
+            ):  # opaque, so that a pocket of printed cloth covers what is under it
+                text = text.replace(
+                    ">",
+                    f'><rect x="-500" y="-500" width="999" height="999" fill="{self.main}"/>',
+                    1,
+                )
             self.defs.append(text.replace("<pattern", moved, 1))
         return f"url(#{ident})"
 
@@ -114,10 +135,16 @@ class Dye:
         self.defs.append(f'<clipPath id="k{n}"><path d="{d}"/></clipPath>')
         light, dark, bright = luminance(base), mix(base, "#140d1e", 0.8), mix(base, "#ffffff", 0.75)
         shade, shine = (0.5 - 0.18 * light), (0.42 - 0.2 * light if light < 0.85 else 0.8)
-        run = np.interp(np.linspace(0, 1, 28), [0, 0.3, 0.6, 1], [-shade * 0.5, shine * 0.5, 0, -shade])
+        run = np.interp(
+            np.linspace(0, 1, 28), [0, 0.3, 0.6, 1], [-shade * 0.5, shine * 0.5, 0, -shade]
+        )
         lights = [(dark if k < 0 else bright, abs(float(k))) for k in run]  # across a rounded piece
         weave = {"rib": "weave-rib", "inside": "plain"}.get(part.role, self.weave)
-        woven = [f'<path d="{d}" fill="{self.cloth(weave, part.angle)}"/>'] if weave.startswith("weave") else []
+        woven = (
+            [f'<path d="{d}" fill="{self.cloth(weave, part.angle)}"/>']
+            if weave.startswith("weave")
+            else []
+        )
         if part.role == "main" and self.print:
             self.defs.append(_gradient(f"g{n}", part.light, lights[::4] + lights[-1:]))
             prints = f'<path d="{d}" fill="{self.cloth(self.print, part.angle)}"/>'
@@ -127,7 +154,9 @@ class Dye:
         flat += [f'<path d="{d}" fill="none" stroke="{dark}" stroke-opacity="{shade * 0.36:.2f}" stroke-width="{w}"/>'
                  for w in (15, 7)]  # fmt: skip
         folds = [(bright, shine * 0.36, [sliver(f, 1.7, 6, -2) for f in part.folds])]
-        folds += [(dark, shade * 0.34, [sliver(f, share) for f in part.folds]) for share in (1.5, 0.7)]
+        folds += [
+            (dark, shade * 0.34, [sliver(f, share) for f in part.folds]) for share in (1.5, 0.7)
+        ]
         soft = [f'<path d="{"".join(map(path, curves))}" fill="{colour}" fill-opacity="{k:.2f}"/>'
                 for colour, k, curves in folds if curves]  # fmt: skip
         seams = "".join(path(c, close=False) for c in part.stitches)

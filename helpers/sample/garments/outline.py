@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass, field, replace
 
-Curve = list[tuple[tuple[float, float], ...]]  # a start, then 1 (line), 2 (quadratic) or 3 (cubic) points a segment
+Curve = list[
+    tuple[tuple[float, float], ...]
+]  # a start, then 1 (line), 2 (quadratic) or 3 (cubic) points a segment
 Fold = tuple[float, float, float, float, float, float]
 TOP = 58.0  # y of the point where neck and shoulder meet
 
@@ -27,7 +29,10 @@ def both(half: Curve) -> Curve:
 
 def path(curve: Curve, close: bool = True) -> str:
     """SVG path data of a curve."""
-    words = ["MLQC"[len(s) if i else 0] + " ".join(f"{x:.1f} {y:.1f}" for x, y in s) for i, s in enumerate(curve)]
+    words = [
+        "MLQC"[len(s) if i else 0] + " ".join(f"{x:.1f} {y:.1f}" for x, y in s)
+        for i, s in enumerate(curve)
+    ]
     return "".join(words) + ("Z" if close else "")
 
 
@@ -43,7 +48,11 @@ def sliver(fold: Fold, share: float, dx: float = 0.0, dy: float = 0.0) -> Curve:
     length = math.hypot(x1 - x0, y1 - y0) or 1.0
     nx, ny = -(y1 - y0) / length, (x1 - x0) / length
     mx, my = (x0 + x1) / 2 + nx * bend, (y0 + y1) / 2 + ny * bend
-    return [((x0, y0),), ((mx + nx * width, my + ny * width), (x1, y1)), ((mx - nx * width, my - ny * width), (x0, y0))]
+    return [
+        ((x0, y0),),
+        ((mx + nx * width, my + ny * width), (x1, y1)),
+        ((mx - nx * width, my - ny * width), (x0, y0)),
+    ]
 
 
 @dataclass
@@ -79,13 +88,23 @@ def neckline(kind: str, width: float, depth: float) -> Curve:
         "round": [((0, y),), ((width * 0.72, y), (width * 0.98, y - depth * 0.5), (width, TOP))],
         "v": [((0, y),), ((width * 0.62, TOP + depth * 0.45), (width, TOP))],
         "square": [((0, y),), ((width * 0.5, y + 1), (width * 0.92, y)), ((width, TOP),)],
-        "heart": [((0, y),), ((width * 0.2, y - 22), (width * 0.8, y - 22), (width * 0.95, y - 6)), ((width, TOP),)],
+        "heart": [
+            ((0, y),),
+            ((width * 0.2, y - 22), (width * 0.8, y - 22), (width * 0.95, y - 6)),
+            ((width, TOP),),
+        ],
     }[kind]
 
 
-def torso(neck: Curve, ease: float, hem: float, rng, waist=0.94, flare=1.0, bare=0.0, sag=5.0) -> Part:
+def torso(
+    neck: Curve, ease: float, hem: float, rng, waist=0.94, flare=1.0, bare=0.0, sag=5.0
+) -> Part:
     """Front of a top down to y = `hem`; `waist` and `flare` are widths against the chest, `bare` cuts the shoulder."""
-    shoulder, chest, arm = (88 - bare) + max(0, ease - 1) * 70, 82 * ease, 150 + max(0, ease - 1) * 60
+    shoulder, chest, arm = (
+        (88 - bare) + max(0, ease - 1) * 70,
+        82 * ease,
+        150 + max(0, ease - 1) * 60,
+    )
     middle, bottom, at = chest * waist, chest * flare, min(arm + 66, hem - 12)
     half = [*neck, ((shoulder, TOP + 17 - bare * 0.12),),
             ((shoulder - 10, TOP + 50), (chest - 12, arm - 26), (chest, arm)),
@@ -109,7 +128,9 @@ def back_neck(width: float, depth: float) -> Part:
     return Part(both(half), (-40, 0, 40, 0), stitches=[tape], role="inside")
 
 
-def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: float = 0, rib: float = 0) -> list[Part]:
+def sleeve(
+    ease: float, rng, angle: float, length: float, cuff: float, puff: float = 0, rib: float = 0
+) -> list[Part]:
     """Right sleeve and its ribbed end: `angle` degrees off the vertical, `cuff` half its end, `puff` swells its cap."""
     sx, sy, ax, ay = 86 + max(0, ease - 1) * 70, TOP + 16, 82 * ease, 150 + max(0, ease - 1) * 60
     dx, dy = math.sin(math.radians(angle)), math.cos(math.radians(angle))
@@ -128,13 +149,26 @@ def sleeve(ease: float, rng, angle: float, length: float, cuff: float, puff: flo
         folds.append(leaf(x + dy * a * w, y - dx * a * w, x + dy * b * w + dx * 12, y - dx * b * w + dy * 12,
                           rng.uniform(-6, 6), rng.uniform(2.5, 4.5)))  # fmt: skip
     if puff > 14:
-        folds += [leaf(sx - 4 + 4 * i, sy + 2 + 7 * i, sx + 14 + 3 * i, sy + 34 + 9 * i, 4, 3.5) for i in range(4)]
-    light = (mx + dx * l / 2 - dy * 44, my + dy * l / 2 + dx * 44, mx + dx * l / 2 + dy * 44, my + dy * l / 2 - dx * 44)
+        folds += [
+            leaf(sx - 4 + 4 * i, sy + 2 + 7 * i, sx + 14 + 3 * i, sy + 34 + 9 * i, 4, 3.5)
+            for i in range(4)
+        ]
+    light = (
+        mx + dx * l / 2 - dy * 44,
+        my + dy * l / 2 + dx * 44,
+        mx + dx * l / 2 + dy * 44,
+        my + dy * l / 2 - dx * 44,
+    )
     hem = [[(p[0] - dx * 7, p[1] - dy * 7)] for p in (outer, inner)]
     parts = [Part(curve, light, folds, [] if rib else [[tuple(h) for h in hem]], angle=-angle)]
     if rib:
-        ends = [(p[0] * 0.93 + cx * 0.07 + dx * rib, p[1] * 0.93 + cy * 0.07 + dy * rib) for p in (outer, inner)]
-        parts.append(Part([(outer,), (ends[0],), (ends[1],), (inner,)], light, role="rib", angle=-angle))
+        ends = [
+            (p[0] * 0.93 + cx * 0.07 + dx * rib, p[1] * 0.93 + cy * 0.07 + dy * rib)
+            for p in (outer, inner)
+        ]
+        parts.append(
+            Part([(outer,), (ends[0],), (ends[1],), (inner,)], light, role="rib", angle=-angle)
+        )
     return parts
 
 
@@ -149,7 +183,9 @@ def rib_band(half: float, y: float, depth: float, role: str = "rib") -> Part:
     return Part(both(edge), (-half, 0, half, 0), role=role)
 
 
-def skirt(top: float, waist: float, hem: float, bottom: float, rng, folds: int = 7, pleats: int = 0) -> Part:
+def skirt(
+    top: float, waist: float, hem: float, bottom: float, rng, folds: int = 7, pleats: int = 0
+) -> Part:
     """From a waist `2·waist` wide at y = `top` to a hem `2·bottom` wide at y = `hem`, in soft folds or sharp pleats."""
     hip = max(waist + 12, waist + (bottom - waist) * 0.42)
     half = [((0, top + 4),), ((waist / 2, top + 3), (waist, top)),
@@ -160,7 +196,13 @@ def skirt(top: float, waist: float, hem: float, bottom: float, rng, folds: int =
     for i in range(waves):
         x0, x1 = bottom * (1 - i / waves), bottom * (1 - (i + 1) / waves)
         dip = 6 if bottom > waist * 1.35 else 1.5
-        half.append((((x0 * 2 + x1) / 3, hem + dip), ((x0 + 2 * x1) / 3, hem - dip * 0.4 + 3), (x1, hem + 4)))
+        half.append(
+            (
+                ((x0 * 2 + x1) / 3, hem + dip),
+                ((x0 + 2 * x1) / 3, hem - dip * 0.4 + 3),
+                (x1, hem + 4),
+            )
+        )
     lines = []
     for i in range(pleats or folds):
         u = ((i + 0.5) / (pleats or folds)) * 2 - 1 + (0 if pleats else rng.uniform(-0.08, 0.08))
@@ -171,7 +213,9 @@ def skirt(top: float, waist: float, hem: float, bottom: float, rng, folds: int =
     return Part(both(half), (-hip, 0, hip, 0), lines, stitch)
 
 
-def leg(top: float, waist: float, length: float, knee: float, hem: float, rng, rise: float = 112) -> Part:
+def leg(
+    top: float, waist: float, length: float, knee: float, hem: float, rng, rise: float = 112
+) -> Part:
     """Right trouser leg from the waist at y = `top`; `knee` and `hem` are the widths of the leg there."""
     bottom, crotch = top + length, top + rise
     at = min(top + 235, top + rise + (length - rise) * 0.55)
@@ -194,9 +238,19 @@ def leg(top: float, waist: float, length: float, knee: float, hem: float, rng, r
                               y + rng.uniform(4, 16), rng.uniform(-6, 6), rng.uniform(3, 5)))  # fmt: skip
     x = centre + rng.uniform(-10, 10)
     folds.append(
-        leaf(x, crotch + 30, x + rng.uniform(-6, 6), bottom - 10, rng.uniform(-6, 6), 4 + max(0, hem - 70) * 0.1)
+        leaf(
+            x,
+            crotch + 30,
+            x + rng.uniform(-6, 6),
+            bottom - 10,
+            rng.uniform(-6, 6),
+            4 + max(0, hem - 70) * 0.1,
+        )
     )
-    stitch = [((centre + hem / 2, bottom - 9),), ((centre, bottom - 4), (centre - hem / 2, bottom - 9))]
+    stitch = [
+        ((centre + hem / 2, bottom - 9),),
+        ((centre, bottom - 4), (centre - hem / 2, bottom - 9)),
+    ]
     return Part(half, (centre - 52, 0, centre + 50, 0), folds, [stitch])
 
 
@@ -205,6 +259,15 @@ def ruffle(half: float, y: float, depth: float, waves: int = 6) -> Part:
     curve = [((0, y),), ((half * 0.5, y), (half - 2, y - 4)), ((half + 9, y + depth - 4),)]
     for i in range(waves):
         x0, x1 = (half + 9) * (1 - i / waves), (half + 9) * (1 - (i + 1) / waves)
-        curve.append(((x0 * 0.7 + x1 * 0.3, y + depth + 8), (x0 * 0.3 + x1 * 0.7, y + depth - 5), (x1, y + depth + 1)))
-    folds = [leaf(x, y - 1, x * 1.07, y + depth, 2, 2.6) for x in [half * (i + 0.5) / 6 for i in range(6)]]
+        curve.append(
+            (
+                (x0 * 0.7 + x1 * 0.3, y + depth + 8),
+                (x0 * 0.3 + x1 * 0.7, y + depth - 5),
+                (x1, y + depth + 1),
+            )
+        )
+    folds = [
+        leaf(x, y - 1, x * 1.07, y + depth, 2, 2.6)
+        for x in [half * (i + 0.5) / 6 for i in range(6)]
+    ]
     return Part(both(curve), (-half, 0, half, 0), folds + [mirror_fold(f) for f in folds])

@@ -12,7 +12,12 @@ from helpers.sample.garments.cloth import Dye, fragments, mix
 from helpers.sample.garments.outline import Part, mirror, neckline, path
 
 EASE = {"slim": 0.93, "regular": 1.0, "relaxed": 1.1, "oversized": 1.2}
-LEGS = {"slim": (46, 34), "regular": (60, 54), "relaxed": (74, 76), "oversized": (86, 108)}  # widths at knee and hem
+LEGS = {
+    "slim": (46, 34),
+    "regular": (60, 54),
+    "relaxed": (74, 76),
+    "oversized": (86, 108),
+}  # widths at knee and hem
 LENGTHS = {"cropped": -48, "longline": 36}  # of tops
 TEXTURES = {"sweater": "cable", "dress": "cable", "hoodie": "rib", "t-shirt": "rib", "blouse": "rib",
             "trousers": "cord", "coat": "tweed", "blazer": "tweed"}  # fmt: skip
@@ -46,7 +51,11 @@ def _legs(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
 def _skirt(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
     s, hem, parts = dict(spec["skirt"]), spec["lengths"][a["length"]], []
     top, frill, tier = s["top"], s.pop("frill", 0), s.pop("tier", False)
-    wide = s.pop("bottom") * (0.8 + 0.2 * (hem - top) / 150) * {"slim": 0.92, "oversized": 1.08}.get(a["fit"], 1)
+    wide = (
+        s.pop("bottom")
+        * (0.8 + 0.2 * (hem - top) / 150)
+        * {"slim": 0.92, "oversized": 1.08}.get(a["fit"], 1)
+    )
     if frill:
         parts.append(cut.ruffle(wide - 2, hem - frill, frill, 7))
     parts.append(cut.skirt(hem=hem - frill, bottom=wide, rng=rng, **s))
@@ -56,7 +65,11 @@ def _skirt(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
 
 
 def _top(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
-    ease, body, (kind, width, depth) = EASE[a["fit"]] * spec.get("ease", 1), dict(spec["body"]), spec["neck"]
+    ease, body, (kind, width, depth) = (
+        EASE[a["fit"]] * spec.get("ease", 1),
+        dict(spec["body"]),
+        spec["neck"],
+    )
     longer = 0 if "skirt" in spec or "legs" in spec else LENGTHS.get(a["length"], 0)
     hem = body.pop("hem") + longer
     parts = [cut.back_neck(width, min(depth, 70) if depth < 100 else depth)]
@@ -74,7 +87,9 @@ def _top(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
         front.stitches = []
         parts.append(cut.rib_band(82 * ease * body.get("flare", 1.0) - 1, hem, spec["rib"]))
         hem += spec["rib"]
-    return parts + [cut.ruffle(half * ease, y + longer, deep) for half, y, deep in spec.get("ruffles", [])], hem
+    return parts + [
+        cut.ruffle(half * ease, y + longer, deep) for half, y, deep in spec.get("ruffles", [])
+    ], hem
 
 
 def _parts(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
@@ -89,10 +104,17 @@ def _parts(spec: dict, a: dict, rng) -> tuple[list[Part], float]:
         back = [((4 - waist, 42),), ((0, 32), (waist - 4, 42)), ((0, 58), (4 - waist, 42))]
         front = [((-waist - 1, 61),), ((3 - waist, y),), ((0, y + 9), (waist - 3, y)), ((waist + 1, 61),),
                  ((0, 69), (-waist - 1, 61))]  # fmt: skip
-        seams = [[((-waist, 57),), ((0, 65), (waist, 57))], [((3 - waist, y + 4),), ((0, y + 13), (waist - 3, y + 4))]]
+        seams = [
+            [((-waist, 57),), ((0, 65), (waist, 57))],
+            [((3 - waist, y + 4),), ((0, y + 13), (waist - 3, y + 4))],
+        ]
         light = (-waist, 0, waist, 0)
         role = "rib" if spec.get("weave") == "fleece" else "main"
-        parts = [Part(back, light, role="inside"), *parts, Part(front, light, stitches=seams, role=role)]
+        parts = [
+            Part(back, light, role="inside"),
+            *parts,
+            Part(front, light, stitches=seams, role=role),
+        ]
     return parts, hem
 
 
@@ -123,7 +145,11 @@ def _neckband(kind: str, width: float, depth: float, thick: float) -> str:
     half = neckline(kind, width, depth)
     d = path(half, False) + path(mirror(half), False)
     ribs = f'stroke="$dark" stroke-opacity=".35" stroke-width="{thick}" stroke-dasharray="1.5 2.7"'
-    strokes = (f'stroke="$dark" stroke-width="{thick + 2}"', f'stroke="$band" stroke-width="{thick}"', ribs)
+    strokes = (
+        f'stroke="$dark" stroke-width="{thick + 2}"',
+        f'stroke="$band" stroke-width="{thick}"',
+        ribs,
+    )
     return "".join(f'<path d="{d}" fill="none" {stroke}/>' for stroke in strokes)
 
 
@@ -149,16 +175,29 @@ def draw(attributes: dict) -> str:
         spec["weave"] = "weave-" + TEXTURES.get(a["category"], "denim")
     kind = {"colour-block": "block"}.get(a["pattern"], a["pattern"]) + "-"
     prints = sorted(name for name in fragments("patterns") if name.startswith(kind))
-    dye = Dye(a["colour"], spec.get("weave", "plain"), prints[int(rng.integers(len(prints)))] if prints else None, rng)
+    dye = Dye(
+        a["colour"],
+        spec.get("weave", "plain"),
+        prints[int(rng.integers(len(prints)))] if prints else None,
+        rng,
+    )
     parts, hem = _parts(spec, a, rng)
-    points = [point for part in parts for segment in part.curve for point in segment] + [(0, 6)] * ("hood" in spec)
+    points = [point for part in parts for segment in part.curve for point in segment] + [(0, 6)] * (
+        "hood" in spec
+    )
     dye.box = (*np.min(points, axis=0), *np.max(points, axis=0))
-    hood = [fragments("details")[f"hood{end}"] if "hood" in spec else "" for end in ("back", "front")]
+    hood = [
+        fragments("details")[f"hood{end}"] if "hood" in spec else "" for end in ("back", "front")
+    ]
     trims = [_neckband(*spec["neck"], spec["band"]) if spec.get("band") else "", hood[1]]
     if a["pattern"] == "graphic":
-        art = sorted(fragments("graphics").items())[int(rng.integers(len(fragments("graphics"))))][1]
+        art = sorted(fragments("graphics").items())[int(rng.integers(len(fragments("graphics"))))][
+            1
+        ]
         x, y, size = spec["print"]
-        trims.append(f'<g transform="translate({x} {y}) scale({size})">{Template(art).substitute(dye.names)}</g>')
+        trims.append(
+            f'<g transform="translate({x} {y}) scale({size})">{Template(art).substitute(dye.names)}</g>'
+        )
     trims.append(_trims(spec, hem))
     return _page(dye, [hood[0], *map(dye.paint, parts), *trims], a.get("backdrop", "#f3f1ee"))
 
@@ -168,7 +207,10 @@ def _page(dye: Dye, layers: list[str], backdrop: str) -> str:
     x0, y0, x1, y1 = dye.box
     scale = min(352 / (y1 - y0), 340 / (x1 - x0), 1.5)
     place = f"translate({200 - scale * (x0 + x1) / 2:.1f} {196 - scale * (y0 + y1) / 2:.1f}) scale({scale:.3f})"
-    shadow = {f"s{i}": mix(backdrop, "#2a2230", depth) for i, depth in enumerate((0.05, 0.1, 0.16, 0.23), 1)}
+    shadow = {
+        f"s{i}": mix(backdrop, "#2a2230", depth)
+        for i, depth in enumerate((0.05, 0.1, 0.16, 0.23), 1)
+    }
     body = Template("".join(layers)).substitute(dye.trim_names())
     page = Template((Path(__file__).parent / "page.svg").read_text(encoding="utf-8"))
     return page.substitute(backdrop=backdrop, place=place, silhouette="".join(dye.outlines), layers=body, **shadow,
