@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         "--explain", action="store_true", help="say which liked item and attributes each comes from"
     )
     recommend.add_argument("--platform", help="products of this shop alone")
-    recommend.add_argument("--gender", help="garments for women, men, …")
+    recommend.add_argument(
+        "--gender", help="garments for women, men, … or all; by default as the list itself tells"
+    )
     recommend.add_argument("--max-price", type=float, metavar="DOLLARS")
     recommend.add_argument(
         "--in-stock", action="store_true", help="only what is in stock in some size"
@@ -165,12 +167,23 @@ def _deck(arguments) -> int:
 
 def _recommend(arguments) -> None:
     from helpers.serving.page import write_recommendations
+    from helpers.serving.service import Filters
 
-    print(
-        write_recommendations(
-            **{name: value for name, value in vars(arguments).items() if name != "command"}
-        )
+    filters = Filters(
+        platform=arguments.platform,
+        gender=arguments.gender,
+        max_price=arguments.max_price,
+        in_stock=arguments.in_stock,
     )
+    done = write_recommendations(
+        arguments.history,
+        arguments.profile,
+        arguments.k,
+        arguments.out,
+        explain=arguments.explain,
+        filters=filters,
+    )
+    print(done)
 
 
 def _feed(arguments) -> int:

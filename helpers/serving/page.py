@@ -1,4 +1,4 @@
-"""`course recommend`: a shopper's own list in, recommendations with pictures out, as HTML and JSON."""
+"""`course recommend`: a shopper's own list in, recommendations with pictures out."""
 
 import base64
 from pathlib import Path
@@ -6,87 +6,94 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.artefacts import data_dir, write_json
-from helpers.feeds.files import read_rows
+from helpers.serving.history import History, read_history, read_inside
+from helpers.serving.service import Filters, Service
 from helpers.templates import write_page
 
+TOLD = ["image_key", "title", "platform", "price_usd", "url", "score"]
+REASONS = ["because", "shares"]
+PICTURE_KINDS = {".webp": "webp", ".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
-def read_history(path: str | Path) -> pd.DataFrame:
-    """A shopper's list: `title`, and where there are, `image` (path or URL) and `rating` (1-5, default 5).
 
-    The index counts the file's rows from 1; `attrs["notes"]` names the rows that can't be used. Encoding and separator
-    are found by looking, as in a shop's feed.
+def write_recommendations(
+    history: str | Path,
+    profile: str,
+    k: int,
+    out: str | Path,
+    explain: bool = False,
+    filters: Filters | None = None,
+) -> str:
+    """Recommend for a list. Write a page (HTML) and its data (JSON); return what was done.
+
+    Parameters
+    ----------
+    history : path
+        The list; see `read_history`.
+    out : path
+        Of the page. Without the suffix .html or .htm, that is what it gets. The JSON lies beside.
 
     Raises
     ------
     ValueError
-        If the file is empty, has no `title` column, or a rating isn't a number from 1 to 5: names file, row and value.
+        If `k` is below 1, or the list cannot be used.
     """
-    path = Path(path)
-    rows, broken, about = read_rows(path)
-    notes = [f"row {row}: {reason}; left out" for row, _, reason in broken]
-    frame = (
-        pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1))
-        .fillna("")
-        .astype(str)
-    )
-    frame.columns = frame.columns.str.strip().str.lower()
-    if "title" not in frame:
-        raise ValueError(
-            f"{path.name} has columns {', '.join(about['columns'])}, but none called `title`: rename one"
-        )
-    frame = frame.reindex(columns=["title", "image", "rating"], fill_value="").apply(
-        lambda column: column.str.strip()
-    )
-    untitled = [row for row in frame.index[frame["title"] == ""] if rows[row - 1]]
-    notes += [f"row {row}: no title; left out" for row in untitled]
-    frame = frame[frame["title"] != ""]
-    if frame.empty:
-        raise ValueError(f"{path.name} has no row with a title: list at least one liked item")
-    rating = pd.to_numeric(frame["rating"].replace("", "5"), errors="coerce")
-    for row in frame.index[~rating.between(1, 5)][:1]:
-        raise ValueError(
-            f"{path.name} row {row}: rating {frame.loc[row, 'rating']!r} is not a number from 1 to 5"
-        )
-    frame = frame.assign(rating=rating)
-    frame.attrs["notes"] = notes
-    return frame
-
-
-def write_recommendations(
-    history: str | Path, profile: str, k: int, out: str | Path, explain: bool = False, **filters
-) -> str:
-    """Recommend for a list and write `out` (HTML) and a JSON beside it; returns what was done, and each note.
-
-    `filters` as in `Service.allowed`.
-    """
-    from helpers.serving.service import Service
-
     if k < 1:
         raise ValueError(f"--k is {k}; ask for at least one recommendation")
+    page, data = _destinations(Path(out))
     liked = read_history(history)
-    found = Service(profile).recommend(liked, k, **filters)
-    columns = ["image_key", "title", "platform", "price_usd", "score"] + (
-        ["because", "shares"] if explain else []
-    )
-    rows = found[columns].astype(object).where(found[columns].notna(), None).to_dict("records")
-    pictures = [_embedded(data_dir(profile) / str(path)) for path in found["image_path"]]
-    notes, items = liked.attrs["notes"] + found.attrs["notes"], liked.to_dict("records")
+    found = Service(profile).recommend(liked, k, filters)
+    columns = TOLD + REASONS if explain else TOLD
+    products = _records(found.products[columns])
+    root = data_dir(profile)
+    pictures = [_embedded(root, path) for path in found.products["image_path"]]
+    items = _records(liked.items)
+    liked_pictures = [_embedded(liked.folder, name) for name in liked.items["image"]]
+    for product in products:
+        product["link"] = _web_link(product["url"])
     write_page(
         "recommend.html.j2",
-        out,
-        liked=items,
-        rows=list(zip(rows, pictures, strict=True)),
-        notes=notes,
+        page,
+        liked=list(zip(items, liked_pictures, strict=True)),
+        rows=list(zip(products, pictures, strict=True)),
+        notes=found.notes,
     )
-    beside = Path(out).with_suffix(".json")
-    write_json({"history": items, "notes": notes, "recommendations": rows}, beside)
-    return "\n".join(
-        [f"{len(rows)} recommendations from {len(liked)} items in {out} and {beside}", *notes]
-    )
+    for product in products:
+        del product["link"]
+    write_json({"history": items, "notes": found.notes, "recommendations": products}, data)
+    done = f"{len(products)} recommendations from {len(liked)} items in {page} and {data}"
+    return "\n".join([done, *found.notes])
 
 
-def _embedded(path: Path) -> str:
-    if not path.is_file():
+def _destinations(out: Path) -> tuple[Path, Path]:
+    """Of the page and of its data; never the same file."""
+    if out.suffix.lower() not in (".html", ".htm"):
+        stem = out.with_suffix("") if out.suffix.lower() == ".json" else out
+        out = stem.with_name(f"{stem.name}.html")
+    return out, out.with_suffix(".json")
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    """Rows as dictionaries, None for what is missing."""
+    plain = table.astype(object)
+    return plain.where(table.notna(), None).to_dict("records")
+
+
+def _web_link(url: str | None) -> str:
+    """The product's page if it is an http(s) address, else nothing."""
+    url = url or ""
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def _embedded(folder: Path | None, name: str | None) -> str:
+    """A picture below `folder` as a data URI; nothing if it cannot be shown."""
+    kind = PICTURE_KINDS.get(Path(name or "").suffix.lower())
+    if folder is None or kind is None or "://" in name:
         return ""
-    kind = {".webp": "webp", ".png": "png"}.get(path.suffix, "jpeg")
-    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+    try:
+        data = read_inside(folder, name)
+    except (OSError, ValueError):
+        return ""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+__all__ = ["Filters", "History", "read_history", "write_recommendations"]

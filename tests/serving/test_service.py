@@ -13,7 +13,9 @@ from PIL import Image
 from helpers import embeddings
 from helpers.interactions import Interactions, ItemFeatures
 from helpers.recommenders import Content
-from helpers.serving import service as serve
+from helpers.serving import encoding
+from helpers.serving.history import History
+from helpers.serving.service import Filters, Service
 
 WORDS = ["red", "blue", "dress", "jeans", "shirt", "striped", "coat", "plain"]
 TITLES = ["red dress", "blue dress", "blue jeans", "red shirt striped", "blue shirt", "plain coat"]
@@ -49,8 +51,8 @@ def picture(colour, size=(64, 64)) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    folder, encoder = tmp_path_factory.mktemp("data") / "toy", WordsAndColours()
+def service():
+    encoder = WordsAndColours()
     catalog = pd.DataFrame(
         {
             "image_key": [f"a/{number}" for number in range(6)],
@@ -67,28 +69,21 @@ def service(tmp_path_factory):
         [picture("red" if "red" in title else "blue") for title in TITLES]
     )
     text = encoder.encode_texts(TITLES)
-    folder.mkdir()
-    catalog.to_parquet(folder / "catalog.parquet")
-    pd.DataFrame({"image_key": ["a/0", "a/0", "a/1"], "in_stock": [False, True, False]}).to_parquet(
-        folder / "variants.parquet"
-    )
-    embeddings.save_embeddings(folder, image, text, encoder)
+    stock = pd.DataFrame({"image_key": ["a/0", "a/0", "a/1"], "in_stock": [False, True, False]})
     vectors = embeddings.item_vectors(image, text)
     log = pd.DataFrame(
         {"user": list("uvwuv"), "item": ["a/5", "a/5", "a/5", "a/2", "a/2"], "rating": 5.0}
     )
     train = Interactions.from_frame(log, pd.Index(catalog["image_key"]))
-    (folder / "models").mkdir()
-    Content().fit(train, ItemFeatures(vectors, catalog, "toy")).save(folder / "models" / "Content")
+    model = Content().fit(train, ItemFeatures(vectors, catalog, "toy"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA", str(folder.parent))
-        patch.setattr(serve, "ClipEncoder", WordsAndColours)
-        patch.setattr(serve, "NEAREST", 1)
-        yield serve.Service("toy", "Content")
+        patch.setattr(encoding, "NEAREST", 1)
+        yield Service.of(catalog, image, text, encoder, model, stock)
 
 
-def listed(*titles, **columns) -> pd.DataFrame:
-    return pd.DataFrame({"title": titles, **columns}, index=range(1, len(titles) + 1))
+def listed(*titles, folder=None, **columns) -> History:
+    index = range(1, len(titles) + 1)
+    return History(pd.DataFrame({"title": titles, **columns}, index=index), folder)
 
 
 def looks_red(histories) -> list[bool]:
@@ -98,27 +93,52 @@ def looks_red(histories) -> list[bool]:
 
 def test_a_title_finds_its_like_and_says_why(service):
     found = service.recommend(listed("striped shirt in red"), 3)
-    assert found["title"].tolist()[0] == "red shirt striped"
-    assert found.loc[0, ["because", "shares"]].tolist() == [
-        "striped shirt in red",
-        "shirts, red, striped",
-    ]
-    assert found["rank"].tolist() == [1, 2, 3] and found.attrs["notes"] == []
+    best = found.products.loc[0]
+    assert best["title"] == "red shirt striped"
+    assert best["because"] == "striped shirt in red"
+    assert best["shares"] == "shirts, red, striped"
+    assert found.products["rank"].tolist() == [1, 2, 3]
+    assert found.notes == []
 
 
 def test_each_recommendation_names_the_liked_item_that_is_nearest(service):
     found = service.recommend(listed("red dress", "blue jeans", "plain coat", rating=[5, 5, 1]), 6)
-    because = dict(zip(found["title"], found["because"], strict=True))
-    assert because["red dress"] == "red dress" and because["blue jeans"] == "blue jeans"
+    because = dict(zip(found.products["title"], found.products["because"], strict=True))
+    assert because["red dress"] == "red dress"
+    assert because["blue jeans"] == "blue jeans"
     assert "plain coat" not in because.values()  # it was not liked
 
 
-def test_ratings_weigh(service):
-    high, low = (
-        service.recommend(listed("red dress", "blue jeans", rating=r), 1)["title"][0]
-        for r in ([5, 1], [1, 5])
-    )
-    assert (high, low) == ("red dress", "blue jeans")
+@pytest.mark.parametrize("ratings, best", [([5, 1], "red dress"), ([1, 5], "blue jeans")])
+def test_ratings_weigh(service, ratings, best):
+    found = service.recommend(listed("red dress", "blue jeans", rating=ratings), 1)
+    assert found.products["title"].tolist() == [best]
+
+
+def test_each_liked_item_is_represented(service):
+    liked = listed("red dress", "red dress", "red dress", "blue jeans")
+    first = service.model.recommend(service.lists.encode(liked)[0], 2)[0][0]
+    assert TITLES.index("blue jeans") not in first  # the ranking alone would leave it out
+    found = service.recommend(liked, 2)
+    assert set(found.products["because"]) == {"red dress", "blue jeans"}
+
+
+def test_products_without_a_picture_come_last(service, monkeypatch):
+    pictured = np.ones(6, dtype=bool)
+    pictured[TITLES.index("red dress")] = False
+    monkeypatch.setattr(service, "_has_picture", pictured)
+    found = service.recommend(listed("red dress"), 6)
+    assert found.products["title"].tolist()[-1] == "red dress"
+
+
+def test_a_list_that_names_a_gender_gets_it(service):
+    found = service.recommend(listed("Men's blue jeans", "Men's red shirt striped"), 6)
+    assert set(found.products["gender"]) == {"men"}
+    assert any("for men; --gender all shows everything" in note for note in found.notes)
+    everything = service.recommend(listed("Men's blue jeans"), 6, Filters(gender="all"))
+    assert set(everything.products["gender"]) == {"men", "women"}
+    both = service.recommend(listed("Men's blue jeans", "Women's red dress"), 6)
+    assert set(both.products["gender"]) == {"men", "women"}
 
 
 def test_pictures_here_are_read_and_what_fails_is_named(service, tmp_path):
@@ -126,12 +146,26 @@ def test_pictures_here_are_read_and_what_fails_is_named(service, tmp_path):
     (tmp_path / "torn.png").write_bytes(picture("red")[:40])
     (tmp_path / "note.png").write_text("no picture")
     names = ["red.png", "torn.png", "note.png", "none.png", ""]
-    paths = [str(tmp_path / name) if name else "" for name in names]
-    histories, notes = service.encode(listed(*["plain coat"] * 5, image=paths))
+    histories, notes = service.lists.encode(
+        listed(*["plain coat"] * 5, image=names, folder=tmp_path)
+    )
     assert looks_red(histories) == [True, False, False, False, False]
     assert [note.partition(":")[0] for note in notes] == ["row 2", "row 3", "row 4"]
-    assert "corrupt" in notes[0] and "not_an_image" in notes[1] and "No such file" in notes[2]
+    assert "corrupt" in notes[0]
+    assert "not_an_image" in notes[1]
+    assert "No such file" in notes[2]
     assert all("only its title can be used" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside.png", "/dev/zero"])
+def test_pictures_elsewhere_on_this_machine_are_not_read(service, tmp_path, name):
+    (tmp_path / "outside.png").write_bytes(picture("red"))
+    folder = tmp_path / "list"
+    folder.mkdir()
+    histories, notes = service.lists.encode(listed("plain coat", image=[name], folder=folder))
+    assert looks_red(histories) == [False]
+    assert "row 1: no picture from" in notes[0]
+    assert "outside list, so it is not read" in notes[0]
 
 
 def test_addresses_are_fetched_as_safely_as_the_catalogue_s(service, monkeypatch):
@@ -152,60 +186,64 @@ def test_addresses_are_fetched_as_safely_as_the_catalogue_s(service, monkeypatch
     with ThreadingHTTPServer(("127.0.0.1", 0), Photos) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         there = {"shop.test": ("127.0.0.1", server.server_port)}
-        monkeypatch.setattr(serve, "fetch_images", partial(serve.fetch_images, resolve=there))
-        links = ["http://shop.test/red.png", "http://shop.test/gone.png", "file:///etc/passwd"]
-        links.append(f"http://127.0.0.1:{server.server_port}/secret.png")
-        histories, notes = service.encode(listed(*["plain coat"] * 4, image=links))
+        fetch = partial(encoding.fetch_images, resolve=there)
+        monkeypatch.setattr(encoding, "fetch_images", fetch)
+        links = [
+            "http://shop.test/red.png",
+            "http://shop.test/gone.png",
+            "file:///etc/passwd",
+            f"http://127.0.0.1:{server.server_port}/secret.png",
+        ]
+        histories, notes = service.lists.encode(listed(*["plain coat"] * 4, image=links))
         server.shutdown()
     assert looks_red(histories) == [True, False, False, False]
     reasons = ["not_found", "refused_scheme", "refused_address"]
-    assert [
-        f"row {row}" in note and why in note
-        for row, note, why in zip((2, 3, 4), notes, reasons, strict=True)
-    ]
-    assert all(why in note for why, note in zip(reasons, notes, strict=True))
+    for row, note, reason in zip((2, 3, 4), notes, reasons, strict=True):
+        assert note.startswith(f"row {row}:")
+        assert reason in note
     assert "/secret.png" not in asked
 
 
 def test_another_language_counts_by_its_picture_or_not_at_all(service, tmp_path):
     (tmp_path / "red.png").write_bytes(picture("red"))
     found = service.recommend(
-        listed("rotes Kleid", "赤いドレス", image=[str(tmp_path / "red.png"), ""]), 2
+        listed("rotes Kleid", "赤いドレス", image=["red.png", ""], folder=tmp_path), 2
     )
-    assert set(found["title"]) == {"red dress", "red shirt striped"}
-    notes = found.attrs["notes"]
-    assert "row 1: no word of “rotes Kleid”" in notes[0] and "picture alone" in notes[0]
-    assert (
-        "row 2: no word of “赤いドレス”" in notes[1] and "left out" in notes[1] and len(notes) == 2
-    )
+    assert set(found.products["title"]) == {"red dress", "red shirt striped"}
+    first, second = found.notes
+    assert "row 1: no word of “rotes Kleid”" in first
+    assert "picture alone" in first
+    assert "row 2: no word of “赤いドレス”" in second
+    assert "left out" in second
 
 
 def test_a_missing_half_is_that_of_the_nearest_products(service, tmp_path):
     (tmp_path / "blue.png").write_bytes(picture("blue"))
-    histories, notes = service.encode(
-        listed("red dress", "Kleid", image=["", str(tmp_path / "blue.png")])
+    histories, notes = service.lists.encode(
+        listed("red dress", "Kleid", image=["", "blue.png"], folder=tmp_path)
     )
     image, text = np.split(histories.vectors, 2, axis=1)
     images, texts = np.split(service.vectors, 2, axis=1)
+    first_blue = TITLES.index("blue dress")
     np.testing.assert_allclose(image[0], images[TITLES.index("red dress")], atol=1e-6)
-    np.testing.assert_allclose(
-        text[1], texts[TITLES.index("blue dress")], atol=1e-6
-    )  # the first of all that look blue
+    np.testing.assert_allclose(text[1], texts[first_blue], atol=1e-6)
     assert len(notes) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*no history it can use")
 def test_what_matches_nothing_gets_the_favourites_and_the_reason(service):
     found = service.recommend(listed("xyzzy"), 2)
-    assert found["title"].tolist() == ["plain coat", "blue jeans"]  # liked by three and by two
-    assert "favourites" in found.attrs["notes"][-1] and found["because"].tolist() == ["", ""]
+    assert found.products["title"].tolist() == ["plain coat", "blue jeans"]  # liked by three, two
+    assert "favourites" in found.notes[-1]
+    assert found.products["because"].tolist() == ["", ""]
 
 
 def test_a_long_list_is_cut_to_its_newest(service):
     titles = ["red dress"] * 9_500 + ["blue jeans"] * 500
     found = service.recommend(listed(*titles), 1)
-    assert found["title"].tolist() == ["blue jeans"] and found["because"].tolist() == ["blue jeans"]
-    assert found.attrs["notes"] == ["10000 items: the last 500 are used"]
+    assert found.products["title"].tolist() == ["blue jeans"]
+    assert found.products["because"].tolist() == ["blue jeans"]
+    assert found.notes == ["10000 items: the last 500 are used"]
 
 
 def test_an_empty_list_is_refused(service):
@@ -216,24 +254,48 @@ def test_an_empty_list_is_refused(service):
 @pytest.mark.parametrize(
     "filters, expected",
     [
-        ({"gender": "men"}, {2, 3}),
-        ({"max_price": 30.0}, {0, 1, 2}),  # an unknown price is not known to be below
-        ({"in_stock": True}, {0, 2, 3, 4, 5}),  # 1 has a size, but it is sold out
-        ({"gender": "women", "max_price": 15.0, "platform": "a"}, {0}),
+        (Filters(gender="men"), {2, 3}),
+        (Filters(max_price=30.0), {0, 1, 2}),  # an unknown price is not known to be below
+        (Filters(in_stock=True), {0, 2, 3, 4, 5}),  # 1 has a size, but it is sold out
+        (Filters(gender="women", max_price=15.0, platform="a"), {0}),
     ],
 )
 def test_filters(service, filters, expected):
-    assert set(np.flatnonzero(service.allowed(**filters))) == expected
-    found = service.recommend(listed("red dress"), 6, **filters)
-    assert set(found["title"]) == {TITLES[row] for row in expected}
-    assert f"only {len(expected)} products pass the filters" in found.attrs["notes"]
+    assert set(np.flatnonzero(service.allowed(filters))) == expected
+    found = service.recommend(listed("red dress"), 6, filters)
+    assert set(found.products["title"]) == {TITLES[row] for row in expected}
+    assert f"only {len(expected)} products pass the filters" in found.notes
+
+
+def test_what_the_shop_calls_sold_out_is_not_in_stock(service):
+    catalog = service.catalog.assign(availability=["out of stock"] + ["in stock"] * 5)
+    shop = Service.of(
+        catalog,
+        *np.split(service.vectors, 2, axis=1),
+        service.lists.encoder,
+        service.model,
+    )
+    assert shop.allowed(Filters(in_stock=True)).tolist() == [False] + [True] * 5
 
 
 def test_filters_that_nothing_passes_are_an_error(service):
     with pytest.raises(ValueError, match="no product passes the filters"):
-        service.recommend(listed("red dress"), 3, max_price=1.0)
+        service.recommend(listed("red dress"), 3, Filters(max_price=1.0))
 
 
 def test_an_unknown_filter_value_is_named(service):
     with pytest.raises(ValueError, match="no gender 'dogs' in the catalogue; it has men, women"):
-        service.allowed(gender="dogs")
+        service.allowed(Filters(gender="dogs"))
+
+
+def test_a_large_catalogue_is_answered_from_the_index(service, monkeypatch):
+    monkeypatch.setattr("helpers.serving.service.EXACT_BELOW", 3)
+    halves = np.split(service.vectors, 2, axis=1)
+    large = Service.of(service.catalog, *halves, service.lists.encoder, service.model)
+    asked = []
+    real = large._index.search
+    monkeypatch.setattr(large._index, "search", lambda *a: asked.append(1) or real(*a))
+    for title in TITLES:
+        found = large.recommend(listed(title), 1)
+        assert found.products["title"].tolist() == [title]
+    assert len(asked) == len(TITLES)
