@@ -1,292 +1,320 @@
 """Simulated shoppers: who sees what, how they rate it, and what they then do."""
 
 import os
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from helpers.simulator import tastes
-from helpers.simulator.market import Market
+from helpers.simulator.market import LIKES_ON_TARGET, Market, Population
+from helpers.simulator.settings import MarketSettings
 
-SHARES = (
-    0.1,
-    0.25,
-    0.5,
-    0.8,
-)  # of what training shoppers see, the share rated below 2, 3, 4, 5: half is liked
-PURCHASE = np.array([0.02, 0.05, 0.10, 0.35, 0.60])  # P(purchase | rating 1 … 5)
-WISH = np.array([0.02, 0.05, 0.15, 0.30, 0.25])
-YEAR_STARTS, HALF_YEAR, MONTH = 1704067200, 182 * 86400, 30 * 86400  # 1 January 2024, seconds
+SHARES_BELOW = (0.1, 0.25, 0.5, 0.8)
+"""Of what training shoppers see, the share rated below 2, 3, 4 and 5. Half is liked."""
+P_PURCHASE = np.array([0.02, 0.05, 0.10, 0.35, 0.60])
+"""P(purchase | rating 1 … 5)."""
+P_WISH = np.array([0.02, 0.05, 0.15, 0.30, 0.25])
+BROWSE, WISH, PURCHASE = range(3)
+
+DAY = 86_400
+YEAR_STARTS = 1_704_067_200  # 1 January 2024, in seconds since 1970
+HALF_YEAR = 182 * DAY
+MONTH = 30 * DAY
+
+LIKED_CUT = 2  # position in `cuts` of the signal at which a rating becomes 4
+SHOPPERS_PER_PIECE = 32  # raced at once, so that a piece stays in the processor's cache
+FEWEST_KEPT = 0.01  # of the shoppers drawn; with fewer, the settings are refused
+BLOCKS_BEFORE_GIVING_UP = 20
+
+
+class Candidates(NamedTuple):
+    """Shoppers of one block who like enough on both platforms.
+
+    Attributes
+    ----------
+    rows : (n,) int64
+        Within the block.
+    shoppers : Shoppers
+    signal, opinion : (n, n_items) float64
+        What they would think of each item without and with noise. On the source platform it is of
+        the item's season; on the target platform it is today's.
+    seen : (n, n_items) bool
+    """
+
+    rows: np.ndarray
+    shoppers: tastes.Shoppers
+    signal: np.ndarray
+    opinion: np.ndarray
+    seen: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """Shoppers and items that they saw, with their noisy opinion; one entry per pair."""
+
+    user: np.ndarray
+    item: np.ndarray
+    opinion: np.ndarray
 
 
 def simulate_market(
-    attributes: pd.DataFrame,
-    *,
-    n_users: int = 1000,
-    n_test: int = 1000,
-    density: float = 0.025,
-    noise: float = 0.5,
-    exposure_bias: float = 0.8,
-    overlap: float = 0.2,
-    preference_space: str = "attributes",
-    vectors: np.ndarray | None = None,
-    source: str = "asos",
-    target: str = "myntra",
-    n_liked: int = 10,
-    seed: int = 7,
+    attributes: pd.DataFrame, *, vectors: np.ndarray | None = None, **settings
 ) -> Market:
     """Simulate shoppers of a catalogue.
 
     Parameters
     ----------
     attributes : DataFrame, n_items rows
-        image_key ("platform/id"), category, colour, pattern, style, price_usd; brand too, if it is there.
-    n_users, n_test : int
-        Training shoppers, and test shoppers disjoint from them.
-    density : float
-        Share of the catalogue that an average training shopper rates; 0.025 of 1,200 items is 30 ratings.
-    noise : float
-        Standard deviation of a rating's error, the signal's being 1.
-    exposure_bias : float
-        How strongly popularity and preference decide what is seen; 0 means missing at random.
-    overlap : float
-        Share of training shoppers who are active on two platforms; the others know one.
-    preference_space : {"attributes", "embedding"}
-        What taste is about: garment attributes, or (the circularity trap) the `vectors` that recommenders read.
-    n_liked : int
-        Liked items that a test shopper must have on `source`, for histories that long; 3 on `target`.
+        image_key ("platform/id"), category, colour, pattern, style, price_usd; brand if known.
+    vectors : (n_items, d) float32, optional
+        Read only with `preference_space="embedding"`.
+    **settings
+        As in `MarketSettings`.
 
     Raises
     ------
     ValueError
         If a setting is out of its range, or too few shoppers leave `n_liked` likes.
-
-    Notes
-    -----
-    Why these defaults, fixed before any recommender was tuned. noise 0.5: with the shopper known, nine judgements of
-    ten can be told; with three likes known, two thirds of the way. exposure_bias 0.8: what is seen is liked twice as
-    often as what is not, and a tenth of the items gets a third of the looks. density 0.025: thirty ratings a shopper.
-    overlap 0.2: most shoppers are known on one platform only, which is the problem. Each is varied in chapter 02.
     """
-    settings = dict(locals())
-    attributes, vectors = settings.pop("attributes"), settings.pop("vectors")
-    _check(settings, attributes, vectors)
-    shelf = tastes.make_shelf(
-        attributes, vectors if preference_space == "embedding" else None, seed
+    chosen = MarketSettings(**settings)
+    chosen.check_catalogue(attributes, vectors)
+    population = _populate(attributes, vectors, chosen)
+    pairs = _training_pairs(population)
+    cuts = np.quantile(pairs.opinion, SHARES_BELOW, method="higher")
+    log = _events(population, pairs, cuts, "train")
+    rows, opinions, seen = examine(population, cuts, "test", chosen.n_test)
+    judged = _ratings(opinions, cuts)
+    users, items = np.nonzero(seen)
+    seen_pairs = Pairs(users, items, opinions[users, items])
+    return Market(
+        **vars(population),
+        cuts=cuts,
+        log=log,
+        test_rows=rows,
+        judged=judged,
+        seen=_events(population, seen_pairs, cuts, "test"),
     )
+
+
+def _populate(attributes, vectors, settings: MarketSettings) -> Population:
+    driven_by = vectors if settings.preference_space == "embedding" else None
+    combinations = settings.preference_space == "combinations"
+    shelf = tastes.make_shelf(attributes, driven_by, settings.seed, combinations)
     items = pd.Index(attributes["image_key"].astype(str))
     platform = items.str.split("/").str[0].to_numpy(str)
-    nobody, nothing = np.empty(0, np.int64), np.empty((0, len(items)), np.int8)
-    scale = tastes.calibrate(shelf, seed)
-    market = Market(settings, items, platform, shelf, scale, np.zeros(4), {}, nobody, nothing, {})
-    pairs = _training(market)
-    cuts = np.quantile(pairs["rated"], SHARES, method="higher")
-    market = replace(market, cuts=cuts, log=_events(market, pairs, cuts, "train"))
-    rows, opinions, seen = examine(market, "test", n_test)
-    users, columns = np.nonzero(seen)
-    judged = (1 + np.searchsorted(cuts, opinions, side="right")).astype(np.int8)
-    pairs = {"user": users, "item": columns, "rated": opinions[users, columns]}
-    return replace(market, test_rows=rows, judged=judged, seen=_events(market, pairs, cuts, "test"))
+    calibration = tastes.calibrate(shelf, settings.seed)
+    return Population(asdict(settings), items, platform, shelf, calibration)
 
 
-def examine(market: Market, stream: str, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ratings(opinions: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Ratings 1-5 from noisy signals."""
+    return (1 + np.searchsorted(cuts, opinions, side="right")).astype(np.int8)
+
+
+def examine(
+    population: Population, cuts: np.ndarray, stream: str, n: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw shoppers of both platforms until `n` have enough likes.
 
-    Returns their rows in the stream, their noisy opinion of every item (n, n_items) float64, and what they saw (bool).
-    On the source platform an opinion is of the item's season; on the target platform it is today's.
+    Returns
+    -------
+    rows : (n,) int64
+        In the stream.
+    opinions : (n, n_items) float64
+        Of every item.
+    seen : (n, n_items) bool
     """
-    rows, opinions, seen, found, block = [], [], [], 0, 0
-    while found < n:
-        kept, _, _, opinion, looked = candidates(market, stream, block)
-        rows.append(kept + block * tastes.BLOCK)
-        opinions.append(opinion)
-        seen.append(looked)
-        found, block = found + len(kept), block + 1
-        if block >= 20 and found < 0.01 * block * tastes.BLOCK:
-            raise ValueError(
-                f"of {block * tastes.BLOCK} drawn shoppers only {found} like {market.settings['n_liked']} items of "
-                f"{market.settings['source']} and 3 of {market.settings['target']}: lower n_liked or use more products"
-            )
-    return tuple(np.concatenate(parts)[:n] for parts in (rows, opinions, seen))
+    found = []
+    n_found = 0
+    block = 0
+    while n_found < n:
+        kept = candidates(population, cuts, stream, block)
+        rows = kept.rows + block * tastes.SHOPPERS_PER_BLOCK
+        found.append((rows, kept.opinion, kept.seen))
+        n_found += len(rows)
+        block += 1
+        _give_up_if_too_few(population, n_found, block)
+    rows, opinions, seen = (np.concatenate(parts)[:n] for parts in zip(*found, strict=True))
+    return rows, opinions, seen
 
 
-def candidates(
-    market: Market, stream: str, block: int
-) -> tuple[np.ndarray, tastes.Shoppers, *tuple[np.ndarray, ...]]:
-    """Those of one block who like enough: rows within the block, shoppers, signal, opinions, and what they saw."""
-    seed, noise = market.settings["seed"], market.settings["noise"]
-    on = [market.platform == market.settings[name] for name in ("source", "target")]
-    shoppers = tastes.draw(market.shelf, tastes.BLOCK, seed, stream, block)
-    rng = tastes.rng_of(seed, stream, block, 1)
-    signal = market.signal(shoppers, stream)
-    clock, items = (
-        rng.standard_exponential(signal.shape)[:, market.on_sale],
-        np.flatnonzero(market.on_sale),
+def _give_up_if_too_few(population: Population, n_found: int, n_blocks: int) -> None:
+    n_drawn = n_blocks * tastes.SHOPPERS_PER_BLOCK
+    if n_blocks < BLOCKS_BEFORE_GIVING_UP or n_found >= FEWEST_KEPT * n_drawn:
+        return
+    settings = population.settings
+    raise ValueError(
+        f"of {n_drawn} drawn shoppers only {n_found} like {settings['n_liked']} items of "
+        f"{settings['source']} and {LIKES_ON_TARGET} of {settings['target']}: "
+        "lower n_liked or use more products"
     )
-    n_seen = market.n_seen(shoppers, stream, len(items))
-    users, columns = _expose(market, clock, signal[:, items], n_seen, items)
+
+
+def candidates(population: Population, cuts: np.ndarray, stream: str, block: int) -> Candidates:
+    """Those of one block who like enough on both platforms."""
+    settings = population.settings
+    seed = settings["seed"]
+    shoppers = tastes.draw(population.shelf, tastes.SHOPPERS_PER_BLOCK, seed, stream, block)
+    rng = tastes.rng_of(seed, stream, block, 1)
+    signal = population.signal(shoppers, stream)
+    items = np.flatnonzero(population.on_sale)
+    clock = rng.standard_exponential(signal.shape)[:, items]
+    n_seen = population.n_seen(shoppers, stream, len(items))
+    users, columns = _expose(population, clock, signal[:, items], n_seen, items)
     seen = np.zeros(signal.shape, bool)
     seen[users, items[columns]] = True
-    opinion = signal + noise * rng.standard_normal(signal.shape)
-    liked = seen & (opinion >= market.cuts[2])
-    kept = np.flatnonzero(
-        (liked[:, on[0]].sum(1) >= market.settings["n_liked"]) & (liked[:, on[1]].sum(1) >= 3)
-    )
-    return (
-        kept,
-        tastes.Shoppers(*(part[kept] for part in shoppers)),
-        signal[kept],
-        opinion[kept],
-        seen[kept],
-    )
+    opinion = signal + settings["noise"] * rng.standard_normal(signal.shape)
+    liked = seen & (opinion >= cuts[LIKED_CUT])
+    n_on_source = liked[:, population.on_source].sum(axis=1)
+    n_on_target = liked[:, population.on_target].sum(axis=1)
+    enough = (n_on_source >= settings["n_liked"]) & (n_on_target >= LIKES_ON_TARGET)
+    rows = np.flatnonzero(enough)
+    return Candidates(rows, shoppers.rows(rows), signal[rows], opinion[rows], seen[rows])
 
 
-def in_threads(work, numbers) -> list:
-    """`work` of each number, side by side and in order: numpy frees the lock, seeds are the blocks' own."""
+def in_threads(work: Callable, numbers: Iterable) -> list:
+    """`work` of each number, side by side and in order.
+
+    numpy releases the interpreter's lock, and each block has its own seed.
+    """
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         return list(pool.map(work, numbers))
 
 
-def _training(market: Market) -> dict[str, np.ndarray]:
+def _training_pairs(population: Population) -> Pairs:
     """Who among the training shoppers saw what, and their noisy opinion of it."""
-    blocks = range(-(-market.settings["n_users"] // tastes.BLOCK))
-    visits, on = _visits(market)
-    parts = in_threads(lambda block: _training_block(market, block, visits, on), blocks)
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    n_blocks = -(-population.settings["n_users"] // tastes.SHOPPERS_PER_BLOCK)
+    visits, item_platform = _visits(population)
+
+    def block_pairs(block):
+        start = block * tastes.SHOPPERS_PER_BLOCK
+        visited = visits[start : start + tastes.SHOPPERS_PER_BLOCK]
+        return _training_block(population, block, visited, item_platform)
+
+    parts = in_threads(block_pairs, range(n_blocks))
+    return Pairs(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
-def _training_block(market: Market, block: int, visits, on) -> dict[str, np.ndarray]:
-    seed, start = market.settings["seed"], block * tastes.BLOCK
-    visits = visits[start : start + tastes.BLOCK]
-    shoppers = tastes.draw(market.shelf, tastes.BLOCK, seed, "train", block)
+def _training_block(population: Population, block: int, visited, item_platform) -> Pairs:
+    """Pairs of one block. `visited` (n, 2) holds the two platforms of each shopper."""
+    seed = population.settings["seed"]
+    shoppers = tastes.draw(population.shelf, tastes.SHOPPERS_PER_BLOCK, seed, "train", block)
     rng = tastes.rng_of(seed, "train", block, 1)
-    clock = rng.standard_exponential((len(visits), len(market.items)))
-    pairs = []
-    for pair in np.unique(visits, axis=0):  # only what these shoppers can see is worked out
-        rows, items = (
-            np.flatnonzero((visits == pair).all(axis=1)),
-            np.flatnonzero(np.isin(on, pair)),
-        )
-        some = tastes.Shoppers(*(part[rows] for part in shoppers))
-        signal = market.signal(some, "train", items)
-        n_seen = market.n_seen(some, "train", len(items))
-        users, columns = _expose(market, clock[rows].take(items, axis=1), signal, n_seen, items)
-        pairs.append((rows[users], items[columns], signal[users, columns]))
-    users, columns, signal = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    clock = rng.standard_exponential((len(visited), len(population.items)))
+    found = []
+    for two_platforms in np.unique(visited, axis=0):  # only what these shoppers can see is computed
+        rows = np.flatnonzero((visited == two_platforms).all(axis=1))
+        items = np.flatnonzero(np.isin(item_platform, two_platforms))
+        some = shoppers.rows(rows)
+        signal = population.signal(some, "train", items)
+        n_seen = population.n_seen(some, "train", len(items))
+        own_clock = clock[rows].take(items, axis=1)
+        users, columns = _expose(population, own_clock, signal, n_seen, items)
+        found.append((rows[users], items[columns], signal[users, columns]))
+    users, items, signal = (np.concatenate(values) for values in zip(*found, strict=True))
     order = np.argsort(users, kind="stable")
-    rated = signal[order] + market.settings["noise"] * rng.standard_normal(len(users))
-    return {"user": users[order] + start, "item": columns[order], "rated": rated}
+    error = population.settings["noise"] * rng.standard_normal(len(users))
+    first_user = block * tastes.SHOPPERS_PER_BLOCK
+    return Pairs(users[order] + first_user, items[order], signal[order] + error)
 
 
-def _expose(market: Market, clock, signal, n_seen, items) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `items` each shopper sees: the first `n_seen` in a race of exponential clocks, which are used up.
+def _expose(population: Population, clock, signal, n_seen, items) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `items` each shopper sees: (user, column) of each pair.
 
-    The rates exp(bias * (popularity + signal)) make the first k a draw without replacement in proportion to the rates
-    (the Gumbel top-k trick, Efraimidis and Spirakis 2006).
+    The first `n_seen` in a race of exponential clocks are seen. Rates exp(bias (popularity +
+    signal)) make the first k a draw without replacement in proportion to the rates (the Gumbel
+    top-k trick, Efraimidis and Spirakis 2006). `clock` is used up.
     """
-    bias, popularity, most = (
-        market.settings["exposure_bias"],
-        market.shelf.popularity[items],
-        int(n_seen.max()),
-    )
+    bias = population.settings["exposure_bias"]
+    popularity = population.shelf.popularity[items]
+    most = int(n_seen.max())
     seen = np.empty((len(clock), most), np.int64)
-    for start in range(0, len(clock), 32):  # pieces that stay in the processor's cache
-        rows = slice(start, start + 32)
+    for start in range(0, len(clock), SHOPPERS_PER_PIECE):
+        rows = slice(start, start + SHOPPERS_PER_PIECE)
         clock[rows] *= np.exp(-bias * (signal[rows] + popularity))
         first = np.argpartition(clock[rows], most - 1, axis=1)[:, :most]
         times = np.take_along_axis(clock[rows], first, axis=1)
-        seen[rows] = np.take_along_axis(first, np.argsort(times, axis=1), axis=1)
+        order = np.argsort(times, axis=1)
+        seen[rows] = np.take_along_axis(first, order, axis=1)
     keep = np.arange(most) < n_seen[:, None]
-    return np.nonzero(keep)[0], seen[keep]
+    users, _ = np.nonzero(keep)
+    return users, seen[keep]
 
 
-def _visits(market: Market) -> tuple[np.ndarray, np.ndarray]:
-    """The platforms, by number, that each training shopper visits (n_users, 2), and each item's (n_items,).
+def _visits(population: Population) -> tuple[np.ndarray, np.ndarray]:
+    """The platforms, by number, that each training shopper visits, and each item's.
 
-    Exactly the share `overlap` of shoppers visits a second one; the others' two are the same.
+    Exactly the share `overlap` of shoppers visits a second one. The others' two are the same.
+
+    Returns
+    -------
+    visits : (n_users, 2) int64
+    item_platform : (n_items,) int64
     """
-    names, on = np.unique(market.platform, return_inverse=True)
-    n, n_platforms = market.settings["n_users"], len(names)
-    rng = tastes.rng_of(market.settings["seed"], "home")
-    home = rng.permutation(n) % n_platforms
+    names, item_platform = np.unique(population.platform, return_inverse=True)
+    settings = population.settings
+    n_users = settings["n_users"]
+    rng = tastes.rng_of(settings["seed"], "home")
+    home = rng.permutation(n_users) % len(names)
     second = home.copy()
-    both = rng.permutation(n)[: int(market.settings["overlap"] * n + 1e-9)]
-    if n_platforms > 1:
-        second[both] = (home[both] + rng.integers(1, n_platforms, len(both))) % n_platforms
-    return np.sort(np.stack([home, second], axis=1), axis=1), on
+    n_both = int(settings["overlap"] * n_users + 1e-9)
+    both = rng.permutation(n_users)[:n_both]
+    if len(names) > 1:
+        steps = rng.integers(1, len(names), n_both)
+        second[both] = (home[both] + steps) % len(names)
+    return np.sort(np.stack([home, second], axis=1), axis=1), item_platform
 
 
 def _events(
-    market: Market, pairs: dict[str, np.ndarray], cuts, stream: str
+    population: Population, pairs: Pairs, cuts: np.ndarray, stream: str
 ) -> dict[str, np.ndarray]:
-    """Ratings, times and kinds of event, sorted by shopper and time. Times are drawn as integers: exact everywhere."""
-    rng, n = tastes.rng_of(market.settings["seed"], stream, 0, 2), len(pairs["user"])
-    rating = (1 + np.searchsorted(cuts, pairs["rated"], side="right")).astype(np.int8)
-    time = (
-        YEAR_STARTS + market.shelf.season[pairs["item"]] * HALF_YEAR + rng.integers(0, HALF_YEAR, n)
-    )
-    if stream == "test":  # they come to the target platform after everything in the training log
-        arrival = YEAR_STARTS + 2 * HALF_YEAR + rng.integers(0, MONTH, n)
-        time = np.where(market.platform[pairs["item"]] == market.settings["target"], arrival, time)
-    draw = rng.random(n)
-    bought, wished = PURCHASE[rating - 1], WISH[rating - 1]
-    event = np.where(draw < bought, 2, np.where(draw < bought + wished, 1, 0)).astype(np.int8)
-    if (
-        market.settings["n_users"] * len(market.items) < 2**37
-    ):  # one number to sort by: many times faster
-        order = np.argsort(
-            (pairs["user"] * 2**26 + (time - YEAR_STARTS)) * len(market.items) + pairs["item"]
-        )
-    else:
-        order = np.lexsort((pairs["item"], time, pairs["user"]))
-    columns = {"user": np.int32, "item": np.int32}
-    log = {key: pairs[key].astype(kind)[order] for key, kind in columns.items()}
-    return log | {
+    """Ratings, times and kinds of event, sorted by shopper and time.
+
+    Times are drawn as integers, which are exact everywhere.
+    """
+    n = len(pairs.user)
+    rng = tastes.rng_of(population.settings["seed"], stream, 0, 2)
+    rating = _ratings(pairs.opinion, cuts)
+    time = _times(population, pairs.item, stream, rng)
+    event = _kinds(rating, rng.random(n))
+    order = _by_user_and_time(pairs, time, population)
+    return {
+        "user": pairs.user.astype(np.int32)[order],
+        "item": pairs.item.astype(np.int32)[order],
         "rating": rating[order],
         "timestamp": time.astype(np.int64)[order],
         "event": event[order],
     }
 
 
-def _check(settings: dict, attributes: pd.DataFrame, vectors) -> None:
-    """Refuse what can't be simulated, saying which setting and what it may be."""
-    for name, low, high in (
-        ("n_users", 1, 10**7),
-        ("n_test", 1, 10**6),
-        ("density", 1e-6, 0.5),
-        ("noise", 0, 100),
-        ("exposure_bias", 0, 10),
-        ("overlap", 0, 1),
-        ("n_liked", 1, 1000),
-    ):
-        if not low <= settings[name] <= high:
-            raise ValueError(f"{name} must lie in {low}..{high}, not {settings[name]}")
-    missing = {"image_key", "category", "colour", "pattern", "style", "price_usd"} - set(
-        attributes.columns
-    )
-    if missing:
-        raise ValueError(
-            f"attributes lack the columns {sorted(missing)}: chapter 01 writes them to attributes.parquet"
-        )
-    if settings["preference_space"] not in ("attributes", "embedding"):
-        raise ValueError(
-            f"preference_space must be attributes or embedding, not {settings['preference_space']!r}"
-        )
-    if settings["preference_space"] == "embedding" and (
-        vectors is None or len(vectors) != len(attributes)
-    ):
-        raise ValueError(
-            "preference_space='embedding' needs `vectors`, one for each row of attributes"
-        )
-    platforms = sorted(attributes["image_key"].astype(str).str.split("/").str[0].unique())
-    for side in ("source", "target"):
-        if settings[side] not in platforms:
-            raise ValueError(
-                f"{side} platform {settings[side]!r} is not in the catalogue, which has {platforms}"
-            )
-    if settings["source"] == settings["target"]:
-        raise ValueError(
-            f"source and target are both {settings['source']!r}: a cross-platform test needs two platforms"
-        )
+def _times(population: Population, item: np.ndarray, stream: str, rng) -> np.ndarray:
+    """When each item was seen, in seconds since 1970.
+
+    Test shoppers come to the target platform after everything in the training log.
+    """
+    in_season = population.shelf.season[item] * HALF_YEAR
+    time = YEAR_STARTS + in_season + rng.integers(0, HALF_YEAR, len(item))
+    if stream != "test":
+        return time
+    arrival = YEAR_STARTS + 2 * HALF_YEAR + rng.integers(0, MONTH, len(item))
+    return np.where(population.on_target[item], arrival, time)
+
+
+def _kinds(rating: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Purchase, wish or browse, by uniform draws `chance` (n,)."""
+    bought = P_PURCHASE[rating - 1]
+    wished = P_WISH[rating - 1]
+    event = np.where(chance < bought + wished, WISH, BROWSE)
+    return np.where(chance < bought, PURCHASE, event).astype(np.int8)
+
+
+def _by_user_and_time(pairs: Pairs, time: np.ndarray, population: Population) -> np.ndarray:
+    """Order by user, then time, then item."""
+    n_items = len(population.items)
+    if population.settings["n_users"] * n_items >= 2**37:
+        return np.lexsort((pairs.item, time, pairs.user))
+    moment = pairs.user * 2**26 + (time - YEAR_STARTS)
+    return np.argsort(moment * n_items + pairs.item)  # one number sorts many times faster

@@ -92,20 +92,20 @@ def test_posterior_is_bayes_rule(market, split):
     )  # one block of draws
     found = oracle.score(split.histories[1][:1])[0]
     prior, ratings = oracle._prior, split.histories[1].ratings[:1]
-    place = np.flatnonzero(prior.source).tolist().index(int(ratings.indices[0]))
+    place = np.flatnonzero(market.on_source).tolist().index(int(ratings.indices[0]))
     four_or_five = int(ratings.data[0])
-    weight = np.exp(prior.log_rate[four_or_five][place].astype(float)) / np.exp(
-        prior.log_likes.astype(float)
+    weight = np.exp(prior.pool.log_rate[four_or_five][place].astype(float)) / np.exp(
+        prior.pool.log_likes.astype(float)
     )
     weight /= weight.sum()
-    assert found == pytest.approx(weight @ prior.liked, abs=1e-5)
+    assert found == pytest.approx(weight @ prior.pool.liked, abs=1e-5)
     assert oracle.ess_[0] == pytest.approx(1 / (weight**2).sum(), rel=1e-3)
 
 
 def test_own_draws_agree_with_very_many(market, split, monkeypatch):
     """Draws made for a history differ from a far larger sample by what their stated errors add up to, and no more."""
     monkeypatch.setattr(
-        posterior, "FEW", np.inf
+        posterior, "FEWEST_EFFECTIVE", np.inf
     )  # for every history, though here the large sample needs no help
     ratings, target = split.histories[2].ratings[:8], split.candidates
     many, _, error_many = posterior.Posterior(market, 12_000, n_own=0).mean(ratings)

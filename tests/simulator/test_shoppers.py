@@ -11,6 +11,7 @@ import pytest
 
 from helpers.artefacts import write_parquet
 from helpers.simulator import Market, simulate_market, tastes
+from helpers.simulator.ceiling import Posterior
 
 
 def test_same_settings_same_bytes(attributes, market, tmp_path):
@@ -73,10 +74,15 @@ def test_decisions_do_not_hang_on_last_bits(attributes, market, monkeypatch):
 
 def test_blocks_are_independent_of_how_many_there_are(attributes, market):
     more = simulate_market(attributes, n_users=900, n_test=1, density=0.1, seed=7)
-    first = [tastes.draw(one.shelf, tastes.BLOCK, 7, "train", 0).worth for one in (market, more)]
+    first = [
+        tastes.draw(one.shelf, tastes.SHOPPERS_PER_BLOCK, 7, "train", 0).worth
+        for one in (market, more)
+    ]
     assert (first[0] == first[1]).all()
     assert (
-        (first[0] != tastes.draw(more.shelf, tastes.BLOCK, 7, "train", 1).worth).any(axis=1).all()
+        (first[0] != tastes.draw(more.shelf, tastes.SHOPPERS_PER_BLOCK, 7, "train", 1).worth)
+        .any(axis=1)
+        .all()
     )
 
 
@@ -162,12 +168,12 @@ def test_exposure_is_biased_as_asked(attributes):
 
 
 def test_signal_has_unit_deviation(market):
-    shoppers = tastes.draw(market.shelf, tastes.BLOCK, 7, "prior", 0)
+    shoppers = tastes.draw(market.shelf, tastes.SHOPPERS_PER_BLOCK, 7, "prior", 0)
     assert market.today(shoppers).std() == pytest.approx(1, abs=0.05)
 
 
 def test_drift_moves_some_tastes_a_little(market):
-    shoppers = tastes.draw(market.shelf, tastes.BLOCK, 7, "prior", 0)
+    shoppers = tastes.draw(market.shelf, tastes.SHOPPERS_PER_BLOCK, 7, "prior", 0)
     early = ~market.shelf.season
     then, now = market.signal(shoppers, "train"), market.today(shoppers)
     assert (then[:, ~early] == now[:, ~early]).all()
@@ -246,3 +252,38 @@ def test_bad_settings(attributes, wrong, message):
 def test_missing_columns(attributes):
     with pytest.raises(ValueError, match="style"):
         simulate_market(attributes.drop(columns="style"))
+
+
+def every_combination(n_each=6) -> pd.DataFrame:
+    """One garment per platform, category and color, alike in everything else."""
+    pairs = pd.MultiIndex.from_product([("asos", "myntra"), range(n_each), range(n_each)])
+    table = pairs.to_frame(index=False, name=["platform", "category", "colour"])
+    keys = table["platform"] + "/" + table.index.astype(str)
+    same = {"pattern": "plain", "style": "casual", "price_usd": 20.0}
+    return table.astype(str).assign(image_key=keys, **same)
+
+
+@pytest.mark.parametrize("space, least, most", [("attributes", 0, 1e-9), ("combinations", 0.1, 1)])
+def test_a_shopper_may_like_black_dresses_but_not_black_jeans(space, least, most):
+    """Only with combinations is there more than a sum of what category and color are worth."""
+    shelf = tastes.make_shelf(every_combination(), None, seed=7, combinations=space != "attributes")
+    mean, scale = tastes.calibrate(shelf, seed=7)
+    shoppers = tastes.draw(shelf, 200, 7, "prior", 0)
+    signal = tastes.utility(shelf, shoppers, mean, scale, shelf.now) - shelf.quality / mean[-1]
+    table = signal[:, :36].reshape(200, 6, 6)  # shopper, category, color
+    centered = table - table.mean(axis=1, keepdims=True)
+    interaction = centered - centered.mean(axis=2, keepdims=True)
+    share = interaction.var() / table.var()
+    assert least <= share <= most
+
+
+def test_a_market_of_combinations_can_be_simulated_and_its_ceiling_computed(attributes):
+    one = simulate_market(
+        attributes, n_users=50, n_test=20, density=0.1, preference_space="combinations"
+    )
+    other = simulate_market(attributes, n_users=50, n_test=20, density=0.1)
+    assert one.judged.mean() > 2
+    assert (one.judged != other.judged).any()
+    found = Posterior(one, n_draws=600, n_own=8).mean(one.observed[:, :])
+    assert found.mean.shape == (20, len(attributes))
+    assert np.isfinite(found.mean).all()
