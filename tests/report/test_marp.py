@@ -2,16 +2,20 @@
 
 import base64
 import io
+import re
 
 import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 import pytest
 from browser import BROKEN, CUT_TABLES, OVERFLOWING, SMALL_PICTURES, needs_browser, page
+from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.report import slides
-from helpers.report.marp import MarpExporter, html_table, markdown_blocks
+from helpers.report.blocks import as_text, code, markdown_blocks
+from helpers.report.blocks import table as table_block
+from helpers.report.marp import MarpExporter
 
 
 def notebook(*cells):
@@ -108,26 +112,65 @@ def test_long_output_says_what_it_leaves_out():
     assert "line 10" in text and "line 11" not in text and "… 29 more lines in the report" in text
 
 
-def test_html_table_becomes_markdown_with_every_cell():
+def cells_of(block):
+    """What a reader sees in each row of a table block."""
+    rows = BeautifulSoup(block.text, "html.parser").find_all("tr")
+    return [[cell.get_text() for cell in row.find_all(["th", "td"])] for row in rows]
+
+
+def test_a_table_keeps_every_cell():
     frame = pd.DataFrame({"method": ["ItemKNN", "a|b"], "ndcg": [0.25, 0.5]})
-    block = html_table(frame.to_html(index=False))
-    assert block.text.splitlines() == [
-        "| method | ndcg |",
-        "| :-- | --: |",
-        "| ItemKNN | 0.25 |",
-        "| a\\|b | 0.50 |",
-    ]
-    assert html_table("<b>no table</b>") is None
+    block = table_block(frame.to_html(index=False))
+    assert cells_of(block) == [["method", "ndcg"], ["ItemKNN", "0.25"], ["a|b", "0.50"]]
+    assert '<td class="words">' in block.text and '<td class="numbers">' in block.text
+    assert table_block("<b>no table</b>") is None
 
 
 def test_heads_of_several_rows_stand_over_their_own_columns():
     columns = pd.MultiIndex.from_product([["precision", "ndcg"], [5, 10]], names=["metric", "@"])
     frame = pd.DataFrame([[1, 2, 3, 4]], columns=columns, index=pd.Index(["EASE"], name="method"))
-    assert html_table(frame.to_html()).text.splitlines() == [
-        "| metric / @ / method | precision 5 | precision 10 | ndcg 5 | ndcg 10 |",
-        "| :-- | --: | --: | --: | --: |",
-        "| EASE | 1 | 2 | 3 | 4 |",
+    assert cells_of(table_block(frame.to_html())) == [
+        ["metric / @ / method", "precision 5", "precision 10", "ndcg 5", "ndcg 10"],
+        ["EASE", "1", "2", "3", "4"],
     ]
+
+
+HOSTILE = [
+    "$\\href{javascript:document.title='ran'}{click}$",
+    "![](http://shop.test/pixel.png)",
+    "<!-- style: section{display:none} -->",
+    "<!-- style: section{",
+    "display:none} -->",
+    "```",
+    "</td></tr></table><script>document.title='ran'</script>",
+    "$20-$30 *bold* _it_ ~~gone~~ `code` [link](http://shop.test)",
+    "http://shop.test/bare",
+    "--- ",
+    "a\n\n---\n\n# new slide",
+    "<img src=x onerror=\"document.title='ran'\">",
+    "&lt;b&gt; &#36;x&#36;",
+]
+
+
+def test_words_of_a_shop_keep_no_sign_that_markdown_reads():
+    frame = pd.DataFrame({"title": HOSTILE})
+    for row in table_block(frame.to_html(index=False)).text.splitlines():
+        inside = BeautifulSoup(row, "html.parser").find("td")
+        if inside is not None:
+            raw = row.split(">", 2)[2].rsplit("</td>", 1)[0]
+            left = re.sub(r"&(#\d+|\w+);", "", raw)
+            assert not set(left) & set("$`*_~[]()!|\\<>:/-#"), raw
+    assert as_text("a $b$ \n c") == "a &#36;b&#36; c"
+
+
+def test_printed_text_cannot_leave_its_fence():
+    block = code("a\n```\n# out\n````\n", "text")
+    assert block.text.startswith("`````text\n") and block.text.endswith("\n`````")
+
+
+def test_layouts_are_asked_for_by_tags():
+    text = deck(("text", "slide", "## One", "layout-section", "layout-unknown", "other"))
+    assert "<!-- _class: section -->" in text
 
 
 def test_blocks_keep_fences_and_formulas_whole():
@@ -178,3 +221,41 @@ def test_crowded_notebook_fits_in_a_browser(tmp_path):
         assert tab.evaluate("document.querySelectorAll('section').length") > 6
         assert tab.evaluate(BROKEN) == tab.evaluate(OVERFLOWING) == tab.evaluate(CUT_TABLES) == []
         assert tab.evaluate(SMALL_PICTURES) == tab.refused == []
+
+
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
+def test_hostile_titles_are_shown_as_they_are(tmp_path):
+    frame = pd.DataFrame({"title": HOSTILE})
+    shown = new_output("display_data", {"text/html": frame.to_html(), "text/plain": str(frame)})
+    printed = new_output("stream", name="stdout", text="\n".join(HOSTILE))
+    hostile = notebook(
+        ("text", "slide", "# Title"),
+        ("text", "slide", "## A table"),
+        ("code", "-", [shown]),
+        ("text", "slide", "## Printed"),
+        ("code", "-", [printed]),
+    )
+    path = tmp_path / "hostile.ipynb"
+    nbformat.write(hostile, path)
+    assert slides.render_decks({"01": path}, tmp_path, ["html"]) == ""
+    with page(tmp_path / "01_augment.html") as tab:
+        tab.emulate_media(media="print")
+        tab.wait_for_timeout(300)
+        sections = tab.evaluate("document.querySelectorAll('section').length")
+        links = tab.evaluate(
+            "document.querySelectorAll('section a, section math, section img').length"
+        )
+        formulas = tab.evaluate("document.querySelectorAll('mjx-container').length")
+        text = tab.evaluate("document.body.innerText")
+        title = tab.evaluate("document.title")
+        assert (sections, links, formulas) == (3, 0, 0)
+        assert tab.refused == [] and title != "ran"
+    for line in HOSTILE:
+        if "\n" in line:
+            continue  # the table shows it on one line
+        wanted = re.sub(r"\s+", " ", line).strip()
+        assert wanted in re.sub(r"\s+", " ", text), line
