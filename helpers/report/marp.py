@@ -49,7 +49,14 @@ class MarpExporter(Exporter):
         for slide in self._slides(nb):
             slides += split_slide(slide)
         title = nb.metadata.get("title") or _first_heading(slides)
-        head = ["---", "marp: true", f"theme: {self.theme}", "math: mathjax", "paginate: true"]
+        head = [
+            "---",
+            "marp: true",
+            f"theme: {self.theme}",
+            "lang: en",
+            "math: mathjax",
+            "paginate: true",
+        ]
         if self.footer:
             head.append(f"footer: {_quoted(self.footer)}")
         head += [f"title: {_quoted(title)}", "---", ""]

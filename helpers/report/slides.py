@@ -10,6 +10,7 @@ import nbformat
 
 from helpers.artefacts import CHAPTERS, ROOT, whole
 from helpers.report.marp import MarpExporter
+from helpers.report.policy import with_policy
 
 BROWSERS = (
     "chromium",
@@ -73,6 +74,9 @@ def render_decks(executed: dict[str, Path], folder: Path, formats: list[str]) ->
                 _marp(Path(scratch), kind)
         for file in sorted(Path(scratch).iterdir()):
             if file.suffix.lstrip(".") in formats:
+                if file.suffix == ".html":
+                    page = file.read_text(encoding="utf-8")
+                    file.write_text(with_policy(page), encoding="utf-8")
                 with whole(folder / file.name) as aside:
                     shutil.copyfile(file, aside)
     return problem
