@@ -1,92 +1,114 @@
-"""How good a ranking is: pure functions, one float64 value a user, NaN where the user has nothing relevant.
+"""How good a ranking is: pure functions, one float64 value per user, NaN where nothing is relevant.
 
-`ranked` is (n_users, >= k) int: item positions, best first, -1 where the list ended early. `relevant` is a csr matrix
-(n_users, n_items) whose non-zeros are the relevant items (a value above 1 is a grade, which only `ndcg` reads), or a
-list of sets of item positions. Where libraries disagree on what a metric means, the meaning is an argument.
+`ranked` is (n_users, >= k) int: item positions, best first, -1 where the list ended early.
+`relevant` is a csr matrix (n_users, n_items) whose non-zeros are the relevant items, or a list of
+sets of item positions. A value above 1 is a grade, which only `ndcg` reads. Where libraries
+disagree on what a metric means, the meaning is an argument.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import scipy.sparse as sp
 
-MAX_DENSE = (
-    50_000  # up to this many items a dense block looks up faster than a search in each sparse row
-)
+MAX_DENSE_ITEMS = 50_000
+"""Up to this many items, a dense block looks up faster than a search in each sparse row."""
+CELLS_PER_BLOCK = 2**23
+USERS_PER_BLOCK = 1024
 
 
 def as_matrix(relevant) -> sp.csr_matrix:
-    """A csr matrix of `relevant`, whether it came as one or as a list of sets."""
+    """A csr matrix of `relevant`, whether it came as one or as a list of sets.
+
+    Raises
+    ------
+    ValueError
+        If a grade is negative.
+    """
     if sp.issparse(relevant):
-        relevant = relevant.tocsr()
-        if (
-            relevant.nnz and relevant.data.min() <= 0
-        ):  # an explicit zero is an item known not to be relevant
-            relevant = relevant.copy()
-            relevant.eliminate_zeros()
-            if relevant.nnz and relevant.data.min() < 0:
-                raise ValueError(
-                    f"a grade of relevance can't be negative, found {relevant.data.min()}"
-                )
-        return relevant
+        return _without_zeros(relevant.tocsr())
     sizes = [len(items) for items in relevant]
-    columns = np.fromiter(
-        (item for items in relevant for item in sorted(items)), np.int64, sum(sizes)
-    )
-    start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return sp.csr_matrix(
-        (np.ones(len(columns), bool), columns, start), (len(sizes), columns.max(initial=-1) + 1)
-    )
+    ordered = [item for items in relevant for item in sorted(items)]
+    columns = np.array(ordered, dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    shape = (len(sizes), columns.max(initial=-1) + 1)
+    return sp.csr_matrix((np.ones(len(columns), bool), columns, starts), shape)
+
+
+def _without_zeros(relevant: sp.csr_matrix) -> sp.csr_matrix:
+    """An explicit zero is an item known not to be relevant."""
+    if not relevant.nnz or relevant.data.min() > 0:
+        return relevant
+    relevant = relevant.copy()
+    relevant.eliminate_zeros()
+    lowest = relevant.data.min(initial=0)
+    if lowest < 0:
+        raise ValueError(f"a grade of relevance can't be negative, found {lowest}")
+    return relevant
 
 
 def grades(ranked, relevant, k: int) -> np.ndarray:
-    """Grade of each of the first `k` ranked items, (n_users, k), in the dtype of `relevant`: 0 (False) if irrelevant.
+    """Grade of each of the first `k` ranked items, (n_users, k); 0 (or False) if irrelevant.
 
-    Raises ValueError if rows don't match or fewer than `k` items are ranked.
+    Raises
+    ------
+    ValueError
+        If rows do not match, or fewer than `k` items are ranked.
     """
-    ranked, relevant = np.asarray(ranked), as_matrix(relevant)
-    if ranked.ndim != 2 or len(ranked) != relevant.shape[0]:
+    ranked = np.asarray(ranked)
+    relevant = as_matrix(relevant)
+    n_users, n_items = relevant.shape
+    if ranked.ndim != 2 or len(ranked) != n_users:
         raise ValueError(
-            f"ranked items of shape {ranked.shape} for {relevant.shape[0]} users' relevant items"
+            f"ranked items of shape {ranked.shape} for {n_users} users' relevant items"
         )
     if not 1 <= k <= ranked.shape[1]:
         raise ValueError(f"k must lie in 1..{ranked.shape[1]}, the number of ranked items, not {k}")
-    ranked, n_items = ranked[:, :k], relevant.shape[1]
+    ranked = ranked[:, :k]
     found = np.zeros(ranked.shape, relevant.dtype)
     if n_items == 0 or ranked.size == 0:
         return found
-    inside = np.where((ranked >= 0) & (ranked < n_items), ranked, 0)
-    if n_items <= MAX_DENSE:
-        block = max(1, 2**23 // n_items)
-        for start in range(0, len(ranked), block):
-            rows = slice(start, start + block)
-            found[rows] = np.take_along_axis(relevant[rows].toarray(), inside[rows], axis=1)
+    is_item = (ranked >= 0) & (ranked < n_items)
+    items = np.where(is_item, ranked, 0)
+    if n_items <= MAX_DENSE_ITEMS:
+        step = max(1, CELLS_PER_BLOCK // n_items)
+        for start in range(0, n_users, step):
+            rows = slice(start, start + step)
+            found[rows] = np.take_along_axis(relevant[rows].toarray(), items[rows], axis=1)
     else:
-        rows = np.repeat(np.arange(len(ranked)), k)
-        found[:] = np.asarray(relevant[rows, inside.ravel()]).reshape(ranked.shape)
-    found[inside != ranked] = 0
+        rows = np.repeat(np.arange(n_users), k)
+        found[:] = np.asarray(relevant[rows, items.ravel()]).reshape(ranked.shape)
+    found[~is_item] = 0
     return found
 
 
-def _per_user(formula):
-    """Turn a formula on (hits (n, k) bool, n_relevant (n,), k) into a metric on (ranked, relevant, k)."""
+def _per_user(formula: Callable) -> Callable:
+    """Turn a formula on (hits (n, k) bool, n_relevant (n,), k) into a metric."""
 
     def metric(ranked, relevant, k: int, **variant) -> np.ndarray:
         relevant = as_matrix(relevant)
-        return _defined(
-            formula, grades(ranked, relevant, k) > 0, np.diff(relevant.indptr), k, **variant
-        )
+        hits = grades(ranked, relevant, k) > 0
+        return _where_defined(formula, hits, _n_relevant(relevant), k, **variant)
 
-    metric.__name__, metric.__doc__, metric.formula = formula.__name__, formula.__doc__, formula
+    metric.__name__ = formula.__name__
+    metric.__doc__ = formula.__doc__
+    metric.formula = formula
     return metric
 
 
-def _defined(formula, hits, n_relevant, k, **variant) -> np.ndarray:
+def _n_relevant(relevant: sp.csr_matrix) -> np.ndarray:
+    return np.diff(relevant.indptr)
+
+
+def _where_defined(formula: Callable, hits, n_relevant, k: int, **variant) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(n_relevant > 0, formula(hits, n_relevant, k, **variant), np.nan)
+        values = formula(hits, n_relevant, k, **variant)
+    return np.where(n_relevant > 0, values, np.nan)
 
 
 @_per_user
 def precision(hits, n_relevant, k):
-    """Share of the first `k` places that hold a relevant item; an empty place counts as a miss."""
+    """Share of the first `k` places that hold a relevant item; an empty place is a miss."""
     return hits.sum(axis=1) / k
 
 
@@ -110,58 +132,76 @@ def hit_rate(hits, n_relevant, k):
 
 @_per_user
 def mrr(hits, n_relevant, k):
-    """1 / place of the first relevant item, 0 if there is none among the first `k`."""
-    return np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)
+    """1 / place of the first relevant item; 0 if there is none among the first `k`."""
+    first_place = hits.argmax(axis=1) + 1
+    return np.where(hits.any(axis=1), 1 / first_place, 0.0)
 
 
 @_per_user
 def average_precision(hits, n_relevant, k, divide="min"):
     """Mean of the precisions at each hit's place; its mean over users is MAP.
 
-    `divide="min"` divides by min(k, n_relevant), so that a perfect list scores 1; `"relevant"` divides by n_relevant
-    (trec_eval, ranx), so that no list of `k` items can score 1 where more are relevant.
+    `divide="min"` divides by min(k, n_relevant), so that a perfect list scores 1. `"relevant"`
+    divides by n_relevant (trec_eval, ranx), so that no list of `k` items can score 1 where more
+    are relevant.
     """
     if divide not in ("min", "relevant"):
         raise ValueError(f"divide must be 'min' or 'relevant', not {divide!r}")
-    users, places = np.nonzero(
-        hits
-    )  # row by row: a hit's number less its row's first is its number in the row
-    nth = np.arange(1, len(users) + 1) - np.concatenate([[0], np.cumsum(hits.sum(axis=1))])[users]
-    at_hits = np.bincount(users, nth / (places + 1), minlength=len(hits))
-    return at_hits / (np.minimum(n_relevant, k) if divide == "min" else n_relevant)
-
-
-def _ideal(relevant: sp.csr_matrix, k: int) -> np.ndarray:
-    """Each user's `k` highest grades, descending, (n_users, k), zeros where there are fewer."""
-    n_relevant = np.diff(relevant.indptr)
-    rows = np.repeat(np.arange(len(n_relevant)), n_relevant)
-    order = np.lexsort(
-        (-relevant.data.astype(np.float64), rows)
-    )  # within each row, the highest first
-    place = np.arange(relevant.nnz) - relevant.indptr[rows]
-    return sp.csr_matrix(
-        (relevant.data[order][place < k], (rows[place < k], place[place < k])), (len(n_relevant), k)
-    ).toarray()
+    places = np.arange(1, hits.shape[1] + 1)
+    precision_at = np.cumsum(hits, axis=1) / places
+    total = (precision_at * hits).sum(axis=1)
+    if divide == "min":
+        return total / np.minimum(n_relevant, k)
+    return total / n_relevant
 
 
 def ndcg(ranked, relevant, k: int, gain: str = "linear") -> np.ndarray:
-    """Normalised discounted cumulative gain (Järvelin & Kekäläinen 2002), (n_users,).
+    """Normalized discounted cumulative gain (Järvelin & Kekäläinen 2002), (n_users,).
 
-    DCG@k = sum over places i = 1..k of gain / log2(i + 1), divided by the DCG of the best possible list, cut at `k`.
-    `gain="linear"` gains the grade, `"exponential"` 2^grade - 1 (Burges 2005); with yes/no relevance both gain 1.
+    DCG@k = Σ_{i = 1..k} gain_i / log2(i + 1), divided by the DCG of the best possible list, cut at
+    `k`. `gain="linear"` gains the grade, `"exponential"` 2^grade - 1 (Burges 2005). With yes/no
+    relevance both gain 1.
     """
     if gain not in ("linear", "exponential"):
         raise ValueError(f"gain must be 'linear' or 'exponential', not {gain!r}")
     relevant = as_matrix(relevant)
-    found, n_relevant = grades(ranked, relevant, k), np.diff(relevant.indptr)
-    discount = 1 / np.log2(np.arange(2, k + 2))
+    found = grades(ranked, relevant, k)
     if relevant.dtype == bool:
-        best = np.concatenate([[0], np.cumsum(discount)])[np.minimum(n_relevant, k)]
-    else:
-        ideal = _ideal(relevant, k)
-        found, ideal = (2.0**found - 1, 2.0**ideal - 1) if gain == "exponential" else (found, ideal)
-        best = ideal @ discount
-    return np.divide(found @ discount, best, out=np.full(len(best), np.nan), where=n_relevant > 0)
+        return _binary_ndcg(found, _n_relevant(relevant), k)
+    ideal = _ideal(relevant, k)
+    if gain == "exponential":
+        found = 2.0**found - 1
+        ideal = 2.0**ideal - 1
+    discount = _discount(k)
+    best = ideal @ discount
+    undefined = np.full(len(best), np.nan)
+    return np.divide(found @ discount, best, out=undefined, where=_n_relevant(relevant) > 0)
+
+
+def _discount(k: int) -> np.ndarray:
+    """1 / log2(i + 1) of the places i = 1..k."""
+    return 1 / np.log2(np.arange(2, k + 2))
+
+
+def _binary_ndcg(hits, n_relevant, k: int) -> np.ndarray:
+    """NDCG where an item is relevant or not: the best list has min(k, n_relevant) hits on top."""
+    discount = _discount(k)
+    best_with = np.concatenate([[0], np.cumsum(discount)])
+    best = best_with[np.minimum(n_relevant, k)]
+    undefined = np.full(len(best), np.nan)
+    return np.divide(hits @ discount, best, out=undefined, where=n_relevant > 0)
+
+
+def _ideal(relevant: sp.csr_matrix, k: int) -> np.ndarray:
+    """Each user's `k` highest grades, descending, (n_users, k); zeros where there are fewer."""
+    n_relevant = _n_relevant(relevant)
+    users = np.repeat(np.arange(len(n_relevant)), n_relevant)
+    highest_first = np.lexsort((-relevant.data.astype(np.float64), users))
+    place = np.arange(relevant.nnz) - relevant.indptr[users]
+    kept = place < k
+    values = relevant.data[highest_first][kept]
+    shape = (len(n_relevant), k)
+    return sp.csr_matrix((values, (users[kept], place[kept])), shape).toarray()
 
 
 METRICS = {
@@ -173,45 +213,47 @@ METRICS = {
     "mrr": mrr,
     "hit_rate": hit_rate,
 }
-MEANING = {
-    "map": "divided by min(k, relevant)",
-    "ndcg": "binary gain, ideal cut at k",
-}  # what the tables report
+MEANING = {"map": "divided by min(k, relevant)", "ndcg": "binary gain, ideal cut at k"}
+"""Which variant the tables report."""
 
 
 def measure(
     ranked, relevant, ks=(5, 10), metrics=tuple(METRICS)
 ) -> dict[tuple[str, int], np.ndarray]:
-    """Several metrics at several `k` with one look-up: (metric, k) -> (n_users,) values, relevance yes or no."""
-    relevant = as_matrix(relevant).astype(bool)
-    hits, n_relevant = grades(ranked, relevant, max(ks)), np.diff(relevant.indptr)
-    unknown = set(metrics) - set(METRICS)
+    """Several metrics at several `k` with one look-up; relevance is yes or no.
+
+    Returns
+    -------
+    dict of (metric, k) to (n_users,) float64
+    """
+    unknown = sorted(set(metrics) - set(METRICS))
     if unknown:
-        raise ValueError(f"no metric {sorted(unknown)[0]!r}; known are {', '.join(METRICS)}")
-    discount = 1 / np.log2(np.arange(2, max(ks) + 2))
-    best = np.concatenate([[0], np.cumsum(discount)])
-
-    def binary_ndcg(hits, n_relevant, k):
-        return hits @ discount[:k] / best[np.minimum(n_relevant, k)]
-
-    formulas = {name: METRICS[name].formula if name != "ndcg" else binary_ndcg for name in metrics}
-    return {
-        (name, k): _defined(formulas[name], hits[:, :k], n_relevant, k)
-        for name in metrics
-        for k in ks
-    }
+        raise ValueError(f"no metric {unknown[0]!r}; known are {', '.join(METRICS)}")
+    relevant = as_matrix(relevant).astype(bool)
+    n_relevant = _n_relevant(relevant)
+    hits = grades(ranked, relevant, max(ks))
+    values = {}
+    for name in metrics:
+        formula = _binary_ndcg if name == "ndcg" else METRICS[name].formula
+        for k in ks:
+            values[name, k] = _where_defined(formula, hits[:, :k], n_relevant, k)
+    return values
 
 
 def rating_error(truth, predicted) -> dict[str, float]:
-    """`rmse`, `mse` and `mae` of predicted ratings, and `n`, how many there were; all NaN if none."""
+    """`rmse`, `mse` and `mae` of predicted ratings, and `n`, how many there were; NaN if none."""
     error = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
-    mse, mae = ((error**2).mean(), np.abs(error).mean()) if error.size else (np.nan, np.nan)
-    return {"rmse": float(np.sqrt(mse)), "mse": float(mse), "mae": float(mae), "n": int(error.size)}
+    mse = mae = np.nan
+    if error.size:
+        mse = float((error**2).mean())
+        mae = float(np.abs(error).mean())
+    return {"rmse": float(np.sqrt(mse)), "mse": mse, "mae": mae, "n": int(error.size)}
 
 
 def exposure(ranked, candidates) -> np.ndarray:
-    """How often each candidate was recommended, (n_candidates,) int, by ascending item position."""
-    candidates, ranked = np.unique(candidates), np.asarray(ranked)
+    """How often each candidate was recommended, (n_candidates,) int, by ascending position."""
+    candidates = np.unique(candidates)
+    ranked = np.asarray(ranked)
     counts = np.bincount(ranked[ranked >= 0], minlength=candidates.max(initial=-1) + 1)
     return counts[candidates]
 
@@ -222,55 +264,76 @@ def coverage(ranked, candidates) -> float:
 
 
 def gini(ranked, candidates) -> float:
-    """Inequality of exposure: 0 when every candidate is shown equally often, towards 1 when one gets it all."""
+    """Inequality of exposure: 0 if all candidates are shown equally often, near 1 if one is."""
     counts = np.sort(exposure(ranked, candidates))
-    n, total = len(counts), counts.sum()
-    return float(((2 * np.arange(1, n + 1) - n - 1) @ counts) / (n * total)) if total else np.nan
+    n = len(counts)
+    total = counts.sum()
+    if not total:
+        return np.nan
+    weights = 2 * np.arange(1, n + 1) - n - 1
+    return float((weights @ counts) / (n * total))
 
 
 def diversity(ranked, vectors) -> np.ndarray:
-    """Intra-list diversity (Smyth & McClave 2001): mean of 1 - cosine over a list's pairs; NaN below two items."""
+    """Intra-list diversity (Smyth & McClave 2001): mean of 1 - cosine over a list's pairs.
+
+    NaN below two items.
+    """
     vectors = np.asarray(vectors, np.float64)
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    ranked, values = np.asarray(ranked), np.full(len(ranked), np.nan)
-    for start in range(0, len(ranked), 1024):
-        ids = ranked[start : start + 1024]
-        listed = unit[np.where(ids >= 0, ids, 0)] * (ids >= 0)[..., None]
-        n = (ids >= 0).sum(axis=1)
-        same = np.square(listed.sum(axis=1)).sum(axis=1) - np.square(listed).sum(axis=(1, 2))
-        values[start : start + 1024] = np.where(
-            n > 1, 1 - same / np.maximum(n * (n - 1), 1), np.nan
-        )
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.maximum(lengths, 1e-12)
+    ranked = np.asarray(ranked)
+    values = np.full(len(ranked), np.nan)
+    for start in range(0, len(ranked), USERS_PER_BLOCK):
+        rows = slice(start, start + USERS_PER_BLOCK)
+        values[rows] = _diversity_of(ranked[rows], unit)
     return values
 
 
-def novelty(ranked, popularity, n_users: int) -> np.ndarray:
-    """Mean self-information in bits (Zhou et al. 2010): -log2 of the share of users who liked each listed item.
+def _diversity_of(ranked: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """The sum of all pairs' cosines is |Σ v|² - Σ |v|², without forming the pairs."""
+    is_item = ranked >= 0
+    listed = unit[np.where(is_item, ranked, 0)] * is_item[..., None]
+    n = is_item.sum(axis=1)
+    of_sum = np.square(listed.sum(axis=1)).sum(axis=1)
+    of_items = np.square(listed).sum(axis=(1, 2))
+    n_pairs = np.maximum(n * (n - 1), 1)
+    return np.where(n > 1, 1 - (of_sum - of_items) / n_pairs, np.nan)
 
-    One like is added to every item, so that an item nobody has liked is very novel, not infinitely.
+
+def novelty(ranked, popularity, n_users: int) -> np.ndarray:
+    """Mean self-information in bits (Zhou et al. 2010).
+
+    It is -log2 of the share of users who liked each listed item. One like is added to every item,
+    so that an item nobody has liked is very novel, not infinitely.
     """
-    ranked, bits = (
-        np.asarray(ranked),
-        -np.log2((np.asarray(popularity, np.float64) + 1) / (n_users + 1)),
-    )
-    listed = ranked >= 0
-    total = (bits[np.where(listed, ranked, 0)] * listed).sum(axis=1)
-    return np.divide(
-        total, listed.sum(axis=1), out=np.full(len(ranked), np.nan), where=listed.any(axis=1)
-    )
+    ranked = np.asarray(ranked)
+    share = (np.asarray(popularity, np.float64) + 1) / (n_users + 1)
+    bits = -np.log2(share)
+    is_item = ranked >= 0
+    total = (bits[np.where(is_item, ranked, 0)] * is_item).sum(axis=1)
+    n = is_item.sum(axis=1)
+    undefined = np.full(len(ranked), np.nan)
+    return np.divide(total, n, out=undefined, where=n > 0)
 
 
 def calibration(ranked, liked: sp.csr_matrix, groups, alpha: float = 0.01) -> np.ndarray:
-    """Kullback-Leibler divergence in nats of the list's mix of groups from the history's (Steck 2018); 0 is calibrated.
+    """Kullback-Leibler divergence in nats of the list's mix of groups from the history's.
 
-    `liked` (n_users, n_items) is the history, `groups` (n_items,) each item's category; a share `alpha` of the history
-    is mixed into the list, so that a missing category costs much but not infinitely. NaN without history or list.
+    0 is calibrated (Steck 2018). `liked` (n_users, n_items) is the history, `groups` (n_items,)
+    each item's category. A share `alpha` of the history is mixed into the list, so that a missing
+    category costs much but not infinitely. NaN without history or list.
     """
-    codes, ranked = np.unique(np.asarray(groups), return_inverse=True)[1], np.asarray(ranked)
-    onehot = np.eye(codes.max() + 1)[codes]
-    history = (liked > 0).astype(np.float64) @ onehot
-    listed = (onehot[np.where(ranked >= 0, ranked, 0)] * (ranked >= 0)[..., None]).sum(axis=1)
+    ranked = np.asarray(ranked)
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    flags = np.eye(codes.max() + 1)[codes]
+    is_item = ranked >= 0
+    in_history = (liked > 0).astype(np.float64) @ flags
+    in_list = (flags[np.where(is_item, ranked, 0)] * is_item[..., None]).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p, q = (mix / mix.sum(axis=1, keepdims=True) for mix in (history, listed))
-        terms = np.where(p > 0, p * np.log(p / ((1 - alpha) * q + alpha * p)), 0.0)
-        return np.where(np.isfinite(p + q).all(axis=1), terms.sum(axis=1), np.nan)
+        p = in_history / in_history.sum(axis=1, keepdims=True)
+        q = in_list / in_list.sum(axis=1, keepdims=True)
+        smoothed = (1 - alpha) * q + alpha * p
+        terms = np.where(p > 0, p * np.log(p / smoothed), 0.0)
+    defined = np.isfinite(p + q).all(axis=1)
+    return np.where(defined, terms.sum(axis=1), np.nan)

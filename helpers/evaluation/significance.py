@@ -1,116 +1,166 @@
-"""Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking many questions."""
+"""Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking often."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-BLOCK = 10_000_000  # random numbers held at once
+NUMBERS_AT_ONCE = 10_000_000
+"""Random numbers held at the same time."""
+LOW, HIGH = 0.025, 0.975
+"""Ends of a 95 % interval."""
 
 
-def bootstrap(values, n_resamples: int = 1000, level: float = 0.95, seed: int = 7):
-    """Mean and percentile bootstrap interval over users (Efron 1979).
+def bootstrap(values, n_resamples: int = 1000, seed: int = 7):
+    """Mean and 95 % percentile bootstrap interval over users (Efron 1979).
 
     Parameters
     ----------
     values : (n_users,) or (n_users, m) float
-        NaN where a metric is undefined for a user; such users are left out. All m columns share the resamples.
+        NaN where a metric is undefined for a user. Such users are left out. All m columns share
+        the resamples.
 
     Returns
     -------
-    mean, low, high : (m,) float64, or floats for one column. NaN where no user counts.
+    mean, low, high : (m,) float64, or floats for one column
+        NaN where no user counts.
     """
     values = np.asarray(values, np.float64)
-    table = values[:, None] if values.ndim == 1 else values
+    table = values.reshape(len(values), -1)
+    mean, resampled = _resampled_means(table, n_resamples, seed)
+    has_any = ~np.isnan(resampled).all(axis=0)
+    resampled = np.where(has_any, resampled, 0.0)
+    low, high = np.nanquantile(resampled, [LOW, HIGH], axis=0)
+    low = np.where(has_any, low, np.nan)
+    high = np.where(has_any, high, np.nan)
+    if values.ndim == 1:
+        return mean[0], low[0], high[0]
+    return mean, low, high
+
+
+def _resampled_means(table: np.ndarray, n_resamples: int, seed: int):
+    """Mean of each column, (m,), and in each resample, (n_resamples, m)."""
+    n_users, n_columns = table.shape
     counted = ~np.isnan(table)
     filled = np.where(counted, table, 0.0)
-    n, resampled = max(len(table), 1), np.full((n_resamples, table.shape[1]), np.nan)
+    resampled = np.full((n_resamples, n_columns), np.nan)
+    if n_users == 0:
+        return np.full(n_columns, np.nan), resampled
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=0) / counted.sum(axis=0)
-        for rows, draws in _resamples(n, n_resamples if len(table) else 0, seed):
+        for rows, draws in _resamples(n_users, n_resamples, seed):
             draws = draws.astype(np.float64)
-            resampled[rows] = (draws @ filled) / (
-                n if counted.all() else draws @ counted.astype(np.float64)
-            )
-    defined = ~np.isnan(resampled)
-    resampled = np.where(defined.any(axis=0), resampled, 0.0)
-    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = (np.where(defined.any(axis=0), end, np.nan) for end in (low, high))
-    return (mean[0], low[0], high[0]) if values.ndim == 1 else (mean, low, high)
+            n_drawn = n_users
+            if not counted.all():
+                n_drawn = draws @ counted.astype(np.float64)
+            resampled[rows] = (draws @ filled) / n_drawn
+    return mean, resampled
 
 
-def _resamples(n, n_resamples, seed):
-    """How often each of n users is drawn, in blocks of resamples; drawn once for all that have as many users."""
-    if n * n_resamples <= BLOCK:
-        return _drawn(n, n_resamples, seed)
-    return _draw(n, n_resamples, seed)
+def _resamples(n_users: int, n_resamples: int, seed: int):
+    """How often each user is drawn, in blocks of resamples; drawn once for all tables as long."""
+    if n_users * n_resamples <= NUMBERS_AT_ONCE:
+        return _kept_resamples(n_users, n_resamples, seed)
+    return _draw_resamples(n_users, n_resamples, seed)
 
 
-def _draw(n, n_resamples, seed):
-    rng, step = np.random.default_rng(seed), max(1, BLOCK // n)
+def _draw_resamples(n_users: int, n_resamples: int, seed: int) -> Iterator:
+    rng = np.random.default_rng(seed)
+    share = np.full(n_users, 1 / n_users)
+    step = max(1, NUMBERS_AT_ONCE // n_users)
     for start in range(0, n_resamples, step):
         rows = slice(start, min(start + step, n_resamples))
-        draws = rng.multinomial(n, np.full(n, 1 / n), size=rows.stop - start)
-        yield rows, draws.astype(np.min_scalar_type(n))
+        draws = rng.multinomial(n_users, share, size=rows.stop - start)
+        yield rows, draws.astype(np.min_scalar_type(n_users))
 
 
 @lru_cache(maxsize=16)
-def _drawn(n, n_resamples, seed):
-    return list(_draw(n, n_resamples, seed))
+def _kept_resamples(n_users: int, n_resamples: int, seed: int) -> list:
+    return list(_draw_resamples(n_users, n_resamples, seed))
 
 
 def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     """Two-sided p-values of the paired sign-flip test (Fisher 1935): is the mean difference zero?
 
-    Under the null hypothesis each user's difference was as likely to have the other sign. With few users every pattern
-    of signs is tried; otherwise `n_resamples` random ones, and p = (1 + as extreme) / (1 + n_resamples).
+    Under the null hypothesis each user's difference was as likely to have the other sign. With few
+    users every pattern of signs is tried. Otherwise `n_resamples` random patterns are, and
+    p = (1 + as extreme) / (1 + n_resamples).
 
     Parameters
     ----------
     differences : (n_users,) or (n_users, m) float
-        One method's value less the other's, user by user; NaN pairs are left out.
+        One method's value less the other's, user by user. NaN pairs are left out.
 
     Returns
     -------
-    float, or (m,) float64; NaN where no pair counts.
+    float, or (m,) float64
+        NaN where no pair counts.
     """
-    table = np.asarray(differences, np.float64)
-    single, table = table.ndim == 1, table.reshape(len(table), -1)
-    n, counted = len(table), ~np.isnan(table)
+    differences = np.asarray(differences, np.float64)
+    table = differences.reshape(len(differences), -1)
+    counted = ~np.isnan(table)
     filled = np.where(counted, table, 0.0)
-    exact = 2.0**n <= n_resamples + 1
-    total, rng, extreme = 2**n if exact else n_resamples, np.random.default_rng(seed), 0
+    observed = np.abs(filled.sum(axis=0))
     slack = 1e-12 * np.abs(filled).sum(axis=0)  # the same sum in another order is as extreme
-    for start in range(0, total, step := max(1, BLOCK // max(n, 1))):
-        some = np.arange(start, min(start + step, total))
-        bits = (
-            some[:, None] >> np.arange(n) & 1
-            if exact
-            else rng.integers(0, 2, (len(some), n), dtype=np.int8)
-        )
-        extreme += (np.abs((1.0 - 2.0 * bits) @ filled) >= np.abs(filled.sum(axis=0)) - slack).sum(
-            axis=0
-        )
-    p = extreme / total if exact else (1 + extreme) / (1 + total)
+    n_users = len(table)
+    is_exact = 2.0**n_users <= n_resamples + 1
+    n_patterns = 2**n_users if is_exact else n_resamples
+    n_extreme = 0
+    for flips in _flips(n_users, n_patterns, is_exact, seed):
+        signs = 1.0 - 2.0 * flips
+        sums = np.abs(signs @ filled)
+        n_extreme += (sums >= observed - slack).sum(axis=0)
+    if is_exact:
+        p = n_extreme / n_patterns
+    else:
+        p = (1 + n_extreme) / (1 + n_patterns)
     p = np.where(counted.any(axis=0), p, np.nan)
-    return float(p[0]) if single else p
+    return float(p[0]) if differences.ndim == 1 else p
+
+
+def _flips(n_users: int, n_patterns: int, is_exact: bool, seed: int) -> Iterator[np.ndarray]:
+    """Patterns of signs (n, n_users), 1 for a flipped one: all there are, or random ones."""
+    rng = np.random.default_rng(seed)
+    step = max(1, NUMBERS_AT_ONCE // max(n_users, 1))
+    for start in range(0, n_patterns, step):
+        numbers = np.arange(start, min(start + step, n_patterns))
+        if is_exact:
+            yield numbers[:, None] >> np.arange(n_users) & 1
+        else:
+            yield rng.integers(0, 2, (len(numbers), n_users), dtype=np.int8)
 
 
 def holm(p) -> np.ndarray:
-    """P-values corrected for their number (Holm 1979): i-th smallest of m times m - i + 1, kept monotone; NaN stays."""
+    """P-values corrected for their number (Holm 1979).
+
+    The i-th smallest of m is multiplied by m - i + 1, kept monotone. NaN stays.
+    """
     p = np.asarray(p, np.float64)
-    order = np.argsort(p)[: np.sum(~np.isnan(p))]
+    n_tests = np.sum(~np.isnan(p))
+    order = np.argsort(p)[:n_tests]
+    factors = np.arange(n_tests, 0, -1)
+    raised = np.maximum.accumulate(p[order] * factors)
     adjusted = np.full(len(p), np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1)), 1)
+    adjusted[order] = np.minimum(raised, 1)
     return adjusted
 
 
 def against(
     table: pd.DataFrame, reference: str, n_resamples: int = 9999, seed: int = 7
 ) -> pd.DataFrame:
-    """Compare each column (a recommender's values, a row a user) with column `reference`, corrected by Holm.
+    """Compare each column with column `reference`, corrected by Holm.
 
-    Returns a row a recommender: `difference` (its mean less the reference's), `low`, `high`, `p`, `p_holm`, `n_users`.
+    Parameters
+    ----------
+    table : DataFrame
+        One row per user, one column per recommender.
+
+    Returns
+    -------
+    DataFrame
+        One row per recommender: `difference` (its mean less the reference's), `low`, `high`, `p`,
+        `p_holm`, `n_users`.
     """
     if reference not in table:
         raise KeyError(

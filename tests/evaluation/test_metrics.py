@@ -188,7 +188,7 @@ def test_sets_and_csr_and_wide_catalogues_agree(monkeypatch):
     sets = [set(np.flatnonzero(row)) for row in relevant]
     dense = m.ndcg(ranked, sp.csr_matrix(relevant), 10)
     np.testing.assert_array_equal(m.ndcg(ranked, sets, 10), dense)
-    monkeypatch.setattr(m, "MAX_DENSE", 1)
+    monkeypatch.setattr(m, "MAX_DENSE_ITEMS", 1)
     np.testing.assert_array_equal(m.ndcg(ranked, sp.csr_matrix(relevant), 10), dense)
 
 
