@@ -9,6 +9,7 @@ shows to data/studies/movielens.csv.
 """
 
 import argparse
+import sys
 import time
 from collections import namedtuple
 from functools import partial
@@ -19,7 +20,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from helpers.artefacts import fashion_data
+from helpers.artefacts import MissingArtefact, real_data
 from helpers.interactions import Interactions
 from helpers.interactions.ratings import movielens_100k, rent_the_runway
 from helpers.recommenders import MatrixCompletion
@@ -314,7 +315,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    folder = Path(fashion_data()) / "ratings"
+    folder = real_data("ratings")
     data = movielens(folder)
     print(
         f"MovieLens 100K, {arguments.folds} of 5 folds, {arguments.threads} threads; RMSE mean ± sd over folds"
@@ -331,4 +332,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingArtefact as missing:
+        sys.exit(str(missing))

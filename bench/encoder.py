@@ -5,6 +5,7 @@ FASHION_DATA=../shared/data python bench/encoder.py --model hf-hub:Marqo/marqo-f
 """
 
 import argparse
+import sys
 import tarfile
 import tempfile
 import time
@@ -13,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 
-from helpers.artefacts import ROOT, data_dir, fashion_data
+from helpers.artefacts import ROOT, MissingArtefact, data_dir, real_data
 from helpers.embeddings import BATCH, ClipEncoder, encode_catalog
 
 CC0_PROMPTS = {
@@ -26,7 +27,7 @@ CC0_PROMPTS = {
 
 def photos(name: str, keep) -> tuple[pd.DataFrame, list[bytes]]:
     """Rows of a photo set for which `keep(frame)` holds, and their files' bytes."""
-    folder = fashion_data() / "photos"
+    folder = real_data("photos")
     frame = pd.read_csv(folder / f"{name}_photos.csv", dtype={"id": str})
     frame = frame[keep(frame)].reset_index(drop=True)
     with tarfile.open(folder / f"{name}_photos.tar") as tar:
@@ -167,4 +168,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingArtefact as missing:
+        sys.exit(str(missing))

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from helpers.artefacts import fashion_data
+from helpers.artefacts import MissingArtefact, real_data
 from helpers.feeds import draft_spec, harmonise, load_spec, read_feed
 from helpers.feeds.files import read_rows
 
@@ -77,9 +77,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    if fashion_data() is None:
-        raise SystemExit("needs FASHION_DATA: the folder that holds retailers/*.csv")
-    paths = sorted((fashion_data() / "retailers").glob("*.csv"))
+    paths = sorted(real_data("retailers").glob("*.csv"))
     paths = [path for path in paths if not options.feeds or path.stem in options.feeds]
     adds_up = 0
     for path in paths:
@@ -99,4 +97,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingArtefact as missing:
+        sys.exit(str(missing))

@@ -20,7 +20,7 @@ import psutil
 import scipy.sparse as sp
 import torch
 
-from helpers.artefacts import fashion_data, write_text
+from helpers.artefacts import real_data, write_text
 from helpers.evaluation import metered
 from helpers.interactions import Histories, Interactions
 from helpers.interactions.ratings import movielens_100k
@@ -134,7 +134,7 @@ def cross_check() -> None:
         import surprise
         from implicit.nearest_neighbours import CosineRecommender
 
-        frame = movielens_100k(fashion_data() / "ratings").sample(frac=1, random_state=0)
+        frame = movielens_100k(real_data("ratings")).sample(frac=1, random_state=0)
     except (ImportError, FileNotFoundError) as missing:
         print(
             f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set FASHION_DATA"

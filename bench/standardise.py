@@ -11,6 +11,7 @@ queries, with a bootstrap 95 % interval. "Varied light" gives each photo its own
 
 import argparse
 import io
+import sys
 import zlib
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from encoder import photos
 from PIL import Image, ImageFilter, ImageOps
 from tqdm import tqdm
 
-from helpers.artefacts import ROOT, write_text
+from helpers.artefacts import ROOT, MissingArtefact, write_text
 from helpers.embeddings import ClipEncoder
 from helpers.evaluation.significance import bootstrap
 from helpers.images.standardise import LANCZOS, grey_world, relight, trim, weave, white_backdrop
@@ -141,4 +142,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingArtefact as missing:
+        sys.exit(str(missing))

@@ -9,6 +9,7 @@ user's training ratings. Peers that aren't installed are left out: pip install i
 """
 
 import argparse
+import sys
 import warnings
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 
-from helpers.artefacts import fashion_data
+from helpers.artefacts import MissingArtefact, real_data
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions import Histories, Interactions
 from helpers.interactions.matrix import liked_only
@@ -147,7 +148,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module="implicit")
-    frame = movielens_100k(fashion_data() / "ratings")
+    frame = movielens_100k(real_data("ratings"))
     (u, users), (i, items) = (pd.factorize(frame[name], sort=True) for name in ("user", "item"))
     R = sp.csr_matrix(
         (frame["rating"].to_numpy(np.float32), (u, i)), shape=(len(users), len(items))
@@ -167,4 +168,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except MissingArtefact as missing:
+        sys.exit(str(missing))

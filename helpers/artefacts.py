@@ -39,6 +39,25 @@ def fashion_data() -> Path | None:
     return path if path.is_dir() else None
 
 
+def real_data(name: str) -> Path:
+    """Path of a folder or file of the real data, for example `"ratings"`.
+
+    Raises
+    ------
+    MissingArtefact
+        If it isn't there: says where it was looked for and which variable moves that.
+    """
+    given = os.environ.get("FASHION_DATA")
+    folder = fashion_data()
+    if folder is not None and (folder / name).exists():
+        return folder / name
+    place = f"FASHION_DATA is {given}, which holds none" if given else "FASHION_DATA is not set"
+    raise MissingArtefact(
+        f"this needs {name} of the real data, and {place}. "
+        f"Set FASHION_DATA to the folder that holds {name} (data/README.md says what belongs there)"
+    )
+
+
 def require(profile: str, name: str, chapter: str) -> Path:
     """Path of artefact `name` of a profile.
 

@@ -6,7 +6,16 @@ import nbformat
 import pandas as pd
 import papermill
 import pytest
-from browser import BROKEN, CUT_TABLES, OVERFLOWING, SMALL_PICTURES, needs_browser, page
+from browser import (
+    BROKEN,
+    CUT_TABLES,
+    OVERFLOWING,
+    SMALL_PICTURES,
+    needs_browser,
+    page,
+    pdf_pages,
+    pptx_slides,
+)
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir
 from helpers.interactions.privacy import traces
@@ -128,3 +137,18 @@ def test_deck_in_a_browser(published, name):
         assert 8 <= tab.evaluate("document.querySelectorAll('section').length") <= 26
         assert tab.evaluate(BROKEN) == tab.evaluate(OVERFLOWING) == tab.evaluate(CUT_TABLES) == []
         assert tab.evaluate(SMALL_PICTURES) == tab.refused == []
+
+
+@browse
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
+def test_every_deck_as_pdf_and_pptx(published, tmp_path):
+    assert slides.render_decks(NOTEBOOKS, tmp_path, ["pdf", "pptx"]) == ""
+    for name in CHAPTERS.values():
+        html = (published / "decks" / f"{name}.html").read_text(encoding="utf-8")
+        n_slides = html.count("<section")
+        assert pdf_pages(tmp_path / f"{name}.pdf") == n_slides
+        assert pptx_slides(tmp_path / f"{name}.pptx") == n_slides

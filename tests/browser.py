@@ -1,6 +1,9 @@
 """A headless Chromium for the tests: what a page's reader would see, found by measuring."""
 
+import re
 import shutil
+import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,3 +70,22 @@ def page(path: str | Path, width: int = 1280, height: int = 720):
         tab.goto(Path(path).resolve().as_uri())
         yield tab
         browser.close()
+
+
+def pdf_pages(path: str | Path) -> int:
+    """Number of pages of a PDF, whose page objects may lie in compressed streams."""
+    data = Path(path).read_bytes()
+    parts = [data]
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", data, re.DOTALL):
+        try:
+            parts.append(zlib.decompressobj().decompress(stream))
+        except zlib.error:  # not compressed, or not in this way
+            continue
+    return len(re.findall(rb"/Type\s*/Page\b", b"\n".join(parts)))
+
+
+def pptx_slides(path: str | Path) -> int:
+    """Number of slides of a PPTX."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    return sum(bool(re.fullmatch(r"ppt/slides/slide\d+\.xml", name)) for name in names)

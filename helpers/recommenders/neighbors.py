@@ -3,10 +3,14 @@
 import numpy as np
 import scipy.sparse as sp
 import torch
-from sparse_dot_topn import sp_matmul_topn
 
 from helpers.kernels.item_pairs import confidence, top_similar_items
 from helpers.recommenders.base import SIGNALS, Recommender, as_signal
+
+try:
+    from sparse_dot_topn import sp_matmul_topn
+except ImportError:  # it has no wheel for ARM Linux: blocks of dense rows give the same, later
+    sp_matmul_topn = None
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
@@ -51,7 +55,8 @@ def top_similar(
         A, B = _shift(A, means[A.indices]), _shift(B, means[B.indices])
     if similarity != "asymmetric_cosine":
         alpha = 0.5
-    if similarity in ("pearson", "jaccard") or shrinkage or significance or device != "cpu":
+    no_plain_product = similarity in ("pearson", "jaccard") or shrinkage or significance
+    if no_plain_product or device != "cpu" or sp_matmul_topn is None:
         found = _top_in_blocks(
             A, B, k + exclude_self, similarity, shrinkage, significance, alpha, device
         )

