@@ -85,7 +85,9 @@ class Rules:
                 raise ValueError(f"cell metadata {key!r} is unknown; choose from: {choices}")
         rtol = metadata.get("rtol", 0.0)
         if not isinstance(rtol, int | float) or not 0 <= rtol <= LARGEST_RTOL:
-            message = f"rtol {rtol!r} is not between 0 and {LARGEST_RTOL}; print fewer digits instead"
+            message = (
+                f"rtol {rtol!r} is not between 0 and {LARGEST_RTOL}; print fewer digits instead"
+            )
             raise ValueError(message)
         any_order = metadata.get("any_order", False)
         if not isinstance(any_order, bool):

@@ -125,7 +125,9 @@ def test_html_tables_are_compared_as_printed_ones():
 def test_html_tags_are_exact_and_numbers_in_them_are_words():
     assert not same("<b>0.43</b>", "<i>0.43</i>", is_html=True)
     assert not same('<td rowspan="2">0.43</td>', '<td rowspan="3">0.43</td>', is_html=True)
-    assert not same('<p style="opacity: 0.43">x</p>', '<p style="opacity: 0.44">x</p>', is_html=True)
+    assert not same(
+        '<p style="opacity: 0.43">x</p>', '<p style="opacity: 0.44">x</p>', is_html=True
+    )
     assert same("<td>43&nbsp;%</td>", "<td>44&nbsp;%</td>", is_html=True)
     assert not same("<td>&lt;NA&gt;</td>", "<td>1</td>", is_html=True)
     embedded = '<img src="data:image/png;base64,AAAA">'
@@ -268,6 +270,12 @@ def test_metadata_is_checked(metadata, message):
 
 
 def test_metadata_is_read():
-    metadata = {"tags": [], "slideshow": {}, "rtol": 0.03, "any_order": True, "timing_columns": ["MB"]}
+    metadata = {
+        "tags": [],
+        "slideshow": {},
+        "rtol": 0.03,
+        "any_order": True,
+        "timing_columns": ["MB"],
+    }
     assert Rules.of(metadata) == Rules(0.03, True, ("MB",), ())
     assert Rules.of({}) == Rules()
