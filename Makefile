@@ -8,32 +8,45 @@ export PYTHONDONTWRITEBYTECODE :=
 export JUPYTER_PLATFORM_DIRS := 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: report test lint unit notebooks lab bench install clean
+.PHONY: report test lint unit notebooks chapters after lab bench install clean
 .DEFAULT_GOAL := report
 
-report: install  ## all seven chapters on the sample profile: reports, slides, index
-	course run --profile sample
+# Prints how long a command took beside what this machine takes for a fixed loop; the first number is the limit.
+TIMED := python tests/pace.py
 
-test: install lint unit notebooks  ## everything that CI checks
+report: install  ## all seven chapters on the sample profile: reports, slides, index
+	$(TIMED) 200 course run --profile sample
+
+test: install  ## everything that CI checks
+	$(TIMED) 600 $(MAKE) --no-print-directory lint unit notebooks
 
 lint:
 	ruff check .
-	ruff format --check helpers tests bench
+	ruff format --check conftest.py helpers tests bench
 
-# Two processes stand beside each other: a library that starts threads of its own would only wait for them.
-BESIDE := OMP_NUM_THREADS=1
+# Processes stand beside each other, and a library that starts threads of its own would only wait for them.
+JOBS ?= 2
+THREADS ?= 1
+BESIDE := OMP_NUM_THREADS=$(THREADS)
+# ORDER=reverse runs the unit tests from last to first: none may need what another left behind.
+ORDER ?= given
 unit:
-	$(BESIDE) pytest tests -n 2 --dist loadfile
+	$(BESIDE) pytest tests -n $(JOBS) --dist loadfile --no-loadscope-reorder --order $(ORDER)
 
-# Every stored output is compared with a fresh run; chapters 03-06 stand beside each other, the longest first, as in
-# `course run`.
-NBVAL := pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider
-IN_ORDER := -n 2 --dist loadfile --no-loadscope-reorder
-notebooks:
+notebooks: chapters after
+
+# Every stored output is compared with a fresh run, as tests/same_outputs.py says; chapters 03-06 stand beside each
+# other, the longest first, as in `course run`.
+NBVAL := pytest --nbval -p no:cacheprovider
+IN_ORDER := -n $(JOBS) --dist loadfile --no-loadscope-reorder
+MIDDLE := 06_two_tower 05_completion 03_collaborative 04_content
+chapters:
 	$(NBVAL) notebooks/01_augment.ipynb notebooks/02_interactions.ipynb
-	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/06_two_tower.ipynb notebooks/05_completion.ipynb notebooks/03_collaborative.ipynb notebooks/04_content.ipynb
+	$(BESIDE) $(NBVAL) $(IN_ORDER) $(MIDDLE:%=notebooks/%.ipynb)
 	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
-	$(BESIDE) pytest -n 2 --dist loadgroup tests/after_notebooks.py
+
+after:  # what needs the chapters' results
+	$(BESIDE) pytest -n $(JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_notebooks.py
 
 lab: install  ## JupyterLab on the notebooks
 	jupyter lab --notebook-dir notebooks

@@ -1,11 +1,6 @@
 """Shared by all tests: no test reads or writes a user's data and reports."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests/browser.py and its like
 
 
 @pytest.fixture

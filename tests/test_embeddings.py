@@ -71,7 +71,7 @@ def tiny_hub_folder(folder, seed=0):
     return folder
 
 
-def test_default_is_the_open_clip_model_that_lies_in_the_repository(encoder, pictures, monkeypatch):
+def test_default_is_the_open_clip_model_that_lies_in_the_repository(encoder, pictures):
     open_clip.add_model_config(FOLDER / "fashion-lite.json")
     model, _, preprocess = open_clip.create_model_and_transforms(
         "fashion-lite", pretrained=str(FOLDER / "model.safetensors")
@@ -85,12 +85,9 @@ def test_default_is_the_open_clip_model_that_lies_in_the_repository(encoder, pic
     np.testing.assert_allclose(
         encoder.encode_texts(["red dress", "jeans"]), text.numpy(), atol=1e-5
     )
-    assert (
-        (encoder.encode_images(pictures) * image).sum(axis=1) > 0.995
-    ).all()  # bfloat16 where that is fast
-    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)  # a processor without it
-    found = ClipEncoder().encode_images(pictures)
-    np.testing.assert_allclose(found, image, atol=1e-4)  # batch norms are folded in one
+    np.testing.assert_allclose(
+        encoder.encode_images(pictures), image, atol=1e-4
+    )  # batch norms are folded
     assert (FOLDER / "model.safetensors").stat().st_size <= 25e6
 
 

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from helpers.artefacts import ROOT
 
 DEFAULT = "fashion-lite"
+PRECISIONS = ("float32", "bf16")
 BATCH = 8  # images in one forward pass on a CPU: for larger ones the system hands out memory anew, page by page
 MAX_PIXELS = 100_000_000  # a larger picture isn't decoded: it may be made to exhaust memory
 
@@ -38,24 +39,35 @@ class ClipEncoder:
     pretrained : str, optional
         Tag of the weights, or a file of them; only for names of `open_clip.list_models()`.
     device : str, optional
-        By default `"cuda"` where there is one, else `"cpu"`. On a GPU, and for pictures on a CPU whose tiles multiply
-        it (AMX: twice as fast), the forward pass runs in bfloat16.
+        By default `"cuda"` where there is one, else `"cpu"`.
+    precision : str
+        `"float32"` gives the same vectors on every CPU, to 1e-5. `"bf16"` is faster on a GPU or on a CPU with AMX,
+        but its vectors differ from those in the third digit.
 
     Attributes
     ----------
-    name, hash : str
-        What results are labelled with; SHA-256 of weights and preprocessing, so that equal hashes mean equal vectors
-        up to the device's rounding.
+    name : str
+        What results are labelled with.
+    hash : str
+        SHA-256 of weights, preprocessing and precision. Equal hashes mean equal vectors up to rounding.
     dim : int
         Length d of a vector.
     """
 
     def __init__(
-        self, model: str = DEFAULT, pretrained: str | None = None, device: str | None = None
+        self,
+        model: str = DEFAULT,
+        pretrained: str | None = None,
+        device: str | None = None,
+        precision: str = "float32",
     ):
         import open_clip
         import torch
 
+        if precision not in PRECISIONS:
+            raise ValueError(
+                f"precision {precision!r} is unknown; choose one of: {', '.join(PRECISIONS)}"
+            )
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.name = model if pretrained is None else f"{model} ({Path(pretrained).name})"
         if Path(folder := model.removeprefix("local-dir:")).is_dir():
@@ -69,12 +81,10 @@ class ClipEncoder:
             self.preprocess.transforms
         )  # the last two, tensor and scale, go by the batch
         self._shape = type(self.preprocess)(shape)
-        self.hash = _model_hash(self.model)
+        self.hash = _model_hash(self.model, precision)
         self.model = for_inference(self.model).to(self.device)
-        gpu, tiles = self.device != "cpu", torch.cpu.get_capabilities().get("amx_bf16", False)
-        self._half = partial(
-            torch.autocast, "cuda" if gpu else "cpu", torch.bfloat16, enabled=gpu or tiles
-        )
+        kind = torch.device(self.device).type
+        self._rounding = partial(torch.autocast, kind, torch.bfloat16, enabled=precision == "bf16")
         self.dim = self.encode_texts([""]).shape[1]
 
     def encode_images(self, paths) -> np.ndarray:
@@ -115,7 +125,7 @@ class ClipEncoder:
         import torch
 
         texts, out = list(map(str, texts)), []
-        with torch.inference_mode(), self._half(enabled=self.device != "cpu"):
+        with torch.inference_mode(), self._rounding():
             for k in range(0, len(texts), 32 * BATCH):
                 ids = self.tokenizer(texts[k : k + 32 * BATCH]).to(self.device)
                 out.append(encode_text(self.model, ids).cpu().numpy())
@@ -177,7 +187,7 @@ class ClipEncoder:
             lines.new_tensor(values).repeat(batch.shape[2]) for values in (scale.mean, scale.std)
         )
         batch = lines.div_(255).sub_(mean).div_(std).view(batch.shape)
-        with torch.inference_mode(), self._half():  # channels last as it lies
+        with torch.inference_mode(), self._rounding():  # channels last as it lies
             vectors = self.model.encode_image(batch.permute(0, 3, 1, 2)).float()
         return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
 
@@ -235,12 +245,12 @@ def _open(model: str, pretrained: str | None, name: str):
         raise EncoderUnavailable(f"{name} can't be loaded: {told}. {remedy}.") from error
 
 
-def _model_hash(model) -> str:
+def _model_hash(model, precision: str) -> str:
     import open_clip
 
-    digest = hashlib.sha256(
-        repr(sorted(open_clip.get_model_preprocess_cfg(model).items())).encode()
-    )
+    settings = sorted(open_clip.get_model_preprocess_cfg(model).items())
+    digest = hashlib.sha256(repr(settings).encode())
+    digest.update(precision.encode())
     for key, value in sorted(model.state_dict().items()):
         digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.contiguous().numpy().tobytes())

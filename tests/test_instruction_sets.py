@@ -1,0 +1,108 @@
+"""The encoder's vectors are the same on any CPU and for any number of threads."""
+
+import os
+import platform
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from helpers.artefacts import ROOT
+from helpers.embeddings import ClipEncoder
+from helpers.sample import shops
+
+SAME = 1e-5  # largest difference between two elements of vectors of length 1
+INSTRUCTIONS = {
+    "default": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "native": {},
+}
+ENCODE = """
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers.embeddings import ClipEncoder, encode_catalog
+
+store, destination = map(Path, sys.argv[1:])
+catalog = pd.read_parquet(store / "catalog.parquet")
+encoder = ClipEncoder()
+found = {"capability": torch.backends.cpu.get_cpu_capability()}
+for threads in (1, 2):
+    torch.set_num_threads(threads)
+    image, text = encode_catalog(catalog, store, encoder)
+    found |= {f"image{threads}": image, f"text{threads}": text}
+np.savez(destination, **found)
+"""
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A drawn store of 96 products, and beside it the table that the encoder reads."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:  # starting processes takes longer than drawing
+        here = ThreadPoolExecutor(1)
+        patch.setattr(shops, "ProcessPoolExecutor", lambda *_, **__: here)
+        sold = shops.build_store(folder, n_asos=64, n_myntra=32, size=128).truth
+    photos = sorted((folder / "photos").rglob("*.*"))
+    catalog = sold.iloc[: len(photos)].copy()
+    catalog["image_path"] = [str(path.relative_to(folder)) for path in photos]
+    catalog["title"] = catalog["style"] + " " + catalog["pattern"] + " " + catalog["fit"]
+    catalog.to_parquet(folder / "catalog.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vectors(store, tmp_path_factory):
+    """Name of an instruction set → its capability, and image and text vectors by 1 and by 2 threads."""
+    folder = tmp_path_factory.mktemp("vectors")
+    inherited = {key: value for key, value in os.environ.items() if key not in INSTRUCTIONS["avx2"]}
+    found = {}
+    for name, settings in INSTRUCTIONS.items():
+        destination = folder / f"{name}.npz"
+        command = [sys.executable, "-W", "ignore", "-c", ENCODE, str(store), str(destination)]
+        environment = inherited | settings | {"OMP_NUM_THREADS": "2"}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=300)
+        found[name] = dict(np.load(destination))
+    return found
+
+
+def test_vectors_are_the_same_on_every_cpu_and_for_every_number_of_threads(vectors):
+    for kind in ("image", "text"):
+        expected = vectors["native"][f"{kind}1"]
+        assert len(expected) > 80
+        assert len(np.unique(expected.round(3), axis=0)) > 20  # not all alike
+        for name in INSTRUCTIONS:
+            for threads in (1, 2):
+                found = vectors[name][f"{kind}{threads}"]
+                said = f"{kind}, {name}, {threads} threads"
+                np.testing.assert_allclose(found, expected, rtol=0, atol=SAME, err_msg=said)
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64", reason="these instruction sets are those of x86-64"
+)
+def test_the_settings_reach_the_library(vectors):
+    assert vectors["default"]["capability"] == "DEFAULT"
+    assert vectors["avx2"]["capability"] in ("AVX2", "DEFAULT")  # DEFAULT on a CPU without AVX2
+
+
+def test_bfloat16_is_an_option_whose_vectors_would_not_pass_for_the_same():
+    plain = ClipEncoder()
+    rounded = ClipEncoder(precision="bf16")
+    texts = ["red dress", "blue jeans"]
+    assert np.abs(rounded.encode_texts(texts) - plain.encode_texts(texts)).max() > 10 * SAME
+    assert rounded.hash != plain.hash  # so no cache mixes them
+    assert rounded.encode_texts(texts).dtype == np.float32
+
+
+def test_an_unknown_precision_is_answered_with_the_known_ones():
+    with pytest.raises(
+        ValueError, match="precision 'fp8' is unknown; choose one of: float32, bf16"
+    ):
+        ClipEncoder(precision="fp8")
