@@ -19,9 +19,9 @@ import pytest
 from fault_server import FaultServer, photo, reply
 from PIL import Image
 
-from helpers.images import client as fetching
-from helpers.images.client import Limits
+from helpers.images import hosts
 from helpers.images.fetch import fetch_images, near_duplicates
+from helpers.images.limits import Limits
 from helpers.images.statuses import RETRIED, STATUSES
 
 QUICK = Limits(
@@ -252,13 +252,13 @@ def test_refresh_is_conditional(tmp_path, one_worker):
 
 def test_pace_and_crawl_delay_are_kept(tmp_path, one_worker, monkeypatch):
     """By the fetcher's own clock: when a busy machine lets the server see a request says little."""
-    turn, allowed = fetching._Host.turn, []
+    started, allowed = hosts.Host.started, []
 
-    async def watched(self, pace):
-        await turn(self, pace)
+    def watched(self, pace):
+        started(self, pace)
         allowed.append(self.next_start)  # the earliest moment of the next request
 
-    monkeypatch.setattr(fetching._Host, "turn", watched)
+    monkeypatch.setattr(hosts.Host, "started", watched)
     with FaultServer(robots="User-agent: *\nCrawl-delay: 0.2\n") as server:
         links = ["/good.jpg", "/good.avif", "/good.webp"]
         fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=QUICK, workers=1)
@@ -313,7 +313,7 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
         import sys, time
         import pandas as pd
         import helpers.images.store as store
-        from helpers.images.client import Limits
+        from helpers.images.limits import Limits
         from helpers.images.fetch import fetch_images
         dest, port = sys.argv[1], int(sys.argv[2])
         store.SAVE_SECONDS = 0.1
