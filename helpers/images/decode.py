@@ -32,7 +32,7 @@ OUTPUT = "WEBP"
 SIZE = 256
 MOST_PIXELS = 40_000_000
 LEAST_SIDE = 8
-WORKER_BYTES = 640 << 20  # a worker's data segment: a decoder that wants more is stopped
+WORKER_BYTES = 560 << 20  # a worker's data segment: a decoder that wants more is stopped
 _ENCODING = {"WEBP": {"quality": 85, "method": 2}}
 _ORIENTATION = 0x0112  # the EXIF tag
 _SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height
@@ -279,7 +279,7 @@ def _one_at_a_time(path: str, large: int) -> Turn:
         import fcntl
     except ImportError:
         return _at_once
-    file = open(path, "rb")  # noqa: SIM115  # a worker keeps it for life
+    file = open(path, "rb")  # a worker keeps it for life
 
     @contextmanager
     def turn(n_pixels: int) -> Iterator[None]:

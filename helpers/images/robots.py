@@ -57,11 +57,13 @@ class RobotRules:
 
 
 def _without_other_names(line: str) -> str:
-    """The line; if it names another robot, that robot's name is replaced by one that all others share."""
+    """The line; if it names a robot, then as one of three: all, us, and somebody else."""
     found = _AGENT_LINE.match(line)
     if not found:
         return line
     name = found[1].strip().lower()
-    if name == "*" or name.replace("*", "") in AGENT:
-        return line
+    if name == "*":
+        return "User-agent: *"
+    if name.replace("*", "") == AGENT:
+        return f"User-agent: {AGENT}"
     return "User-agent: somebody-else"

@@ -24,7 +24,9 @@ _ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: 3 % more
 }
 _PIPE_BYTES = 1 << 20
-_LARGE_PIXELS = 16_000_000  # over all workers: a picture of more than a worker's part is decoded alone
+_LARGE_PIXELS = (
+    16_000_000  # over all workers: a picture of more than a worker's part is decoded alone
+)
 
 
 class Standardiser:
@@ -87,12 +89,12 @@ class Standardiser:
                 worker.kill()
 
     def close(self) -> None:
-        """Stop the workers when they are done."""
+        """Stop the workers when they are done; there are none afterwards."""
         for _ in range(self.workers):
             worker = self._idle.get()
             if worker is not None:
                 self._end(worker, gently=True)
-            self._idle.put(None)
+        self._gate.close()
 
     def __enter__(self):
         return self
