@@ -152,7 +152,7 @@ class _Harvest:
         self.queues: dict[str, deque[tuple[str, str]]] = defaultdict(deque)
         self.takers: dict[str, int] = defaultdict(int)
         self.failures: dict[str, list[tuple[ImageError, str, str]]] = defaultdict(list)
-        self.fetched: dict[str, asyncio.Task[dict]] = {}
+        self.fetched: dict[str, asyncio.Task[dict | ImageError]] = {}
 
     async def run(self, resolve: dict | None, ssl_context) -> None:
         """Settle every job."""
@@ -214,8 +214,21 @@ class _Harvest:
     async def once(self, key: str, link: str, host: str) -> dict:
         """A URL that several products share is fetched once."""
         if link not in self.fetched:
-            self.fetched[link] = asyncio.create_task(self.load(key, link, host))
-        return await self.fetched[link]
+            self.fetched[link] = asyncio.create_task(self.outcome(key, link, host))
+        outcome = await self.fetched[link]
+        if isinstance(outcome, ImageError):
+            raise outcome
+        return outcome
+
+    async def outcome(self, key: str, link: str, host: str) -> dict | ImageError:
+        """Row or failure of a URL, kept for the products that share it.
+
+        The failure is a copy: the one that was raised leads, by its traceback, to the photograph's bytes.
+        """
+        try:
+            return await self.load(key, link, host)
+        except ImageError as error:
+            return ImageError(error.status, error.detail)
 
     async def load(self, key: str, link: str, host: str) -> dict:
         """Fetch, standardise and store one picture; its columns of the index."""

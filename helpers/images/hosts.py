@@ -67,6 +67,8 @@ class Host:
 
     def failed(self, error: ImageError) -> None:
         """Count failures of the host, not of a file; enough of them in a row close it for this run."""
+        if isinstance(error, HostClosed):
+            return
         if error.status not in RETRIED:
             self._failures = 0
             return

@@ -70,18 +70,17 @@ class ImageError(Exception):
         What happened, for people. A host may have written it: only printable characters are kept, 200 at most.
     wait : float, optional
         Seconds of quiet that the server asked for.
-
-    Attributes
-    ----------
     seconds : float
         Processor time that decoding had taken when it failed.
     """
 
-    def __init__(self, status: str, detail: str = "", wait: float | None = None):
+    def __init__(
+        self, status: str, detail: str = "", wait: float | None = None, seconds: float = 0.0
+    ):
         self.status = status
         self.detail = printable(detail)
         self.wait = wait
-        self.seconds = 0.0
+        self.seconds = seconds
         super().__init__(f"{status}: {self.detail}")
 
 

@@ -71,15 +71,12 @@ class Standardiser:
         except (OSError, EOFError, ValueError) as error:
             self._end(worker)
             worker = None
-            failure = ImageError("undecodable", "the decoder crashed or took too long")
-            failure.seconds = self._seconds
-            raise failure from error
+            reason = "the decoder crashed or took too long"
+            raise ImageError("undecodable", reason, seconds=self._seconds) from error
         finally:
             self._idle.put(worker)
         if "status" in head:
-            failure = ImageError(head["status"], head["detail"])
-            failure.seconds = head["seconds"]
-            raise failure
+            raise ImageError(head["status"], head["detail"], seconds=head["seconds"])
         return Picture(payload, **head)
 
     def kill(self) -> None:
