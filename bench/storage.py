@@ -22,7 +22,7 @@ from fetch import SPAWN, STUDIES, catalogue, draw, served
 
 from helpers.artefacts import write_text
 from helpers.images import fetch_images
-from helpers.images.store import Store
+from helpers.images.store import ImageStore
 
 
 def _moto(pipe) -> None:
@@ -69,7 +69,7 @@ def measure(name: str, dest, options: dict | None, n: int, resolve: dict, worker
         catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options
     )
     whole = n / (time.perf_counter() - begin)
-    store, again = Store(dest, options), Store(f"{dest}-again", options)
+    store, again = ImageStore(dest, options), ImageStore(f"{dest}-again", options)
     names = list(index["image_path"])
     rates = []
     with ThreadPoolExecutor(8) as pool:  # as many as the fetcher has writing

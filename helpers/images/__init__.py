@@ -9,6 +9,9 @@ _MODULES = {
     "import_photos": "local",
     "archive_images": "archive",
     "restore_images": "archive",
+    "image_columns": "statuses",
+    "ImageError": "statuses",
+    "Standardiser": "workers",
 }
 __all__ = [*_MODULES]
 

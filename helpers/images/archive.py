@@ -2,20 +2,20 @@
 
 import io
 import tarfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import fsspec
 import pandas as pd
 
-from helpers.images.decode import sha256
 from helpers.images.statuses import HAS_PICTURE
-from helpers.images.store import Store, locked, tidy
+from helpers.images.store import INDEX_NAME, ImageStore, is_whole, locked, tidy
+
+_MOST_BYTES = 20_000_000  # of a member: a standardised picture has a few thousand
 
 
-def archive_images(
-    dest, archive, *, before=None, storage_options: dict | None = None
-) -> pd.DataFrame:
+def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
     """Pack pictures into a tar, read it back, and only then remove them from the store.
 
     The index keeps their rows, with `archived` = the tar's name, so that no later fetch asks for them again. Called
@@ -29,8 +29,6 @@ def archive_images(
         The tar to write, through fsspec: `s3://bucket/2026-spring.tar` offloads to a bucket.
     before : timestamp, optional
         Only pictures fetched before then; a picture that a later row needs too stays. All unless told.
-    storage_options : dict, optional
-        For the file system of both, as in pandas.
 
     Returns
     -------
@@ -46,15 +44,13 @@ def archive_images(
     OSError
         If what was written reads back otherwise; the store is then as it was.
     """
-    with _opened(dest, storage_options) as (store, index):
-        present = store.names()
-        fs, path = fsspec.core.url_to_fs(str(archive), **(storage_options or {}))
-        here = index["status"].isin(HAS_PICTURE) & index["image_path"].isin(present)
-        when = pd.Timestamp(before) if before is not None else pd.Timestamp.max.tz_localize("UTC")
-        old = index["fetched"] < (when if when.tzinfo else when.tz_localize("UTC"))
-        chosen = here & old & ~index["image_path"].isin(index.loc[here & ~old, "image_path"])
-        if fs.exists(path):  # stopped between packing and removing: go on with what the tar holds
-            chosen &= index["image_path"].isin({name for name, _ in _members(fs, path)})
+    with _opened(dest) as (store, index):
+        fs, path = fsspec.core.url_to_fs(str(archive))
+        chosen = _older_than(index, store, before)
+        is_there = fs.exists(path)
+        if is_there:  # stopped between packing and removing: go on with what the tar holds
+            packed = {name for name, _ in _members(fs, path)}
+            chosen &= index["image_path"].isin(packed)
             if not chosen.any():
                 raise FileExistsError(
                     f"{archive} is there already; give the new archive another name"
@@ -62,7 +58,7 @@ def archive_images(
         names = sorted(set(index.loc[chosen, "image_path"]))
         if not names:
             return index[chosen]
-        if not fs.exists(path):
+        if not is_there:
             _pack(store, names, fs, path)
         index.loc[chosen, "archived"] = PurePosixPath(path).name
         store.write_index(index)
@@ -71,13 +67,32 @@ def archive_images(
         return index[chosen].reset_index(drop=True)
 
 
-def restore_images(dest, archive, *, storage_options: dict | None = None) -> pd.DataFrame:
+def _older_than(index: pd.DataFrame, store: ImageStore, before) -> pd.Series:
+    """Which rows' pictures are in the store, whole, and were fetched before a moment (None: all)."""
+    here = index["status"].isin(HAS_PICTURE) & index["image_path"].isin(store.names())
+    if before is None:
+        return here
+    moment = pd.Timestamp(before)
+    if moment.tzinfo is None:
+        moment = moment.tz_localize("UTC")
+    is_old = index["fetched"] < moment
+    still_needed = index.loc[here & ~is_old, "image_path"]
+    return here & is_old & ~index["image_path"].isin(still_needed)
+
+
+def restore_images(dest, archive) -> pd.DataFrame:
     """Put an archive's pictures back into the store; the archive stays.
+
+    Parameters
+    ----------
+    dest, archive
+        As in `archive_images`.
 
     Returns
     -------
     DataFrame
-        The index's rows whose pictures came back. Members whose bytes don't match their name are left out.
+        The index's rows whose pictures came back. Members that the index doesn't name, and members whose bytes don't
+        match their name, are left out.
 
     Raises
     ------
@@ -86,35 +101,36 @@ def restore_images(dest, archive, *, storage_options: dict | None = None) -> pd.
     OSError
         If the tar is damaged; what came before the damage is back.
     """
-    with _opened(dest, storage_options) as (store, index):
-        fs, path = fsspec.core.url_to_fs(str(archive), **(storage_options or {}))
+    with _opened(dest) as (store, index):
+        fs, path = fsspec.core.url_to_fs(str(archive))
         if not fs.exists(path):
             raise FileNotFoundError(f"{archive}: no such archive")
+        pictured = index["status"].isin(HAS_PICTURE)
+        wanted = set(index.loc[pictured, "image_path"])
         restored = set()
         try:
             for name, data in _members(fs, path):
-                store.write(name, data)
-                restored.add(name)
+                if name in wanted:
+                    store.write(name, data)
+                    restored.add(name)
         finally:
-            back = index["image_path"].isin(restored) & index["status"].isin(HAS_PICTURE)
+            back = index["image_path"].isin(restored) & pictured
             index.loc[back, "archived"] = ""
             store.write_index(tidy(index.to_dict("records")))
         return index[back].reset_index(drop=True)
 
 
 @contextmanager
-def _opened(dest, storage_options):
+def _opened(dest) -> Iterator[tuple[ImageStore, pd.DataFrame]]:
     """Yield the store and its index, while no other run writes to it."""
-    store = Store(dest, storage_options)
-    if not store.fs.exists(f"{store.root}/{store.index_name}"):
-        raise FileNotFoundError(
-            f"{dest} holds no {store.index_name}: no pictures were fetched there"
-        )
+    store = ImageStore(dest)
+    if not store.has_index():
+        raise FileNotFoundError(f"{dest} holds no {INDEX_NAME}: no pictures were fetched there")
     with locked(store):
         yield store, store.index()
 
 
-def _pack(store: Store, names: list[str], fs, path: str) -> None:
+def _pack(store: ImageStore, names: list[str], fs, path: str) -> None:
     """Write a tar beside `path`, read it back, and only then give it its name."""
     aside = f"{path}.part"
     try:
@@ -124,7 +140,8 @@ def _pack(store: Store, names: list[str], fs, path: str) -> None:
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
-        if {name for name, _ in _members(fs, aside)} != set(names):
+        packed = {name for name, _ in _members(fs, aside)}
+        if packed != set(names):
             raise OSError(f"{path} reads back incomplete; nothing was removed")
         fs.mv(aside, path)
     finally:
@@ -132,15 +149,26 @@ def _pack(store: Store, names: list[str], fs, path: str) -> None:
             fs.rm_file(aside)
 
 
-def _members(fs, path: str):
+def _members(fs, path: str) -> Iterator[tuple[str, bytes]]:
     """Yield (name, bytes) of the members that are what their name says: images/<sha256 of the bytes>.<format>."""
     try:
         with fs.open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:
-                folder, _, name = member.name.partition("/")
-                if member.isreg() and folder == "images" and "/" not in name:
-                    data = tar.extractfile(member).read()
-                    if name.partition(".")[0] == sha256(data):
-                        yield member.name, data
-    except tarfile.TarError as error:
+                if not _may_be_picture(member):
+                    continue
+                content = tar.extractfile(member)
+                data = content.read() if content is not None else b""
+                if is_whole(member.name, data):
+                    yield member.name, data
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
         raise OSError(f"{path} is no tar, or is damaged: {error}") from None
+
+
+def _may_be_picture(member: tarfile.TarInfo) -> bool:
+    """Whether a member is an ordinary file in images/, of a size that a picture has.
+
+    A sparse member is of any size in a few bytes of tar; we never write one.
+    """
+    folder, _, name = member.name.partition("/")
+    is_plain_file = member.isreg() and not member.issparse()
+    return is_plain_file and folder == "images" and "/" not in name and member.size <= _MOST_BYTES

@@ -2,18 +2,32 @@
 
 import tarfile
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.images.client import Limits
-from helpers.images.decode import ImageError, Standardiser
-from helpers.images.store import Ledger, Store, digest, locked
+from helpers.images.decode import OUTPUT, SIZE
+from helpers.images.limits import Limits
+from helpers.images.statuses import ImageError
+from helpers.images.store import ImageStore, Ledger, digest, locked
+from helpers.images.workers import Standardiser
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".bmp")
+_AHEAD = 64  # photos in memory at once
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """The bytes of one photo file, for the product whose `product_id` is its stem."""
+
+    stem: str
+    name: str
+    data: bytes
 
 
 def import_photos(
@@ -22,10 +36,8 @@ def import_photos(
     dest,
     *,
     limits: Limits | None = None,
-    size: int = 256,
-    format: str = "WEBP",
+    size: int = SIZE,
     workers: int | None = None,
-    storage_options: dict | None = None,
 ) -> pd.DataFrame:
     """Standardise photos that are here already: a folder or a tar of images named by `product_id`.
 
@@ -38,15 +50,26 @@ def import_photos(
         Columns image_key and product_id.
     archive : path
         Folder (searched with its subfolders), or tar, compressed or not.
-    dest, limits, size, format, workers, storage_options
-        As in `fetch_images`; of the limits, `bytes` and `pixels` count.
+    dest, limits, size, workers
+        As in `fetch_images`; of the limits, `bytes`, `pixels` and `decode` count.
+
+    Returns
+    -------
+    DataFrame
+        One row per product, as from `fetch_images`.
 
     Raises
     ------
     FileNotFoundError
         If there is no such folder or tar.
+    ValueError
+        If a `product_id` occurs twice.
+    OSError
+        If the tar is damaged; the photos before the damage are in the store.
     """
-    limits, archive, store = limits or Limits(), Path(archive), Store(dest, storage_options)
+    limits = limits or Limits()
+    archive = Path(archive)
+    store = ImageStore(dest)
     if not archive.exists():
         raise FileNotFoundError(f"{archive}: no such folder or tar of photos")
     wanted = dict(zip(catalog["product_id"].astype(str), catalog["image_key"], strict=True))
@@ -54,76 +77,102 @@ def import_photos(
         raise ValueError(
             "product_id repeats in the catalogue: import one platform's photos at a time"
         )
-    recipe = digest(archive.name, archive.stat().st_size if archive.is_file() else "", size, format)
-    requests = dict.fromkeys(wanted.values(), f"{recipe}-{digest(limits.bytes, limits.pixels)}")
-    with (
-        locked(store),
-        Standardiser(workers, size=size, format=format, max_pixels=limits.pixels) as standardise,
-    ):
+    archive_bytes = archive.stat().st_size if archive.is_file() else ""
+    recipe = digest(archive.name, archive_bytes, size, OUTPUT)
+    circumstances = digest(limits.bytes, limits.pixels)
+    requests = dict.fromkeys(wanted.values(), f"{recipe}-{circumstances}")
+    standardiser = Standardiser(
+        workers, limits.decode, size=size, format=OUTPUT, max_pixels=limits.pixels
+    )
+    with locked(store), standardiser as standardise:
         ledger = Ledger(store, requests)
         missing = {stem: key for stem, key in wanted.items() if key not in ledger.settled}
-        load = partial(_load_photo, ledger=ledger, standardise=standardise, cap=limits.bytes)
+        load = partial(_load, ledger=ledger, standardise=standardise, most_bytes=limits.bytes)
+        photos = _photos(archive, set(missing), limits.bytes)
         try:
             with (
                 ThreadPoolExecutor(standardise.workers + 1) as pool,
                 tqdm(total=len(missing), disable=None) as bar,
             ):
-                for stem, row in _ahead(pool, load, _photos(archive, set(missing), limits.bytes)):
+                for stem, row in _in_order(pool, load, photos):
                     ledger.add(missing.pop(stem), row)
                     bar.update()
+            reason = f"no photo of that name in {archive.name}"
             for key in missing.values():
-                ledger.add(
-                    key,
-                    {"status": "not_found", "detail": f"no photo of that name in {archive.name}"},
-                )
+                ledger.add(key, {"status": "not_found", "detail": reason})
         finally:
             ledger.save()
         return ledger.result()
 
 
-def _photos(archive: Path, stems: set[str], cap: int):
-    """Yield (stem, name, bytes) of the first photo for each wanted stem; at most `cap` + 1 bytes of each."""
+def _photos(archive: Path, stems: set[str], most_bytes: int) -> Iterator[_Photo]:
+    """The first photo for each wanted stem; at most `most_bytes` + 1 bytes of each."""
     if not stems:
         return
-    if archive.is_dir():
-        for path in sorted(archive.rglob("*")):
-            if path.suffix.lower() in _SUFFIXES and path.stem in stems and path.is_file():
-                stems.discard(path.stem)
-                with path.open("rb") as file:
-                    yield path.stem, path.relative_to(archive).as_posix(), file.read(cap + 1)
-        return
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            path = PurePosixPath(member.name)
-            if path.suffix.lower() in _SUFFIXES and path.stem in stems and member.isreg():
-                stems.discard(path.stem)
-                yield (
-                    path.stem,
-                    f"{archive.name}/{member.name}",
-                    tar.extractfile(member).read(cap + 1),
-                )
+    found = _in_folder(archive) if archive.is_dir() else _in_tar(archive)
+    for path, name, read in found:
+        if path.suffix.lower() in _SUFFIXES and path.stem in stems:
+            stems.discard(path.stem)
+            yield _Photo(path.stem, name, read(most_bytes + 1))
 
 
-def _load_photo(
-    photo: tuple, ledger: Ledger, standardise: Standardiser, cap: int
-) -> tuple[str, dict]:
-    stem, name, data = photo
-    row = {"source_url": name, "bytes": len(data)}
+_Found = tuple[PurePosixPath, str, Callable[[int], bytes]]
+
+
+def _in_folder(folder: Path) -> Iterator[_Found]:
+    """Path, name and a way to read the beginning of each file of a folder."""
+
+    def read(path: Path, most: int) -> bytes:
+        with path.open("rb") as file:
+            return file.read(most)
+
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            inside = PurePosixPath(path.relative_to(folder).as_posix())
+            yield inside, str(inside), partial(read, path)
+
+
+def _in_tar(archive: Path) -> Iterator[_Found]:
+    """Path, name and a way to read the beginning of each regular member of a tar."""
+
+    def read(tar: tarfile.TarFile, member: tarfile.TarInfo, most: int) -> bytes:
+        file = tar.extractfile(member)
+        return file.read(most) if file is not None else b""
+
     try:
-        if len(data) > cap:
-            raise ImageError("too_large", f"more than {cap} bytes")
-        row |= ledger.keep(standardise(data))
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.isreg():
+                    name = f"{archive.name}/{member.name}"
+                    yield PurePosixPath(member.name), name, partial(read, tar, member)
+    except (tarfile.TarError, EOFError) as error:
+        raise OSError(f"{archive} is no tar, or is damaged: {error}") from error
+
+
+def _load(
+    photo: _Photo, ledger: Ledger, standardise: Standardiser, most_bytes: int
+) -> tuple[str, dict]:
+    """A photo's stem and its row of the index."""
+    row = {"source_url": photo.name, "bytes": len(photo.data)}
+    try:
+        if len(photo.data) > most_bytes:
+            raise ImageError("too_large", f"more than {most_bytes} bytes")
+        row |= ledger.keep(standardise(photo.data))
     except ImageError as error:
         row |= {"status": error.status, "detail": error.detail}
-    return stem, row
+    return photo.stem, row
 
 
-def _ahead(pool: ThreadPoolExecutor, function, items, window: int = 64):
-    """Results in order, with at most `window` items in memory."""
-    pending = deque()
-    for item in items:
-        pending.append(pool.submit(function, item))
-        if len(pending) >= window:
+def _in_order(
+    pool: ThreadPoolExecutor,
+    load: Callable[[_Photo], tuple[str, dict]],
+    photos: Iterable[_Photo],
+) -> Iterator[tuple[str, dict]]:
+    """Results in the photos' order, with a limited number of photos in memory."""
+    pending: deque[Future[tuple[str, dict]]] = deque()
+    for photo in photos:
+        pending.append(pool.submit(load, photo))
+        if len(pending) >= _AHEAD:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()

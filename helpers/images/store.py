@@ -5,8 +5,10 @@ import io
 import json
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -14,20 +16,34 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from helpers.artefacts import whole
-from helpers.images.decode import Picture
+from helpers.images.decode import Picture, sha256
 from helpers.images.statuses import HAS_PICTURE, RETRIED
 
 SAVE_SECONDS = 2.0
-INDEX = {
-    "image_key": "str", "status": "str", "detail": "str", "image_path": "str", "sha256": "str", "width": "int32",
-    "height": "int32", "bytes": "int64", "phash": "str", "host": "str", "source_url": "str", "etag": "str",
-    "fetched": "datetime64[us, UTC]", "archived": "str", "request": "str",
-}  # fmt: skip
+_SAVING_SHARE = 20  # at most one twentieth of the time goes into saving
+INDEX_NAME = "images.parquet"
+INDEX: dict[str, Any] = {
+    "image_key": "str",
+    "status": "str",
+    "detail": "str",
+    "image_path": "str",
+    "sha256": "str",
+    "width": "int32",
+    "height": "int32",
+    "bytes": "int64",
+    "phash": "str",
+    "host": "str",
+    "source_url": "str",
+    "etag": "str",
+    "fetched": "datetime64[us, UTC]",
+    "archived": "str",
+    "request": "str",
+}
 """Columns of `images.parquet`. `width`, `height` and `bytes` are the source's, `sha256` is that of the stored file;
 `request` is a digest of what was asked for, so that a changed URL or size is fetched again."""
 
 
-class Store:
+class ImageStore:
     """Pictures under `dest`/images and their index `dest`/images.parquet, through fsspec.
 
     Parameters
@@ -36,14 +52,11 @@ class Store:
         A folder, or `s3://bucket/prefix`, `gs://…`, `memory://…`.
     storage_options : dict, optional
         For the file system, as in pandas.
-    index : str
-        The index's name.
     """
 
-    def __init__(self, dest, storage_options: dict | None = None, index: str = "images.parquet"):
-        self.index_name = index
-        self.fs, self.root = fsspec.core.url_to_fs(str(dest), **(storage_options or {}))
-        self.root = self.root.rstrip("/")
+    def __init__(self, dest, storage_options: dict | None = None):
+        self.fs, root = fsspec.core.url_to_fs(str(dest), **(storage_options or {}))
+        self.root = root.rstrip("/")
         self.local = "file" in np.atleast_1d(self.fs.protocol)
 
     def write(self, name: str, data: bytes) -> None:
@@ -65,38 +78,60 @@ class Store:
             self.fs.rm_file(f"{self.root}/{name}")
 
     def names(self) -> set[str]:
-        """Paths, relative to `dest`, of the pictures in the store."""
+        """Paths, relative to `dest`, of the pictures in the store that are whole.
+
+        A picture is named by the hash of its bytes. On a disk, where files can be cut or overwritten, the bytes are
+        read and hashed; a bucket's are taken to be what was put there.
+        """
         folder = f"{self.root}/images"
         self.fs.invalidate_cache()
-        found = self.fs.ls(folder, detail=False) if self.fs.exists(folder) else []
-        return {f"images/{path.rsplit('/', 1)[-1]}" for path in found}
+        if not self.fs.exists(folder):
+            return set()
+        names = {f"images/{Path(path).name}" for path in self.fs.ls(folder, detail=False)}
+        if not self.local:
+            return names
+        return {name for name in names if is_whole(name, self.read(name))}
+
+    def has_index(self) -> bool:
+        """Whether anything was ever fetched here."""
+        return self.fs.exists(f"{self.root}/{INDEX_NAME}")
 
     def index(self) -> pd.DataFrame:
         """The index, or an empty one."""
-        path = f"{self.root}/{self.index_name}"
-        if not self.fs.exists(path):
+        if not self.has_index():
             return tidy([])
-        return pd.read_parquet(io.BytesIO(self.fs.cat_file(path))).reindex(columns=list(INDEX))
+        table = pd.read_parquet(io.BytesIO(self.read(INDEX_NAME)))
+        return table.reindex(columns=list(INDEX))
 
     def write_index(self, index: pd.DataFrame) -> None:
         """Write the index whole."""
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False, compression="zstd")
-        self.write(self.index_name, buffer.getvalue())
+        self.write(INDEX_NAME, buffer.getvalue())
+
+
+def is_whole(name: str, data: bytes) -> bool:
+    """Whether bytes are the picture that a path `images/<sha256>.<format>` names."""
+    return Path(name).name.partition(".")[0] == sha256(data)
 
 
 @contextmanager
-def locked(store: Store):
+def locked(store: ImageStore) -> Iterator[None]:
     """Hold the lock of a store's index: two writers would undo each other's rows. The system frees it at any end.
 
-    On a disk only; a bucket has no locks. Raises RuntimeError where another run writes.
+    On a disk only; a bucket has no locks.
+
+    Raises
+    ------
+    RuntimeError
+        Where another run writes.
     """
     if not store.local:
         yield
         return
     Path(store.root).mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(f"{store.root}/.{store.index_name}.lock").acquire(timeout=0)
+        lock = FileLock(f"{store.root}/.{INDEX_NAME}.lock").acquire(timeout=0)
     except Timeout:
         raise RuntimeError(
             f"another run writes to {store.root}: wait for its end, or stop it"
@@ -109,10 +144,8 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     """Rows as an index: sorted by image_key, later pictures equal to an earlier one marked `duplicate`."""
     frame = pd.DataFrame(rows, columns=list(INDEX))
     for column, kind in INDEX.items():
-        empty = 0 if kind.startswith("int") else "" if kind == "str" else pd.NaT
-        frame[column] = (
-            frame[column].astype(object).where(frame[column].notna(), empty).astype(kind)
-        )
+        values = frame[column].astype(object)
+        frame[column] = values.where(frame[column].notna(), _empty(kind)).astype(kind)
     frame = frame.sort_values("image_key", ignore_index=True)
     pictured = frame["status"].isin(HAS_PICTURE)
     again = frame.loc[pictured, "sha256"].duplicated()
@@ -120,9 +153,22 @@ def tidy(rows: list[dict]) -> pd.DataFrame:
     return frame
 
 
+def _empty(kind: str):
+    if kind.startswith("int"):
+        return 0
+    if kind == "str":
+        return ""
+    return pd.NaT
+
+
 def digest(*parts) -> str:
     """Eight hex digits that change with any of the parts."""
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:8]
+
+
+def recipe_of(request: str) -> str:
+    """The part of a request's digests that decides what a picture looks like: its addresses, size and format."""
+    return request.split("-")[0]
 
 
 class Ledger:
@@ -130,61 +176,94 @@ class Ledger:
 
     Parameters
     ----------
-    store : Store
+    store : ImageStore
     requests : dict of image_key → "recipe-circumstances"
-        Two digests a product. A picture is kept while its recipe is the same, a final failure while both are.
+        Two digests per product. A picture is kept while its recipe is the same, a final failure while both are.
+    refresh : bool
+        Whether pictures that are there are asked for again.
+
+    Attributes
+    ----------
+    rows : dict of image_key → dict
+        All rows of the index, also those not asked for.
+    known : dict of image_key → dict
+        The rows asked for, except those whose picture is gone or damaged.
+    settled : set of image_key
+        Those of `known` that need nothing more.
     """
 
-    def __init__(self, store: Store, requests: dict[str, str], refresh: bool = False):
-        self.store, self._requests, self._lock = store, requests, threading.Lock()
+    def __init__(self, store: ImageStore, requests: dict[str, str], refresh: bool = False):
+        self.store = store
+        self._requests = requests
+        self._lock = threading.Lock()
         self._present = store.names()
         self.rows = {row["image_key"]: row for row in store.index().to_dict("records")}
-        self.known = {key: self.rows[key] for key in requests if key in self.rows}
-        self.known = {
-            key: row
-            for key, row in self.known.items()
-            if row["status"] not in HAS_PICTURE
-            or row["image_path"] in self._present
-            or row["archived"]
-        }
-        self.settled = {
-            key for key, row in self.known.items() if self._holds(row, requests[key], refresh)
-        }
-        self._saved, self._cost, self._changed = time.monotonic(), 0.0, False
+        self.known = {}
+        self.settled = set()
+        for key in requests:
+            if key in self.rows and self._is_sound(self.rows[key]):
+                self.known[key] = self.rows[key]
+                if self._holds(key, refresh):
+                    self.settled.add(key)
+        self._saved = time.monotonic()
+        self._cost = 0.0
+        self._changed = False
 
-    @staticmethod
-    def _holds(row: dict, request: str, refresh: bool) -> bool:
-        if row["status"] in HAS_PICTURE:
-            return row["request"].split("-")[0] == request.split("-")[0] and not refresh
-        return row["request"] == request and row["status"] not in RETRIED
+    def has_same_recipe(self, key: str) -> bool:
+        """Whether a known row was made from the same addresses, in the same size and format, as asked for now."""
+        return recipe_of(self.known[key]["request"]) == recipe_of(self._requests[key])
 
     def keep(self, picture: Picture) -> dict:
         """Write a picture unless the store has it; returns its columns of the index. From any thread."""
         row = picture.row
         with self._lock:
-            new = row["image_path"] not in self._present
+            is_new = row["image_path"] not in self._present
             self._present.add(row["image_path"])
-        if new:
+        if is_new:
             self.store.write(row["image_path"], picture.data)
         return row
 
     def add(self, key: str, row: dict) -> None:
-        """Take a finished row in; at most a twentieth of the time goes into saving."""
-        now = pd.Timestamp.now("UTC")
-        self.rows[key] = {**row, "image_key": key, "request": self._requests[key], "fetched": now}
+        """Take a finished row in, and save all of them now and then."""
+        finished = {name: _storable(value) for name, value in row.items()}
+        finished["image_key"] = key
+        finished["request"] = self._requests[key]
+        finished["fetched"] = pd.Timestamp.now("UTC")
+        self.rows[key] = finished
         self._changed = True
-        if time.monotonic() - self._saved > max(SAVE_SECONDS, 20 * self._cost):
+        pause = max(SAVE_SECONDS, _SAVING_SHARE * self._cost)
+        if time.monotonic() - self._saved > pause:
             self.save()
 
     def save(self) -> None:
         """Write the index, if anything is new."""
-        if self._changed:
-            begin = time.monotonic()
-            self.store.write_index(tidy(list(self.rows.values())))
-            self._saved = time.monotonic()
-            self._cost, self._changed = self._saved - begin, False
+        if not self._changed:
+            return
+        begin = time.monotonic()
+        self.store.write_index(tidy(list(self.rows.values())))
+        self._saved = time.monotonic()
+        self._cost = self._saved - begin
+        self._changed = False
 
     def result(self) -> pd.DataFrame:
         """The rows asked for, in the order of image_key."""
         index = tidy(list(self.rows.values()))
         return index[index["image_key"].isin(self._requests)].reset_index(drop=True)
+
+    def _is_sound(self, row: dict) -> bool:
+        if row["status"] not in HAS_PICTURE or row["archived"]:
+            return True
+        return row["image_path"] in self._present
+
+    def _holds(self, key: str, refresh: bool) -> bool:
+        row = self.known[key]
+        if row["status"] in HAS_PICTURE:
+            return self.has_same_recipe(key) and not refresh
+        return row["request"] == self._requests[key] and row["status"] not in RETRIED
+
+
+def _storable(value):
+    """A text without half characters, which no table can hold; anything else as it is."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value

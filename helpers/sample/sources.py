@@ -9,6 +9,7 @@ from helpers.artefacts import fashion_data, write_parquet
 from helpers.feeds.attributes import attributes_from_text
 from helpers.feeds.products import read_feed
 from helpers.feeds.spec import FEEDS, FeedError, load_spec
+from helpers.images.statuses import image_columns
 from helpers.sample.shops import Store, build_store, serve
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl")
@@ -45,16 +46,14 @@ class Source:
 
     def images(self, catalog: pd.DataFrame, dest: Path) -> pd.DataFrame:
         """Index of the catalogue's pictures: fetched over HTTP, or imported where they are here already."""
-        from helpers.images.client import Limits
-        from helpers.images.fetch import fetch_images
-        from helpers.images.local import import_photos
+        from helpers.images import fetch_images, import_photos
 
         if self.store:
             with serve(self.store) as resolve:
                 return fetch_images(catalog, dest, resolve=resolve)
         here = [feed for feed in self.feeds if feed.photos]
         if not here:  # most shops' hosts are out of reach: don't wait long for any of them
-            return fetch_images(catalog, dest, limits=Limits(connect=4, retries=0, give_up=5))
+            return fetch_images(catalog, dest, patience="brief")
         of = {
             feed.spec: catalog[catalog["platform"] == load_spec(feed.spec).platform]
             for feed in here
@@ -135,10 +134,7 @@ def open_source(
 
 def save_catalog(dest: Path, catalog, rejects, merged, attributes, images) -> pd.DataFrame:
     """Write chapter 01's tables whole under `dest`; the catalogue gets its pictures' paths and statuses. Returns it."""
-    index = images.set_index("image_key")
-    path, status = (catalog["image_key"].map(index[name]) for name in ("image_path", "status"))
-    status = status.where(catalog["image_status"] != "unclaimed", "unclaimed")
-    catalog = catalog.assign(image_path=path.fillna(""), image_status=status)
+    catalog = catalog.assign(**image_columns(catalog, images))
     for name, frame in {
         "rejects": rejects,
         "merged": merged,

@@ -9,9 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from helpers.embeddings import item_vectors
-from helpers.images.client import Limits
-from helpers.images.decode import ImageError, Standardiser
-from helpers.images.fetch import fetch_images
+from helpers.images import ImageError, Standardiser, fetch_images
 from helpers.interactions.matrix import Histories
 from helpers.recommenders.features import unit
 from helpers.serving.history import History, read_inside
@@ -22,9 +20,6 @@ LONGEST = 500
 
 NEAREST = 10
 """Products whose mean stands for a picture or a title that a list lacks."""
-
-PATIENCE = Limits(connect=5, first_byte=10, whole=20, retries=1, give_up=3)
-"""Somebody waits for the answer."""
 
 
 class ListEncoder:
@@ -106,7 +101,7 @@ class ListEncoder:
         pictures = {}
         with TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # each picture that fails has a note of its own
-            fetched = fetch_images(asked, Path(folder), limits=PATIENCE, workers=1)
+            fetched = fetch_images(asked, Path(folder), patience="interactive", workers=1)
             for found in fetched.itertuples():
                 row = int(found.image_key)
                 if found.image_path:

@@ -6,8 +6,8 @@ import pytest
 
 from helpers.images import fetch as images
 from helpers.images import local as photos
-from helpers.images.client import Limits
-from helpers.images.decode import Standardiser
+from helpers.images.limits import Limits
+from helpers.images.workers import Standardiser
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,21 @@ def photo(seed: int, format: str = "JPEG", size: tuple[int, int] = (60, 80), **o
 
 
 @cache
-def gzip_bomb() -> bytes:
-    """Thirty million bytes, packed."""
-    return gzip.compress(bytes(30_000_000), 1)
+def gzip_bomb(size: int = 30_000_000) -> bytes:
+    """Thirty million bytes, packed; or fewer, as many as are let through."""
+    return gzip.compress(bytes(size), 9)
+
+
+@cache
+def slow_jpeg(scans: int = 300) -> bytes:
+    """A progressive JPEG of some kilobytes that says the same of its nine million pixels again and again."""
+    out = io.BytesIO()
+    Image.new("RGB", (3000, 3000), "gray").save(out, "JPEG", progressive=True)
+    whole = out.getvalue()
+    starts = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    ends = [*starts[1:], len(whole) - 2]
+    scan = min((whole[start:end] for start, end in zip(starts, ends, strict=True)), key=len)
+    return whole[:-2] + scan * scans + whole[-2:]
 
 
 def bomb() -> bytes:
@@ -58,8 +70,14 @@ def reply(code: int = 200, body: bytes = b"", **headers: str) -> bytes:
 class FaultServer:
     """Runs in a thread of its own while in a `with` block; `requests` counts paths, `headers` holds the last ones."""
 
-    def __init__(self, robots: str = "", extra: dict[str, bytes] | None = None):
+    def __init__(
+        self,
+        robots: str = "",
+        extra: dict[str, bytes] | None = None,
+        robots_of: dict[str, bytes] | None = None,
+    ):
         self.requests: Counter = Counter()
+        self.robots_of = robots_of or {}  # host → its whole answer to /robots.txt
         self.headers: dict[str, dict[str, str]] = {}
         whole = photo(1)
         self.fixed = {
@@ -110,8 +128,12 @@ class FaultServer:
         self._thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
         self._thread.start()
         ready.wait()
-        self.resolve = {host: ("127.0.0.1", self.port) for host in ("shop.test", "busy.test")}
+        self.resolve = self.at("shop.test", "busy.test", *self.robots_of)
         return self
+
+    def at(self, *hosts: str) -> dict[str, tuple[str, int]]:
+        """What `fetch_images` takes as `resolve`, for hosts of these names."""
+        return dict.fromkeys(hosts, ("127.0.0.1", self.port))
 
     def __exit__(self, *exc):
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -135,8 +157,12 @@ class FaultServer:
 
     async def _answer(self, path: str, writer) -> bool:
         count, body = self.requests[path], photo(7)
+        headers = self.headers[path]
+        host = headers.get("host", "")
         path = path.partition("?")[0]
-        if path == "/hang":
+        if path == "/robots.txt" and host in self.robots_of:
+            writer.write(self.robots_of[host])
+        elif path == "/hang":
             await asyncio.sleep(60)
         elif path == "/hang-within":
             writer.write(reply(200, body)[:-100])
@@ -163,7 +189,7 @@ class FaultServer:
             writer.write(reply(500) if count == 1 else reply(200, photo(8)))
         elif path == "/busy-then-good":
             writer.write(reply(429, Retry_After="1") if count == 1 else reply(200, photo(9)))
-        elif path == "/good.jpg" and self.headers[path].get("if-none-match") == '"v1"':
+        elif path == "/good.jpg" and headers.get("if-none-match") == '"v1"':
             writer.write(b'HTTP/1.1 304 Not Modified\r\nETag: "v1"\r\n\r\n')
         else:
             writer.write(self.fixed.get(path, reply(404)))

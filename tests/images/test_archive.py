@@ -13,7 +13,7 @@ from fault_server import photo
 from helpers.__main__ import main
 from helpers.images.archive import archive_images, restore_images
 from helpers.images.local import import_photos
-from helpers.images.store import Store
+from helpers.images.store import ImageStore
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_a_stopped_archiving_goes_on_and_loses_nothing(store, tmp_path, monkeypa
         if where == "write":  # while the tar is written
             patch.setattr(tarfile.TarFile, "addfile", stop)
         else:
-            patch.setattr(Store, where, stop)
+            patch.setattr(ImageStore, where, stop)
         with pytest.raises(Stop):
             archive_images(dest, tar)
     assert {path.name: path.read_bytes() for path in (dest / "images").iterdir()} == before

@@ -8,7 +8,9 @@ import pytest
 from fault_server import bomb, photo
 from PIL import Image, ImageCms
 
-from helpers.images.decode import ImageError, Standardiser, perceptual_hash, standardise
+from helpers.images.decode import perceptual_hash, standardise
+from helpers.images.statuses import ImageError
+from helpers.images.workers import Standardiser
 
 RED = (200, 30, 40)
 

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from fault_server import FaultServer, photo, reply
+from fault_server import FaultServer, gzip_bomb, photo, reply
 from PIL import Image
 
-from helpers.images import client as fetching
-from helpers.images.client import Limits
+from helpers.images import hosts
 from helpers.images.fetch import fetch_images, near_duplicates
+from helpers.images.limits import Limits
 from helpers.images.statuses import RETRIED, STATUSES
 
 QUICK = Limits(
@@ -147,44 +147,55 @@ def test_retries_are_counted_and_final_answers_are_not_retried(faults):
     assert "/secret/a.jpg" not in asked
 
 
-def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
-    # every body and every picture as large as is let through, and several of each at once
-    flat = io.BytesIO()
-    Image.new("RGB", (6000, 6000)).save(flat, "PNG", compress_level=1)
-    extra = {"/flat.png": reply(200, flat.getvalue())}
-    expected = {
-        "endless": "too_large",
-        "gzipbomb": "too_large",
-        "bomb": "too_large",
-        "flat.png": "ok",
-    }
-    links = [f"/{name}?{n}" for name in expected for n in range(2 if name == "flat.png" else 4)]
-    me, peak, done = psutil.Process(), [], threading.Event()
+@contextlib.contextmanager
+def watched_memory():
+    """Yields a list that grows by the bytes that this process and its decoding workers have taken meanwhile."""
+    me = psutil.Process()
     before, command = me.memory_info().rss, me.cmdline()
+    taken: list[int] = []
+    done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.02):
             with contextlib.suppress(psutil.NoSuchProcess):
+                children = me.children()
                 # a child that has not yet begun its own program still has our memory: not twice
-                workers = [
-                    process for process in me.children() if process.cmdline() not in ([], command)
-                ]
-                peak.append(sum(process.memory_info().rss for process in (me, *workers)) - before)
+                workers = [child for child in children if child.cmdline() not in ([], command)]
+                taken.append(sum(one.memory_info().rss for one in (me, *workers)) - before)
 
-    with FaultServer(extra=extra) as server:
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        rows = fetch_images(
-            catalogue(links), tmp_path, resolve=server.resolve, limits=Limits(retries=0), workers=2
-        )
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield taken
+    finally:
         done.set()
         watcher.join()
-    statuses = dict(
-        zip(rows["image_key"].str[3:].str.partition("?")[0], rows["status"], strict=True)
-    )
-    assert {**statuses, "flat.png": "ok"} == expected
-    assert rows["status"].isin(["ok", "duplicate"]).sum() == 2
-    assert 100e6 < max(peak) < 1e9
+
+
+def test_memory_stays_under_a_gigabyte_at_the_full_limits(tmp_path):
+    # every body and every picture as large as is let through, and several of each at once
+    flat = io.BytesIO()
+    Image.new("RGB", (6000, 6000)).save(flat, "PNG", compress_level=1)
+    packed = reply(200, gzip_bomb(19_900_000), Content_Encoding="gzip")
+    extra = {"/flat.png": reply(200, flat.getvalue()), "/packed": packed}
+    expected = {
+        "endless": ("too_large", 4),
+        "gzipbomb": ("too_large", 4),
+        "bomb": ("too_large", 4),
+        "flat.png": ("ok", 2),
+        "packed": ("not_an_image", 64),  # 19 kB each, and 20 MB unpacked
+    }
+    hosts = [f"host{number}.test" for number in range(8)]
+    links = []
+    for name, (_, count) in expected.items():
+        links += [f"http://{hosts[number % 8]}/{name}?{number}" for number in range(count)]
+    with FaultServer(extra=extra) as server, watched_memory() as taken:
+        settings = {"resolve": server.at(*hosts), "limits": Limits(retries=0), "workers": 2}
+        rows = fetch_images(catalogue(links), tmp_path, **settings)
+    name = rows["source_url"].str.extract(r"test/(.*)\?")[0]
+    found = rows["status"].replace("duplicate", "ok").groupby(name).agg(["unique", "size"])
+    assert {row.Index: (*row.unique, row.size) for row in found.itertuples()} == expected
+    assert 100e6 < max(taken) < 1e9
 
 
 def test_a_host_that_asks_for_an_hour_or_keeps_failing_is_left_alone(tmp_path, one_worker):
@@ -252,13 +263,13 @@ def test_refresh_is_conditional(tmp_path, one_worker):
 
 def test_pace_and_crawl_delay_are_kept(tmp_path, one_worker, monkeypatch):
     """By the fetcher's own clock: when a busy machine lets the server see a request says little."""
-    turn, allowed = fetching._Host.turn, []
+    started, allowed = hosts.Host.started, []
 
-    async def watched(self, pace):
-        await turn(self, pace)
+    def watched(self, pace):
+        started(self, pace)
         allowed.append(self.next_start)  # the earliest moment of the next request
 
-    monkeypatch.setattr(fetching._Host, "turn", watched)
+    monkeypatch.setattr(hosts.Host, "started", watched)
     with FaultServer(robots="User-agent: *\nCrawl-delay: 0.2\n") as server:
         links = ["/good.jpg", "/good.avif", "/good.webp"]
         fetch_images(catalogue(links), tmp_path, resolve=server.resolve, limits=QUICK, workers=1)
@@ -313,7 +324,7 @@ def test_a_killed_run_resumes_to_the_same_index(tmp_path, one_worker):
         import sys, time
         import pandas as pd
         import helpers.images.store as store
-        from helpers.images.client import Limits
+        from helpers.images.limits import Limits
         from helpers.images.fetch import fetch_images
         dest, port = sys.argv[1], int(sys.argv[2])
         store.SAVE_SECONDS = 0.1

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from fault_server import photo
 
-from helpers.images.client import Limits
 from helpers.images.fetch import fetch_images
+from helpers.images.limits import Limits
 
 h2 = pytest.importorskip("h2.connection")
 x509 = pytest.importorskip("cryptography.x509")
