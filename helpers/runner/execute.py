@@ -25,7 +25,6 @@ QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what con
 START_SECONDS = 120  # that a kernel may take to start on a busy machine
 MAIN_FOLDERS = ("COURSE_DATA", "COURSE_REPORTS", "FASHION_DATA")
 _BEFORE = re.compile(r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$")  # what may stand before a path: no word, no host
-PRIVATE = {"IPYTHONDIR": "ipython", "JUPYTER_DATA_DIR": "jupyter", "MPLCONFIGDIR": "matplotlib"}
 
 
 class ChapterFailed(RuntimeError):
@@ -187,7 +186,6 @@ def execute(job: Job, kernels: Kernels, progress: Progress) -> None:
         If all kernels are being ended.
     """
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    use_private_settings()
     with tempfile.TemporaryDirectory(prefix="course-") as scratch:
         try:
             _papermill(job, kernels, progress, scratch)
@@ -246,18 +244,6 @@ def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
     if job.record:
         environment[recording.VARIABLE] = str(job.record)
     return environment
-
-
-def use_private_settings() -> None:
-    """Where the home can't be written to, give IPython, Jupyter and matplotlib a private folder."""
-    home = Path.home()
-    if os.access(home, os.W_OK):
-        return
-    missing = {name: folder for name, folder in PRIVATE.items() if not os.environ.get(name)}
-    if missing:
-        private = Path(tempfile.mkdtemp(prefix="course-home-"))
-        for name, folder in missing.items():
-            os.environ[name] = str(private / folder)
 
 
 def forget_paths(path: Path, values: dict[str, Any], scratch: str) -> None:

@@ -23,7 +23,7 @@ seed: int = 7  # of nothing
 number: int = 1  # what is written
 nap: float = 0.0  # seconds that the chapter sleeps
 solver: str = "als"  # als (closed form) or adam (gradient steps)
-feeds_dir: str = ""  # folder of feeds
+feeds_dir: str = "../feeds"  # folder of feeds
 """
 START = """import json
 import os
@@ -43,11 +43,11 @@ with open(folder / ".log", "a") as log:
 time.sleep(nap)
 """
 WORK = {
-    "01": """feeds = sorted(path for path in Path(feeds_dir).glob("*.txt")) if feeds_dir else []
+    "01": """feeds = sorted(Path(feeds_dir).glob("*.txt"))
 known = [path for path in feeds if Path(f"../data/feeds/{path.stem}.yaml").exists()]
 for path in known:
     Path(f"../data/feeds/{path.stem}.yaml").read_text()
-titles = [path.read_text() for path in known] or ["a red dress"]
+titles = [path.read_text() for path in known]
 write_parquet(pd.DataFrame({"title": titles, "number": number}), folder / "catalog.parquet")
 for name in ("one", "two"):
     picture = folder / "images" / f"{name}.bin"
