@@ -6,10 +6,13 @@ import sys
 import time
 
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
+from helpers.runner import environment
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    environment.show_what_the_terminal_can()
+    environment.make_folders_absolute()
     arguments = _parser().parse_args(argv)
     try:
         status = arguments.command(arguments) or 0
@@ -131,9 +134,17 @@ def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
+def _settle_home() -> None:
+    """For commands that start kernels or browsers, which all want a home folder."""
+    note = environment.find_a_home()
+    if note:
+        print(f"course: {note}", file=sys.stderr)
+
+
 def _run(arguments) -> None:
     from helpers.runner import course, parameters
 
+    _settle_home()
     numbers = list(CHAPTERS)
     chosen = numbers[numbers.index(arguments.first) : numbers.index(arguments.last) + 1]
     chosen = [arguments.only] if arguments.only else chosen
@@ -158,6 +169,7 @@ def _deck(arguments) -> int:
         raise MissingArtefact(
             f"no chapter of {arguments.profile} was run. Run:  course run --profile {arguments.profile}"
         )
+    _settle_home()
     folder = reports_dir(arguments.profile) / "decks"
     problem = render_decks(executed, folder, formats)
     print(f"{len(executed)} decks in {folder}")
@@ -234,6 +246,7 @@ def _compare(arguments) -> int:
 def _refresh(arguments) -> None:
     from helpers.runner.refresh import refresh
 
+    _settle_home()
     changed = refresh([arguments.only] if arguments.only else list(CHAPTERS), _say)
     print(f"stored anew: {', '.join(changed)}" if changed else "nothing changed")
 
