@@ -15,18 +15,14 @@ SMALL = 2_000  # products; with more there are always enough shoppers
 SMALL_FEED = 3_000_000  # bytes of feeds that are read for this check
 FEW_USERS = 200
 FEW_TESTS = 20
-MARKET = (
-    "n_users n_test density noise exposure_bias overlap source target n_liked seed".split()
-)
+MARKET = "n_users n_test density noise exposure_bias overlap source target n_liked seed".split()
 
 
 class CatalogueTooSmall(ValueError):
     """A catalogue from which no test shoppers can be simulated; the message says what would help."""
 
 
-def check_catalogue(
-    profile: str, chapters: list[str], settings: dict[str, dict[str, Any]]
-) -> None:
+def check_catalogue(profile: str, chapters: list[str], settings: dict[str, dict[str, Any]]) -> None:
     """Simulate a few shoppers of a small shop, as chapter 02 would.
 
     Nothing is checked where chapter 02 doesn't run, or where the products aren't known to be few.

@@ -1,5 +1,6 @@
 """One notebook in one kernel: told its folders, watched, stopped at once when asked."""
 
+import logging
 import os
 import re
 import sys
@@ -16,15 +17,19 @@ import psutil
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, papermill_engines
-from papermill.log import logger
 
 from helpers import recording
 from helpers.artefacts import ROOT, write_text
 
+_SILENT = logging.getLogger("helpers.kernels")  # what it would say, an error says with its remedy
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
 QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
 START_SECONDS = 120  # that a kernel may take to start on a busy machine
 MAIN_FOLDERS = ("COURSE_DATA", "COURSE_REPORTS", "FASHION_DATA")
-_BEFORE = re.compile(r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$")  # what may stand before a path: no word, no host
+_BEFORE = re.compile(
+    r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$"
+)  # what may stand before a path: no word, no host
 
 
 class ChapterFailed(RuntimeError):
@@ -139,7 +144,7 @@ class _Engine(Engine):
 
         nb_man.cell_start = cell_start
         client = _Client(
-            nb_man, kernel_name=kernel_name, log=logger, timeout=None, extra_arguments=QUIET
+            nb_man, kernel_name=kernel_name, log=_SILENT, timeout=None, extra_arguments=QUIET
         )
         client.startup_timeout = START_SECONDS
         client.kernels = kernels

@@ -195,9 +195,7 @@ def resolve(profile: str, given: dict[str, dict[str, Any]]) -> dict[str, dict[st
     return resolved
 
 
-def _checked(
-    notebook: str, known: dict[str, Parameter], wanted: dict[str, Any]
-) -> dict[str, Any]:
+def _checked(notebook: str, known: dict[str, Parameter], wanted: dict[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in wanted.items():
         if name not in known:

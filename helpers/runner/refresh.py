@@ -74,9 +74,7 @@ def store_outputs(executed: Path, stored: Path) -> bool:
     return True
 
 
-def _store_cell(
-    cell: nbformat.NotebookNode, fresh: nbformat.NotebookNode, count: int
-) -> None:
+def _store_cell(cell: nbformat.NotebookNode, fresh: nbformat.NotebookNode, count: int) -> None:
     """Give a cell its fresh outputs and its number in a clean run."""
     exempt = EXEMPT in cell.metadata.get("tags", [])
     if not (exempt and cell.outputs):

@@ -245,7 +245,9 @@ def damage_of(path: Path, mark: Mark) -> str:
         return f"{path} is gone"
     size = path.stat().st_size
     if size != mark.size:
-        return f"{path} is damaged: it has {size:,} bytes, and had {mark.size:,} when it was written"
+        return (
+            f"{path} is damaged: it has {size:,} bytes, and had {mark.size:,} when it was written"
+        )
     if file_hash(path) != mark.sha256:
         return f"{path} is damaged: its content changed after it was written"
     return ""
@@ -394,5 +396,6 @@ def _owned_by_others(profile: str, chapter: str) -> set[str]:
 
 def _hidden(name: str) -> bool:
     """Whether a file of the profile or the course is a lock, a stamp or the like."""
-    short, colon, rest = name.partition(":")
-    return bool(colon) and any(part.startswith(".") and part != "." for part in rest.split("/"))
+    _, colon, rest = name.partition(":")
+    parts = rest.split("/") if colon else []
+    return any(part.startswith(".") and part != "." for part in parts)

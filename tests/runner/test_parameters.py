@@ -118,7 +118,9 @@ def test_a_path_is_found_where_the_shell_stands_or_in_the_course(notebooks, monk
     (notebooks / "ours.csv").touch()
     monkeypatch.chdir(here)
     for given, path in (("mine.csv", here / "mine.csv"), ("ours.csv", notebooks / "ours.csv")):
-        assert resolve("sample", parse_assignments([f"02.ratings={given}"]))["02"]["ratings"] == str(path)
+        assert resolve("sample", parse_assignments([f"02.ratings={given}"]))["02"][
+            "ratings"
+        ] == str(path)
     assert resolve("sample", parse_assignments(["02.ratings=no.csv"]))["02"]["ratings"] == "no.csv"
 
 

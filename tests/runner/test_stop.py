@@ -9,12 +9,11 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 from tiny_course import PROFILE
 
 from helpers.locks import HOLDER
 from helpers.runner import stamps
-from helpers.runner.execute import Job, Kernels, Progress, execute
+from helpers.runner.execute import Job, Kernels, kernel_environment
 
 SCRIPT = Path(__file__).with_name("tiny_course.py")
 
@@ -65,7 +64,7 @@ def test_ctrl_c_names_the_chapter_and_leaves_no_kernel(tiny):
     run.send_signal(signal.SIGINT)
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 130
-    assert "course: stopped: 01_augment in cell 3 of" in output
+    assert "course: stopped: 01_augment in cell 4 of 5 (import json" in output
     assert "run the same command again" in output
     assert not any(kernel.is_running() for kernel in kernels)
     assert not (tiny / "data" / PROFILE / HOLDER).exists()
@@ -129,7 +128,7 @@ def test_a_dead_kernel_names_chapter_and_remedy(tiny):
     kernels_of(run)[0].kill()
     output = run.communicate(timeout=60)[0]
     assert run.returncode == 1
-    assert "01_augment stopped in cell 3 of" in output
+    assert "01_augment stopped in cell 4 of 5 (import json" in output
     assert "its kernel was killed" in output and "--jobs 1" in output
 
 
@@ -144,14 +143,9 @@ def test_a_killed_run_s_lock_holds_nobody_up(tiny, run):
     assert not (tiny / "data" / PROFILE / HOLDER).exists()
 
 
-@pytest.mark.parametrize("job", [Job(Path("a.ipynb"), Path("b.ipynb"), threads=0)])
-def test_a_kernel_s_environment_is_its_own(job):
+def test_a_kernel_s_environment_is_its_own():
     before = dict(os.environ)
-    from helpers.runner.execute import kernel_environment
-
+    job = Job(Path("a.ipynb"), Path("b.ipynb"), threads=0)
     environment = kernel_environment(job, "scratch")
     assert environment["TMPDIR"] == "scratch" and environment["OMP_NUM_THREADS"] == "1"
     assert dict(os.environ) == before
-
-
-_ = (execute, Progress)

@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+import helpers.__main__
+import helpers.report.html
 from helpers import artefacts
 from helpers.artefacts import write_text
 from helpers.runner import course, execute, parameters, publish, stamps
@@ -89,12 +91,10 @@ def build(root: Path) -> None:
 
 def install(patch: pytest.MonkeyPatch, root: Path) -> None:
     """Make the runner of this process take `root` for the course."""
-    for chapter in [*artefacts.CHAPTERS]:
-        if chapter not in NAMES:
-            patch.delitem(artefacts.CHAPTERS, chapter)
-            patch.delitem(course.NEEDS, chapter)
-    for chapter, needs in NEEDS.items():
-        patch.setitem(course.NEEDS, chapter, needs)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("helpers") and hasattr(module, "CHAPTERS"):
+            patch.setattr(module, "CHAPTERS", NAMES)
+    patch.setattr(course, "NEEDS", NEEDS)
     for module in (artefacts, parameters, stamps, publish, execute):
         patch.setattr(module, "ROOT", root)
     patch.setenv("COURSE_DATA", str(root / "data"))
@@ -111,9 +111,7 @@ def fake_decks(executed: dict[str, Path], folder: Path, formats: list[str]) -> s
 
 
 if __name__ == "__main__":
-    from helpers.__main__ import main
-
     with pytest.MonkeyPatch.context() as patch:
         install(patch, Path(sys.argv[1]))
-        status = main(sys.argv[2:])
+        status = helpers.__main__.main(sys.argv[2:])
     sys.exit(status)
