@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
@@ -217,9 +218,22 @@ def _add_archive(commands: Commands) -> None:
 
 
 def _archive(arguments: Arguments) -> None:
+    from helpers.locks import held
+    from helpers.runner.evidence import accept_pictures
+
+    folder = data_dir(arguments.profile)
+    if arguments.store or not folder.is_dir():
+        print(_moved(arguments, arguments.store or folder))
+        return
+    with held(arguments.profile):
+        print(_moved(arguments, folder))
+        accept_pictures(arguments.profile)
+
+
+def _moved(arguments: Arguments, dest: str | Path) -> str:
+    """Pack or restore pictures; returns what was done."""
     from helpers import images
 
-    dest = arguments.store or data_dir(arguments.profile)
     if arguments.action == "restore":
         rows = images.restore_images(dest, arguments.tar)
         done = "restored from"
@@ -231,7 +245,7 @@ def _archive(arguments: Arguments) -> None:
             raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {moment}")
     pictures = rows["image_path"].nunique()
     noun = "picture" if pictures == 1 else "pictures"
-    print(f"{pictures} {noun} {done} {arguments.tar}")
+    return f"{pictures} {noun} {done} {arguments.tar}"
 
 
 def _add_compare(commands: Commands) -> None:

@@ -25,6 +25,7 @@ NATIVE = "course.read"  # audit event of libraries that open files without telli
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 _COURSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_PYTHON = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 _HOME_HIDDEN = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv")
 _PRIVATE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR", "TMPDIR")
 
@@ -125,10 +126,10 @@ def is_foreign(path: str) -> bool:
 
 @functools.cache
 def _python_folders() -> tuple[str, ...]:
-    names = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
-    folders = [sysconfig.get_path(name) for name in names]
-    for prefix in {sys.prefix, sys.base_prefix}:
-        folders += [os.path.join(prefix, name) for name in ("etc", "lib", "share")]
+    folders = [sysconfig.get_path(name) for name in _PYTHON]
+    for prefix in (sys.prefix, sys.base_prefix):
+        for name in ("etc", "lib", "share"):
+            folders.append(os.path.join(prefix, name))
     return _as_prefixes(folders)
 
 
@@ -204,11 +205,11 @@ def _announce_native_reads() -> None:
     import safetensors
     import safetensors.numpy
 
-    pd.read_parquet = _announced(pd.read_parquet)
-    safetensors.safe_open = _announced(safetensors.safe_open)
-    for name in ("safetensors.numpy", "safetensors.torch"):
+    setattr(pd, "read_parquet", _announced(pd.read_parquet))  # noqa: B010
+    safe_open = _announced(safetensors.safe_open)
+    for name in ("safetensors", "safetensors.numpy", "safetensors.torch"):
         if name in sys.modules:
-            sys.modules[name].safe_open = safetensors.safe_open  # type: ignore[attr-defined]
+            setattr(sys.modules[name], "safe_open", safe_open)  # noqa: B010
 
 
 def _announced(function: Callable) -> Callable:

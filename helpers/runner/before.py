@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from helpers.artefacts import data_dir, is_whole
-from helpers.runner import parameters, stamps
+from helpers.runner import parameters
+from helpers.runner.evidence import why_again
 from helpers.sample.shops import sample_products
 from helpers.sample.sources import open_source
 from helpers.simulator import simulate_market
@@ -17,12 +18,14 @@ FEW_USERS = 200
 FEW_TESTS = 20
 MARKET = "n_users n_test density noise exposure_bias overlap source target n_liked seed".split()
 
+Settings = dict[str, dict[str, Any]]  # chapter → parameter → value
+
 
 class CatalogueTooSmall(ValueError):
     """A catalogue from which no test shoppers can be simulated; the message says what would help."""
 
 
-def check_catalogue(profile: str, chapters: list[str], settings: dict[str, dict[str, Any]]) -> None:
+def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> None:
     """Simulate a few shoppers of a small shop, as chapter 02 would.
 
     Nothing is checked where chapter 02 doesn't run, or where the products aren't known to be few.
@@ -32,7 +35,7 @@ def check_catalogue(profile: str, chapters: list[str], settings: dict[str, dict[
     CatalogueTooSmall
         If no such shoppers can be found, or a list asked for is longer than the shop's.
     """
-    if "02" not in chapters or not stamps.why_again(profile, "02", settings["02"]):
+    if "02" not in chapters or not why_again(profile, "02", settings["02"]):
         return
     attributes = _attributes(profile, chapters, settings)
     if attributes is None or not 0 < len(attributes) <= SMALL:
@@ -53,9 +56,7 @@ def check_catalogue(profile: str, chapters: list[str], settings: dict[str, dict[
         ) from None
 
 
-def _check_lists(
-    profile: str, attributes: pd.DataFrame, target: str, settings: dict[str, dict[str, Any]]
-) -> None:
+def _check_lists(profile: str, attributes: pd.DataFrame, target: str, settings: Settings) -> None:
     """A list of recommendations can't be longer than the shop."""
     platforms = attributes["image_key"].str.split("/").str[0]
     n_items = int((platforms == target).sum())
@@ -74,19 +75,19 @@ def _check_lists(
             )
 
 
-def _with_defaults(chapter: str, settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _with_defaults(chapter: str, settings: Settings) -> dict[str, Any]:
     defaults = {name: known.default for name, known in parameters.declared(chapter).items()}
     return defaults | settings[chapter]
 
 
-def _attributes(
-    profile: str, chapters: list[str], settings: dict[str, dict[str, Any]]
-) -> pd.DataFrame | None:
+def _attributes(profile: str, chapters: list[str], settings: Settings) -> pd.DataFrame | None:
     """What the simulator would read: from chapter 01's result, else from the feeds; None if unknown."""
-    stands = not stamps.why_again(profile, "01", settings["01"])
+    stands = not why_again(profile, "01", settings["01"])
     if stands or "01" not in chapters:
         path = data_dir(profile) / "attributes.parquet"
-        return pd.read_parquet(path) if path.exists() and is_whole(path) else None
+        if path.exists() and is_whole(path):
+            return pd.read_parquet(path)
+        return None
     origin = _with_defaults("01", settings)
     if "source" not in origin:
         return None
@@ -98,13 +99,15 @@ def _attributes(
 def _drawn(origin: dict[str, Any]) -> pd.DataFrame | None:
     """Attributes of the shops that would be drawn, without drawing them."""
     counts = {"asos": origin["n_asos"], "myntra": origin["n_myntra"]}
-    if sum(counts.values()) > SMALL:
+    if not 0 < sum(counts.values()) <= SMALL:
         return None
-    shops = [sample_products(name, n, origin["seed"]) for name, n in counts.items() if n > 0]
-    if not shops:
-        return None
+    shops = []
+    for name, n in counts.items():
+        if n > 0:
+            shops.append(sample_products(name, n, origin["seed"]))
     products = pd.concat(shops, ignore_index=True)
-    return products.assign(image_key=products["platform"] + "/" + products["product_id"])
+    keys = products["platform"] + "/" + products["product_id"]
+    return products.assign(image_key=keys)
 
 
 def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
@@ -113,7 +116,8 @@ def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
 
     folder = data_dir(profile)
     source = open_source(origin["source"], folder, photos_dir=origin["photos_dir"])
-    if sum(Path(feed.path).stat().st_size for feed in source.feeds) > SMALL_FEED:
+    sizes = [Path(feed.path).stat().st_size for feed in source.feeds]
+    if sum(sizes) > SMALL_FEED:
         return None
     products = source.read()[0]
     catalog = harmonise(products)[0]

@@ -67,12 +67,11 @@ class Comparison:
         shown = self.results[~self.results["verdict"].isin(hidden)]
         size = shown[["a", "b"]].abs().max(axis=1)
         change = (shown["b"] - shown["a"]).abs() / size
+        change = change.fillna(float("inf"))  # what only one run has
         keys = shown.index.to_frame()
         of_segment = keys["segment"] != EVERYONE
         elsewhere = keys["split"] != HEADLINE
-        shown = shown.assign(
-            of_segment=of_segment, elsewhere=elsewhere, change=change.fillna(float("inf"))
-        )
+        shown = shown.assign(of_segment=of_segment, elsewhere=elsewhere, change=change)
         order = ["of_segment", "elsewhere", "change"]
         return shown.sort_values(order, ascending=[True, True, False], kind="stable")
 
@@ -101,13 +100,17 @@ def compare_runs(first: str, second: str) -> Comparison:
     FileNotFoundError
         If there is none.
     """
-    paths = [_metrics_path(name) for name in (first, second)]
-    runs = [_load(path) for path in paths]
-    a, b = (_results(path, run["results"]) for path, run in zip(paths, runs, strict=True))
-    results = a.add_suffix("_a").join(b.add_suffix("_b"), how="outer")
+    path_a = _metrics_path(first)
+    path_b = _metrics_path(second)
+    run_a = _load(path_a)
+    run_b = _load(path_b)
+    a = _results(path_a, run_a["results"]).add_suffix("_a")
+    b = _results(path_b, run_b["results"]).add_suffix("_b")
+    results = a.join(b, how="outer")
     results = results.rename(columns={"value_a": "a", "value_b": "b"})
     results["verdict"] = [_verdict(row) for row in results.itertuples()]
-    return Comparison((str(paths[0]), str(paths[1])), _settings(*runs), results)
+    settings = _settings(run_a["run"], run_b["run"])
+    return Comparison((str(path_a), str(path_b)), settings, results)
 
 
 def _metrics_path(name: str) -> Path:
@@ -130,17 +133,33 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _settings(a: dict[str, Any], b: dict[str, Any]) -> pd.DataFrame:
     """Facts of the two runs that differ, nested ones by their path."""
-    flat_a, flat_b = (pd.json_normalize(run["run"]).iloc[0].to_dict() for run in (a, b))
+    flat_a = _flat(a)
+    flat_b = _flat(b)
     rows = []
     for name in {**flat_a, **flat_b}:
-        if name not in TIME_OF_DAY and flat_a.get(name) != flat_b.get(name):
-            rows.append((name, flat_a.get(name, "-"), flat_b.get(name, "-")))
+        in_a = flat_a.get(name, "-")
+        in_b = flat_b.get(name, "-")
+        if name not in TIME_OF_DAY and in_a != in_b:
+            rows.append((name, in_a, in_b))
     return pd.DataFrame(rows, columns=["what", "a", "b"])
 
 
+def _flat(facts: dict[str, Any]) -> dict[str, Any]:
+    """Nested facts as one level, `{"market": {"noise": 1}}` → `{"market.noise": 1}`."""
+    found = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            for inner, part in _flat(value).items():
+                found[f"{name}.{inner}"] = part
+        else:
+            found[name] = value
+    return found
+
+
 def _results(path: Path, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    numbers = ["k", "n_history", *FIGURES]
     frame = pd.DataFrame(rows, columns=[*KEY, *FIGURES])
-    frame = frame.astype(dict.fromkeys(["k", "n_history", *FIGURES], float))
+    frame = frame.astype(dict.fromkeys(numbers, float))
     again = frame.duplicated(KEY)
     if again.any():
         place = int(again.to_numpy().argmax())

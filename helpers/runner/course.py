@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from helpers.artefacts import CHAPTERS, DamagedArtefact, remedy_for
 from helpers.locks import held
-from helpers.runner import parameters, stamps
+from helpers.runner import evidence, parameters, stamps
 from helpers.runner.before import check_catalogue
 from helpers.runner.execute import ChapterFailed, Job, Kernels, Progress, execute
 from helpers.runner.publish import publish, unpublish
@@ -100,7 +100,7 @@ def _check_earlier(profile: str, chapters: list[str], settings: Values, say: Say
             if damage.name.startswith("data:"):
                 made = f"{CHAPTERS[chapter]} makes it. {remedy_for(profile, chapter)}"
                 raise DamagedArtefact(f"{damage.text}. Chapter {made}")
-        why = stamps.out_of_date(profile, chapter, settings[chapter])
+        why = evidence.out_of_date(profile, chapter, settings[chapter])
         if why:
             say(f"{CHAPTERS[chapter]}  used as it is, though {why}")
 
@@ -156,7 +156,7 @@ class _Schedule:
 
     def _start_or_reuse(self, chapter: str, pool: ThreadPoolExecutor) -> None:
         name = CHAPTERS[chapter]
-        why = stamps.why_again(self.profile, chapter, self.settings[chapter])
+        why = evidence.why_again(self.profile, chapter, self.settings[chapter])
         if not why and not self.fresh:
             self.say(f"{name}  finished earlier, reused")
             return
@@ -201,7 +201,7 @@ class _Schedule:
                 self.say(f"{name}  cell {cell}/{cells}  {time.monotonic() - began:.0f} s")
 
         progress.tell = tell
-        stamps.begin(self.profile, chapter)
+        evidence.begin(self.profile, chapter)
         unpublish(self.profile, chapter)
         job = Job(
             notebook=parameters.notebook_path(chapter),
@@ -212,7 +212,7 @@ class _Schedule:
         )
         execute(job, self.kernels, progress)
         seconds = time.monotonic() - began
-        stamps.finish(self.profile, chapter, values, seconds)
+        evidence.finish(self.profile, chapter, values, seconds)
         self.say(f"{name}  done in {seconds:.0f} s")
 
     def _threads(self, chapter: str) -> int:

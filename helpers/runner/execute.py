@@ -24,9 +24,14 @@ from helpers.artefacts import ROOT, write_text
 _SILENT = logging.getLogger("helpers.kernels")  # what it would say, an error says with its remedy
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
+logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of comments that it can't parse
 QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
 START_SECONDS = 120  # that a kernel may take to start on a busy machine
-MAIN_FOLDERS = ("COURSE_DATA", "COURSE_REPORTS", "FASHION_DATA")
+MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
+    "COURSE_DATA": "data",
+    "COURSE_REPORTS": "reports",
+    "FASHION_DATA": "$FASHION_DATA",
+}
 _BEFORE = re.compile(
     r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$"
 )  # what may stand before a path: no word, no host
@@ -254,39 +259,46 @@ def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
 def forget_paths(path: Path, values: dict[str, Any], scratch: str) -> None:
     """Take this machine's folders out of an executed notebook: paths become relative to the course."""
     notebook = nbformat.read(path, as_version=4)
-    shortened = _shortened(notebook, _short_names(values, scratch))
-    text = nbformat.writes(nbformat.from_dict(shortened)) + "\n"
-    write_text(text, path)
+    names = _short_names(values, scratch)
+    shortened = _shortened(notebook, names)
+    text = nbformat.writes(nbformat.from_dict(shortened))
+    write_text(text + "\n", path)
 
 
 def _short_names(values: dict[str, Any], scratch: str) -> dict[str, str]:
     """Folder of this machine → what stands for it."""
-    found = {scratch: "$TMPDIR", tempfile.gettempdir(): "$TMPDIR", str(Path.home()): "~"}
+    found = {}
     for value in values.values():
         if isinstance(value, str) and os.path.isabs(value):
             found[value] = f"…/{Path(value).name}"
+    found[tempfile.gettempdir()] = "$TMPDIR"
+    found[scratch] = "$TMPDIR"
+    found[str(Path.home())] = "~"
     found[sys.prefix] = "$PREFIX"
     found[str(ROOT)] = "."
-    names = {"COURSE_DATA": "data", "COURSE_REPORTS": "reports", "FASHION_DATA": "$FASHION_DATA"}
-    for variable, name in names.items():
+    for variable, name in MAIN_FOLDERS.items():
         if os.environ.get(variable):
             found[os.path.abspath(os.environ[variable])] = name
-    found = {os.path.realpath(folder): name for folder, name in found.items()} | found
-    return {folder: name for folder, name in found.items() if len(Path(folder).parts) > 1}
+    real = {os.path.realpath(folder): name for folder, name in found.items()}
+    found = real | found
+    found.pop(os.sep, None)  # a home that is the root of all
+    return found
 
 
 def _shortened(value: Any, names: dict[str, str]) -> Any:
     """A notebook, or a part of it, with folders replaced in all its strings."""
     longest_first = sorted(names, key=len, reverse=True)
-    pattern = re.compile(rf"({'|'.join(map(re.escape, longest_first))})(?![\w.-])(/?)")
+    folders = "|".join(map(re.escape, longest_first))
+    pattern = re.compile(rf"({folders})(?![\w.-])(/?)")
 
     def replace(match: re.Match[str]) -> str:
-        if not _BEFORE.search(match.string[: match.start()][-12:]):
+        folder, slash = match.groups()
+        before = match.string[: match.start()]
+        if not _BEFORE.search(before[-12:]):
             return match.group()
-        short = names[match.group(1)]
-        if short == "." and match.group(2):
+        if names[folder] == "." and slash:
             return ""
-        return short + match.group(2)
+        return names[folder] + slash
 
     def walk(part: Any) -> Any:
         if isinstance(part, str):

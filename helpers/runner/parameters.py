@@ -21,6 +21,7 @@ TYPES |= {str(kind): kind for kind in (list[int], list[float], list[str])}
 STRICT = ("int", "bool", "str")  # 1.5 is no int, 1 no bool
 _BRACKETED = re.compile(r"\([^()]*\)")
 _SEPARATOR = re.compile(r",\s*or\s+|\s+or\s+|,\s*")
+_WORD = re.compile(r"[\w.-]+")
 _NAMES_FILES = re.compile(r"\b(?:folder|file|CSV)\b")
 
 
@@ -74,8 +75,9 @@ def _parse(source: str) -> dict[str, Parameter]:
     found = {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            parameter = _parameter(node.target.id, node, comments.get(node.end_lineno or 0, ""))
-            found[parameter.name] = parameter
+            name = node.target.id
+            comment = comments.get(node.end_lineno or 0, "")
+            found[name] = _parameter(name, node, comment)
     return found
 
 
@@ -112,17 +114,18 @@ def _literal_choices(annotation: ast.expr) -> tuple[str, ...]:
     return tuple(str(value) for value in values)
 
 
-def choices_in(comment: str, default: str) -> tuple[str, ...]:
+def choices_in(comment: str, default: object) -> tuple[str, ...]:
     """Values that a comment lists, `"als (closed form) or adam"` → `("als", "adam")`.
 
     A list is words separated by commas and "or", alone or after a colon; the default is one of them.
     Otherwise there are no choices, and any text will do.
     """
     plain = _BRACKETED.sub("", comment)
-    listed = plain.rpartition(":")[2].strip(" .")
-    words = [word.strip() for word in _SEPARATOR.split(listed)]
-    single = all(re.fullmatch(r"[\w.-]+", word) for word in words)
-    if len(words) > 1 and single and default in words:
+    after_colon = plain.rpartition(":")[2]
+    words = _SEPARATOR.split(after_colon.strip(" ."))
+    words = [word.strip() for word in words]
+    all_single = all(_WORD.fullmatch(word) for word in words)
+    if len(words) > 1 and all_single and default in words:
         return tuple(words)
     return ()
 
@@ -250,4 +253,6 @@ def _full_path(value: str) -> str:
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean `{close[0]}`?" if close else "."
+    if not close:
+        return "."
+    return f", did you mean `{close[0]}`?"

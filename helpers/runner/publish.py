@@ -1,6 +1,10 @@
-"""Reports, slides and the index of what was run, made again where their source or they themselves changed."""
+"""Reports, slides and the index of what was run.
+
+A page is written again where its source, the theme or the page itself changed.
+"""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,85 +29,102 @@ class Page:
 _PAGES: TypeAdapter[dict[str, Page]] = TypeAdapter(dict[str, Page])
 
 
-def publish(profile: str, say) -> None:
+def report_path(profile: str, chapter: str) -> Path:
+    """Where the HTML report of a chapter lies."""
+    return reports_dir(profile) / f"{CHAPTERS[chapter]}.html"
+
+
+def deck_path(profile: str, chapter: str) -> Path:
+    """Where the slides of a chapter lie."""
+    return reports_dir(profile) / "decks" / f"{CHAPTERS[chapter]}.html"
+
+
+def publish(profile: str, say: Callable[[str], None]) -> None:
     """Write the report and deck of every chapter that was run, where they aren't there already."""
-    folder = reports_dir(profile)
-    executed = {chapter: executed_path(profile, chapter) for chapter in CHAPTERS}
-    executed = {
-        chapter: path
-        for chapter, path in executed.items()
-        if path.exists() and stamp_path(profile, chapter).exists()
-    }
+    executed = _executed(profile)
     if not executed:
         return
-    known = _read_pages(profile)
-    look = _look_hash()
-    sources = {chapter: f"{file_hash(path)} {look}" for chapter, path in executed.items()}
-    reports = {chapter: folder / f"{CHAPTERS[chapter]}.html" for chapter in executed}
-    decks = {chapter: folder / "decks" / f"{CHAPTERS[chapter]}.html" for chapter in executed}
-    for chapter in _stale(reports, sources, known, folder, say):
-        render_report(executed[chapter], chapter, reports[chapter])
-    stale_decks = _stale(decks, sources, known, folder, say)
-    problem = render_decks({c: executed[c] for c in stale_decks}, folder / "decks", ["html"])
+    book = _Book(profile, executed, say)
+    for chapter in book.stale(report_path):
+        render_report(executed[chapter], chapter, report_path(profile, chapter))
+    without_deck = {chapter: executed[chapter] for chapter in book.stale(deck_path)}
+    problem = render_decks(without_deck, reports_dir(profile) / "decks", ["html"])
     if problem:
         say(problem)
     render_index(profile, executed, decks=not problem)
-    _write_pages(profile, [reports, decks], sources)
-    say(f"open {folder / 'index.html'}")
+    book.write()
+    say(f"open {reports_dir(profile) / 'index.html'}")
 
 
 def unpublish(profile: str, chapter: str) -> None:
-    """Remove a chapter's pages: a run that is killed must not leave an old report beside a new notebook."""
-    folder, name = reports_dir(profile), f"{CHAPTERS[chapter]}.html"
-    (folder / name).unlink(missing_ok=True)
-    (folder / "decks" / name).unlink(missing_ok=True)
+    """Remove a chapter's pages: a killed run must not leave an old report beside a new notebook."""
+    report_path(profile, chapter).unlink(missing_ok=True)
+    deck_path(profile, chapter).unlink(missing_ok=True)
 
 
-def _stale(
-    pages: dict[str, Path], sources: dict[str, str], known: dict[str, Page], folder: Path, say
-) -> list[str]:
-    """Chapters whose page is gone, damaged, or made from something else."""
-    found = []
-    for chapter, path in pages.items():
-        page = known.get(path.relative_to(folder).as_posix())
-        if page is None or page.source != sources[chapter] or not path.exists():
-            found.append(chapter)
-            continue
+def _executed(profile: str) -> dict[str, Path]:
+    """Executed notebooks of the chapters that finished."""
+    found = {}
+    for chapter in CHAPTERS:
+        path = executed_path(profile, chapter)
+        if path.exists() and stamp_path(profile, chapter).exists():
+            found[chapter] = path
+    return found
+
+
+class _Book:
+    """What was published of a profile, and from what."""
+
+    def __init__(self, profile: str, executed: dict[str, Path], say: Callable[[str], None]):
+        self.profile = profile
+        self.say = say
+        self.path = data_dir(profile) / ".finished" / "pages.json"
+        self.known = self._read()
+        look = _look_hash()
+        self.sources = {c: f"{file_hash(path)} {look}" for c, path in executed.items()}
+
+    def stale(self, path_of: Callable[[str, str], Path]) -> list[str]:
+        """Chapters whose page is gone, damaged, or made from something else."""
+        return [c for c in self.sources if self._is_stale(c, path_of(self.profile, c))]
+
+    def write(self) -> None:
+        """Keep the marks of all pages that are there."""
+        pages = {}
+        for chapter, source in self.sources.items():
+            for path_of in (report_path, deck_path):
+                path = path_of(self.profile, chapter)
+                if path.exists():
+                    page = Page(source, mark_of(path))
+                    pages[self._name(path)] = asdict(page)
+        write_json(pages, self.path)
+
+    def _is_stale(self, chapter: str, path: Path) -> bool:
+        page = self.known.get(self._name(path))
+        if page is None or page.source != self.sources[chapter] or not path.exists():
+            return True
         damage = damage_of(path, page.mark)
         if damage:
-            say(f"{damage}; written again")
-            found.append(chapter)
-    return found
+            self.say(f"{damage}; written again")
+        return bool(damage)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(reports_dir(self.profile)).as_posix()
+
+    def _read(self) -> dict[str, Page]:
+        """What was published; nothing if the list is gone or damaged: then all is written again."""
+        try:
+            return _PAGES.validate_json(self.path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return {}
 
 
 def _look_hash() -> str:
     """Hash of the files that decide how pages look."""
-    paths = []
+    digest = hashlib.sha256()
     for name in LOOK:
         place = ROOT / name
-        paths += sorted(place.rglob("*.*")) if place.is_dir() else [place]
-    hashes = [file_hash(path) for path in paths if "__pycache__" not in path.parts]
-    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
-
-
-def _pages_path(profile: str) -> Path:
-    return data_dir(profile) / ".finished" / "pages.json"
-
-
-def _read_pages(profile: str) -> dict[str, Page]:
-    """What was published; nothing if the list is missing or damaged, so that all is written again."""
-    try:
-        return _PAGES.validate_json(_pages_path(profile).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return {}
-
-
-def _write_pages(profile: str, groups: list[dict[str, Path]], sources: dict[str, str]) -> None:
-    folder = reports_dir(profile)
-    pages = {}
-    for group in groups:
-        for chapter, path in group.items():
-            if path.exists():
-                page = Page(sources[chapter], mark_of(path))
-                pages[path.relative_to(folder).as_posix()] = asdict(page)
-    write_json(pages, _pages_path(profile))
+        files = sorted(place.rglob("*.*")) if place.is_dir() else [place]
+        for path in files:
+            if "__pycache__" not in path.parts:
+                digest.update(file_hash(path).encode())
+    return digest.hexdigest()

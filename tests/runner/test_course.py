@@ -1,6 +1,7 @@
 """The runner: order, reuse by the bytes of what was read, damage, and failures that say where."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ from tiny_course import NAMES, PROFILE
 
 from helpers.__main__ import main
 from helpers.artefacts import DamagedArtefact, require, write_text
-from helpers.runner import course, parameters, stamps
+from helpers.runner import course, evidence, parameters, stamps
 from helpers.runner.stamps import executed_path
 
 EVERY = list(NAMES)
@@ -54,7 +55,7 @@ def test_a_new_feed_counts_and_results_that_stay_the_same_are_built_on(finished,
 
 
 def why(chapter: str) -> str:
-    return stamps.why_again(PROFILE, chapter, {"profile": PROFILE})
+    return evidence.why_again(PROFILE, chapter, {"profile": PROFILE})
 
 
 def test_each_chapter_counts_what_it_reads(finished):
@@ -237,3 +238,15 @@ def test_folders_given_relative_are_the_shell_s(tiny, run, monkeypatch):
     assert (tiny / "my_data" / "tiny" / "catalog.parquet").exists()
     assert executed_path(PROFILE, "01").is_relative_to(tiny / "my_reports")
     assert run(["01"], **{"01_augment": {"feeds_dir": "feeds"}}) == []
+
+
+def test_pictures_that_were_archived_on_purpose_are_no_damage(finished):
+    reader = stamps.read_stamp(PROFILE, "03")
+    inputs = reader.inputs | {"data:images/one.bin": "as it was", "data:images/two.bin": "as it was"}
+    stamps.write_stamp(PROFILE, "03", replace(reader, inputs=inputs))
+    (finished / "data" / "tiny" / "images" / "one.bin").unlink()
+    assert why("01") and why("03")
+    evidence.accept_pictures(PROFILE)
+    assert not why("01") and not why("03")
+    cut(finished / "data" / "tiny" / "images" / "two.bin")
+    assert "two.bin is damaged" in why("01")

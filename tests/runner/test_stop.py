@@ -12,7 +12,7 @@ import psutil
 from tiny_course import PROFILE
 
 from helpers.locks import HOLDER
-from helpers.runner import stamps
+from helpers.runner import evidence, stamps
 from helpers.runner.execute import Job, Kernels, kernel_environment
 
 SCRIPT = Path(__file__).with_name("tiny_course.py")
@@ -100,9 +100,9 @@ def test_a_killed_run_is_taken_up_again(tiny, run):
 
 def test_what_a_killed_attempt_left_is_known_to_the_next(finished):
     """Pictures that are there already are not written again; they count as the chapter's all the same."""
-    stamps.begin(PROFILE, "01")  # and the run is killed at once
-    stamps.begin(PROFILE, "01")
-    stamp = stamps.finish(PROFILE, "01", {}, 1.0)
+    evidence.begin(PROFILE, "01")  # and the run is killed at once
+    evidence.begin(PROFILE, "01")
+    stamp = evidence.finish(PROFILE, "01", {}, 1.0)
     assert "data:images/one.bin" in stamp.artefacts
 
 
