@@ -4,9 +4,18 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 from helpers.runner import environment
+
+FORMATS = ("html", "md", "pdf", "pptx")
+STOPPED = 130  # exit status after Ctrl-C, as shells have it
+
+Arguments = argparse.Namespace
+Commands = Any  # what add_subparsers returns; argparse keeps its class private
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -24,9 +33,11 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, RuntimeError, OSError) as error:
         print(f"course: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("course: stopped; run the same command again to go on", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        where = f": {stop}" if str(stop) else ""
+        print(f"course: stopped{where}", file=sys.stderr)
+        print("course: run the same command again to go on", file=sys.stderr)
+        return STOPPED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,100 +45,34 @@ def _parser() -> argparse.ArgumentParser:
         prog="course", description="Run, rerun and present the seven chapters."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name, function, text):
-        sub = commands.add_parser(name, help=text, description=text)
-        sub.set_defaults(command=function)
-        return sub
-
-    run = command(
-        "run",
-        _run,
-        "run chapters with a profile and parameters; write reports, slides and the index",
-    )
-    run.add_argument("--profile", default="sample")
-    run.add_argument("-p", dest="given", action="append", default=[], metavar="NOTEBOOK.KEY=VALUE")
-    run.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
-    run.add_argument(
-        "--from",
-        dest="first",
-        choices=CHAPTERS,
-        default="01",
-        metavar="NN",
-        help="from this chapter on",
-    )
-    run.add_argument(
-        "--until",
-        dest="last",
-        choices=CHAPTERS,
-        default="07",
-        metavar="NN",
-        help="up to this chapter",
-    )
-    run.add_argument(
-        "--jobs", type=int, default=min(2, os.cpu_count() or 1), help="chapters 03-06 run at once"
-    )
-    run.add_argument("--fresh", action="store_true", help="run again what is finished")
-
-    deck = command("deck", _deck, "slides of chapters that were run")
-    deck.add_argument("--profile", default="sample")
-    deck.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
-
-    recommend = command("recommend", _recommend, "recommendations for a shopper's own list")
-    recommend.add_argument(
-        "--history", required=True, help="CSV: title; if you like, image (path or URL) and rating"
-    )
-    recommend.add_argument(
-        "--profile", "--catalog", dest="profile", default="sample", help="whose catalogue"
-    )
-    recommend.add_argument("--k", type=int, default=12)
-    recommend.add_argument(
-        "--explain", action="store_true", help="say which liked item and attributes each comes from"
-    )
-    recommend.add_argument("--platform", help="products of this shop alone")
-    recommend.add_argument(
-        "--gender", help="garments for women, men, … or all; by default as the list itself tells"
-    )
-    recommend.add_argument("--max-price", type=float, metavar="DOLLARS")
-    recommend.add_argument(
-        "--in-stock", action="store_true", help="only what is in stock in some size"
-    )
-    recommend.add_argument("--out", default="recommendations.html")
-
-    feed = command("feed", _feed, "what a shop's feed would give; a first YAML for an unknown shop")
-    feed.add_argument("action", choices=["check", "draft"])
-    feed.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
-
-    archive = command(
-        "archive", _archive, "pack a profile's pictures into a tar and take them out; put them back"
-    )
-    archive.add_argument("action", choices=["pack", "restore"])
-    archive.add_argument("tar", help="a path, or a bucket's URL: s3://bucket/2026-spring.tar")
-    archive.add_argument("--profile", default="sample", help="whose pictures")
-    archive.add_argument(
-        "--store", help="a folder or URL that pictures were fetched to, in place of a profile's"
-    )
-    archive.add_argument("--before", metavar="DATE", help="pack only pictures fetched before then")
-
-    compare = command(
-        "compare",
-        _compare,
-        "what changed between two runs; exit status 1 if a result moved beyond its interval, 2 on an error",
-    )
-    compare.add_argument(
-        "runs", nargs=2, metavar="RUN", help="a metrics.json, a report's folder, or a profile"
-    )
-    compare.add_argument(
-        "--all", action="store_true", help="also results that moved within their intervals"
-    )
-
-    refresh = command(
-        "refresh", _refresh, "run the sample profile and store its outputs in the notebooks"
-    )
-    refresh.add_argument("--only", choices=CHAPTERS, metavar="NN", help="this chapter alone")
-
-    command("doctor", _doctor, "what the course needs of this machine, and whether it is there")
+    for add in (
+        _add_run,
+        _add_deck,
+        _add_recommend,
+        _add_feed,
+        _add_archive,
+        _add_compare,
+        _add_refresh,
+        _add_doctor,
+    ):
+        add(commands)
     return parser
+
+
+def _command(
+    commands: Commands, name: str, function: Callable[[Arguments], int | None], text: str
+) -> argparse.ArgumentParser:
+    sub = commands.add_parser(name, help=text, description=text)
+    sub.set_defaults(command=function)
+    return sub
+
+
+def _add_profile(sub: argparse.ArgumentParser, text: str | None = None) -> None:
+    sub.add_argument("--profile", default="sample", help=text)
+
+
+def _add_chapter(sub: argparse.ArgumentParser, option: str, text: str, **settings: Any) -> None:
+    sub.add_argument(option, choices=list(CHAPTERS), metavar="NN", help=text, **settings)
 
 
 def _say(text: str) -> None:
@@ -141,43 +86,85 @@ def _settle_home() -> None:
         print(f"course: {note}", file=sys.stderr)
 
 
-def _run(arguments) -> None:
+def _add_run(commands: Commands) -> None:
+    text = "run chapters with a profile and parameters; write reports, slides and the index"
+    sub = _command(commands, "run", _run, text)
+    _add_profile(sub)
+    sub.add_argument("-p", dest="given", action="append", default=[], metavar="NOTEBOOK.KEY=VALUE")
+    _add_chapter(sub, "--only", "this chapter alone")
+    _add_chapter(sub, "--from", "from this chapter on", dest="first", default="01")
+    _add_chapter(sub, "--until", "up to this chapter", dest="last", default="07")
+    beside = min(2, os.cpu_count() or 1)
+    sub.add_argument("--jobs", type=int, default=beside, help="chapters 03-06 run at once")
+    sub.add_argument("--fresh", action="store_true", help="run again what is finished")
+
+
+def _run(arguments: Arguments) -> None:
     from helpers.runner import course, parameters
 
     _settle_home()
-    numbers = list(CHAPTERS)
-    chosen = numbers[numbers.index(arguments.first) : numbers.index(arguments.last) + 1]
-    chosen = [arguments.only] if arguments.only else chosen
     given = parameters.parse_assignments(arguments.given)
-    course.run(arguments.profile, given, chosen, arguments.jobs, _say, arguments.fresh)
+    course.run(arguments.profile, given, _chosen(arguments), arguments.jobs, _say, arguments.fresh)
 
 
-def _deck(arguments) -> int:
+def _chosen(arguments: Arguments) -> list[str]:
+    """Numbers of the chapters that --only, --from and --until ask for."""
+    if arguments.only:
+        return [arguments.only]
+    return [number for number in CHAPTERS if arguments.first <= number <= arguments.last]
+
+
+def _add_deck(commands: Commands) -> None:
+    sub = _command(commands, "deck", _deck, "slides of chapters that were run")
+    _add_profile(sub)
+    sub.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
+
+
+def _deck(arguments: Arguments) -> None:
     from helpers.report.slides import render_decks
-    from helpers.runner.course import executed_path
+    from helpers.runner.stamps import executed_path
 
     formats = arguments.format.split(",")
-    unknown = set(formats) - {"html", "md", "pdf", "pptx"}
+    unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
-        raise ValueError(f"no format {', '.join(sorted(unknown))}: there are html, md, pdf, pptx")
-    executed = {
-        c: executed_path(arguments.profile, c)
-        for c in CHAPTERS
-        if executed_path(arguments.profile, c).exists()
-    }
+        raise ValueError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
+    profile = arguments.profile
+    executed = {chapter: executed_path(profile, chapter) for chapter in CHAPTERS}
+    executed = {chapter: path for chapter, path in executed.items() if path.exists()}
     if not executed:
         raise MissingArtefact(
-            f"no chapter of {arguments.profile} was run. Run:  course run --profile {arguments.profile}"
+            f"no chapter of {profile} was run. Run:  course run --profile {profile}"
         )
     _settle_home()
-    folder = reports_dir(arguments.profile) / "decks"
+    folder = reports_dir(profile) / "decks"
     problem = render_decks(executed, folder, formats)
     print(f"{len(executed)} decks in {folder}")
     if problem:
         raise RuntimeError(problem)
 
 
-def _recommend(arguments) -> None:
+def _add_recommend(commands: Commands) -> None:
+    sub = _command(commands, "recommend", _recommend, "recommendations for a shopper's own list")
+    sub.add_argument(
+        "--history", required=True, help="CSV: title; if you like, image (path or URL) and rating"
+    )
+    sub.add_argument(
+        "--profile", "--catalog", dest="profile", default="sample", help="whose catalogue"
+    )
+    sub.add_argument("--k", type=int, default=12)
+    sub.add_argument(
+        "--explain", action="store_true", help="say which liked item and attributes each comes from"
+    )
+    sub.add_argument("--platform", help="products of this shop alone")
+    sub.add_argument(
+        "--gender", help="garments for women, men, … or all; by default as the list itself tells"
+    )
+    sub.add_argument("--max-price", type=float, metavar="DOLLARS")
+    sub.add_argument("--in-stock", action="store_true", help="only what is in stock in some size")
+    sub.add_argument("--out", default="recommendations.html")
+
+
+def _recommend(arguments: Arguments) -> None:
     from helpers.serving.page import write_recommendations
     from helpers.serving.service import Filters
 
@@ -198,40 +185,84 @@ def _recommend(arguments) -> None:
     print(done)
 
 
-def _feed(arguments) -> int:
+def _add_feed(commands: Commands) -> None:
+    text = "what a shop's feed would give; a first YAML for an unknown shop"
+    sub = _command(commands, "feed", _feed, text)
+    sub.add_argument("action", choices=["check", "draft"])
+    sub.add_argument("files", nargs="+", help="check SPEC FILE, or draft FILE")
+
+
+def _feed(arguments: Arguments) -> None:
     from helpers import feeds
 
     if arguments.action == "draft":
         if len(arguments.files) != 1:
             raise ValueError("course feed draft takes one FILE")
         print(feeds.draft_spec(arguments.files[0]))
-        return 0
+        return
     if len(arguments.files) != 2:
         raise ValueError("course feed check takes SPEC and FILE")
     print(feeds.check_feed(*arguments.files))
-    return 0
 
 
-def _archive(arguments) -> None:
+def _add_archive(commands: Commands) -> None:
+    text = "pack a profile's pictures into a tar and take them out; put them back"
+    sub = _command(commands, "archive", _archive, text)
+    sub.add_argument("action", choices=["pack", "restore"])
+    sub.add_argument("tar", help="a path, or a bucket's URL: s3://bucket/2026-spring.tar")
+    _add_profile(sub, "whose pictures")
+    sub.add_argument(
+        "--store", help="a folder or URL that pictures were fetched to, in place of a profile's"
+    )
+    sub.add_argument("--before", metavar="DATE", help="pack only pictures fetched before then")
+
+
+def _archive(arguments: Arguments) -> None:
+    from helpers.locks import held
+    from helpers.runner.evidence import accept_pictures
+
+    folder = data_dir(arguments.profile)
+    if arguments.store or not folder.is_dir():
+        print(_moved(arguments, arguments.store or folder))
+        return
+    with held(arguments.profile):
+        print(_moved(arguments, folder))
+        accept_pictures(arguments.profile)
+
+
+def _moved(arguments: Arguments, dest: str | Path) -> str:
+    """Pack or restore pictures; returns what was done."""
     from helpers import images
 
-    dest = arguments.store or data_dir(arguments.profile)
     if arguments.action == "restore":
-        rows, done = images.restore_images(dest, arguments.tar), "restored from"
+        rows = images.restore_images(dest, arguments.tar)
+        done = "restored from"
     else:
-        rows, done = (
-            images.archive_images(dest, arguments.tar, before=arguments.before),
-            "packed into",
-        )
+        rows = images.archive_images(dest, arguments.tar, before=arguments.before)
+        done = "packed into"
         if rows.empty:
-            raise ValueError(
-                f"nothing to pack: no picture in {dest} was fetched before {arguments.before or 'now'}"
-            )
+            moment = arguments.before or "now"
+            raise ValueError(f"nothing to pack: no picture in {dest} was fetched before {moment}")
     pictures = rows["image_path"].nunique()
-    print(f"{pictures} picture{'s' * (pictures != 1)} {done} {arguments.tar}")
+    noun = "picture" if pictures == 1 else "pictures"
+    return f"{pictures} {noun} {done} {arguments.tar}"
 
 
-def _compare(arguments) -> int:
+def _add_compare(commands: Commands) -> None:
+    text = (
+        "what changed between two runs; exit status 1 if a result moved beyond its interval, "
+        "2 on an error"
+    )
+    sub = _command(commands, "compare", _compare, text)
+    sub.add_argument(
+        "runs", nargs=2, metavar="RUN", help="a metrics.json, a report's folder, or a profile"
+    )
+    sub.add_argument(
+        "--all", action="store_true", help="also results that moved within their intervals"
+    )
+
+
+def _compare(arguments: Arguments) -> int:
     from helpers.runner.compare import compare_runs
 
     try:
@@ -243,15 +274,27 @@ def _compare(arguments) -> int:
     return int(found.changed)
 
 
-def _refresh(arguments) -> None:
+def _add_refresh(commands: Commands) -> None:
+    text = "run the sample profile and store its outputs in the notebooks"
+    sub = _command(commands, "refresh", _refresh, text)
+    _add_chapter(sub, "--only", "this chapter alone")
+
+
+def _refresh(arguments: Arguments) -> None:
     from helpers.runner.refresh import refresh
 
     _settle_home()
-    changed = refresh([arguments.only] if arguments.only else list(CHAPTERS), _say)
+    chapters = [arguments.only] if arguments.only else list(CHAPTERS)
+    changed = refresh(chapters, _say)
     print(f"stored anew: {', '.join(changed)}" if changed else "nothing changed")
 
 
-def _doctor(arguments) -> None:
+def _add_doctor(commands: Commands) -> None:
+    text = "what the course needs of this machine, and whether it is there"
+    _command(commands, "doctor", _doctor, text)
+
+
+def _doctor(arguments: Arguments) -> None:
     from helpers.runner.doctor import examine
 
     for there, found, remedy in examine():

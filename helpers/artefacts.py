@@ -2,10 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+
+from helpers import recording
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {
@@ -20,22 +23,26 @@ CHAPTERS = {
 
 
 class MissingArtefact(FileNotFoundError):
-    """A chapter's result that another chapter has yet to make; the message holds the one command."""
+    """A chapter's result that isn't there yet; the message holds the command that makes it."""
+
+
+class DamagedArtefact(ValueError):
+    """A chapter's result that was cut or damaged; the message holds the command that mends it."""
 
 
 def data_dir(profile: str) -> Path:
     """Folder of a profile's tables, images and models; `COURSE_DATA` moves its parent."""
-    return Path(os.environ.get("COURSE_DATA", ROOT / "data")) / profile
+    return Path(os.environ.get("COURSE_DATA", ROOT / "data")).absolute() / profile
 
 
 def reports_dir(profile: str) -> Path:
     """Folder of a profile's reports; `COURSE_REPORTS` moves its parent."""
-    return Path(os.environ.get("COURSE_REPORTS", ROOT / "reports")) / profile
+    return Path(os.environ.get("COURSE_REPORTS", ROOT / "reports")).absolute() / profile
 
 
 def fashion_data() -> Path | None:
-    """Folder of the real feeds, photos and ratings: `FASHION_DATA`, else `../shared/data` if it is there."""
-    path = Path(os.environ.get("FASHION_DATA", ROOT.parent / "shared" / "data"))
+    """Folder of the real feeds, photos and ratings: `FASHION_DATA`, else `../shared/data`."""
+    path = Path(os.environ.get("FASHION_DATA", ROOT.parent / "shared" / "data")).absolute()
     return path if path.is_dir() else None
 
 
@@ -64,20 +71,75 @@ def require(profile: str, name: str, chapter: str) -> Path:
     Raises
     ------
     MissingArtefact
-        If it isn't there: names the chapter (`"01"` … `"07"`) that makes it and the command that runs it.
+        If it isn't there: names the chapter (`"01"` … `"07"`) that makes it and the command that
+        runs it.
+    DamagedArtefact
+        If the file was cut, likewise.
     """
     path = data_dir(profile) / name
+    remedy = f"chapter {CHAPTERS[chapter]} makes it. {remedy_for(profile, chapter)}"
     if not path.exists():
-        raise MissingArtefact(
-            f"{path} is missing: chapter {CHAPTERS[chapter]} makes it. "
-            f"Run:  course run --profile {profile} --until {chapter}"
-        )
+        raise MissingArtefact(f"{path} is missing: {remedy}")
+    if path.is_file() and not is_whole(path):
+        raise DamagedArtefact(f"{path} is damaged: {remedy}")
     return path
 
 
+def remedy_for(profile: str, chapter: str) -> str:
+    """The command that makes a chapter's artefacts, as an error shows it."""
+    return f"Run:  course run --profile {profile} --until {chapter}"
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file ends where its own format says; True for formats that don't tell.
+
+    Parquet has its mark at both ends, safetensors its length in the first eight bytes, JSON closes
+    what it opens.
+    """
+    if path.suffix == ".parquet":
+        return _parquet_is_whole(path)
+    if path.suffix == ".safetensors":
+        return _safetensors_is_whole(path)
+    if path.suffix == ".json":
+        return _json_is_whole(path)
+    return True
+
+
+def _parquet_is_whole(path: Path) -> bool:
+    mark = b"PAR1"
+    with path.open("rb") as file:
+        start = file.read(4)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 4))
+        end = file.read(4)
+    return size >= 12 and start == mark and end == mark
+
+
+def _safetensors_is_whole(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= size - 8:
+            return False
+        try:
+            head = json.loads(file.read(length))
+        except ValueError:
+            return False
+    ends = [entry["data_offsets"][1] for name, entry in head.items() if name != "__metadata__"]
+    return size == 8 + length + max(ends, default=0)
+
+
+def _json_is_whole(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
+
+
 @contextmanager
-def whole(path: str | Path):
-    """Yield a temporary path beside `path`; rename it to `path` on success, so that no file is ever half written."""
+def whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, renamed to `path` on success: no file is half written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -100,6 +162,9 @@ def write_text(text: str, path: str | Path) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
-def write_json(value, path: str | Path) -> None:
+def write_json(value: object, path: str | Path) -> None:
     """Write JSON whole, keys in the order given, NaN refused."""
     write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+recording.start_if_asked()

@@ -11,7 +11,9 @@ import helpers
 
 HELPERS = Path(helpers.__file__).parent
 ORDER = [
+    "recording",
     "artefacts",
+    "locks",
     "templates",
     "feeds",
     "images",

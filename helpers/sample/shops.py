@@ -213,7 +213,9 @@ def build_store(
     settings = {"seed": seed, **counts, "size": size, "drawings": drawings}
     feeds = {platform: dest / name for platform, (name, _) in _FEEDS.items()}
     if _read_json(dest / "store.json") == settings:
-        return Store(dest, feeds, pd.read_parquet(dest / "truth.parquet"))
+        found = _store_if_whole(dest, feeds)
+        if found:
+            return found
     if _read_json(dest / "plan.json") != settings:
         shutil.rmtree(dest, ignore_errors=True)
         write_json(settings, dest / "plan.json")
@@ -224,8 +226,22 @@ def build_store(
     return Store(dest, feeds, truth)
 
 
+def _store_if_whole(dest: Path, feeds: dict[str, Path]) -> Store | None:
+    """The store under `dest`, unless one of its files is gone."""
+    truth_path = dest / "truth.parquet"
+    if not all(path.exists() for path in (truth_path, *feeds.values())):
+        return None
+    truth = pd.read_parquet(truth_path)
+    drawn = {path.name for path in (dest / "photos").glob("*")}
+    wanted = set(truth["product_id"] + "." + truth["format"])
+    return Store(dest, feeds, truth) if wanted <= drawn else None
+
+
 def _read_json(path: Path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # none, or cut
+        return None
 
 
 def _write_feed(platform: str, n: int, seed: int, path: Path) -> pd.DataFrame:

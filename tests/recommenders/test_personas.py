@@ -8,10 +8,9 @@ import pandas as pd
 import scipy.sparse as sp
 import yaml
 
-from helpers.artefacts import CHAPTERS, ROOT
+from helpers.artefacts import ROOT
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Content
-from helpers.runner import course
 
 SHOP = ["red dress", "blue jeans", "green coat", "white shirt"]
 
@@ -79,16 +78,6 @@ def test_a_picture_counts_beside_the_words(tmp_path):
     both = shown(tmp_path, [{"name": "Megan", "about": "", "liked": [liked]}])["Megan"]
     assert words[0] == "red dress" and words[1] != "white shirt"
     assert set(both[:2]) == {"red dress", "white shirt"}
-
-
-def test_a_changed_file_is_no_finished_work(tmp_path, monkeypatch):
-    monkeypatch.setattr(course, "ROOT", tmp_path)
-    keys = []
-    for text in ("personas: []", "personas: []", "personas: [{}]"):
-        (tmp_path / "data").mkdir(exist_ok=True)
-        (tmp_path / "data" / "personas.yaml").write_text(text)
-        keys.append(course._keys({chapter: {} for chapter in CHAPTERS})["04"])
-    assert keys[0] == keys[1] != keys[2]
 
 
 def test_the_four_have_three_to_six_items_and_some_have_pictures():

@@ -127,3 +127,26 @@ def test_errors_name_the_file(runs, tmp_path, capsys):
         assert said in capsys.readouterr().err
     assert main(["compare", good, "nobody"]) == 2
     assert "no such run; chapter 07_compare writes metrics.json" in capsys.readouterr().err
+
+
+def test_the_headline_comes_before_segments(runs, capsys):
+    """However much a segment moved, the result of all shoppers on the headline split stands first."""
+
+    def change(metrics):
+        rows = metrics["results"]
+        for name, split, segment, value in (
+            ("InSegment", "cross_platform", "style: minimal", 0.01),
+            ("Warm", "warm", "all", 0.1),
+            ("Headline", "cross_platform", "all", 0.4),
+        ):
+            row = ROW | {"recommender": name, "split": split, "segment": segment}
+            METRICS["results"].append(row)
+            rows.append(row | {"value": value, "low": value, "high": value})
+
+    before = list(METRICS["results"])
+    try:
+        found = compare_runs(*runs(change))
+    finally:
+        METRICS["results"][:] = before
+    lines = [line.split()[1] for line in found.text().splitlines() if line.startswith("down")]
+    assert lines == ["Headline", "Warm", "InSegment"]

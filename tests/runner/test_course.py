@@ -1,97 +1,252 @@
-"""The runner: order, reuse, and a failure that says where."""
+"""The runner: order, reuse by the bytes of what was read, damage, and failures that say where."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from tiny_course import NAMES, PROFILE
 
-from helpers.runner import course, parameters
+from helpers.__main__ import main
+from helpers.artefacts import DamagedArtefact, require, write_text
+from helpers.runner import course, evidence, parameters, stamps
+from helpers.runner.stamps import executed_path
 
-CELL = 'profile: str = "toy"  # data\nnumber: int = 1  # what is written'
-WORK = """import os, pathlib
-folder = pathlib.Path(os.environ["COURSE_DATA"]) / profile
-folder.mkdir(parents=True, exist_ok=True)
-with open(folder / "log.txt", "a") as log:
-    log.write("{name} ")
-(folder / "{leaves}").write_text(f"{{number}}")
-assert number < 100, "number is too large"
-"""
+EVERY = list(NAMES)
 
 
-@pytest.fixture
-def toy(course_dirs, monkeypatch):
-    """A course of chapters 01 → {03, 05}, each of which logs its run and leaves a file."""
-    monkeypatch.setattr(parameters, "ROOT", course_dirs)
-    monkeypatch.setattr(course, "ROOT", course_dirs)
-    monkeypatch.setattr(
-        parameters,
-        "CHAPTERS",
-        {"01": "01_augment", "03": "03_collaborative", "05": "05_completion"},
+def test_runs_in_order_then_reuses(finished, run):
+    log = (finished / "data" / "tiny" / ".log").read_text().split()
+    assert log[0] == "01" and sorted(log) == EVERY
+    assert (finished / "reports" / "tiny" / "index.html").exists()
+    assert run() == []
+    assert run.text.count("finished earlier, reused") == 3
+
+
+def test_a_changed_parameter_runs_its_chapter_alone(finished, run):
+    assert run(**{"05_completion": {"number": "2"}}) == ["05"]
+    assert "05_completion  runs: parameter number changed" in run.text
+    result = json.loads((finished / "data" / "tiny" / "results" / "05.json").read_text())
+    assert result["number"] == 2
+
+
+def test_a_changed_feed_runs_its_chapter_and_what_read_its_results(finished, run):
+    """Case 03 of the faults by kind: keys are the bytes of what a chapter reads."""
+    (finished / "feeds" / "shop.txt").write_text("Green coat")
+    assert run() == EVERY
+    assert "feeds/shop.txt changed" in run.text
+    assert "Green coat" in (finished / "data" / "tiny" / "results" / "03.json").read_text()
+
+
+def test_what_a_profile_does_not_read_runs_nothing(finished, run):
+    """Case 03, the other way round."""
+    (finished / "data" / "feeds" / "unrelated.yaml").write_text("columns: b")
+    (finished / "data" / "unrelated.yaml").write_text("words: c")
+    (finished / "data" / "studies" / "six.csv").write_text("6")
+    (finished / "data" / "other profile").mkdir()
+    assert run() == []
+
+
+def test_a_new_feed_counts_and_results_that_stay_the_same_are_built_on(finished, run):
+    (finished / "feeds" / "new.txt").write_text("Red dress")  # no YAML: it adds no product
+    assert run() == ["01"]
+    assert "files were added to feeds or left it" in run.text
+
+
+def why(chapter: str) -> str:
+    return evidence.why_again(PROFILE, chapter, {"profile": PROFILE})
+
+
+def test_each_chapter_counts_what_it_reads(finished):
+    """Data, specs, studies and notebooks, each for the chapters that read them."""
+    notebook = parameters.notebook_path("03")
+    cells = nbformat.read(notebook, as_version=4)
+    cells.cells[-1].source += "\n# and more"
+    changes = {
+        finished / "data" / "feeds" / "shop.yaml": ("c", "01", "data/feeds/shop.yaml changed"),
+        finished / "data" / "studies" / "five.csv": ("6", "05", "data/studies/five.csv changed"),
+        finished / "data" / "studies" / "three.csv": ("6", "03", "data/studies/three.csv changed"),
+        notebook: (nbformat.writes(cells), "03", "its notebook changed"),
+    }
+    for path, (text, reader, said) in changes.items():
+        before = path.read_bytes()
+        path.write_text(text)
+        assert {chapter: why(chapter) for chapter in EVERY if why(chapter)} == {reader: said}
+        path.write_bytes(before)
+        assert not any(why(chapter) for chapter in EVERY)
+
+
+def test_the_code_that_a_chapter_imports_counts(finished):
+    """A chapter depends on the helpers it imported, compiled or not, and on no others."""
+    inputs = stamps.read_stamp(PROFILE, "03").inputs
+    code = {Path(name).name for name in inputs if name.endswith(".py")}
+    assert {"artefacts.py", "recording.py"} <= code
+    assert "two_tower.py" not in code
+
+
+def test_the_same_files_elsewhere_are_the_same(tiny, run, monkeypatch):
+    for folder in ("here", "there"):
+        write_text("Blue shirt", tiny / folder / "shop.txt")
+    source = nbformat.read(parameters.notebook_path("01"), as_version=4)
+    source.cells[-1].source = source.cells[-1].source.replace(
+        "Path(feeds_dir)", 'Path(os.environ["FASHION_DATA"])'
     )
-    monkeypatch.setattr(course, "CHAPTERS", parameters.CHAPTERS)
-    monkeypatch.setattr(course, "NEEDS", {"01": [], "03": ["01"], "05": ["01"]})
-    monkeypatch.setattr(course, "LEAVES", {c: [f"{c}.txt"] for c in parameters.CHAPTERS})
-    monkeypatch.setattr(course, "render_decks", lambda *_: "")
-    (course_dirs / "notebooks" / "profiles").mkdir(parents=True)
-    (course_dirs / "notebooks" / "profiles" / "toy.yaml").write_text("")
-    for chapter, name in parameters.CHAPTERS.items():
-        cell = new_code_cell(CELL)
-        cell.metadata["tags"] = ["parameters"]
-        work = new_code_cell(WORK.format(name=name[:2], leaves=f"{chapter}.txt"))
-        notebook = new_notebook(cells=[new_markdown_cell(f"# Chapter {name}"), cell, work])
-        notebook.metadata["kernelspec"] = {
-            "name": "python3",
-            "language": "python",
-            "display_name": "Python 3",
-        }
-        nbformat.write(notebook, course_dirs / "notebooks" / f"{name}.ipynb")
-    return course_dirs
+    nbformat.write(source, parameters.notebook_path("01"))
+    monkeypatch.setenv("FASHION_DATA", str(tiny / "here"))
+    run(["01"])
+    monkeypatch.setenv("FASHION_DATA", str(tiny / "there"))
+    assert not why("01")
+    (tiny / "there" / "shop.txt").write_text("Red dress")
+    assert why("01") == f"{tiny / 'there' / 'shop.txt'} changed"
 
 
-def test_runs_in_order_reuses_and_reruns_what_changed(toy):
-    log = toy / "data" / "toy" / "log.txt"
-    every = list(parameters.CHAPTERS)
-    assert course.run("toy", {}, every, 2, lambda _: None) == every
-    assert log.read_text().split()[0] == "01" and sorted(log.read_text().split()) == every
-    assert (toy / "reports" / "toy" / "index.html").exists()
-
-    assert course.run("toy", {}, every, 2, lambda _: None) == []
-    assert course.run("toy", {"05_completion": {"number": "2"}}, every, 1, lambda _: None) == ["05"]
-    assert (toy / "data" / "toy" / "05.txt").read_text() == "2"
-    (toy / "data" / "toy" / "03.txt").unlink()  # somebody removed a result
-    assert course.run("toy", {"05_completion": {"number": "2"}}, every, 1, lambda _: None) == ["03"]
-    course.executed_path("toy", "01").unlink()  # and the report
-    assert course.run("toy", {"05_completion": {"number": "2"}}, ["05"], 1, lambda _: None) == []
+ARTEFACTS = {
+    "data:catalog.parquet": "01",
+    "data:images/one.bin": "01",
+    "data:images/two.bin": "01",
+    "data:models/EASE.safetensors": "03",
+    "data:results/03.json": "03",
+    "data:results/05.json": "05",
+    "reports:notebooks/01_augment.ipynb": "01",
+    "reports:notebooks/03_collaborative.ipynb": "03",
+    "reports:notebooks/05_completion.ipynb": "05",
+}
 
 
-def test_a_parameter_s_file_counts_by_what_is_in_it(toy):
-    ratings = toy / "my.csv"
-    keys = []
-    for text in ("a,x,5", "a,x,5", "a,x,4"):
-        ratings.write_text(text)
-        keys.append(
-            course._keys(
-                {chapter: {"ratings": "my.csv", "number": 1} for chapter in parameters.CHAPTERS}
-            )
-        )
-    assert keys[0] == keys[1] and all(keys[0][chapter] != keys[2][chapter] for chapter in keys[0])
+def cut(path: Path) -> bytes:
+    """Cut a file to half; returns what it was."""
+    before = path.read_bytes()
+    path.write_bytes(before[: len(before) // 2])
+    return before
 
 
-def test_failure_names_the_cell_and_keeps_the_half_run_copy(toy):
+def test_every_artefact_is_known_by_its_chapter(finished):
+    owners = {
+        name: chapter
+        for chapter, stamp in stamps.all_stamps(PROFILE).items()
+        for name in stamp.artefacts
+    }
+    assert owners == ARTEFACTS
+
+
+@pytest.mark.parametrize("name", ARTEFACTS)
+def test_each_damage_is_named(finished, name):
+    path = stamps.Places(PROFILE).path(name)
+    whole = cut(path)
+    assert why(ARTEFACTS[name]).startswith(
+        f"{path} is damaged: it has {len(whole) // 2:,} bytes, and had {len(whole):,}"
+    )
+    path.write_bytes(b"x" * len(whole))
+    assert why(ARTEFACTS[name]) == f"{path} is damaged: its content changed after it was written"
+    path.unlink()
+    assert why(ARTEFACTS[name]) == f"{path} is gone"
+    path.write_bytes(whole)
+    assert not why(ARTEFACTS[name])
+
+
+def test_each_damage_is_mended(finished, run):
+    """The remedy is to run again: also where a chapter keeps what it finds, such as pictures."""
+    paths = {name: stamps.Places(PROFILE).path(name) for name in ARTEFACTS}
+    whole = {name: cut(path) for name, path in paths.items()}
+    assert run() == EVERY
+    for name, path in paths.items():
+        if path.suffix != ".ipynb":  # those hold times
+            assert path.read_bytes() == whole[name]
+    assert run() == []
+
+
+def test_a_damaged_page_is_written_again_without_a_run(finished, run):
+    for name in ("01_augment.html", "decks/03_collaborative.html"):
+        page = finished / "reports" / "tiny" / name
+        whole = page.read_bytes()
+        page.write_bytes(whole[: len(whole) // 2])
+        assert run() == []
+        assert page.read_bytes() == whole
+        assert f"{page} is damaged" in run.text and "written again" in run.text
+
+
+def test_nothing_is_built_on_a_damaged_artefact(finished, run):
+    path = finished / "data" / "tiny" / "catalog.parquet"
+    whole = cut(path)
+    with pytest.raises(DamagedArtefact) as error:
+        run(["05"], **{"05_completion": {"number": "3"}})
+    assert str(path) in str(error.value)
+    assert "course run --profile tiny --until 01" in str(error.value)
+    with pytest.raises(DamagedArtefact, match="--until 01"):
+        require(PROFILE, "catalog.parquet", "01")
+    assert main(["run", "--profile", "tiny", "--until", "01", "--jobs", "1"]) == 0  # the remedy
+    assert path.read_bytes() == whole
+    assert run(["05"], **{"05_completion": {"number": "3"}}) == ["05"]
+
+
+def test_a_cut_stamp_is_named_and_its_chapter_runs_again(finished, run):
+    stamp = stamps.stamp_path(PROFILE, "03")
+    whole = stamp.read_text()
+    for text in ("", whole[: len(whole) // 2], "[]", '{"format": 1}'):
+        stamp.write_text(text)
+        assert why("03") == f"its stamp {stamp} is damaged"
+    assert run() == ["03"]
+    assert f"03_collaborative  runs: its stamp {stamp} is damaged" in run.text
+    assert run() == []
+
+
+def test_earlier_results_that_are_out_of_date_are_said_to_be(finished, run):
+    (finished / "feeds" / "shop.txt").write_text("Green coat")
+    assert run(["03"]) == []
+    assert "01_augment  used as it is, though feeds/shop.txt changed" in run.text
+
+
+def test_failure_names_the_cell_and_keeps_the_half_run_copy(finished, run):
     with pytest.raises(course.ChapterFailed) as error:
-        course.run("toy", {"01_augment": {"number": "200"}}, ["01", "03"], 1, lambda _: None)
-    assert "01_augment stopped in cell" in str(error.value) and "number is too large" in str(
-        error.value
-    )
-    copy = nbformat.read(course.executed_path("toy", "01"), as_version=4)
-    assert any(
-        output.output_type == "error" for cell in copy.cells for output in cell.get("outputs", [])
-    )
-    assert "03" not in (toy / "data" / "toy" / "log.txt").read_text()
+        run(**{"05_completion": {"number": "200"}})
+    assert "05_completion stopped in cell" in str(error.value)
+    assert "number is too large" in str(error.value)
+    copy = nbformat.read(executed_path(PROFILE, "05"), as_version=4)
+    outputs = [output for cell in copy.cells for output in cell.get("outputs", [])]
+    assert any(output.output_type == "error" for output in outputs)
+    text = executed_path(PROFILE, "05").read_text(encoding="utf-8")
+    assert str(finished) not in text
+    assert run() == ["05"]
 
 
-def test_nothing_starts_when_a_parameter_is_wrong(toy):
+def test_nothing_starts_when_a_parameter_is_wrong(tiny, run):
     with pytest.raises(parameters.ParameterError, match="did you mean `number`"):
-        course.run("toy", {"05_completion": {"numbr": "2"}}, ["01"], 1, lambda _: None)
+        run(["01"], **{"05_completion": {"numbr": "2"}})
+    with pytest.raises(parameters.ParameterError, match="solver is one of als, adam; got 'svd'"):
+        run(["01"], **{"05_completion": {"solver": "svd"}})
     with pytest.raises(parameters.ParameterError, match="--from comes after --until"):
-        course.run("toy", {}, [], 1, lambda _: None)
-    assert not (toy / "data").exists()
+        run([])
+    assert not (tiny / "data" / "tiny").exists()
+
+
+def test_what_is_published_holds_no_path_of_this_machine(finished, finished_once):
+    places = sorted((finished / "reports" / "tiny").rglob("*.*"))
+    assert len([path for path in places if path.suffix == ".ipynb"]) == 3
+    for path in places:
+        text = path.read_text(encoding="utf-8")
+        assert str(finished_once) not in text and str(Path.home() / "course") not in text, path
+    printed = nbformat.read(executed_path(PROFILE, "01"), as_version=4).cells[-1].outputs[0].text
+    assert printed == "data/tiny ~/course\n"
+
+
+def test_folders_given_relative_are_the_shell_s(tiny, run, monkeypatch):
+    monkeypatch.chdir(tiny)
+    monkeypatch.setenv("COURSE_DATA", "my_data")
+    monkeypatch.setenv("COURSE_REPORTS", "my_reports")
+    assert run(["01"], **{"01_augment": {"feeds_dir": "feeds"}}) == ["01"]
+    assert (tiny / "my_data" / "tiny" / "catalog.parquet").exists()
+    assert executed_path(PROFILE, "01").is_relative_to(tiny / "my_reports")
+    assert run(["01"], **{"01_augment": {"feeds_dir": "feeds"}}) == []
+
+
+def test_pictures_that_were_archived_on_purpose_are_no_damage(finished):
+    reader = stamps.read_stamp(PROFILE, "03")
+    inputs = reader.inputs | {"data:images/one.bin": "as it was", "data:images/two.bin": "as it was"}
+    stamps.write_stamp(PROFILE, "03", replace(reader, inputs=inputs))
+    (finished / "data" / "tiny" / "images" / "one.bin").unlink()
+    assert why("01") and why("03")
+    evidence.accept_pictures(PROFILE)
+    assert not why("01") and not why("03")
+    cut(finished / "data" / "tiny" / "images" / "two.bin")
+    assert "two.bin is damaged" in why("01")

@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -239,3 +240,17 @@ build_store({str(dest)!r}, **{SETTINGS})"""
     ]
     assert len(names) == 74
     assert all((dest / name).read_bytes() == (store.folder / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize("name", ["asos.csv", "truth.parquet", "plan.json", "store.json", "photo"])
+def test_a_store_that_lost_a_file_gets_it_back(store, tmp_path, name):
+    dest = tmp_path / "store"
+    shutil.copytree(store.folder, dest)
+    lost = dest / name if name != "photo" else min((dest / "photos").iterdir())
+    whole = lost.read_bytes()
+    lost.unlink()
+    shop.build_store(dest, **SETTINGS)
+    if name != "plan.json":  # only needed while a store is being built
+        assert lost.read_bytes() == whole
+    (dest / "store.json").write_text("{")  # cut
+    assert len(shop.build_store(dest, **SETTINGS).truth) == len(store.truth)

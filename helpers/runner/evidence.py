@@ -1,0 +1,249 @@
+"""Whether a finished chapter still stands, and the record that becomes its stamp.
+
+A chapter stands while its cells, its parameters, every file that it read and every file that it left
+are the same, byte for byte. The files are those that `helpers.recording` saw it read and write.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from helpers.recording import KEPT, LISTED, READ, WRITTEN, Event, read_events
+from helpers.runner.stamps import (
+    ABSENT,
+    FOLDERS_OF_ALL,
+    SEARCHED_FOR_CODE,
+    Mark,
+    Places,
+    Stamp,
+    StampError,
+    all_stamps,
+    artefacts_of_others,
+    damages,
+    executed_path,
+    file_hash,
+    listing_hash,
+    mark_of,
+    notebook_hash,
+    read_stamp,
+    record_path,
+    stamp_path,
+    write_stamp,
+)
+
+CHANGING = "changed while it was read"  # in place of a hash; it equals none
+PICTURES = "data:images"  # the folder `data:images/…` and the index `data:images.parquet`
+
+
+def why_again(profile: str, chapter: str, values: dict[str, Any]) -> str:
+    """Why a chapter can't be reused, in words; empty if it can."""
+    try:
+        stamp = read_stamp(profile, chapter)
+    except StampError as error:
+        return str(error)
+    if stamp is None:
+        return "not finished before"
+    places = Places(profile)
+    damaged = [damage.text for damage in damages(stamp, places)]
+    return _first_of(damaged) or _change(stamp, chapter, places, values)
+
+
+def out_of_date(profile: str, chapter: str, values: dict[str, Any]) -> str:
+    """Why a finished chapter's results belong to other inputs, in words; empty if they don't."""
+    stamp = all_stamps(profile).get(chapter)
+    if stamp is None:
+        return ""
+    return _change(stamp, chapter, Places(profile), values)
+
+
+def _change(stamp: Stamp, chapter: str, places: Places, values: dict[str, Any]) -> str:
+    if stamp.notebook != notebook_hash(chapter):
+        return "its notebook changed"
+    return (
+        _changed_parameters(stamp, as_json(values))
+        or _changed_files(stamp, places)
+        or _changed_folders(stamp, chapter, places)
+    )
+
+
+def _changed_parameters(stamp: Stamp, values: dict[str, Any]) -> str:
+    if stamp.parameters == values:
+        return ""
+    changed = []
+    for name in sorted({*stamp.parameters, *values}):
+        if stamp.parameters.get(name) != values.get(name):
+            changed.append(name)
+    return f"parameter {', '.join(changed)} changed"
+
+
+def _changed_files(stamp: Stamp, places: Places) -> str:
+    changed = []
+    for name, known in stamp.inputs.items():
+        if file_hash(places.path(name)) != known:
+            changed.append(f"{places.shown(name)} changed")
+    return _first_of(changed)
+
+
+def _changed_folders(stamp: Stamp, chapter: str, places: Places) -> str:
+    of_others = artefacts_of_others(places.profile, chapter)
+    changed = []
+    for name, known in stamp.listings.items():
+        if listing_hash(name, places, of_others) != known:
+            changed.append(f"files were added to {places.shown(name)} or left it")
+    return _first_of(changed)
+
+
+def _first_of(texts: list[str]) -> str:
+    if len(texts) > 1:
+        return f"{texts[0]} (and {len(texts) - 1} more)"
+    return "".join(texts)
+
+
+def as_json(values: dict[str, Any]) -> dict[str, Any]:
+    """Values as they come back from a stamp."""
+    return json.loads(json.dumps(values, default=str))
+
+
+def begin(profile: str, chapter: str) -> None:
+    """Prepare a chapter's record: what earlier attempts left stays known, what they read doesn't.
+
+    Damaged artefacts are removed, so that nothing is built on them.
+    """
+    record = record_path(profile, chapter)
+    kept = _written(read_events(record))
+    try:
+        stamp = read_stamp(profile, chapter)
+    except StampError:
+        stamp = None
+    if stamp:
+        places = Places(profile)
+        _remove_damaged(stamp, places)
+        kept.update(str(places.path(name)) for name in stamp.artefacts)
+    lines = [Event(KEPT, path).line() for path in sorted(kept)]
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+    stamp_path(profile, chapter).unlink(missing_ok=True)
+
+
+def _remove_damaged(stamp: Stamp, places: Places) -> None:
+    for damage in damages(stamp, places):
+        places.path(damage.name).unlink(missing_ok=True)
+
+
+def finish(profile: str, chapter: str, values: dict[str, Any], seconds: float) -> Stamp:
+    """Turn a chapter's record into its stamp."""
+    record = record_path(profile, chapter)
+    places = Places(profile)
+    events = read_events(record)
+    events.append(Event(WRITTEN, str(executed_path(profile, chapter))))
+    written = _written(events)
+    stamp = Stamp(
+        notebook=notebook_hash(chapter),
+        parameters=as_json(values),
+        inputs=_inputs(events, written, places),
+        listings=_listings(events, written, places, chapter),
+        artefacts=_artefacts(written, places),
+        seconds=round(seconds, 1),
+    )
+    write_stamp(profile, chapter, stamp)
+    record.unlink(missing_ok=True)
+    return stamp
+
+
+def _written(events: Iterable[Event]) -> set[str]:
+    return {event.path for event in events if event.kind in (WRITTEN, KEPT)}
+
+
+def _artefacts(written: set[str], places: Places) -> dict[str, Mark]:
+    """Marks of what a chapter wrote under the profile's folders and left there."""
+    found = {}
+    for path in map(Path, sorted(written)):
+        name = places.name(path)
+        if places.own(name) and not _hidden(name) and path.is_file():
+            found[name] = mark_of(path)
+    return found
+
+
+def _inputs(events: list[Event], written: set[str], places: Places) -> dict[str, str]:
+    """Hashes of what a chapter read and didn't write itself."""
+    found = {}
+    for event in events:
+        name = places.name(event.path)
+        if event.kind == READ and event.path not in written and not _hidden(name):
+            found[name] = _hash_if_unchanged(event)
+    return dict(sorted(found.items()))
+
+
+def _hash_if_unchanged(event: Event) -> str:
+    """Hash of a file that was read, unless it isn't any more what was read."""
+    path = Path(event.path)
+    try:
+        now = path.stat()
+    except OSError:
+        return ABSENT if event.size < 0 else CHANGING
+    if (now.st_size, now.st_mtime_ns) != (event.size, event.changed):
+        return CHANGING
+    return file_hash(path)
+
+
+def _listings(
+    events: list[Event], written: set[str], places: Places, chapter: str
+) -> dict[str, str]:
+    """Hashes of the names in the folders that a chapter listed."""
+    of_others = artefacts_of_others(places.profile, chapter)
+    found = {}
+    for event in events:
+        name = places.name(event.path)
+        if event.kind == LISTED and _is_input_folder(name, event.path, written, places):
+            found[name] = listing_hash(name, places, of_others)
+    return dict(sorted(found.items()))
+
+
+def _is_input_folder(name: str, path: str, written: set[str], places: Places) -> bool:
+    """Whether a listed folder's names are something that the chapter was told, not what it made."""
+    if _hidden(name) or name in SEARCHED_FOR_CODE or name in FOLDERS_OF_ALL:
+        return False
+    if places.own(name):
+        return True
+    return not any(file.startswith(path + os.sep) for file in written)
+
+
+def _hidden(name: str) -> bool:
+    """Whether a file of the profile or the course is a lock, a stamp or the like."""
+    _, colon, rest = name.partition(":")
+    parts = rest.split("/") if colon else []
+    return any(part.startswith(".") and part != "." for part in parts)
+
+
+def accept_pictures(profile: str) -> None:
+    """Take a profile's pictures as they are now, after `course archive` moved some on purpose.
+
+    Chapters that read a picture which is archived don't run again because of that.
+    """
+    places = Places(profile)
+    for chapter, stamp in all_stamps(profile).items():
+        inputs = _with_pictures_as_they_are(stamp.inputs, places)
+        artefacts = {name: mark for name, mark in stamp.artefacts.items() if not _is_picture(name)}
+        if len(artefacts) < len(stamp.artefacts):  # the chapter that fetches them
+            there = {str(path) for path in places.path(PICTURES).glob("*")}
+            there.add(str(places.path(f"{PICTURES}.parquet")))
+            artefacts |= _artefacts(there, places)
+        write_stamp(profile, chapter, replace(stamp, inputs=inputs, artefacts=artefacts))
+
+
+def _with_pictures_as_they_are(inputs: dict[str, str], places: Places) -> dict[str, str]:
+    """Inputs without the pictures that are gone."""
+    found = {}
+    for name, known in inputs.items():
+        if not _is_picture(name):
+            found[name] = known
+        elif places.path(name).is_file():
+            found[name] = file_hash(places.path(name))
+    return found
+
+
+def _is_picture(name: str) -> bool:
+    return name.startswith((f"{PICTURES}/", f"{PICTURES}.parquet"))

@@ -1,0 +1,312 @@
+"""One notebook in one kernel: told its folders, watched, stopped at once when asked."""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import psutil
+from nbclient.exceptions import DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+
+from helpers import recording
+from helpers.artefacts import ROOT, write_text
+
+_SILENT = logging.getLogger("helpers.kernels")  # what it would say, an error says with its remedy
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of comments that it can't parse
+QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
+START_SECONDS = 120  # that a kernel may take to start on a busy machine
+MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
+    "COURSE_DATA": "data",
+    "COURSE_REPORTS": "reports",
+    "FASHION_DATA": "$FASHION_DATA",
+}
+_BEFORE = re.compile(
+    r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$"
+)  # what may stand before a path: no word, no host
+
+
+class ChapterFailed(RuntimeError):
+    """A notebook stopped: says in which cell, why, where its half-run copy lies, what to do."""
+
+
+class Kernels:
+    """The kernels of this process, so that all can be ended at once."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self._lock = threading.Lock()
+        self._running: set[int] = set()
+
+    def add(self, pid: int) -> None:
+        """Know a kernel; it is ended if all are being ended."""
+        with self._lock:
+            self._running.add(pid)
+        if self.stopping:
+            self.stop()
+
+    def remove(self, pid: int) -> None:
+        """Forget a kernel that has ended."""
+        with self._lock:
+            self._running.discard(pid)
+
+    def stop(self) -> None:
+        """End every kernel with its worker processes, without waiting for the cell that it runs."""
+        self.stopping = True
+        with self._lock:
+            pids = list(self._running)
+        for pid in pids:
+            _kill_tree(pid)
+
+
+def _kill_tree(pid: int) -> None:
+    try:
+        kernel = psutil.Process(pid)
+        family = [kernel, *kernel.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+class Progress:
+    """Where a notebook is: which cell of how many, and how that cell begins."""
+
+    def __init__(self, tell: Callable[[int, int], None] | None = None) -> None:
+        self.cell = 0
+        self.cells = 0
+        self.first_line = ""
+        self.tell = tell
+
+    def start(self, index: int, cells: list[nbformat.NotebookNode]) -> None:
+        """Note that a cell starts."""
+        self.cell = index + 1
+        self.cells = len(cells)
+        self.first_line = first_line(cells[index].source)
+        if self.tell:
+            self.tell(self.cell, self.cells)
+
+    def __str__(self) -> str:
+        if not self.cell:
+            return "before its first cell"
+        return f"in cell {self.cell} of {self.cells} ({self.first_line} …)"
+
+
+def first_line(source: str) -> str:
+    """The first line of a cell, cut to 60 characters."""
+    lines = source.strip().splitlines()
+    return lines[0][:60] if lines else ""
+
+
+class _Client(PapermillNotebookClient):
+    """papermill's client, which tells which process its kernel is."""
+
+    kernels: Kernels
+    kernel_options: dict[str, Any]
+    kernel_pid = 0
+
+    def start_new_kernel(self, **options: Any) -> None:
+        """Start the kernel with its own environment and folder."""
+        super().start_new_kernel(**options, **self.kernel_options)
+        self.kernel_pid = self.km.provisioner.pid
+        self.kernels.add(self.kernel_pid)
+
+
+class _Engine(Engine):
+    """papermill's own engine, with a kernel that can be watched and ended."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        kernels: Kernels,
+        progress: Progress,
+        kernel_options: dict[str, Any],
+        **_: Any,
+    ) -> None:
+        """Run all cells."""
+        note_start = nb_man.cell_start
+
+        def cell_start(cell: Any, cell_index: int | None = None, **options: Any) -> None:
+            progress.start(cell_index or 0, nb_man.nb.cells)
+            note_start(cell, cell_index, **options)
+
+        nb_man.cell_start = cell_start
+        client = _Client(
+            nb_man, kernel_name=kernel_name, log=_SILENT, timeout=None, extra_arguments=QUIET
+        )
+        client.startup_timeout = START_SECONDS
+        client.kernels = kernels
+        client.kernel_options = kernel_options
+        try:
+            client.execute()
+        finally:
+            kernels.remove(client.kernel_pid)
+
+
+papermill_engines.register("course", _Engine)
+
+
+@dataclass
+class Job:
+    """One notebook to run.
+
+    Attributes
+    ----------
+    notebook, output : Path
+        The notebook, and where its executed copy goes.
+    parameters : dict
+    record : Path or None
+        Where the kernel writes down which files it reads and writes.
+    threads : int
+        Of the libraries in its kernel.
+    """
+
+    notebook: Path
+    output: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+    record: Path | None = None
+    threads: int = 1
+
+
+def execute(job: Job, kernels: Kernels, progress: Progress) -> None:
+    """Run a notebook; its executed copy holds no path of this machine, whatever happens.
+
+    Raises
+    ------
+    ChapterFailed
+        If a cell fails, or the kernel dies.
+    KeyboardInterrupt
+        If all kernels are being ended.
+    """
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="course-") as scratch:
+        try:
+            _papermill(job, kernels, progress, scratch)
+        finally:
+            if job.output.exists():
+                forget_paths(job.output, job.parameters, scratch)
+
+
+def _papermill(job: Job, kernels: Kernels, progress: Progress, scratch: str) -> None:
+    name = job.notebook.stem
+    options = {"env": kernel_environment(job, scratch), "cwd": str(job.notebook.parent)}
+    try:
+        papermill.execute_notebook(
+            str(job.notebook),
+            str(job.output),
+            parameters=job.parameters,
+            engine_name="course",
+            kernel_name="python3",
+            progress_bar=False,
+            kernels=kernels,
+            progress=progress,
+            kernel_options=options,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise ChapterFailed(
+            f"{name} stopped in cell {error.cell_index + 1} ({first_line(error.source)} …): "
+            f"{error.ename}: {error.evalue}\n"
+            f"The half-run copy, with the error marked, is {job.output}"
+        ) from None
+    except (DeadKernelError, RuntimeError) as error:
+        if kernels.stopping:
+            raise KeyboardInterrupt from None
+        raise ChapterFailed(_dead(name, progress, error)) from None
+
+
+def _dead(name: str, progress: Progress, error: Exception) -> str:
+    if isinstance(error, DeadKernelError):
+        why = "its kernel was killed, most often for want of memory"
+    else:
+        why = f"its kernel can't be used: {error}"
+    return (
+        f"{name} stopped {progress}: {why}. Run the same command again, with --jobs 1 if memory is "
+        "short: finished chapters are reused, and this one starts over"
+    )
+
+
+def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
+    """What a kernel's environment has beside this process's: folders in full, threads, the record."""
+    environment = dict(os.environ)
+    for variable in MAIN_FOLDERS:  # the kernel's working directory is another
+        if environment.get(variable):
+            environment[variable] = os.path.abspath(environment[variable])
+    environment["OMP_NUM_THREADS"] = str(max(1, job.threads))
+    environment["TMPDIR"] = scratch
+    environment.pop(recording.VARIABLE, None)
+    if job.record:
+        environment[recording.VARIABLE] = str(job.record)
+    return environment
+
+
+def forget_paths(path: Path, values: dict[str, Any], scratch: str) -> None:
+    """Take this machine's folders out of an executed notebook: paths become relative to the course."""
+    notebook = nbformat.read(path, as_version=4)
+    names = _short_names(values, scratch)
+    shortened = _shortened(notebook, names)
+    text = nbformat.writes(nbformat.from_dict(shortened))
+    write_text(text + "\n", path)
+
+
+def _short_names(values: dict[str, Any], scratch: str) -> dict[str, str]:
+    """Folder of this machine → what stands for it."""
+    found = {}
+    for value in values.values():
+        if isinstance(value, str) and os.path.isabs(value):
+            found[value] = f"…/{Path(value).name}"
+    found[tempfile.gettempdir()] = "$TMPDIR"
+    found[scratch] = "$TMPDIR"
+    found[str(Path.home())] = "~"
+    found[sys.prefix] = "$PREFIX"
+    found[str(ROOT)] = "."
+    for variable, name in MAIN_FOLDERS.items():
+        if os.environ.get(variable):
+            found[os.path.abspath(os.environ[variable])] = name
+    real = {os.path.realpath(folder): name for folder, name in found.items()}
+    found = real | found
+    found.pop(os.sep, None)  # a home that is the root of all
+    return found
+
+
+def _shortened(value: Any, names: dict[str, str]) -> Any:
+    """A notebook, or a part of it, with folders replaced in all its strings."""
+    longest_first = sorted(names, key=len, reverse=True)
+    folders = "|".join(map(re.escape, longest_first))
+    pattern = re.compile(rf"({folders})(?![\w.-])(/?)")
+
+    def replace(match: re.Match[str]) -> str:
+        folder, slash = match.groups()
+        before = match.string[: match.start()]
+        if not _BEFORE.search(before[-12:]):
+            return match.group()
+        if names[folder] == "." and slash:
+            return ""
+        return names[folder] + slash
+
+    def walk(part: Any) -> Any:
+        if isinstance(part, str):
+            return pattern.sub(replace, part)
+        if isinstance(part, dict):
+            return {key: walk(inner) for key, inner in part.items()}
+        if isinstance(part, list):
+            return [walk(inner) for inner in part]
+        return part
+
+    return walk(value)

@@ -1,0 +1,151 @@
+"""Ctrl-C, a killed run, a dead kernel, two runs at once: a process of its own for each run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from tiny_course import PROFILE
+
+from helpers.locks import HOLDER
+from helpers.runner import evidence, stamps
+from helpers.runner.execute import Job, Kernels, kernel_environment
+
+SCRIPT = Path(__file__).with_name("tiny_course.py")
+
+
+def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `course run` of a tiny course."""
+    command = [sys.executable, str(SCRIPT), str(root), "run", "--profile", PROFILE, *arguments]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds: float = 120.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.05)
+
+
+def kernels_of(run: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The kernels that a run started."""
+    children = psutil.Process(run.pid).children(recursive=True)
+    return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+
+
+def logged(root: Path) -> list[str]:
+    """Chapters that began, in order."""
+    log = root / "data" / PROFILE / ".log"
+    return log.read_text().split() if log.exists() else []
+
+
+def napping(root: Path) -> subprocess.Popen[str]:
+    """A run whose chapter 01 has begun and sleeps for long."""
+    run = start(root, "-p", "01.nap=600", "--until", "01")
+    wait_for(lambda: logged(root) == ["01"])
+    return run
+
+
+def test_ctrl_c_names_the_chapter_and_leaves_no_kernel(tiny):
+    run = napping(tiny)
+    kernels = kernels_of(run)
+    assert len(kernels) == 1
+    run.send_signal(signal.SIGINT)
+    output = run.communicate(timeout=60)[0]
+    assert run.returncode == 130
+    assert "course: stopped: 01_augment in cell 4 of 5 (import json" in output
+    assert "run the same command again" in output
+    assert not any(kernel.is_running() for kernel in kernels)
+    assert not (tiny / "data" / PROFILE / HOLDER).exists()
+    assert not stamps.stamp_path(PROFILE, "01").exists()
+
+
+def test_the_stop_waits_for_no_cell():
+    """Ending the kernels is what ends a run: no cell is waited for, so the time is the poll's."""
+    kernels = Kernels()
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    kernels.add(sleeper.pid)
+    kernels.stop()
+    assert sleeper.wait(timeout=30) == -signal.SIGKILL
+    late = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    kernels.add(late.pid)  # it started while all were being ended
+    assert late.wait(timeout=30) == -signal.SIGKILL
+
+
+def test_a_killed_run_is_taken_up_again(tiny, run):
+    killed = start(tiny, "-p", "03.nap=600", "--jobs", "1")
+    wait_for(lambda: logged(tiny)[:1] == ["01"] and "03" in logged(tiny))
+    kernels = kernels_of(killed)
+    killed.kill()
+    killed.communicate(timeout=60)
+    wait_for(lambda: not any(kernel.is_running() for kernel in kernels))
+    assert stamps.record_path(PROFILE, "03").exists()
+    ran = run()
+    assert "03" in ran and "01" not in ran
+    catalog = stamps.read_stamp(PROFILE, "03").inputs["data:catalog.parquet"]
+    assert catalog == stamps.read_stamp(PROFILE, "01").artefacts["data:catalog.parquet"].sha256
+    assert run() == []
+
+
+def test_what_a_killed_attempt_left_is_known_to_the_next(finished):
+    """Pictures that are there already are not written again; they count as the chapter's all the same."""
+    evidence.begin(PROFILE, "01")  # and the run is killed at once
+    evidence.begin(PROFILE, "01")
+    stamp = evidence.finish(PROFILE, "01", {}, 1.0)
+    assert "data:images/one.bin" in stamp.artefacts
+
+
+def test_a_second_run_of_a_profile_is_refused_at_once(tiny):
+    """Case 25 of the faults by kind."""
+    first = napping(tiny)
+    before = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
+    second = start(tiny, "--only", "01")
+    output = second.communicate(timeout=60)[0]
+    assert second.returncode == 1
+    assert f"profile {PROFILE} is in use by process {first.pid}, since 2" in output
+    assert "tiny_course.py" in output and "Nothing was touched" in output
+    after = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
+    assert after == before
+    assert json.loads((tiny / "data" / PROFILE / HOLDER).read_text())["pid"] == first.pid
+    first.terminate()  # politely: it ends like Ctrl-C
+    assert "course: stopped" in first.communicate(timeout=60)[0]
+    assert first.returncode == 130
+
+
+def test_a_dead_kernel_names_chapter_and_remedy(tiny):
+    run = napping(tiny)
+    kernels_of(run)[0].kill()
+    output = run.communicate(timeout=60)[0]
+    assert run.returncode == 1
+    assert "01_augment stopped in cell 4 of 5 (import json" in output
+    assert "its kernel was killed" in output and "--jobs 1" in output
+
+
+def test_a_killed_run_s_lock_holds_nobody_up(tiny, run):
+    killed = napping(tiny)
+    kernels = kernels_of(killed)
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    wait_for(lambda: not any(kernel.is_running() for kernel in kernels))
+    assert (tiny / "data" / PROFILE / HOLDER).exists()
+    assert run(["01"]) == ["01"]
+    assert not (tiny / "data" / PROFILE / HOLDER).exists()
+
+
+def test_a_kernel_s_environment_is_its_own():
+    before = dict(os.environ)
+    job = Job(Path("a.ipynb"), Path("b.ipynb"), threads=0)
+    environment = kernel_environment(job, "scratch")
+    assert environment["TMPDIR"] == "scratch" and environment["OMP_NUM_THREADS"] == "1"
+    assert dict(os.environ) == before
