@@ -1,0 +1,556 @@
+"""A shop's own order log: any file of who bought what and when, as a table of likes.
+
+The columns are recognized by their names, in the shop's own words. Nothing that was read is lost:
+each row is an interaction, or a row of `left_out` with the reason. A purchase is a like (rating 5).
+There are no dislikes in an order log, so nothing may be inferred from what was not bought.
+"""
+
+import codecs
+import csv
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.artefacts import ROOT
+from helpers.interactions.privacy import hash_ids
+
+PURCHASE_RATING = 5.0
+WISH_RATING = 4.0
+FEWEST_CUSTOMERS = 2
+DAY = 86_400
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *JSON_SUFFIXES)
+SEPARATORS = (",", ";", "\t", "|")
+SNIFFED_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 20
+
+# Words that name a column, best first. A name counts if it equals one of them after everything but
+# letters and digits is taken out.
+NAMES = {
+    "customer": (
+        *("customer", "customerid", "customerno", "customernumber", "user", "userid", "shopper"),
+        *("shopperid", "client", "clientid", "buyer", "buyerid", "member", "memberid", "account"),
+        *("accountid", "household", "householdid", "email", "customeremail", "emailaddress"),
+        *("billingemail", "kunde", "kundennummer", "kundenid", "cliente", "idcliente"),
+        *("numeroclient", "visitorid", "reviewerid"),
+    ),
+    "item": (
+        *("item", "itemid", "product", "productid", "articleid", "article", "sku", "stockcode"),
+        *("lineitemsku", "variantsku", "productcode", "itemcode", "asin", "productsku"),
+        *("artikel", "artikelnummer", "produit", "prodotto", "producto", "productno"),
+        *("lineitemname", "productname", "itemname", "description", "title"),
+    ),
+    "time": (
+        *("time", "timestamp", "date", "datetime", "orderdate", "orderedat", "createdat"),
+        *("purchasedate", "purchasedat", "paidat", "invoicedate", "tdat", "orderedon"),
+        *("transactiondate", "transactiontimestamp", "reviewdate", "datum", "bestelldatum"),
+        *("datecommande", "fecha", "data", "eventtime", "day"),
+    ),
+    "quantity": (
+        *("quantity", "qty", "lineitemquantity", "amountordered", "units", "menge", "anzahl"),
+        *("quantite", "cantidad", "quantita", "pieces"),
+    ),
+    "price": (
+        *("price", "unitprice", "lineitemprice", "itemprice", "salesvalue", "preis", "prix"),
+        *("precio", "prezzo"),
+    ),
+    "event": ("event", "eventtype", "action", "type", "interaction"),
+    "rating": ("rating", "stars", "score", "reviewscore", "overall"),
+    "returned": ("returned", "isreturn", "return", "refunded", "isrefund", "cancelled", "canceled"),
+}
+NEEDED = ("customer", "item")
+
+EVENT_RATINGS = {
+    PURCHASE_RATING: ("purchase", "purchased", "buy", "bought", "order", "ordered", "transaction"),
+    WISH_RATING: (
+        "wish",
+        "wishlist",
+        "favorite",
+        "favourite",
+        "like",
+        "liked",
+        "cart",
+        "addtocart",
+    ),
+}
+YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "returned", "refunded", "cancelled")
+
+
+class OrderError(ValueError):
+    """An order log that cannot be used. The message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class OrderColumns:
+    """Which column of a log says what; None where the log has none.
+
+    Attributes
+    ----------
+    customer, item : str
+    time, quantity, price, event, rating, returned : str or None
+    """
+
+    customer: str
+    item: str
+    time: str | None = None
+    quantity: str | None = None
+    price: str | None = None
+    event: str | None = None
+    rating: str | None = None
+    returned: str | None = None
+
+    def __str__(self) -> str:
+        told = []
+        for entry in fields(self):
+            column = getattr(self, entry.name)
+            if column is not None:
+                told.append(f"{entry.name} = {column}")
+        return ", ".join(told)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """A log that is ready to learn from.
+
+    Attributes
+    ----------
+    log : DataFrame
+        One row per customer and item: user (a keyed hash), item (`image_key`), rating (1-5),
+        timestamp (seconds; 0 where unknown), event and platform. Sorted by time.
+    left_out : DataFrame
+        Rows that did not become an interaction: `row` (from 1, without the header), `item` as the
+        file has it, `reason`.
+    columns : OrderColumns
+        How the file was read.
+    n_read : int
+    n_joined : int
+        Rows that name a customer and an item which an earlier or later row names, too. They are
+        part of one interaction.
+    notes : list of str
+        What a careful reader should know.
+    """
+
+    log: pd.DataFrame
+    left_out: pd.DataFrame
+    columns: OrderColumns
+    n_read: int
+    n_joined: int
+    notes: list[str] = field(default_factory=list)
+
+    def report(self) -> str:
+        """What was read and what became of it, in a few lines."""
+        n_customers = self.log["user"].nunique()
+        n_items = self.log["item"].nunique()
+        lines = [
+            f"columns: {self.columns}",
+            f"{self.n_read} rows read: {len(self.log)} customer-item pairs of {n_customers} "
+            f"customers and {n_items} products, {self.n_joined} more rows of the same pairs, "
+            f"{len(self.left_out)} left out",
+        ]
+        for reason, n in self.left_out["reason"].value_counts().items():
+            lines.append(f"  left out, {reason}: {n}")
+        return "\n".join([*lines, *self.notes])
+
+
+def read_orders(
+    path: str | Path,
+    catalog: pd.DataFrame,
+    key: bytes,
+    columns: dict[str, str] | None = None,
+    now: pd.Timestamp | None = None,
+) -> Orders:
+    """Read an order log of any shape against a catalogue.
+
+    Parameters
+    ----------
+    path : path
+        CSV (any separator), Parquet or JSON lines. Relative paths are looked for in the working
+        directory, then in the project.
+    catalog : DataFrame
+        `image_key`, `product_id` and `platform`; `title` where items are named by it.
+    key : bytes
+        For customers' pseudonyms; see `privacy.secret_key`.
+    columns : dict, optional
+        Names of columns that are not recognized: {"customer": "Kdnr"}.
+    now : Timestamp, optional
+        What lies more than a day after it is in the future. By default the clock's time.
+
+    Raises
+    ------
+    OrderError
+        If the file cannot be read, a needed column is missing, or nothing is left to learn from.
+    """
+    path = find_file(path)
+    table = _read_table(path)
+    columns = recognize_columns(list(table.columns), path.name, columns)
+    rows = _plain_rows(table, columns)
+    left_out = _LeftOut(rows)
+    left_out.drop(_is_blank(rows["customer"]), "no customer")
+    left_out.drop(_is_blank(rows["item"]), "no product")
+    notes = _rate(rows, columns, left_out, path.name)
+    notes += _date(rows, columns, left_out, now)
+    keys = match_items(rows["item"], catalog)
+    left_out.drop(keys == SEVERAL, "product on several platforms: write platform/id")
+    left_out.drop(keys == "", "product not in the catalogue")
+    _refuse_if_nothing_matches(rows, left_out, catalog, path.name)
+    kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
+    kept = _without_returned(kept, left_out)
+    log, n_joined = _one_row_per_pair(kept)
+    _refuse_if_too_little(log, left_out, path.name)
+    log = log.assign(user=hash_ids(log["user"], key))
+    platform = catalog.set_index("image_key")["platform"]
+    log = log.assign(platform=log["item"].map(platform))
+    notes += _warnings(log)
+    order = ["timestamp", "user", "item"]
+    log = log.sort_values(order, kind="stable").reset_index(drop=True)
+    return Orders(log, left_out.table(), columns, len(rows), n_joined, notes)
+
+
+def find_file(path: str | Path) -> Path:
+    """The log's path. Notebooks run in a folder of their own, so the project is looked in, too."""
+    for candidate in (Path(path).expanduser(), ROOT / path):
+        if candidate.is_file():
+            return candidate
+    raise OrderError(f"{path}: no such order log; give a CSV, Parquet or JSON lines file")
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """The file as text cells, except for a Parquet file's own types."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise OrderError(f"{path.name} is none of {', '.join(SUFFIXES)}: export the log as CSV")
+    try:
+        if suffix == ".parquet":
+            table = pd.read_parquet(path)
+        elif suffix in JSON_SUFFIXES:
+            table = pd.read_json(path, lines=True, dtype=False)
+        else:
+            table = _read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        reason = str(error).splitlines()[0]
+        raise OrderError(f"{path.name} can't be read: {reason}. Mend or export it again") from None
+    if table.empty:
+        raise OrderError(f"{path.name} holds no rows")
+    table.columns = [str(name).strip() for name in table.columns]
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Cells as text, whatever the separator. A row with a cell too many is an error.
+
+    A shifted cell could name another customer.
+    """
+    with open(path, "rb") as stream:
+        start = stream.read(SNIFFED_BYTES)
+    encoding = _encoding_of(path)
+    text = start.decode(encoding, errors="replace")
+    first_line = text.partition("\n")[0]
+    n_skipped = int(first_line.strip().lower().startswith("sep="))
+    separator = _separator_of(text, n_skipped)
+    return pd.read_csv(
+        path, sep=separator, dtype=str, encoding=encoding, skiprows=n_skipped, keep_default_na=False
+    )
+
+
+def _encoding_of(path: Path) -> str:
+    """UTF-8 if the bytes are, else the encoding of Western spreadsheets."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as stream:
+        try:
+            while block := stream.read(BLOCK_BYTES):
+                decoder.decode(block)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8-sig"
+
+
+def _separator_of(text: str, n_skipped: int) -> str:
+    """The separator that the first lines agree on."""
+    lines = text.splitlines()[n_skipped : n_skipped + 50]
+    best = ","
+    most = 0
+    for separator in SEPARATORS:
+        n_cells = [len(row) for row in csv.reader(lines[:-1] or lines, delimiter=separator)]
+        if n_cells and min(n_cells) == max(n_cells) and n_cells[0] > most:
+            best = separator
+            most = n_cells[0]
+    return best
+
+
+def recognize_columns(
+    names: list[str], file: str, given: dict[str, str] | None = None
+) -> OrderColumns:
+    """Which column says what, by its name; `given` comes first.
+
+    Raises
+    ------
+    OrderError
+        If no column names the customer or the item. The message lists the columns and says how to
+        name one.
+    """
+    found: dict[str, str] = {}
+    for meaning, column in (given or {}).items():
+        if meaning not in NAMES:
+            raise OrderError(f"a log has no {meaning!r}; known are {', '.join(NAMES)}")
+        if column not in names:
+            raise OrderError(f"{file} has no column {column!r}; it has {', '.join(names)}")
+        found[meaning] = column
+    for meaning, known in NAMES.items():
+        if meaning not in found:
+            column = _first_named(names, known, set(found.values()))
+            if column is not None:
+                found[meaning] = column
+    missing = [meaning for meaning in NEEDED if meaning not in found]
+    if missing:
+        example = f"{missing[0]}={names[0]}"
+        raise OrderError(
+            f"{file}: no column is recognized as {' or '.join(missing)} among "
+            f"{', '.join(names)}. Say which it is:  --columns {example}"
+        )
+    return OrderColumns(**found)
+
+
+def _first_named(names: list[str], known: tuple[str, ...], taken: set[str]) -> str | None:
+    plain = {}
+    for name in names:
+        if name not in taken:
+            plain.setdefault(re.sub(r"[\W_]", "", name.lower()), name)
+    for word in known:
+        if word in plain:
+            return plain[word]
+    return None
+
+
+def _plain_rows(table: pd.DataFrame, columns: OrderColumns) -> pd.DataFrame:
+    """The columns that matter, under their meanings; ids as text without a spreadsheet's .0."""
+    rows = pd.DataFrame(index=range(len(table)))
+    for entry in fields(columns):
+        column = getattr(columns, entry.name)
+        if column is None:
+            continue
+        values = table[column].reset_index(drop=True)
+        if entry.name in NEEDED:
+            values = _as_id(values)
+        rows[entry.name] = values
+    return rows
+
+
+def _as_id(values: pd.Series) -> pd.Series:
+    """Ids as stripped text. A number that a table made a float loses its .0."""
+    if pd.api.types.is_float_dtype(values):
+        is_whole = values.notna() & (values == values.round())
+        if (is_whole | values.isna()).all():
+            values = values.astype("Int64")
+    text = values.astype("string").str.strip().fillna("")
+    return text.str.replace(r"^(\d+)\.0$", r"\1", regex=True).astype(object)
+
+
+def _is_blank(values: pd.Series) -> pd.Series:
+    return values.str.lower().isin(["", "nan", "none", "null", "#n/a", "n/a"])
+
+
+class _LeftOut:
+    """Which rows are no interaction, and why; the first reason counts."""
+
+    def __init__(self, rows: pd.DataFrame):
+        self.item = rows["item"]
+        self.reason = pd.Series("", index=rows.index, dtype=object)
+
+    @property
+    def is_kept(self) -> pd.Series:
+        return self.reason == ""
+
+    def drop(self, which: pd.Series, reason: str) -> None:
+        self.reason[which.to_numpy(bool) & self.is_kept.to_numpy()] = reason
+
+    def table(self) -> pd.DataFrame:
+        gone = ~self.is_kept
+        numbers = np.flatnonzero(gone) + 1
+        frame = pd.DataFrame({"row": numbers, "item": self.item[gone], "reason": self.reason[gone]})
+        return frame.reset_index(drop=True)
+
+
+def _rate(rows: pd.DataFrame, columns: OrderColumns, left_out: _LeftOut, file: str) -> list[str]:
+    """Add `rating` and `event`: the log's own rating, or what its event stands for."""
+    if columns.rating is not None:
+        return _use_ratings(rows, left_out, file)
+    rows["event"] = rows["event"] if "event" in rows else "purchase"
+    word = rows["event"].astype(str).str.lower().str.replace(r"[\W_]", "", regex=True)
+    rating = pd.Series(np.nan, index=rows.index)
+    for value, words in EVENT_RATINGS.items():
+        rating[word.isin(words)] = value
+    if columns.event is not None and rating.isna().all():
+        rows["event"] = "purchase"  # the column tells of something else, such as a kind of product
+        rows["rating"] = PURCHASE_RATING
+        return [f"no event of column {columns.event!r} is known, so every row counts as a purchase"]
+    left_out.drop(rating.isna(), "the event is no purchase or wish")
+    rows["event"] = np.where(rating == PURCHASE_RATING, "purchase", "wish")
+    rows["rating"] = rating
+    return []
+
+
+def _use_ratings(rows: pd.DataFrame, left_out: _LeftOut, file: str) -> list[str]:
+    rating = pd.to_numeric(rows["rating"], errors="coerce")
+    rows["event"] = "rating"
+    notes = []
+    highest = rating.max()
+    if 5 < highest <= 10:
+        rating = rating / 2
+        notes.append(f"ratings go up to {highest:g}, so they are halved to 1-5")
+    rows["rating"] = rating
+    left_out.drop(rating.isna(), "the rating is not a number")
+    left_out.drop(~rating.between(1, 5), "the rating is outside 1-5")
+    if not left_out.is_kept.any():
+        first = rows.iloc[0]["rating"]
+        raise OrderError(f"{file}: no rating lies in 1-5; the first is {first!r}")
+    return notes
+
+
+def _date(
+    rows: pd.DataFrame, columns: OrderColumns, left_out: _LeftOut, now: pd.Timestamp | None
+) -> list[str]:
+    """Add `timestamp` in seconds."""
+    if columns.time is None:
+        rows["timestamp"] = 0
+        return ["the log has no time, so nothing can be said of first items or of the last weeks"]
+    seconds = seconds_of(rows["time"])
+    now = pd.Timestamp.now("UTC") if now is None else now
+    left_out.drop(seconds.isna(), "the time is not a date")
+    left_out.drop(seconds > now.timestamp() + DAY, "the time lies in the future")
+    rows["timestamp"] = seconds.fillna(0).astype("int64")
+    return []
+
+
+def seconds_of(time: pd.Series) -> pd.Series:
+    """Seconds since 1970 of dates or numbers (seconds or milliseconds); NaN for what is neither."""
+    if pd.api.types.is_datetime64_any_dtype(time):
+        date = pd.to_datetime(time, utc=True)
+        return (date - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    number = pd.to_numeric(time.astype(object), errors="coerce")
+    number = number.where(number.abs() < 1e11, number / 1000)  # milliseconds
+    looks_like_a_date = number.between(19_000_101, 21_001_231)  # 20240131
+    text = time.astype("string").str.strip()
+    is_text = number.isna() | looks_like_a_date
+    date = _parse_dates(text.where(is_text))
+    from_date = (date - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return number.mask(is_text, from_date).astype("float64")
+
+
+def _parse_dates(text: pd.Series) -> pd.Series:
+    """Dates; whether the day or the month comes first is what reads more of the column."""
+    month_first = pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
+    day_first = pd.to_datetime(text, errors="coerce", utc=True, format="mixed", dayfirst=True)
+    has_day_over_12 = text.str.match(r"^(1[3-9]|2\d|3[01])[./-]\d{1,2}[./-]\d{4}").fillna(False)
+    uses_dots = text.str.match(r"^\d{1,2}\.\d{1,2}\.\d{4}").fillna(False)
+    if has_day_over_12.any() or uses_dots.any():
+        return day_first
+    return month_first
+
+
+SEVERAL = "\0several"
+"""Stands for a product id that several platforms use."""
+
+
+def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
+    """`image_key` of each item, "" where the catalogue lacks it, `SEVERAL` where it is unclear.
+
+    An item may be named by its key, its product id, the same id without leading zeros or with
+    another case, or its title.
+    """
+    keys = catalog["image_key"].astype(str)
+    exact = pd.Series(keys.to_numpy(), index=keys.to_numpy())
+    exact = exact[~exact.index.duplicated()]
+    ids = catalog["product_id"].astype(str).str.strip()
+    lookups = [exact, _lookup(ids, keys), _lookup(_loose(ids), keys)]
+    if "title" in catalog:
+        lookups.append(_lookup(_loose(catalog["title"].astype(str)), keys))
+    wanted = [items, items, _loose(items), _loose(items)]
+    found = pd.Series("", index=items.index, dtype=object)
+    for lookup, names in zip(lookups, wanted, strict=False):
+        answer = names.map(lookup).astype(object).fillna("")
+        found = found.where(found != "", answer)
+    return found
+
+
+def _lookup(names: pd.Series, keys: pd.Series) -> pd.Series:
+    """Key by name; `SEVERAL` for a name that several products share."""
+    table = pd.Series(keys.to_numpy(), index=names.to_numpy(), dtype=object)
+    shared = table.index.duplicated(keep=False)
+    table[shared] = SEVERAL
+    return table[~table.index.duplicated() & (table.index != "")]
+
+
+def _loose(names: pd.Series) -> pd.Series:
+    """Lower case, single spaces, without leading zeros."""
+    plain = names.str.lower().str.replace(r"\s+", " ", regex=True).str.strip()
+    return plain.str.lstrip("0")
+
+
+def _refuse_if_nothing_matches(rows, left_out: _LeftOut, catalog, file: str) -> None:
+    if left_out.is_kept.any():
+        return
+    reasons = left_out.reason.value_counts()
+    if not reasons.index[0].startswith("product"):
+        raise OrderError(
+            f"{file}: none of {len(rows)} rows can be used ({reasons.index[0]}: {reasons.iloc[0]})"
+        )
+    unknown = rows["item"][left_out.reason.str.startswith("product")].iloc[0]
+    known = catalog.iloc[0]
+    raise OrderError(
+        f"{file}: none of its products is in the catalogue. It names {unknown!r}; the catalogue "
+        f"has ids such as {known['product_id']!r} and keys such as {known['image_key']!r}. "
+        "Give the column that holds the catalogue's ids:  --columns item=NAME"
+    )
+
+
+def _without_returned(kept: pd.DataFrame, left_out: _LeftOut) -> pd.DataFrame:
+    """Rows of pairs that were not all sent back."""
+    n_pieces = pd.Series(1.0, index=kept.index)
+    if "quantity" in kept:
+        n_pieces = pd.to_numeric(kept["quantity"], errors="coerce").fillna(1.0)
+    if "returned" in kept:
+        word = kept["returned"].astype(str).str.strip().str.lower()
+        n_pieces = n_pieces.where(~word.isin(YES), -n_pieces.abs())
+    kept_pieces = n_pieces.groupby([kept["customer"], kept["item"]]).transform("sum")
+    sent_back = pd.Series(False, index=left_out.reason.index)
+    sent_back[kept.index] = (kept_pieces <= 0).to_numpy()
+    left_out.drop(sent_back, "returned")
+    return kept[(kept_pieces > 0) & (n_pieces > 0)]
+
+
+def _one_row_per_pair(kept: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The first purchase or wish of a pair, or its last rating; and how many rows that saves."""
+    ordered = kept.sort_values("timestamp", kind="stable")
+    is_rating = (ordered["event"] == "rating").any()
+    if not is_rating:  # of a wish and a purchase, the purchase tells more
+        ordered = ordered.sort_values("rating", ascending=False, kind="stable")
+    which = "last" if is_rating else "first"
+    single = ordered.drop_duplicates(["customer", "item"], keep=which)
+    log = single[["customer", "item", "rating", "timestamp", "event"]]
+    return log.rename(columns={"customer": "user"}), len(kept) - len(single)
+
+
+def _refuse_if_too_little(log: pd.DataFrame, left_out: _LeftOut, file: str) -> None:
+    for column, what in (("user", "customer"), ("item", "product")):
+        n = log[column].nunique()
+        if n < FEWEST_CUSTOMERS:
+            reasons = left_out.table()["reason"].value_counts().to_dict()
+            raise OrderError(
+                f"{file}: its {len(log)} usable rows are all of one {what}, and learning from "
+                f"others takes two or more; left out: {reasons or 'nothing'}"
+            )
+
+
+def _warnings(log: pd.DataFrame) -> list[str]:
+    notes = []
+    n_items = log.groupby("user")["item"].size()
+    n_single = int((n_items == 1).sum())
+    if n_single:
+        notes.append(
+            f"{n_single} of {len(n_items)} customers bought one product only: they help learn what "
+            "is popular, but cannot be examined"
+        )
+    return notes
