@@ -104,7 +104,7 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     observed = np.abs(filled.sum(axis=0))
     slack = 1e-12 * np.abs(filled).sum(axis=0)  # the same sum in another order is as extreme
     n_users = len(table)
-    is_exact = 2.0**n_users <= n_resamples + 1
+    is_exact = 2**n_users <= n_resamples + 1
     n_patterns = 2**n_users if is_exact else n_resamples
     n_extreme = 0
     for flips in _flips(n_users, n_patterns, is_exact, seed):

@@ -106,3 +106,8 @@ def test_against():
     assert result.loc["B", "difference"] == pytest.approx((table["B"] - base).mean())
     with pytest.raises(KeyError, match="no recommender 'D'"):
         against(table, "D")
+
+
+def test_more_users_than_a_float_can_count_patterns_of():
+    differences = np.random.default_rng(0).normal(0.2, 1, 2000)
+    assert paired_permutation(differences, n_resamples=99) == pytest.approx(1 / 100)
