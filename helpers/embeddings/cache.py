@@ -1,0 +1,74 @@
+"""Vectors by content on disk, which no other model can mix with."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from helpers.artefacts import whole, write_json
+from helpers.embeddings.clip import ClipEncoder, EncoderChanged
+
+KEY_BYTES = 32  # of a SHA-256
+
+
+class VectorCache:
+    """One folder per model: `folder/<hash>/`. Processes may write in parallel.
+
+    A shard is written whole and never changed. It is named by the keys in it, so two writers of the
+    same thing agree.
+
+    Raises
+    ------
+    EncoderChanged
+        If the folder holds vectors of another model.
+    """
+
+    def __init__(self, folder: str | Path, encoder: ClipEncoder):
+        self.folder = Path(folder) / encoder.hash[:16]
+        path = self.folder / "encoder.json"
+        if not path.exists():
+            write_json({"encoder": encoder.name, "hash": encoder.hash}, path)
+        elif json.loads(path.read_text(encoding="utf-8"))["hash"] != encoder.hash:
+            raise EncoderChanged(
+                f"{self.folder} holds other vectors than {encoder.name}'s; delete that folder"
+            )
+
+    def read(self) -> dict[bytes, np.ndarray]:
+        """All vectors by key. A damaged shard counts as absent, and is made again."""
+        found = {}
+        for shard in sorted(self.folder.glob("*.safetensors")):
+            try:
+                arrays = load_file(shard)
+                keys = [key.tobytes() for key in arrays["keys"]]
+                found.update(zip(keys, arrays["vectors"], strict=True))
+            except Exception:  # safetensors' own error covers only part of what a cut file raises
+                continue
+        return found
+
+    def write(self, keys: list[bytes], vectors: np.ndarray) -> None:
+        """Add a shard."""
+        name = hashlib.sha256(b"".join(keys)).hexdigest()[:16]
+        rows = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
+        with whole(self.folder / f"{name}.safetensors") as aside:
+            save_file({"keys": rows, "vectors": vectors}, aside)
+
+    def fetch(self, keys: list[bytes], make: Callable[[list[int]], np.ndarray]) -> np.ndarray:
+        """Vectors (n, d) by key.
+
+        `make(positions)` encodes those that are not here yet, each key once. What it could not
+        encode comes back as zeros and is not kept, so it is tried again next time.
+        """
+        known = self.read()
+        new = {key: position for position, key in enumerate(keys) if key not in known}
+        made = make(list(new.values()))
+        known.update(zip(new, made, strict=True))
+        is_encoded = made.any(axis=1)
+        if is_encoded.any():
+            kept = [key for key, keep in zip(new, is_encoded, strict=True) if keep]
+            self.write(kept, made[is_encoded])
+        if not keys:
+            return made
+        return np.stack([known[key] for key in keys])
