@@ -1,24 +1,56 @@
-"""Cross-validation: every fold fitted afresh, several side by side, taken up where an interrupted run stopped."""
+"""Cross-validation: every fold fitted afresh, taken up where an interrupted run stopped."""
 
 import hashlib
 import json
 import multiprocessing
 import os
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from helpers.artefacts import ROOT, write_parquet
 from helpers.evaluation.protocol import evaluate, metered
 from helpers.interactions.matrix import ItemFeatures
+from helpers.interactions.splits import Split
+from helpers.recommenders.base import Recommender
+
+ROOMS = ("interactions", "recommenders", "evaluation")
+"""Rooms whose code decides what comes out."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One recommender on one fold, and where its outcome is kept."""
+
+    path: Path
+    name: str
+    recommender: Recommender
+    split: Split
+    items: ItemFeatures | None
+    settings: dict
+    threads: int
+
+    def run(self) -> None:
+        """Fit and evaluate, and keep what came out."""
+        with threadpool_limits(self.threads):
+            fresh = type(self.recommender)(**self.recommender.parameters())
+            with metered() as cost:
+                fresh.fit(self.split.train, self.items)
+            frame = evaluate({self.name: fresh}, self.split, items=self.items, **self.settings)
+        for run in frame.attrs["runs"]:
+            run["fit_seconds"] = cost["seconds"]
+            run["peak_mb"] = max(cost["peak_mb"], run["peak_mb"])
+        write_parquet(frame, self.path)
 
 
 def cross_validate(
-    recommenders: dict,
-    splits,
+    recommenders: dict[str, Recommender],
+    splits: Iterable[Split],
     folder: str | Path,
     jobs: int = 2,
     items: ItemFeatures | None = None,
@@ -29,99 +61,107 @@ def cross_validate(
     Parameters
     ----------
     recommenders : dict of str to Recommender
-        By the name they shall bear; each fold fits a new one with the same hyperparameters.
+        By the name they shall bear. Each fold fits a new one with the same hyperparameters.
     splits : iterable of Split
         The folds, for example `warm(interactions)`. Their histories name the shoppers.
     folder : path
-        Where what is finished is kept, a file a recommender and fold. It is not done again while the method, its
-        hyperparameters, the fold, the settings and these rooms' code stay the same.
+        Where what is finished is kept: one file per recommender and fold. It is not done again
+        while the method, its hyperparameters, the fold, the settings and the code stay the same.
     jobs : int
         Processes at once, which share the cores. `peak_mb` is of one process, fitting included.
-    settings : as for `evaluate`.
+    **settings
+        As for `evaluate`.
 
     Returns
     -------
     DataFrame
-        As from `evaluate`, for `summarise`: a shopper's value is the mean over the folds that ask them; `user` is the
-        position among all folds' shoppers, sorted. Coverage, errors and costs in `.attrs["runs"]` are means over folds;
-        `.attrs["fit_seconds"]` holds each recommender's.
+        As from `evaluate`, for `summarise`: a shopper's value is the mean over the folds that ask
+        them, and `user` is the position among all folds' shoppers, sorted. Coverage, errors and
+        costs in `.attrs["runs"]` are means over folds; `.attrs["fit_seconds"]` holds each
+        recommender's.
     """
-    tasks = [
-        (
-            Path(folder) / f"{name}-{fold}-{_key(recommender, split, items, settings)}.parquet",
-            name,
-            recommender,
-            split,
-        )
-        for fold, split in enumerate(splits)
-        for name, recommender in recommenders.items()
-    ]
-    todo = [(*task, items, settings) for task in tasks if not task[0].exists()]
-    if jobs == 1 or len(todo) < 2:
-        for task in todo:
-            _one(*task)
-    else:  # a fork would inherit locked threads of BLAS and torch
-        context, threads = (
-            multiprocessing.get_context("spawn"),
-            str(max(1, (os.cpu_count() or 1) // jobs)),
-        )
-        with (
-            patch.dict(os.environ, OMP_NUM_THREADS=threads),
-            ProcessPoolExecutor(jobs, mp_context=context) as pool,
-        ):
-            for done in [pool.submit(_one, *task) for task in todo]:
-                done.result()
-    return _together([pd.read_parquet(task[0]) for task in tasks], [task[3] for task in tasks])
+    splits = list(splits)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    tasks = []
+    for fold, split in enumerate(splits):
+        for name, recommender in recommenders.items():
+            key = _key(recommender, split, items, settings)
+            path = Path(folder) / f"{name}-{fold}-{key}.parquet"
+            tasks.append(_Task(path, name, recommender, split, items, settings, threads))
+    _run_all([task for task in tasks if not task.path.exists()], jobs)
+    frames = [pd.read_parquet(task.path) for task in tasks]
+    return _together(frames, [task.split for task in tasks])
 
 
-def _one(path: Path, name: str, recommender, split, items, settings: dict) -> None:
-    """Fit and evaluate one recommender on one fold, and keep what came out."""
-    fresh = type(recommender)(**recommender.parameters())
-    with metered() as cost:
-        fresh.fit(split.train, items)
-    frame = evaluate({name: fresh}, split, items=items, **settings)
-    for run in frame.attrs["runs"]:
-        run.update(fit_seconds=cost["seconds"], peak_mb=max(cost["peak_mb"], run["peak_mb"]))
-    write_parquet(frame, path)
+def _run_all(tasks: list[_Task], jobs: int) -> None:
+    if jobs == 1 or len(tasks) < 2:
+        for task in tasks:
+            task.run()
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would inherit locked threads of BLAS
+    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        running = [pool.submit(task.run) for task in tasks]
+        for done in running:
+            done.result()
 
 
-def _together(frames: list[pd.DataFrame], splits: list) -> pd.DataFrame:
-    """The folds' frames as one, a value a shopper."""
-    named = [next(iter(split.histories.values())).users for split in splits]
-    everyone, by = pd.Index(np.unique(np.concatenate(named))), list(frames[0].columns.drop("value"))
-    pairs = zip(frames, named, strict=True)
-    frame = pd.concat(
-        [one.assign(user=everyone.get_indexer(users)[one["user"]]) for one, users in pairs]
+def _together(frames: list[pd.DataFrame], splits: list[Split]) -> pd.DataFrame:
+    """The folds' frames as one, one value per shopper."""
+    names = [next(iter(split.histories.values())).users for split in splits]
+    everyone = pd.Index(np.unique(np.concatenate(names)))
+    numbered = []
+    for frame, users in zip(frames, names, strict=True):
+        position = everyone.get_indexer(users)
+        numbered.append(frame.assign(user=position[frame["user"]]))
+    by = list(frames[0].columns.drop("value"))
+    groups = pd.concat(numbered).groupby(
+        by, observed=True, dropna=False, sort=False, as_index=False
     )
-    frame = frame.groupby(by, observed=True, dropna=False, sort=False, as_index=False)[
-        "value"
-    ].mean()
-    runs = pd.DataFrame([run for one in frames for run in one.attrs["runs"]])
-    what = ["recommender", "split", "n_history", "k", "metric"]
-    runs = runs.groupby(what, dropna=False, sort=False, as_index=False).mean()
+    together = groups["value"].mean()
+    runs = _mean_runs(frames)
     fit_seconds = runs.groupby("recommender")["fit_seconds"].first().to_dict()
-    runs = runs.astype(object).where(runs.notna(), None).to_dict("records")
-    frame.attrs = {**frames[0].attrs, "runs": runs, "fit_seconds": fit_seconds}
-    return frame
+    plain = runs.astype(object)
+    records = plain.where(runs.notna(), None).to_dict("records")
+    together.attrs = {**frames[0].attrs, "runs": records, "fit_seconds": fit_seconds}
+    return together
 
 
-def _key(recommender, split, items, settings: dict) -> str:
+def _mean_runs(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    runs = pd.DataFrame([run for frame in frames for run in frame.attrs["runs"]])
+    what = ["recommender", "split", "n_history", "k", "metric"]
+    return runs.groupby(what, dropna=False, sort=False, as_index=False).mean()
+
+
+def _key(recommender: Recommender, split: Split, items: ItemFeatures | None, settings: dict) -> str:
     """A hash of all that the outcome depends on."""
     told = [
         type(recommender).__qualname__,
         recommender.parameters(),
         split.name,
         settings,
-        items and items.encoder,
+        None if items is None else items.encoder,
     ]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
-    matrices = [split.train.ratings, *(history.ratings for history in split.histories.values())]
-    matrices += [*split.relevant.values(), *([split.test.ratings] if split.test else [])]
-    matrices = [matrix.sorted_indices() for matrix in matrices]  # a method may sort them in place
-    arrays = [part for matrix in matrices for part in (matrix.indptr, matrix.indices, matrix.data)]
-    for array in [*arrays, split.candidates, *([items.vectors] if items else [])]:
+    for array in _arrays_of(split, items):
         digest.update(np.ascontiguousarray(array))
-    rooms = (ROOT / "helpers" / room for room in ("interactions", "recommenders", "evaluation"))
-    for path in sorted(path for room in rooms for path in room.glob("*.py")):
-        digest.update(path.read_bytes())
+    for room in ROOMS:
+        for path in sorted((ROOT / "helpers" / room).glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _arrays_of(split: Split, items: ItemFeatures | None) -> list[np.ndarray]:
+    """Every number that a method may read."""
+    matrices = [split.train.ratings]
+    matrices += [history.ratings for history in split.histories.values()]
+    matrices += list(split.relevant.values())
+    if split.test is not None:
+        matrices.append(split.test.ratings)
+    arrays = []
+    for matrix in matrices:
+        ordered = matrix.sorted_indices()  # a method may sort them in place
+        arrays += [ordered.indptr, ordered.indices, ordered.data]
+    arrays.append(split.candidates)
+    if items is not None:
+        arrays.append(items.vectors)
+    return arrays
