@@ -1,13 +1,16 @@
-"""One look for every figure: colour-blind safe, screen-sized, readable from the back of a room."""
+"""One look for every figure: safe for color-blind eyes, screen-sized, readable from the back."""
 
+import itertools
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 
-# Okabe & Ito (2008), ordered so that neighbours differ in lightness as well; black is kept for ceilings and floors.
+# Okabe & Ito (2008), ordered so that neighbors differ in lightness, too. Black is kept for
+# ceilings and floors.
 PALETTE = [
     "#0072B2",
     "#D55E00",
@@ -19,7 +22,15 @@ PALETTE = [
     "#6A4C93",
     "#B3B3B3",
 ]
-INK, MUTED, GRID = "#1f2933", "#6b7785", "#e3e8ee"
+INK = "#1f2933"
+MUTED = "#6b7785"
+GRID = "#e3e8ee"
+LONGEST_CAPTION = 18
+THUMBNAIL_PIXELS = 192
+THUMBNAIL_ZOOM = 160 / THUMBNAIL_PIXELS
+"""`zoom` is of pictures 160 pixels wide."""
+LINE_SPACING = 0.052
+"""Least distance of two names at the right end of a curve, as a share of the axis."""
 
 
 def use_course_style() -> None:
@@ -54,7 +65,7 @@ def use_course_style() -> None:
 def contact_sheet(
     paths, titles=None, columns: int = 8, size: float = 1.1, row_labels=None
 ) -> plt.Figure:
-    """Pictures in a grid; a missing or unreadable one is a grey field that says so.
+    """Pictures in a grid; a missing or unreadable one is a gray field that says so.
 
     Parameters
     ----------
@@ -70,67 +81,79 @@ def contact_sheet(
         A label to the left of each row.
     """
     paths = list(paths)
-    rows = max(1, -(-len(paths) // columns))
-    left = 1.3 if row_labels is not None else 0.0
-    height = size * (1.22 if titles is not None else 1.04)
+    n_rows = max(1, -(-len(paths) // columns))
+    margin = 0.0 if row_labels is None else 1.3
+    height = size * (1.04 if titles is None else 1.22)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * size + left, rows * height), squeeze=False
+        n_rows, columns, figsize=(columns * size + margin, n_rows * height), squeeze=False
     )
-    for position, axis in enumerate(axes.flat):
+    for axis in axes.flat:
         axis.axis("off")
-        if position >= len(paths):
-            continue
-        _show_picture(axis, paths[position])
-        if titles is not None:
-            axis.set_title(
-                str(list(titles)[position])[:18],
-                fontsize=7,
-                color=MUTED,
-                loc="center",
-                y=-0.18 / size,
-                weight="normal",
-            )
-    for row, label in enumerate(row_labels if row_labels is not None else []):
-        axes[row, 0].text(
-            -0.12, 0.5, label, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9
-        )
+    for axis, path in zip(axes.flat, paths, strict=False):
+        _show_picture(axis, path)
+    if titles is not None:
+        for axis, title in zip(axes.flat, titles, strict=False):
+            _caption(axis, str(title)[:LONGEST_CAPTION], size)
+    if row_labels is not None:
+        for axis, label in zip(axes[:, 0], row_labels, strict=False):
+            _label_row(axis, label)
     return figure
 
 
+def _caption(axis, text: str, size: float) -> None:
+    axis.set_title(text, fontsize=7, color=MUTED, loc="center", y=-0.18 / size, weight="normal")
+
+
+def _label_row(axis, label: str) -> None:
+    where = {"transform": axis.transAxes, "ha": "right", "va": "center"}
+    axis.text(-0.12, 0.5, label, fontsize=9, **where)
+
+
 def _show_picture(axis, path) -> None:
+    pixels = _pixels(path, THUMBNAIL_PIXELS)
+    if pixels is not None:
+        axis.imshow(pixels)
+        return
+    axis.add_patch(plt.Rectangle((0, 0), 1, 1, color=GRID))
+    axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7, color=MUTED)
+    axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+
+
+def _pixels(path, largest: int) -> np.ndarray | None:
+    """A picture as (h, w, 3) uint8, at most `largest` pixels wide and high; None if unreadable."""
     try:
         with Image.open(Path(path)) as image:
-            image.thumbnail((192, 192))
-            axis.imshow(np.asarray(image.convert("RGB")))
+            image.thumbnail((largest, largest))
+            return np.asarray(image.convert("RGB"))
     except (TypeError, OSError):
-        axis.add_patch(plt.Rectangle((0, 0), 1, 1, color=GRID))
-        axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7, color=MUTED)
-        axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        return None
 
 
 def curve(
     frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: str, dashed=(), ax=None
 ) -> plt.Axes:
-    """Lines of `y` over `x`, one for each value of `by`, each named at its right end instead of in a legend.
+    """Lines of `y` over `x`, one for each value of `by`, each named at its right end.
 
-    Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and ceilings: dark and thin.
+    Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and
+    ceilings: dark and thin.
     """
-    ax = ax or plt.subplots()[1]
-    ends, colours = {}, iter(PALETTE * 3)
+    if ax is None:
+        _, ax = plt.subplots()
+    ends = {}
+    colors = itertools.cycle(PALETTE)
     for name, part in frame.groupby(by, sort=False):
         part = part.sort_values(x)
-        colour = INK if name in dashed else next(colours)
-        style = (
-            {"linestyle": (0, (4, 2)), "linewidth": 1.3}
-            if name in dashed
-            else {"marker": "o", "markersize": 4}
-        )
-        ax.plot(part[x], part[y], color=colour, **style)
+        if name in dashed:
+            color = INK
+            style = {"linestyle": (0, (4, 2)), "linewidth": 1.3}
+        else:
+            color = next(colors)
+            style = {"marker": "o", "markersize": 4}
+        ax.plot(part[x], part[y], color=color, **style)
         if {"low", "high"} <= set(part.columns):
-            ax.fill_between(
-                part[x], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0
-            )
-        ends[name] = (part[y].iloc[-1], colour)
+            band = {"color": color, "alpha": 0.12, "linewidth": 0}
+            ax.fill_between(part[x], part["low"], part["high"], **band)
+        ends[name] = (part[y].iloc[-1], color)
     _label_ends(ax, frame[x].max(), ends)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
@@ -138,50 +161,53 @@ def curve(
 
 def _label_ends(ax, right: float, ends: dict) -> None:
     """Names at the lines' right ends, pushed apart until none covers another."""
+    if not ends:
+        return
     low, high = ax.get_ylim()
-    gap = (high - low) * 0.052
+    gap = (high - low) * LINE_SPACING
     order = sorted(ends, key=lambda name: ends[name][0])
     places = []
+    lowest_free = -np.inf
     for name in order:
-        places.append(max(ends[name][0], places[-1] + gap) if places else ends[name][0])
-    overflow = max(0.0, places[-1] - high) if places else 0.0
+        value, _ = ends[name]
+        places.append(max(value, lowest_free))
+        lowest_free = places[-1] + gap
+    overflow = max(0.0, places[-1] - high)
+    left, _ = ax.get_xlim()
+    beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):
-        value, colour = ends[name]
-        beside = (right + 0.03 * (right - ax.get_xlim()[0]), place - overflow)
-        ax.annotate(
-            name,
-            (right, value),
-            xytext=beside,
-            color=colour,
-            fontsize=9,
-            va="center",
-            annotation_clip=False,
-        )
+        value, color = ends[name]
+        style = {"color": color, "fontsize": 9, "va": "center", "annotation_clip": False}
+        ax.annotate(name, (right, value), xytext=(beside, place - overflow), **style)
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:
-    """Draw pictures at 2-D `points` (n, 2), but none nearer than `least` (share of the width) to one already drawn.
+    """Draw pictures at 2-D `points` (n, 2), and return how many were drawn.
 
-    Returns how many were drawn.
+    None is drawn nearer than `least`, a share of the width, to another.
     """
-    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
-
     points = np.asarray(points, dtype=float)
     span = np.ptp(points, axis=0).max() or 1.0
-    drawn = np.empty((0, 2))
+    drawn: list[np.ndarray] = []
     for point, path in zip(points, paths, strict=True):
-        if len(drawn) and np.min(np.hypot(*(drawn - point).T)) < least * span:
+        if _is_near(point, drawn, least * span):
             continue
-        try:
-            with Image.open(Path(path)) as image:
-                image.thumbnail((160, 160))
-                picture = OffsetImage(np.asarray(image.convert("RGB")), zoom=zoom)
-        except (TypeError, OSError):
+        pixels = _pixels(path, THUMBNAIL_PIXELS)
+        if pixels is None:
             continue
+        picture = OffsetImage(pixels, zoom=zoom * THUMBNAIL_ZOOM)
         ax.add_artist(AnnotationBbox(picture, point, frameon=False, pad=0))
-        drawn = np.vstack([drawn, point])
+        drawn.append(point)
     margin = 0.05 * span
-    ax.set(xlim=(points[:, 0].min() - margin, points[:, 0].max() + margin))
-    ax.set(ylim=(points[:, 1].min() - margin, points[:, 1].max() + margin))
+    low = points.min(axis=0) - margin
+    high = points.max(axis=0) + margin
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     ax.grid(False)
     return len(drawn)
+
+
+def _is_near(point: np.ndarray, others: list[np.ndarray], distance: float) -> bool:
+    if not others:
+        return False
+    gaps = np.linalg.norm(np.array(others) - point, axis=1)
+    return bool(gaps.min() < distance)
