@@ -52,7 +52,9 @@ lab: install  ## JupyterLab on the notebooks
 	jupyter lab --notebook-dir notebooks
 
 bench: install  ## the published figures beside their peers
-	for script in bench/*.py; do echo "== $$script"; python $$script || exit 1; done
+	@broken=; for script in bench/*.py; do \
+	  echo "== $$script"; python $$script || broken="$$broken $$script"; \
+	done; test -z "$$broken" || { echo "stopped early:$$broken"; exit 1; }
 
 install: .venv/.installed node_modules/.installed
 

@@ -41,7 +41,7 @@ def find_a_home() -> str:
     str
         Empty, or a line that says what was done and which variable to set.
     """
-    if _home_is_writable():
+    if home_is_writable():
         return ""
     given = os.environ.get("HOME", "not set")
     private = tempfile.mkdtemp(prefix="course-home-")
@@ -53,8 +53,8 @@ def find_a_home() -> str:
     )
 
 
-def _home_is_writable() -> bool:
-    """Whether a folder can be made there; permission bits alone don't tell, least of all root."""
+def home_is_writable() -> bool:
+    """Whether a folder can be made in the home folder; permission bits alone don't tell, least of all root."""
     try:
         with tempfile.TemporaryDirectory(prefix=".course-", dir=Path.home()):
             return True

@@ -242,7 +242,10 @@ def test_folders_given_relative_are_the_shell_s(tiny, run, monkeypatch):
 
 def test_pictures_that_were_archived_on_purpose_are_no_damage(finished):
     reader = stamps.read_stamp(PROFILE, "03")
-    inputs = reader.inputs | {"data:images/one.bin": "as it was", "data:images/two.bin": "as it was"}
+    inputs = reader.inputs | {
+        "data:images/one.bin": "as it was",
+        "data:images/two.bin": "as it was",
+    }
     stamps.write_stamp(PROFILE, "03", replace(reader, inputs=inputs))
     (finished / "data" / "tiny" / "images" / "one.bin").unlink()
     assert why("01") and why("03")
