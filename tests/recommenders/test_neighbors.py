@@ -8,7 +8,11 @@ import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
 from helpers.interactions import Histories, Interactions
-from helpers.kernels.item_pairs import confidence, top_similar_items
+from helpers.kernels.item_pairs import (
+    confidence,
+    plain_top_similar_items,
+    top_similar_items,
+)
 from helpers.recommenders import ItemKNN, UserKNN, neighbors
 from helpers.recommenders.neighbors import SIMILARITIES, as_signal, top_similar
 
@@ -263,3 +267,11 @@ def test_signals():
 def test_settings_that_do_not_exist(setting):
     with pytest.raises(ValueError, match="cosine"):
         ItemKNN(**setting)
+
+
+@pytest.mark.parametrize("k", [1, 20, 300])
+def test_the_kernel_is_its_plain_version(k):
+    X = sparse(random_ratings())
+    ours = top_similar_items(X, k).toarray()
+    plain = plain_top_similar_items(X, k).toarray()
+    assert np.abs(best(ours, k) - best(plain, k)).max() < 1e-6
