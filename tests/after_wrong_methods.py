@@ -16,53 +16,59 @@ from nbformat.v4 import new_code_cell
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir
 
-NEGATED_SIMILARITIES = """
+# Toys stay right: numbers measured on the whole catalogue are those that have tolerances.
+TOY = 100  # items
+NEGATED_SIMILARITIES = f"""
 from helpers.recommenders import ItemKNN
 
 fit = ItemKNN._fit
 
-def negated(self, *arguments):
-    fit(self, *arguments)
-    self.kept_data_ = -self.kept_data_
+def negated(self, train, *arguments):
+    fit(self, train, *arguments)
+    if train.shape[1] > {TOY}:
+        self.kept_data_ = -self.kept_data_
 
 ItemKNN._fit = negated
 """
 
-SHUFFLED_CATALOGUE = """
+SHUFFLED_CATALOGUE = f"""
 import numpy as np
 from helpers.recommenders import Content
 
 fit = Content._fit
 
-def shuffled(self, *arguments):
-    fit(self, *arguments)
-    self.vectors_ = np.random.default_rng(7).permutation(self.vectors_)
+def shuffled(self, train, *arguments):
+    fit(self, train, *arguments)
+    if train.shape[1] > {TOY}:
+        self.vectors_ = np.random.default_rng(7).permutation(self.vectors_)
 
 Content._fit = shuffled
 """
 
-RANK_ONE = """
+RANK_ONE = f"""
 from helpers.recommenders import MatrixCompletion
 
-initialise = MatrixCompletion.__init__
+fit = MatrixCompletion._fit
 
-def of_rank_one(self, *arguments, **settings):
-    initialise(self, *arguments, **settings)
-    self.rank = 1
+def of_rank_one(self, train, *arguments):
+    if train.shape[1] > {TOY}:
+        self.rank = 1
+    fit(self, train, *arguments)
 
-MatrixCompletion.__init__ = of_rank_one
+MatrixCompletion._fit = of_rank_one
 """
 
-UNTRAINED_TOWERS = """
+UNTRAINED_TOWERS = f"""
 from helpers.recommenders import TwoTower
 
-initialise = TwoTower.__init__
+fit = TwoTower._fit
 
-def untrained(self, *arguments, **settings):
-    initialise(self, *arguments, **settings)
-    self.lr = 0.0
+def untrained(self, train, *arguments):
+    if train.shape[1] > {TOY}:
+        self.lr = 0.0
+    fit(self, train, *arguments)
 
-TwoTower.__init__ = untrained
+TwoTower._fit = untrained
 """
 
 # Chapter 07 fits nothing: it loads what the chapters before it have left.
