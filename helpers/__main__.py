@@ -122,15 +122,14 @@ def _add_deck(commands: Commands) -> None:
 
 def _deck(arguments: Arguments) -> None:
     from helpers.report.slides import render_decks
-    from helpers.runner.stamps import executed_path
+    from helpers.runner.publish import executed_notebooks
 
     formats = arguments.format.split(",")
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
     profile = arguments.profile
-    executed = {chapter: executed_path(profile, chapter) for chapter in CHAPTERS}
-    executed = {chapter: path for chapter, path in executed.items() if path.exists()}
+    executed = executed_notebooks(profile)
     if not executed:
         raise MissingArtefact(
             f"no chapter of {profile} was run. Run:  course run --profile {profile}"

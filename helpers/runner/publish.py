@@ -41,7 +41,7 @@ def deck_path(profile: str, chapter: str) -> Path:
 
 def publish(profile: str, say: Callable[[str], None]) -> None:
     """Write the report and deck of every chapter that was run, where they aren't there already."""
-    executed = _executed(profile)
+    executed = executed_notebooks(profile)
     if not executed:
         return
     book = _Book(profile, executed, say)
@@ -62,7 +62,7 @@ def unpublish(profile: str, chapter: str) -> None:
     deck_path(profile, chapter).unlink(missing_ok=True)
 
 
-def _executed(profile: str) -> dict[str, Path]:
+def executed_notebooks(profile: str) -> dict[str, Path]:
     """Executed notebooks of the chapters that finished."""
     found = {}
     for chapter in CHAPTERS:

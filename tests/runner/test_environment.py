@@ -148,3 +148,9 @@ def test_a_path_with_spaces_and_umlauts_and_relative_folders(checkout, tmp_path)
     can_write_decks = bool(slides.find_marp() and slides.find_node())
     assert (reports / "decks" / "01_augment.html").exists() == can_write_decks
     assert not (checkout / "notebooks" / "my data").exists()
+
+
+def test_a_chapter_that_stopped_gets_no_slides(course_dirs, capsys):
+    toy_notebook(reports_dir("sample") / "notebooks" / "02_interactions.ipynb", "1 / 0")
+    assert command.main(["deck", "--profile", "sample", "--format", "md"]) == 1
+    assert "no chapter of sample was run" in capsys.readouterr().err
