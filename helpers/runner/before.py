@@ -9,9 +9,10 @@ from helpers.artefacts import data_dir, is_whole
 from helpers.runner import parameters
 from helpers.runner.evidence import why_again
 from helpers.sample.shops import sample_products
-from helpers.sample.sources import open_source
+from helpers.sample.sources import Source, open_source
 from helpers.simulator import simulate_market
 
+DRAWN = "store"  # the source that needs no files
 SMALL = 2_000  # products; with more there are always enough shoppers
 SMALL_FEED = 3_000_000  # bytes of feeds that are read for this check
 FEW_USERS = 200
@@ -23,6 +24,23 @@ Settings = dict[str, dict[str, Any]]  # chapter → parameter → value
 
 class CatalogueTooSmall(ValueError):
     """A catalogue from which no test shoppers can be simulated; the message says what would help."""
+
+
+def check_before(profile: str, chapters: list[str], settings: Settings) -> None:
+    """Look for what would end a run after minutes: feeds that nothing is known of, a shop too small.
+
+    Raises
+    ------
+    FeedError, FileNotFoundError
+        If chapter 01 couldn't open its feeds.
+    CatalogueTooSmall
+        As `check_catalogue`.
+    """
+    if "01" in chapters and why_again(profile, "01", settings["01"]):
+        origin = _with_defaults("01", settings)
+        if origin.get("source", DRAWN) != DRAWN:
+            _open(profile, origin)
+    check_catalogue(profile, chapters, settings)
 
 
 def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> None:
@@ -91,7 +109,7 @@ def _attributes(profile: str, chapters: list[str], settings: Settings) -> pd.Dat
     origin = _with_defaults("01", settings)
     if "source" not in origin:
         return None
-    if origin["source"] == "store":
+    if origin["source"] == DRAWN:
         return _drawn(origin)
     return _from_feeds(profile, origin)
 
@@ -110,12 +128,15 @@ def _drawn(origin: dict[str, Any]) -> pd.DataFrame | None:
     return products.assign(image_key=keys)
 
 
+def _open(profile: str, origin: dict[str, Any]) -> Source:
+    return open_source(origin["source"], data_dir(profile), photos_dir=origin["photos_dir"])
+
+
 def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
     """Attributes of small feeds, read as chapter 01 reads them."""
     from helpers.feeds import harmonise
 
-    folder = data_dir(profile)
-    source = open_source(origin["source"], folder, photos_dir=origin["photos_dir"])
+    source = _open(profile, origin)
     sizes = [Path(feed.path).stat().st_size for feed in source.feeds]
     if sum(sizes) > SMALL_FEED:
         return None
