@@ -141,7 +141,7 @@ def _json_is_whole(path: Path) -> bool:
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to `path` on success: no file is half written."""
+    """Yield a temporary path, renamed to `path` on success: no file is ever half written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")

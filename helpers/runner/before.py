@@ -23,11 +23,11 @@ Settings = dict[str, dict[str, Any]]  # chapter → parameter → value
 
 
 class CatalogueTooSmall(ValueError):
-    """A catalogue from which no test shoppers can be simulated; the message says what would help."""
+    """No test shoppers can be simulated from a catalogue; the message says what would help."""
 
 
 def check_before(profile: str, chapters: list[str], settings: Settings) -> None:
-    """Look for what would end a run after minutes: feeds that nothing is known of, a shop too small.
+    """Look for what would end a run after minutes: feeds without a YAML, a shop too small.
 
     Raises
     ------
@@ -36,10 +36,10 @@ def check_before(profile: str, chapters: list[str], settings: Settings) -> None:
     CatalogueTooSmall
         As `check_catalogue`.
     """
-    if "01" in chapters and why_again(profile, "01", settings["01"]):
-        origin = _with_defaults("01", settings)
-        if origin.get("source", DRAWN) != DRAWN:
-            _open(profile, origin)
+    origin = _with_defaults("01", settings)
+    reads_feeds = origin.get("source", DRAWN) != DRAWN
+    if reads_feeds and "01" in chapters and why_again(profile, "01", settings["01"]):
+        _open(profile, origin)
     check_catalogue(profile, chapters, settings)
 
 
@@ -53,7 +53,8 @@ def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> No
     CatalogueTooSmall
         If no such shoppers can be found, or a list asked for is longer than the shop's.
     """
-    if "02" not in chapters or not why_again(profile, "02", settings["02"]):
+    runs = "02" in chapters and why_again(profile, "02", settings["02"])
+    if not runs:
         return
     attributes = _attributes(profile, chapters, settings)
     if attributes is None or not 0 < len(attributes) <= SMALL:
@@ -99,7 +100,7 @@ def _with_defaults(chapter: str, settings: Settings) -> dict[str, Any]:
 
 
 def _attributes(profile: str, chapters: list[str], settings: Settings) -> pd.DataFrame | None:
-    """What the simulator would read: from chapter 01's result, else from the feeds; None if unknown."""
+    """What the simulator would read: chapter 01's result, else the feeds; None if unknown."""
     stands = not why_again(profile, "01", settings["01"])
     if stands or "01" not in chapters:
         path = data_dir(profile) / "attributes.parquet"

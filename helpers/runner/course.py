@@ -1,4 +1,4 @@
-"""The papermill runner: chapters in order and side by side, finished work reused, a failing cell named."""
+"""The papermill runner: chapters in order and side by side, finished work reused."""
 
 import os
 import signal

@@ -252,7 +252,7 @@ def _dead(name: str, progress: Progress, error: Exception) -> str:
 
 
 def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
-    """What a kernel's environment has beside this process's: folders in full, threads, the record."""
+    """A kernel's environment: this process's, folders in full, its threads and its record."""
     environment = dict(os.environ)
     for variable in MAIN_FOLDERS:  # the kernel's working directory is another
         if environment.get(variable):
@@ -266,7 +266,7 @@ def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
 
 
 def forget_paths(path: Path, values: dict[str, Any], scratch: str) -> None:
-    """Take this machine's folders out of an executed notebook: paths become relative to the course."""
+    """Take this machine's folders out of an executed notebook: its paths become relative."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
     names = _short_names(values, scratch)
     shortened = _shortened(notebook, names)
