@@ -5,10 +5,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from helpers import recording
+
+if TYPE_CHECKING:  # a command line that only asks for help needs no pandas
+    import pandas as pd
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = {
@@ -139,7 +141,7 @@ def _json_is_whole(path: Path) -> bool:
 
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed to `path` on success: no file is half written."""
+    """Yield a temporary path, renamed to `path` on success: no file is ever half written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -150,7 +152,7 @@ def whole(path: str | Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+def write_parquet(frame: "pd.DataFrame", path: str | Path) -> None:
     """Write a table whole, without an index and with the same bytes for the same rows."""
     with whole(path) as aside:
         frame.to_parquet(aside, index=False, compression="zstd")

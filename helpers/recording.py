@@ -1,7 +1,8 @@
 """Which files a chapter reads and writes, written down while it does so.
 
-`course run` sets `COURSE_RECORD` in a chapter's kernel, and a `TMPDIR` that is the kernel's alone. From then on every file that Python opens,
-and every folder that it lists, becomes a line of that file. The kernel's worker processes add to it.
+`course run` sets `COURSE_RECORD` in a chapter's kernel, and a `TMPDIR` that is the kernel's alone.
+From then on every file that Python opens, and every folder that it lists, becomes a line of the
+record. The kernel's worker processes add to it.
 """
 
 import functools
@@ -56,7 +57,7 @@ class Event:
 
 @dataclass
 class Recorder:
-    """Appends events to a file, each once. It never raises: a chapter must not fail of being watched."""
+    """Appends events to a file, each once. It never raises: watching must not fail a chapter."""
 
     file: int
     seen: set[tuple[str, str]] = field(default_factory=set)
@@ -73,7 +74,7 @@ class Recorder:
             return
 
     def note(self, kind: str, path: str) -> None:
-        """Write an event down, unless it was before or concerns the system or installed packages."""
+        """Write an event down, unless it was before or concerns the system or a package."""
         path = os.path.abspath(path)
         if (kind, path) in self.seen:
             return
@@ -102,7 +103,7 @@ def start_if_asked() -> None:
 
 
 def read_events(path: Path) -> list[Event]:
-    """Events of a record; none if there is no file. A last line that was cut counts as not written."""
+    """Events of a record; none if there is no file. A last line that was cut is left out."""
     if not path.exists():
         return []
     events = []
@@ -115,7 +116,7 @@ def read_events(path: Path) -> list[Event]:
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a path belongs to the system, to Python or to a program's settings, not to the course."""
+    """Whether a path belongs to the system, to Python or to a program's settings."""
     folder = path + os.sep
     if folder.startswith(_python_folders()):
         return True
@@ -148,7 +149,7 @@ def _as_prefixes(folders: list[str]) -> tuple[str, ...]:
 
 
 def _source_of(path: str) -> str | None:
-    """The source of compiled code, for Python doesn't open it again; None for other cached files."""
+    """The source of compiled code, which Python doesn't open; None for other cached files."""
     if f"{os.sep}__pycache__{os.sep}" not in path:
         return path
     if not path.endswith(".pyc"):

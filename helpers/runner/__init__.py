@@ -1,1 +1,1 @@
-"""The commands behind `course`: chapters rerun with parameters, runs compared, a machine examined."""
+"""The commands behind `course`: chapters rerun, runs compared, a machine examined."""

@@ -9,9 +9,10 @@ from helpers.artefacts import data_dir, is_whole
 from helpers.runner import parameters
 from helpers.runner.evidence import why_again
 from helpers.sample.shops import sample_products
-from helpers.sample.sources import open_source
+from helpers.sample.sources import Source, open_source
 from helpers.simulator import simulate_market
 
+DRAWN = "store"  # the source that needs no files
 SMALL = 2_000  # products; with more there are always enough shoppers
 SMALL_FEED = 3_000_000  # bytes of feeds that are read for this check
 FEW_USERS = 200
@@ -22,7 +23,24 @@ Settings = dict[str, dict[str, Any]]  # chapter → parameter → value
 
 
 class CatalogueTooSmall(ValueError):
-    """A catalogue from which no test shoppers can be simulated; the message says what would help."""
+    """No test shoppers can be simulated from a catalogue; the message says what would help."""
+
+
+def check_before(profile: str, chapters: list[str], settings: Settings) -> None:
+    """Look for what would end a run after minutes: feeds without a YAML, a shop too small.
+
+    Raises
+    ------
+    FeedError, FileNotFoundError
+        If chapter 01 couldn't open its feeds.
+    CatalogueTooSmall
+        As `check_catalogue`.
+    """
+    origin = _with_defaults("01", settings)
+    reads_feeds = origin.get("source", DRAWN) != DRAWN
+    if reads_feeds and "01" in chapters and why_again(profile, "01", settings["01"]):
+        _open(profile, origin)
+    check_catalogue(profile, chapters, settings)
 
 
 def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> None:
@@ -35,7 +53,8 @@ def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> No
     CatalogueTooSmall
         If no such shoppers can be found, or a list asked for is longer than the shop's.
     """
-    if "02" not in chapters or not why_again(profile, "02", settings["02"]):
+    runs = "02" in chapters and why_again(profile, "02", settings["02"])
+    if not runs:
         return
     attributes = _attributes(profile, chapters, settings)
     if attributes is None or not 0 < len(attributes) <= SMALL:
@@ -81,7 +100,7 @@ def _with_defaults(chapter: str, settings: Settings) -> dict[str, Any]:
 
 
 def _attributes(profile: str, chapters: list[str], settings: Settings) -> pd.DataFrame | None:
-    """What the simulator would read: from chapter 01's result, else from the feeds; None if unknown."""
+    """What the simulator would read: chapter 01's result, else the feeds; None if unknown."""
     stands = not why_again(profile, "01", settings["01"])
     if stands or "01" not in chapters:
         path = data_dir(profile) / "attributes.parquet"
@@ -91,7 +110,7 @@ def _attributes(profile: str, chapters: list[str], settings: Settings) -> pd.Dat
     origin = _with_defaults("01", settings)
     if "source" not in origin:
         return None
-    if origin["source"] == "store":
+    if origin["source"] == DRAWN:
         return _drawn(origin)
     return _from_feeds(profile, origin)
 
@@ -110,12 +129,15 @@ def _drawn(origin: dict[str, Any]) -> pd.DataFrame | None:
     return products.assign(image_key=keys)
 
 
+def _open(profile: str, origin: dict[str, Any]) -> Source:
+    return open_source(origin["source"], data_dir(profile), photos_dir=origin["photos_dir"])
+
+
 def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
     """Attributes of small feeds, read as chapter 01 reads them."""
     from helpers.feeds import harmonise
 
-    folder = data_dir(profile)
-    source = open_source(origin["source"], folder, photos_dir=origin["photos_dir"])
+    source = _open(profile, origin)
     sizes = [Path(feed.path).stat().st_size for feed in source.feeds]
     if sum(sizes) > SMALL_FEED:
         return None

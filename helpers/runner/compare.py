@@ -1,4 +1,4 @@
-"""What changed between two runs: parameters, versions, and results by more than their intervals allow."""
+"""What changed between two runs: parameters, versions, and results beyond their intervals."""
 
 import json
 from dataclasses import dataclass
@@ -28,9 +28,10 @@ class Comparison:
     settings : DataFrame
         `what, a, b`: parameters, versions and other facts of the run that differ.
     results : DataFrame
-        One row per result of either run, indexed by `KEY`: `a, b`, their bounds, and `verdict`: "up"
-        or "down" where the 95 % intervals don't overlap (a careful test: less than 1 in 100 by
-        chance), "moved" within them or where there are none, "same", "only in A", "only in B".
+        One row per result of either run, indexed by `KEY`: `a, b`, their bounds, and `verdict`.
+        That is "up" or "down" where the 95 % intervals don't overlap (a careful test: less than 1
+        in 100 by chance), "moved" within them or where there are none, "same", "only in A" or
+        "only in B".
     """
 
     names: tuple[str, str]
@@ -43,14 +44,14 @@ class Comparison:
         return not self.results["verdict"].isin(UNCHANGED).all()
 
     def text(self, everything: bool = False, most: int = 40) -> str:
-        """The differences as text: the headline first, then other splits, then segments of shoppers.
+        """The differences as text: the headline, then other splits, then segments of shoppers.
 
         Parameters
         ----------
         everything : bool
             Also list results that moved within their intervals.
         most : int
-            Results to list; within each of the three groups, those that changed most for their size.
+            Results to list; within each group, those that changed most for their size.
         """
         shown = self._shown(everything)
         lines = [f"A  {self.names[0]}", f"B  {self.names[1]}", ""]

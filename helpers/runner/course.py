@@ -1,4 +1,4 @@
-"""The papermill runner: chapters in order and side by side, finished work reused, a failing cell named."""
+"""The papermill runner: chapters in order and side by side, finished work reused."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from helpers.artefacts import CHAPTERS, DamagedArtefact, remedy_for
 from helpers.locks import held
 from helpers.runner import evidence, parameters, stamps
-from helpers.runner.before import check_catalogue
+from helpers.runner.before import check_before
 from helpers.runner.execute import ChapterFailed, Job, Kernels, Progress, execute
 from helpers.runner.publish import publish, unpublish
 from helpers.runner.stamps import executed_path, record_path
@@ -58,7 +58,7 @@ def run(
 
     Raises
     ------
-    ParameterError, ProfileBusy, DamagedArtefact, CatalogueTooSmall
+    ParameterError, ProfileBusy, DamagedArtefact, FeedError, FileNotFoundError, CatalogueTooSmall
         Before anything starts.
     ChapterFailed
         At the first failing notebook; those already running are finished first.
@@ -70,7 +70,7 @@ def run(
         raise parameters.ParameterError("no chapter to run: --from comes after --until")
     with held(profile), _terminated_like_ctrl_c():
         _check_earlier(profile, chapters, settings, say)
-        check_catalogue(profile, chapters, settings)
+        check_before(profile, chapters, settings)
         schedule = _Schedule(profile, settings, max(1, jobs), say, fresh)
         ran = schedule.run(chapters)
         publish(profile, say)

@@ -82,7 +82,7 @@ def _package(name: str) -> Finding:
 
 
 def _locked(lock: Path) -> Finding:
-    """Whether the packages are those of the lock, the versions that the figures were measured with."""
+    """Whether the packages are the lock's, with which the figures were measured."""
     off = []
     for name, versions in _versions_of(lock).items():
         try:

@@ -12,7 +12,7 @@ FOLDERS = ("COURSE_DATA", "COURSE_REPORTS", "FASHION_DATA")
 
 
 def show_what_the_terminal_can() -> None:
-    """Let the terminal replace characters that its encoding lacks, where it would raise an error."""
+    """Let the terminal replace characters that its encoding lacks, not raise an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -21,8 +21,8 @@ def show_what_the_terminal_can() -> None:
 def make_folders_absolute() -> None:
     """Read the folders that variables name from the user's working folder.
 
-    A notebook's kernel has `notebooks/` as its working folder. A relative path would mean one folder
-    to the command and another to the chapters that it runs.
+    A notebook's kernel has `notebooks/` as its working folder. A relative path would mean one
+    folder to the command and another to the chapters that it runs.
     """
     for variable in FOLDERS:
         given = os.environ.get(variable)
@@ -31,7 +31,7 @@ def make_folders_absolute() -> None:
 
 
 def find_a_home() -> str:
-    """Give IPython, Jupyter, matplotlib and browsers a private folder if the home folder takes none.
+    """Give IPython, Jupyter, matplotlib and browsers a private folder if the home takes none.
 
     Containers often run with a home folder that is absent or read-only. The private folder is
     removed when the command ends.
@@ -54,7 +54,7 @@ def find_a_home() -> str:
 
 
 def home_is_writable() -> bool:
-    """Whether a folder can be made in the home folder; permission bits alone don't tell, least of all root."""
+    """Whether a folder can be made in the home; permission bits don't tell, least of all root."""
     try:
         with tempfile.TemporaryDirectory(prefix=".course-", dir=Path.home()):
             return True

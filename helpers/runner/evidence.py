@@ -1,7 +1,7 @@
 """Whether a finished chapter still stands, and the record that becomes its stamp.
 
-A chapter stands while its cells, its parameters, every file that it read and every file that it left
-are the same, byte for byte. The files are those that `helpers.recording` saw it read and write.
+A chapter stands while its cells, its parameters, every file that it read and every file that it
+left are the same, byte for byte. `helpers.recording` saw which files those are.
 """
 
 import json
@@ -157,7 +157,7 @@ def _written(events: Iterable[Event]) -> set[str]:
     return {event.path for event in events if event.kind in (WRITTEN, KEPT)}
 
 
-def _artefacts(written: set[str], places: Places) -> dict[str, Mark]:
+def _artefacts(written: Iterable[str], places: Places) -> dict[str, Mark]:
     """Marks of what a chapter wrote under the profile's folders and left there."""
     found = {}
     for path in map(Path, sorted(written)):
@@ -171,8 +171,10 @@ def _inputs(events: list[Event], written: set[str], places: Places) -> dict[str,
     """Hashes of what a chapter read and didn't write itself."""
     found = {}
     for event in events:
+        if event.kind != READ or event.path in written:
+            continue
         name = places.name(event.path)
-        if event.kind == READ and event.path not in written and not _hidden(name):
+        if not _hidden(name):
             found[name] = _hash_if_unchanged(event)
     return dict(sorted(found.items()))
 
@@ -196,8 +198,10 @@ def _listings(
     of_others = artefacts_of_others(places.profile, chapter)
     found = {}
     for event in events:
+        if event.kind != LISTED:
+            continue
         name = places.name(event.path)
-        if event.kind == LISTED and _is_input_folder(name, event.path, written, places):
+        if _is_input_folder(name, event.path, written, places):
             found[name] = listing_hash(name, places, of_others)
     return dict(sorted(found.items()))
 
@@ -226,12 +230,23 @@ def accept_pictures(profile: str) -> None:
     places = Places(profile)
     for chapter, stamp in all_stamps(profile).items():
         inputs = _with_pictures_as_they_are(stamp.inputs, places)
-        artefacts = {name: mark for name, mark in stamp.artefacts.items() if not _is_picture(name)}
-        if len(artefacts) < len(stamp.artefacts):  # the chapter that fetches them
-            there = {str(path) for path in places.path(PICTURES).glob("*")}
-            there.add(str(places.path(f"{PICTURES}.parquet")))
-            artefacts |= _artefacts(there, places)
-        write_stamp(profile, chapter, replace(stamp, inputs=inputs, artefacts=artefacts))
+        artefacts = stamp.artefacts
+        if any(_is_picture(name) for name in artefacts):  # the chapter that fetches them
+            artefacts = _with_pictures_there(artefacts, places)
+        accepted = replace(stamp, inputs=inputs, artefacts=artefacts)
+        write_stamp(profile, chapter, accepted)
+
+
+def _with_pictures_there(artefacts: dict[str, Mark], places: Places) -> dict[str, Mark]:
+    """Artefacts with the pictures, and their index, that are there now."""
+    found = {}
+    for name, mark in artefacts.items():
+        if not _is_picture(name):
+            found[name] = mark
+    there = list(places.path(PICTURES).glob("*"))
+    there.append(places.path(f"{PICTURES}.parquet"))
+    found |= _artefacts(map(str, there), places)
+    return found
 
 
 def _with_pictures_as_they_are(inputs: dict[str, str], places: Places) -> dict[str, str]:

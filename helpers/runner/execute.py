@@ -1,5 +1,7 @@
 """One notebook in one kernel: told its folders, watched, stopped at once when asked."""
 
+import asyncio
+import json
 import logging
 import os
 import re
@@ -125,6 +127,13 @@ class _Client(PapermillNotebookClient):
         self.kernel_pid = self.km.provisioner.pid
         self.kernels.add(self.kernel_pid)
 
+    async def _async_poll_kernel_alive(self) -> None:
+        """Notice within a tenth of a second that the kernel has ended, where nbclient takes one."""
+        while await self.km.is_alive():
+            await asyncio.sleep(0.1)
+        if self.task_poll_for_reply:
+            self.task_poll_for_reply.cancel()
+
 
 class _Engine(Engine):
     """papermill's own engine, with a kernel that can be watched and ended."""
@@ -243,7 +252,7 @@ def _dead(name: str, progress: Progress, error: Exception) -> str:
 
 
 def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
-    """What a kernel's environment has beside this process's: folders in full, threads, the record."""
+    """A kernel's environment: this process's, folders in full, its threads and its record."""
     environment = dict(os.environ)
     for variable in MAIN_FOLDERS:  # the kernel's working directory is another
         if environment.get(variable):
@@ -257,11 +266,11 @@ def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
 
 
 def forget_paths(path: Path, values: dict[str, Any], scratch: str) -> None:
-    """Take this machine's folders out of an executed notebook: paths become relative to the course."""
-    notebook = nbformat.read(path, as_version=4)
+    """Take this machine's folders out of an executed notebook: its paths become relative."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
     names = _short_names(values, scratch)
     shortened = _shortened(notebook, names)
-    text = nbformat.writes(nbformat.from_dict(shortened))
+    text = json.dumps(shortened, ensure_ascii=False, indent=1, sort_keys=True)  # as nbformat does
     write_text(text + "\n", path)
 
 

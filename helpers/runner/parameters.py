@@ -1,4 +1,4 @@
-"""What each notebook can be told: names, types, choices and comments from its own `parameters` cell."""
+"""What each notebook can be told: names, types and choices from its own `parameters` cell."""
 
 import ast
 import difflib
@@ -26,7 +26,7 @@ _NAMES_FILES = re.compile(r"\b(?:folder|file|CSV)\b")
 
 
 class ParameterError(ValueError):
-    """A notebook, parameter or value that doesn't exist or doesn't fit; the message says what would."""
+    """A notebook, parameter or value that doesn't exist or fit; the message says what would."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _literal_choices(annotation: ast.expr) -> tuple[str, ...]:
 def choices_in(comment: str, default: object) -> tuple[str, ...]:
     """Values that a comment lists, `"als (closed form) or adam"` → `("als", "adam")`.
 
-    A list is words separated by commas and "or", alone or after a colon; the default is one of them.
+    A list is words separated by commas and "or", alone or after a colon, the default among them.
     Otherwise there are no choices, and any text will do.
     """
     plain = _BRACKETED.sub("", comment)
@@ -157,7 +157,7 @@ def profile_settings(profile: str) -> dict[str, dict[str, Any]]:
 
 
 def parse_assignments(texts: list[str]) -> dict[str, dict[str, str]]:
-    """`["05_completion.rank=9"]` → `{"05_completion": {"rank": "9"}}`; a chapter's number will do."""
+    """`["05_completion.rank=9"]` → `{"05_completion": {"rank": "9"}}`; `05.rank=9` will do."""
     found: dict[str, dict[str, str]] = {}
     for text in texts:
         target, equals, value = text.partition("=")
@@ -241,7 +241,7 @@ def _from_text(text: str) -> Any:
 
 
 def _full_path(value: str) -> str:
-    """A path as the user's shell, the course or a notebook would find it, in full; else unchanged."""
+    """A path in full, as the user's shell, the course or a notebook would find it."""
     if not value:
         return value
     for folder in (Path.cwd(), ROOT, ROOT / "notebooks"):

@@ -47,7 +47,8 @@ def publish(profile: str, say: Callable[[str], None]) -> None:
     book = _Book(profile, executed, say)
     for chapter in book.stale(report_path):
         render_report(executed[chapter], chapter, report_path(profile, chapter))
-    without_deck = {chapter: executed[chapter] for chapter in book.stale(deck_path)}
+    stale_decks = book.stale(deck_path)
+    without_deck = {chapter: executed[chapter] for chapter in stale_decks}
     problem = render_decks(without_deck, reports_dir(profile) / "decks", ["html"])
     if problem:
         say(problem)
@@ -81,11 +82,18 @@ class _Book:
         self.path = data_dir(profile) / ".finished" / "pages.json"
         self.known = self._read()
         look = _look_hash()
-        self.sources = {c: f"{file_hash(path)} {look}" for c, path in executed.items()}
+        self.sources = {}
+        for chapter, path in executed.items():
+            self.sources[chapter] = f"{file_hash(path)} {look}"
 
     def stale(self, path_of: Callable[[str, str], Path]) -> list[str]:
         """Chapters whose page is gone, damaged, or made from something else."""
-        return [c for c in self.sources if self._is_stale(c, path_of(self.profile, c))]
+        found = []
+        for chapter in self.sources:
+            path = path_of(self.profile, chapter)
+            if self._is_stale(chapter, path):
+                found.append(chapter)
+        return found
 
     def write(self) -> None:
         """Keep the marks of all pages that are there."""
@@ -100,7 +108,9 @@ class _Book:
 
     def _is_stale(self, chapter: str, path: Path) -> bool:
         page = self.known.get(self._name(path))
-        if page is None or page.source != self.sources[chapter] or not path.exists():
+        if page is None or not path.exists():
+            return True
+        if page.source != self.sources[chapter]:
             return True
         damage = damage_of(path, page.mark)
         if damage:
@@ -123,7 +133,9 @@ def _look_hash() -> str:
     digest = hashlib.sha256()
     for name in LOOK:
         place = ROOT / name
-        files = sorted(place.rglob("*.*")) if place.is_dir() else [place]
+        files = [place]
+        if place.is_dir():
+            files = sorted(place.rglob("*.*"))
         for path in files:
             if "__pycache__" not in path.parts:
                 digest.update(file_hash(path).encode())

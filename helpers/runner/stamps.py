@@ -223,7 +223,7 @@ def listing_hash(name: str, places: Places, of_others: set[str]) -> str:
 
 
 def _counts(entry: os.DirEntry[str], folder: str) -> bool:
-    """Whether an entry may matter: Python lists packages in search of modules, which is no reading."""
+    """Whether an entry may matter: Python lists packages in search of modules."""
     name = entry.name
     if name.startswith(".") or name == "__pycache__" or name.endswith(".py"):
         return False

@@ -27,9 +27,10 @@ def save_market(profile: str, market: Market) -> Market:
         What was written.
     """
     log = market.interactions()
-    gone = pd.Series(hash_ids(log["user"], ONE_WAY)).isin(_forgotten(profile))
+    people = pd.Series(hash_ids(log["user"], ONE_WAY))
+    gone = people.isin(_forgotten(profile)).to_numpy()
     if gone.any():
-        kept = log[~gone.to_numpy()].reset_index(drop=True)
+        kept = log[~gone].reset_index(drop=True)
         market = market.with_ratings(kept)
     write_parquet(market.interactions(), data_dir(profile) / "interactions.parquet")
     market.save(data_dir(profile))
@@ -91,27 +92,35 @@ def _forget(user: str, profile: str, market: Market) -> dict[str, int]:
 
 def _learnt_with_people(profile: str) -> list[Path]:
     """Files of a profile that people's ratings went into, the training log itself aside."""
-    data, reports = data_dir(profile), reports_dir(profile)
-    whole_profile = {reports / "metrics.json", reports / "index.html"}
+    data = data_dir(profile)
+    reports = reports_dir(profile)
+    of_all = {reports / "metrics.json", reports / "index.html"}
     chapters = {name for number, name in CHAPTERS.items() if number > "01"}
     found = []
     for path in [*data.rglob("*"), *reports.rglob("*")]:
+        if not path.is_file():
+            continue
         of_chapter = path.stem.removeprefix(SOLUTION) in chapters
         is_model = data / "models" in path.parents
-        if path.is_file() and (of_chapter or is_model or path in whole_profile):
+        if of_chapter or is_model or path in of_all:
             found.append(path)
     return found
 
 
 def _still_named(user: str, profile: str) -> list[str]:
     """Files of a profile that name a person."""
-    folders = (data_dir(profile), reports_dir(profile))
-    return [str(folder / name) for folder in folders for name, _ in traces(folder, [user])]
+    found = []
+    for folder in (data_dir(profile), reports_dir(profile)):
+        for name, _ in traces(folder, [user]):
+            found.append(str(folder / name))
+    return found
 
 
 def _forgotten(profile: str) -> list[str]:
     path = data_dir(profile) / FORGOTTEN
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    if not path.exists():
+        return []
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def load_market(profile: str) -> Market:

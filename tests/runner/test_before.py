@@ -4,15 +4,15 @@ import pytest
 
 from helpers.artefacts import data_dir
 from helpers.runner import course, parameters
-from helpers.runner.before import CatalogueTooSmall, check_catalogue
+from helpers.runner.before import CatalogueTooSmall, check_before
 
 ALL = list(parameters.CHAPTERS)
 
 
-def checked(profile: str, *given: str) -> None:
+def checked(profile: str, *given: str, chapters=ALL) -> None:
     """Check a profile with the real notebooks' parameters."""
     settings = parameters.resolve(profile, parameters.parse_assignments(list(given)))
-    check_catalogue(profile, ALL, settings)
+    check_before(profile, list(chapters), settings)
 
 
 @pytest.mark.parametrize("profile", ["seed", "sample", "full"])
@@ -58,4 +58,11 @@ def test_one_own_shop_has_no_second_platform(course_dirs):
 def test_a_feed_without_a_yaml_is_said_at_once(course_dirs):
     feed(course_dirs / "feeds" / "nobody.csv", 3)
     with pytest.raises(ValueError, match=r"nobody\.yaml: write it with `course feed draft`"):
-        checked("sample", "01.source=feeds", f"01.photos_dir={course_dirs / 'feeds'}")
+        checked(
+            "sample", "01.source=feeds", f"01.photos_dir={course_dirs / 'feeds'}", chapters=["01"]
+        )
+
+
+def test_feeds_that_are_not_there_are_said_at_once(course_dirs):
+    with pytest.raises(FileNotFoundError, match="no feeds in"):
+        checked("sample", "01.source=feeds", f"01.photos_dir={course_dirs}", chapters=["01"])

@@ -130,7 +130,7 @@ def test_errors_name_the_file(runs, tmp_path, capsys):
 
 
 def test_the_headline_comes_before_segments(runs, capsys):
-    """However much a segment moved, the result of all shoppers on the headline split stands first."""
+    """However much a segment moved, the headline's result for all shoppers stands first."""
 
     def change(metrics):
         rows = metrics["results"]

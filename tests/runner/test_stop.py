@@ -99,7 +99,7 @@ def test_a_killed_run_is_taken_up_again(tiny, run):
 
 
 def test_what_a_killed_attempt_left_is_known_to_the_next(finished):
-    """Pictures that are there already are not written again; they count as the chapter's all the same."""
+    """Pictures that are there already are not written again; they are the chapter's still."""
     evidence.begin(PROFILE, "01")  # and the run is killed at once
     evidence.begin(PROFILE, "01")
     stamp = evidence.finish(PROFILE, "01", {}, 1.0)
