@@ -13,6 +13,9 @@ Curve = list[Segment]
 Fold = tuple[float, float, float, float, float, float]
 """As `leaf` takes them: two ends, bend and width."""
 
+Light = tuple[float, float, float, float]
+"""x0, y0, x1, y1: from the lit edge of a piece to the shaded one."""
+
 TOP = 58.0  # y of the point where neck and shoulder meet
 SHOULDER = 88.0  # half the width from shoulder to shoulder
 CHEST = 82.0  # half the width of the chest
@@ -81,8 +84,7 @@ class Part:
     Attributes
     ----------
     curve : Curve
-    light : tuple of float
-        x0, y0, x1, y1: from the lit edge to the shaded one.
+    light : Light
     folds : list of Fold
         Dark, each with a light twin beside it.
     stitches : list of Curve
@@ -93,7 +95,7 @@ class Part:
     """
 
     curve: Curve
-    light: tuple[float, float, float, float]
+    light: Light
     folds: list[Fold] = field(default_factory=list)
     stitches: list[Curve] = field(default_factory=list)
     role: str = "main"
