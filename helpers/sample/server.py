@@ -6,8 +6,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
+
 TYPES = {"avif": "image/avif", "webp": "image/webp", "jpg": "image/jpeg"}
 ROBOTS = b"User-agent: *\nDisallow: /private/\nAllow: /\n"
+PAGE = b"<!doctype html><title>We'll be right back</title>"
+SLOW_SECONDS = 0.3  # a pause, not a failure
 
 
 class PhotoServer(ThreadingHTTPServer):
@@ -16,13 +20,15 @@ class PhotoServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
+        """Print the traceback, unless the client has gone."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
-def handler(folder: Path, truth) -> type[BaseHTTPRequestHandler]:
+def handler(folder: Path, truth: pd.DataFrame) -> type[BaseHTTPRequestHandler]:
     """Request handler for the photos in `folder`; `truth` has product_id, format and fault."""
-    plan = {row.product_id: (row.format, row.fault) for row in truth.itertuples()}
+    formats = dict(zip(truth["product_id"], truth["format"], strict=True))
+    faults = dict(zip(truth["product_id"], truth["fault"], strict=True))
 
     class Photos(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -30,19 +36,26 @@ def handler(folder: Path, truth) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self):
             if self.path == "/robots.txt":
-                return self.answer(200, "text/plain", ROBOTS)
+                self.answer(200, "text/plain", ROBOTS)
+                return
             found = re.search(r"/(\d{9,})[-/]", self.path)
-            form, fault = plan.get(found[1] if found else "", ("", "gone"))
+            product = found[1] if found else ""
+            fault = faults.get(product, "gone")
             if fault == "gone":
-                return self.answer(404, "text/plain", b"not found")
-            if fault == "page":
-                return self.answer(
-                    200, "text/html", b"<!doctype html><title>We'll be right back</title>"
-                )
-            if fault == "slow":  # a pause, not a failure
-                time.sleep(0.3)
-            data = (folder / f"{found[1]}.{form}").read_bytes()
-            self.answer(200, TYPES[form], data[: len(data) // 3] if fault == "corrupt" else data)
+                self.answer(404, "text/plain", b"not found")
+            elif fault == "page":
+                self.answer(200, "text/html", PAGE)
+            else:
+                self.photo(product, fault)
+
+        def photo(self, product: str, fault: str):
+            if fault == "slow":
+                time.sleep(SLOW_SECONDS)
+            suffix = formats[product]
+            data = (folder / f"{product}.{suffix}").read_bytes()
+            if fault == "corrupt":
+                data = data[: len(data) // 3]
+            self.answer(200, TYPES[suffix], data)
 
         def answer(self, status: int, kind: str, body: bytes):
             self.send_response(status)

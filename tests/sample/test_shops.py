@@ -15,6 +15,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -23,6 +24,8 @@ from helpers.feeds import harmonise, read_feed
 from helpers.images import fetch_images
 from helpers.sample import server as sample_server
 from helpers.sample import shops as shop
+from helpers.sample.listings import asos_feed, myntra_feed
+from helpers.sample.stock import sample_products
 
 ASOS = ["url", "name", "size", "category", "price", "color", "sku", "description", "images"]
 MYNTRA = [
@@ -39,7 +42,16 @@ MYNTRA = [
 ]
 
 
-SETTINGS = {"seed": 7, "n_asos": 44, "n_myntra": 28, "size": 64}
+SETTINGS = {"seed": 7, "n_asos": 44, "n_myntra": 28}
+SIZE = 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_photos():
+    """Photos of a sixteenth of the usual area."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shop, "PHOTO_SIZE", SIZE)
+        yield
 
 
 def build(dest):
@@ -72,9 +84,8 @@ def test_feeds_have_the_published_columns(store):
 
 
 def test_a_large_feed_has_every_flaw_of_the_published_ones():
-    asos, _ = shop._asos_feed(
-        shop.sample_products("asos", 400, 7).assign(fault=""), shop.np.random.default_rng(1)
-    )
+    products = sample_products("asos", 400, 7).assign(fault="")
+    asos = asos_feed(products, np.random.default_rng(1)).rows
     assert any(not any(row.values()) for row in asos)
     assert any(a == b for a, b in pairwise(asos))
     prices = [row["price"] for row in asos]
@@ -95,8 +106,8 @@ def test_a_large_feed_has_every_flaw_of_the_published_ones():
 
 
 def test_each_myntra_image_stands_one_row_above_its_product():
-    products = shop.sample_products("myntra", 300, 7).assign(fault="")
-    rows, _ = shop._myntra_feed(products, shop.np.random.default_rng(1))
+    products = sample_products("myntra", 300, 7).assign(fault="")
+    rows = myntra_feed(products, np.random.default_rng(1)).rows
     ids = [
         (re.findall(r"/images/(\d+)/", row["image"]), re.findall(r"/(\d+)/buy", row["url"]))
         for row in rows
@@ -214,7 +225,7 @@ def test_a_whole_store_is_taken_as_it_is_and_another_seed_is_another_store(store
     again = shop.build_store(store.folder, **SETTINGS)
     assert before == {p: p.stat().st_mtime_ns for p in store.folder.rglob("*") if p.is_file()}
     pd.testing.assert_frame_equal(again.truth, store.truth)
-    other = shop.sample_products("asos", 44, 8)
+    other = sample_products("asos", 44, 8)
     assert (other["seed"].to_numpy() != store.truth["seed"].to_numpy()[:44]).all()
 
 
@@ -222,8 +233,9 @@ def test_a_killed_build_leaves_no_workers_behind_and_goes_on_to_the_same_end(sto
     dest = tmp_path / "store"
     script = f"""import os
 os.cpu_count = lambda: 1  # one worker, so that there is time to kill it
-from helpers.sample.shops import build_store
-build_store({str(dest)!r}, **{SETTINGS})"""
+from helpers.sample import shops
+shops.PHOTO_SIZE = {SIZE}
+shops.build_store({str(dest)!r}, **{SETTINGS})"""
     child = subprocess.Popen([sys.executable, "-c", script])
     while child.poll() is None and len(list(dest.glob("photos/*"))) < 4:
         time.sleep(0.01)
