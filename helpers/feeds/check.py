@@ -73,7 +73,7 @@ class FeedReport:
         for row in self.examples.to_dict("records"):
             yield ""
             for name, value in row.items():
-                yield f"  {name:12}{printable(value)[:100]}"
+                yield f"  {name:14}{printable(value)[:100]}"
 
 
 def check_feed(spec: str | Path | FeedSpec, path: str | Path, examples: int = 3) -> FeedReport:

@@ -136,6 +136,8 @@ def is_column_name(text: str) -> bool:
 
 @cache
 def _all_phrases() -> frozenset[str]:
-    more = "stock, status, tags, material, season, weight, published, barcode, created at, condition"
+    more = (
+        "stock, status, tags, material, season, weight, published, barcode, created at, condition"
+    )
     every = [phrase for field in NAMES for phrase in phrases(field)]
     return frozenset([*every, *more.split(", ")])

@@ -220,7 +220,9 @@ def _fill(out: Rows, records: Iterator[_Record], header: _Header, reading: Readi
 
 def _no_header(cells: list[str]) -> str:
     shown = clean_text(" ".join(cells))[:60]
-    return f"no line names the columns, the first looks like a product ({shown!r}): they are numbered"
+    return (
+        f"no line names the columns, the first looks like a product ({shown!r}): they are numbered"
+    )
 
 
 def _add(out: Rows, record: _Record, columns: list[str], reading: Reading) -> None:

@@ -19,7 +19,9 @@ from helpers.feeds.spec import FeedError, FeedSpec, Option, Reading
 from helpers.feeds.text import LONGEST, clean_text, printable
 
 SAMPLE = 300  # rows that are looked at
-_PAIR = re.compile(r"^(?P<what>.*?(?:option|attribute?|variation|spec)\D*(?P<number>\d+))\W*name$", re.I)
+_PAIR = re.compile(
+    r"^(?P<what>.*?(?:option|attribute?|variation|spec)\D*(?P<number>\d+))\W*name$", re.I
+)
 _VALUE_ENDINGS = ("value", "values", "value(s)", "options", "description")
 _OF_VARIANTS = {"price", "size", "sku", "stock", "available", "inventory", "qty", "quantity"}
 # What a product can't do without: said where no column was found for it.
@@ -120,7 +122,9 @@ def _dump(spec: dict[str, Any]) -> str:
 
 def _from_layout(layout: Layout, table: Table, rows: list[Row]) -> _Draft:
     spec = fitted(layout.spec, table.about.columns)
-    draft = _Draft(spec, [f"This looks like a {layout.layout}: {'; '.join(layout.notes)}."])
+    article = "an" if layout.layout[0] in "AEIOU" else "a"
+    notes = "; ".join(layout.notes)
+    draft = _Draft(spec, [f"This looks like {article} {layout.layout}: {notes}."])
     added = _columns_of_options(spec.get("options", []), rows)
     for name, sources in list(spec["fields"].items()):
         kept = [
@@ -176,10 +180,7 @@ def _from_looks(table: Table, rows: list[Row]) -> _Draft:
 
 
 def _columns(names: list[str], rows: list[Row]) -> list[Column]:
-    return [
-        Column(name, [(row.get(name) or "")[:LONGEST] for row in rows])
-        for name in names
-    ]
+    return [Column(name, [(row.get(name) or "")[:LONGEST] for row in rows]) for name in names]
 
 
 def _settle_title(chosen: dict[str, Any], free: list[Column]) -> None:
@@ -200,7 +201,12 @@ def _settle_price(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
     if not price:
         return
     if not before and columns[price].fill_of_prices < 1:
-        usual = [name for name in columns if name != price and words_of(name) in ("price", "preis", "prix", "precio", "prezzo", "regular price")]
+        usual = [
+            name
+            for name in columns
+            if name != price
+            and words_of(name) in ("price", "preis", "prix", "precio", "prezzo", "regular price")
+        ]
         if usual:
             before = usual[0]
             chosen["list_price"] = before

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-
-
 from helpers.feeds.columns import named, words_of
 from helpers.feeds.fields import (
     parse_availability,
@@ -84,10 +82,15 @@ class Column:
         return found / max(len(self.values), 1)
 
     @cached_property
+    def told_prices(self) -> list[str]:
+        """Texts that may be prices: a nought stands for none."""
+        return [text for text in self.texts if not _ZERO.fullmatch(text)]
+
+    @cached_property
     def prices(self) -> float:
-        """Share of values that are amounts; a nought is none, nor counted."""
-        told = [text for text in self.texts if not _ZERO.fullmatch(text)]
-        return sum(bool(read_price(text)) for text in told) / max(len(told), 1)
+        """Share of told prices that are amounts."""
+        found = sum(bool(read_price(text)) for text in self.told_prices)
+        return found / max(len(self.told_prices), 1)
 
     @cached_property
     def fill_of_prices(self) -> float:
@@ -97,8 +100,9 @@ class Column:
     @cached_property
     def signs(self) -> float:
         """Share of values that are amounts with the sign of a currency, and little else."""
-        found = [read_price(text) for text in self.texts if len(text) < 40]
-        return sum(bool(price and price.currency) for price in found) / max(len(self.texts), 1)
+        found = [read_price(text) for text in self.told_prices if len(text) < 40]
+        named = sum(bool(price and price.currency) for price in found)
+        return named / max(len(self.told_prices), 1)
 
     @cached_property
     def garments(self) -> float:
@@ -122,6 +126,12 @@ class Column:
             return False
         numbers = [int(text) for text in self.texts]
         return bool(numbers) and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    @cached_property
+    def is_bare_id(self) -> bool:
+        """Whether it has no name of its own, and short codes that are all different."""
+        is_code = self.wordy == 0 and self.length <= 24 and self.garments == 0
+        return self.name.startswith("column ") and self.distinct == 1 and is_code
 
     def share(self, test: Callable[[str], Any]) -> float:
         """Share of values that pass a test."""
@@ -179,7 +189,8 @@ def _title(column: Column, name: float) -> float:
 def _product_id(column: Column, name: float) -> float:
     unlike = 2.0 if column.distinct < 0.5 or column.wordy > 0.2 else 0.0
     running = 0.3 if column.is_running else 0.0
-    return 1.2 * name + 0.5 * column.distinct - unlike - running
+    bare = 0.7 if column.is_bare_id else 0.0
+    return 1.2 * name + bare + 0.5 * column.distinct - unlike - running
 
 
 def _parent_id(column: Column, name: float) -> float:
@@ -251,9 +262,7 @@ _RULES: dict[str, Callable[[Column, float], float]] = {
 }
 
 
-def best_column(
-    field: str, columns: Sequence[Column], chosen: Mapping[str, Any]
-) -> Column | None:
+def best_column(field: str, columns: Sequence[Column], chosen: Mapping[str, Any]) -> Column | None:
     """The column that serves a field best, if any serves it; of equals the first."""
     best = max(columns, key=lambda column: column.score(field, chosen), default=None)
     if best is None or best.score(field, chosen) < ENOUGH:

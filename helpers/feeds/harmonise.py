@@ -207,9 +207,7 @@ def _words_without(text: str, brand: str) -> str:
     return f" {normal(text)} ".replace(f" {normal(brand)} ", " ", 1)
 
 
-def _agreed(
-    said: list[str], found: list[str], trusted: bool, vocabulary: Vocabulary
-) -> str | None:
+def _agreed(said: list[str], found: list[str], trusted: bool, vocabulary: Vocabulary) -> str | None:
     """A colour that title and column both name, else the finer of two kin.
 
     "multi" in the column suits any two colours of the title. Of several that both name, the

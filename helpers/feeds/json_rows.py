@@ -132,7 +132,8 @@ def _is_named_list(value: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
     return all(
-        isinstance(option, dict) and len(option) <= 6 and _NAME_KEYS & set(option) for option in value
+        isinstance(option, dict) and len(option) <= 6 and _NAME_KEYS & set(option)
+        for option in value
     )
 
 

@@ -72,7 +72,9 @@ _NO_CURRENCY = frozenset(
 
 
 # Codes that are English words, too: "Try 20" is no price in lira.
-_ALSO_WORDS = frozenset("all ang bam bob cop cup gel lak mad mop mur pab pen sit sos top try".split())
+_ALSO_WORDS = frozenset(
+    "all ang bam bob cop cup gel lak mad mop mur pab pen sit sos top try".split()
+)
 
 
 class Price(NamedTuple):
@@ -252,7 +254,7 @@ def _unknown_mark(text: str) -> _Mark | None:
     if not lone:
         return None
     word = lone["before"] or lone["after"]
-    if word.lower().rstrip(".") in _NO_CURRENCY:
+    if word.lower().rstrip(".") in _NO_CURRENCY | _ALSO_WORDS:
         return None
     return _Mark(0, 0, word, "")
 

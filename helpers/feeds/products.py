@@ -357,7 +357,8 @@ def _product(reading: _Reading) -> dict[str, Any]:
     price = _price(reading)
     availability = parse_availability(text.get("availability"))
     product: dict[str, Any] = {
-        name: text.get(name, "") for name in ("title", "brand", "category", "gender", "colour", "style")
+        name: text.get(name, "")
+        for name in ("title", "brand", "category", "gender", "colour", "style")
     }
     product |= {
         "platform": feed.spec.platform,

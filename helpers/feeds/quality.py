@@ -28,7 +28,7 @@ def accounts(
     Parameters
     ----------
     read : dict
-        Rows read of each platform (the sum of its feeds' `attrs["read"]["read"]`).
+        Rows read of each platform (the sum of its feeds' `about.read`).
 
     Returns
     -------

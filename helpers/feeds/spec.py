@@ -334,7 +334,9 @@ def read_yaml(path: Path) -> tuple[yaml.MappingNode, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if len(text) > LARGEST:
-            raise FeedError(f"{path} has more than {LARGEST:,} characters: no feed's YAML is so long")
+            raise FeedError(
+                f"{path} has more than {LARGEST:,} characters: no feed's YAML is so long"
+            )
         _refuse_aliases(text, path)
         tree = yaml.compose(text, yaml.SafeLoader)
         if not isinstance(tree, yaml.MappingNode):
@@ -422,5 +424,3 @@ def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:
         item = node.value[step]
         return item.start_mark.line, item
     return None
-
-

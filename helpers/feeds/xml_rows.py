@@ -77,7 +77,9 @@ def _row(item: Element) -> Row:
     return {name: _cell(_preferred(by_tag)) for name, by_tag in found.items()}
 
 
-def _collect(item: Element, before: str, found: dict[str, dict[str, list[str]]], depth: int) -> None:
+def _collect(
+    item: Element, before: str, found: dict[str, dict[str, list[str]]], depth: int
+) -> None:
     for attribute, value in item.attrib.items():
         _note(found, f"{before}{_local(attribute)}", attribute, value)
     for child in item:

@@ -25,9 +25,10 @@ def test_tables_add_up(tmp_path):
         "4,Tee,gratis,",
         ",,,",
     ]
-    products, rejects = shop(tmp_path, lines)
-    catalog, merged = harmonise(products)
-    table = quality.accounts({"shop": products.attrs["read"]["read"]}, catalog, rejects, merged)
+    feed = shop(tmp_path, lines)
+    rejects = feed.rejects
+    catalog, merged = harmonise([feed])
+    table = quality.accounts({"shop": feed.about.read}, catalog, rejects, merged)
     assert table.loc["shop"].tolist() == [6, 2, 3, 1, True]
     assert not quality.accounts({"shop": 7}, catalog, rejects, merged)["adds_up"].any()
     share = quality.completeness(catalog).set_index("field")["share"]
@@ -47,7 +48,7 @@ def test_tables_add_up(tmp_path):
 
 
 def test_no_rejects_no_rows(tmp_path):
-    _, rejects = shop(tmp_path, ["1,Red dress,10,red"])
+    rejects = shop(tmp_path, ["1,Red dress,10,red"]).rejects
     assert len(quality.rejects_by_reason(rejects)) == 0
 
 
