@@ -189,7 +189,7 @@ def _title(column: Column, name: float) -> float:
 def _product_id(column: Column, name: float) -> float:
     unlike = 2.0 if column.distinct < 0.5 or column.wordy > 0.2 else 0.0
     running = 0.3 if column.is_running else 0.0
-    bare = 0.7 if column.is_bare_id else 0.0
+    bare = 0.9 if column.is_bare_id else 0.0
     return 1.2 * name + bare + 0.5 * column.distinct - unlike - running
 
 

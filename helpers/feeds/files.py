@@ -11,6 +11,7 @@ from helpers.feeds.csv_rows import read_csv
 from helpers.feeds.json_rows import read_json
 from helpers.feeds.rows import Broken, Row, Rows
 from helpers.feeds.spec import FeedError, Reading
+from helpers.feeds.text import repaired
 from helpers.feeds.xml_rows import read_xml
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -72,6 +73,7 @@ def read_rows(path: str | Path, reading: Reading | None = None) -> Table:
     try:
         raw = path.read_bytes()
         text, encoding = decode(raw, reading.encoding)
+        text = repaired(text)
         found = _parse(raw, text, encoding, reading)
         if not found.rows:
             what = "no rows" if text.strip() else "nothing"

@@ -23,7 +23,8 @@ from helpers.feeds.text import is_empty, printable
 
 FEEDS = ROOT / "data" / "feeds"
 WORDS = FEEDS / "words"  # vocabularies of other languages
-LARGEST = 1_000_000  # characters of a YAML
+LARGEST = 100_000  # characters of a YAML
+_DEEPEST = 30  # lists within lists of a YAML
 PATIENCE = 2.0  # seconds that one pattern may look at one cell
 
 FieldName = Literal[
@@ -34,6 +35,10 @@ FieldName = Literal[
 
 class FeedError(ValueError):
     """A feed's YAML or file can't be used; the message names file, line or column and the remedy."""
+
+
+# Python's codecs that turn text into other text.
+_NO_ENCODINGS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf-7"}
 
 
 def _regex(text: str) -> str:
@@ -48,9 +53,13 @@ def _codec(name: str) -> str:
     if name == "auto":
         return name
     try:
-        return codecs.lookup(name).name
+        known = codecs.lookup(name).name
+        "a".encode(known)
     except (LookupError, ValueError):
-        raise ValueError(f"Python knows no encoding {name!r}") from None
+        known = ""
+    if not known or known in _NO_ENCODINGS:
+        raise ValueError(f"Python knows no encoding {name!r}")
+    return known
 
 
 def _like(pattern: str, what: str) -> AfterValidator:
@@ -83,7 +92,7 @@ def matches(pattern: str, text: str) -> Iterator[str]:
             yield whole or ""
     except TimeoutError:
         raise FeedError(
-            f"the pattern {pattern!r} takes more than {PATIENCE:.0f} s on {printable(text[:40])!r}: "
+            f"the pattern {pattern!r} takes more than {PATIENCE:g} s on {printable(text[:40])!r}: "
             "it tries too many ways to match; write it without a repeat inside a repeat"
         ) from None
 
@@ -337,7 +346,7 @@ def read_yaml(path: Path) -> tuple[yaml.MappingNode, Any]:
             raise FeedError(
                 f"{path} has more than {LARGEST:,} characters: no feed's YAML is so long"
             )
-        _refuse_aliases(text, path)
+        _refuse_growth(text, path)
         tree = yaml.compose(text, yaml.SafeLoader)
         if not isinstance(tree, yaml.MappingNode):
             raise FeedError(
@@ -349,8 +358,6 @@ def read_yaml(path: Path) -> tuple[yaml.MappingNode, Any]:
     except yaml.MarkedYAMLError as error:
         where = f"{path} line {error.problem_mark.line + 1}" if error.problem_mark else str(path)
         raise FeedError(f"{where}: not valid YAML: {error.problem}") from None
-    except RecursionError:
-        raise FeedError(f"{path}: not valid YAML: lists within lists, too deep to read") from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, FeedError):
             raise
@@ -379,11 +386,16 @@ def _complaint(path: Path, tree: yaml.Node, problem: ErrorDetails) -> str:
     return f"{path} line {_line(tree, problem['loc'])}: {field}: {said}"
 
 
-def _refuse_aliases(text: str, path: Path) -> None:
+def _refuse_growth(text: str, path: Path) -> None:
+    depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            line = event.start_mark.line + 1
             raise FeedError(f"{path} line {line}: `*{event.anchor}`: write it out, not as an alias")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise FeedError(f"{path} line {line}: not valid YAML: lists within lists, too deep")
 
 
 def _refuse_repeats(node: yaml.Node, path: Path) -> None:

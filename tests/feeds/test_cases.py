@@ -44,7 +44,11 @@ def test_two_ids_of_a_shop_are_two_products_and_rows_without_one_join_their_twin
     names, merged, _ = titles(tmp_path, text, fields=fields)
     assert names == ["Red coat", "Red coat"]
     assert merged["merged_into"].tolist() == ["shop/1"]
-    assert merged["reason"].str.endswith("same title, brand, colour, price and image as shop.csv row 1").all()
+    assert (
+        merged["reason"]
+        .str.endswith("same title, brand, colour, price and image as shop.csv row 1")
+        .all()
+    )
     # nothing is known of the price, so nothing says that the third is the first
     names, merged, _ = titles(tmp_path, text.replace(",5,", ",,"), fields=fields)
     assert (len(names), len(merged)) == (3, 0)
@@ -81,7 +85,9 @@ def test_a_running_number_is_no_id_where_a_page_or_a_sku_is(tmp_path):
         f"{n},{page} thing,$5,https://s.test/p/{page}?x={n}\n" for n, _, page in rows
     )
     assert set(drafted(tmp_path, by_link).catalog["product_id"]) == {page for *_, page in rows}
-    by_sku = "id,title,price,sku\n" + "".join(f"{n},{page} thing,$5,{sku}\n" for n, sku, page in rows)
+    by_sku = "id,title,price,sku\n" + "".join(
+        f"{n},{page} thing,$5,{sku}\n" for n, sku, page in rows
+    )
     assert set(drafted(tmp_path, by_sku).catalog["product_id"]) == {sku for _, sku, _ in rows}
     alone = "id,title,price\n" + "".join(f"{n},{page} thing,$5\n" for n, _, page in rows)
     assert set(drafted(tmp_path, alone).catalog["product_id"]) == {"1", "2", "3"}
@@ -101,9 +107,7 @@ def test_variants_of_an_unknown_shop(tmp_path):
 
 
 def test_a_size_is_in_stock_if_one_of_its_colours_is(tmp_path):
-    text = (
-        "group,id,name,size,colour,stock,price\nG,1,Tee,S,red,2,5\nG,2,Tee,S,blue,0,5\nG,3,Tee,M,blue,0,5\n"
-    )
+    text = "group,id,name,size,colour,stock,price\nG,1,Tee,S,red,2,5\nG,2,Tee,S,blue,0,5\nG,3,Tee,M,blue,0,5\n"
     fields = {
         "product_id": "id",
         "parent_id": "group",
@@ -127,12 +131,24 @@ def test_a_size_is_in_stock_if_one_of_its_colours_is(tmp_path):
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("Stock list March,,\n,,\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n", "above the names"),
-        ("Stock list March\nMade by hand\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n", "2 lines above"),
-        ("# id; as text,# title; short\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n", "1 line above"),
+        (
+            "Stock list March,,\n,,\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n",
+            "above the names",
+        ),
+        (
+            "Stock list March\nMade by hand\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n",
+            "2 lines above",
+        ),
+        (
+            "# id; as text,# title; short\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n",
+            "1 line above",
+        ),
         ("sep=,\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n", "says what separates"),
         ('"sep=;"\nid;title;price\n1;Linen shirt;$39\n2;Hat;$9\n', "says what separates"),
-        ("Export,Shop North,2024-05-01\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n", "1 line above"),
+        (
+            "Export,Shop North,2024-05-01\nid,title,price\n1,Linen shirt,$39\n2,Hat,$9\n",
+            "1 line above",
+        ),
     ],
 )
 def test_lines_above_the_header_are_passed_over_and_said(tmp_path, text, note):
@@ -284,7 +300,9 @@ def test_a_sign_that_countries_share_is_the_feeds():
 
 
 def test_an_unknown_currency_is_never_the_feeds(tmp_path):
-    text = "id,name,price,cur\n1,Coat,5 XYZ,\n2,Hat,5,€\n3,Tee,5,doubloons\n4,Top,49 TND,\n5,Cap,5,\n"
+    text = (
+        "id,name,price,cur\n1,Coat,5 XYZ,\n2,Hat,5,€\n3,Tee,5,doubloons\n4,Top,49 TND,\n5,Cap,5,\n"
+    )
     fields = {"product_id": "id", "title": "name", "price": "price", "currency": "cur"}
     path = write(tmp_path, text)
     report = check_feed(spec(fields=fields), path)
@@ -323,8 +341,8 @@ def test_a_sale_price_of_nought_is_none(tmp_path):
         ),
         (
             "referencia,nombre,precio,color,talla,categoría,género\n"
-            "A1,Camiseta de algodón,\"19,90 €\",Blanco,M,Camisetas,Mujer\n"
-            "A2,Zapatillas,\"59,90 €\",Negro,42,,Hombre\n",
+            'A1,Camiseta de algodón,"19,90 €",Blanco,M,Camisetas,Mujer\n'
+            'A2,Zapatillas,"59,90 €",Negro,42,,Hombre\n',
             "es",
             {"A1": ("t-shirts", "white", "women"), "A2": ("footwear", "black", "men")},
         ),
@@ -350,9 +368,7 @@ def test_feeds_in_other_languages(tmp_path, text, language, wanted):
 
 def test_a_vocabulary_of_ones_own_lies_beside_the_yaml(tmp_path):
     write(tmp_path, "categories: {shirts: [paita]}\ncolours: {blue: [sininen]}\n", "fi.yaml")
-    yaml = (
-        "platform: p\nvocabulary: fi.yaml\nfields: {product_id: id, title: t, colour: c}\n"
-    )
+    yaml = "platform: p\nvocabulary: fi.yaml\nfields: {product_id: id, title: t, colour: c}\n"
     feed = read_feed(write(tmp_path, "id,t,c\n1,Paita,Sininen\n"), write(tmp_path, yaml, "p.yaml"))
     catalog = harmonise([feed]).catalog
     assert (catalog["category"][0], catalog["colour"][0]) == ("shirts", "blue")
@@ -364,7 +380,9 @@ def test_a_draft_says_what_it_did_not_find_and_does_not_use(tmp_path):
     assert "# no column found for: images, category, colour, gender" in yaml
     assert "# not used: season ('Summer')" in yaml
     report = str(check_feed(tmp_path / "drafted.yaml", tmp_path / "shop.csv"))
-    assert "of 1 products nothing tells: colour of 1, gender of 1, stock of 1, picture of 1" in report
+    assert (
+        "of 1 products nothing tells: colour of 1, gender of 1, stock of 1, picture of 1" in report
+    )
 
 
 # --- the shop's columns come first, the title fills gaps, the description never decides ---

@@ -30,7 +30,11 @@ def test_shopify_csv(tmp_path):
     assert shop.column("availability") == {"wool-coat": "in_stock", "tote": "out_of_stock"}
     names = [url.rpartition("/")[2] for url in shop.column("image_urls")["wool-coat"]]
     assert names == ["coat.jpg", "coat-back.jpg", "coat-side.jpg"]
-    assert shop.sizes == {("wool-coat", "S"): False, ("wool-coat", "M"): True, ("wool-coat", "L"): True}
+    assert shop.sizes == {
+        ("wool-coat", "S"): False,
+        ("wool-coat", "M"): True,
+        ("wool-coat", "L"): True,
+    }
     assert shop.feed.products["list_price"].dropna().tolist() == [150, 150, 150]
     assert shop.reasons == ["'true' is outside what this feed's `keep` takes"]
     assert [reason.partition(": ")[2] for reason in shop.merged["reason"]] == [
@@ -191,7 +195,10 @@ def as_xml(tsv, wrap, item):
 @pytest.mark.parametrize(
     ("wrap", "item"),
     [
-        ('<rss xmlns:g="http://base.google.com/ns/1.0"><channel><title>S</title>ITEMS</channel></rss>', "item"),
+        (
+            '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><title>S</title>ITEMS</channel></rss>',
+            "item",
+        ),
         (
             '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:g="http://base.google.com/ns/1.0">'
             "<title>S</title>ITEMS</feed>",

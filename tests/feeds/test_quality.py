@@ -79,3 +79,27 @@ def test_written_csv_starts_no_formula(tmp_path):
     assert not [cell for row in rows for cell in row[:1] if cell[:1] in tuple("=+-@\t")]
     assert rows[1][0] == "'=HYPERLINK(1)"
     assert rows[1][1] == "-1.5"  # a number is a number
+
+
+def test_no_line_of_a_written_cell_starts_a_formula(tmp_path):
+    cells = [
+        "a\r=cmd|' /C calc'!A0",
+        "a\r\n+1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠x",
+        " =1",
+        "\u200b=1",
+        "%x",
+        "a\x85=1",
+    ]
+    quality.write_csv(pd.DataFrame({"text": cells, "n": range(len(cells))}), tmp_path / "out.csv")
+    raw = (tmp_path / "out.csv").read_bytes()
+    assert b"\r" not in raw
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == len(cells) + 1
+    for text, _ in rows[1:]:
+        for line in text.splitlines():
+            assert line.lstrip(" \u200b")[:1] not in tuple("=+-@%＝＋－＠")
