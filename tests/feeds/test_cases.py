@@ -56,7 +56,7 @@ def test_two_ids_of_a_shop_are_two_products_and_rows_without_one_join_their_twin
 
 def test_without_an_id_and_a_picture_another_price_is_another_product(tmp_path):
     text = "name,price\nShirt,10\nShirt,12\nShirt,10\nCoat,9\nCoat,9\n"
-    names, merged, feed = titles(tmp_path, text, fields={"title": "name", "price": "price"})
+    names, _merged, feed = titles(tmp_path, text, fields={"title": "name", "price": "price"})
     assert sorted(names) == ["Coat", "Shirt", "Shirt"]
     again, _, _ = titles(tmp_path, text, fields={"title": "name", "price": "price"})
     assert again == names

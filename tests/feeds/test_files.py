@@ -18,7 +18,7 @@ from helpers.feeds.files import read_rows
 )  # the latter, with all that follows, has as many cells
 def test_an_open_quote_loses_no_row(tmp_path, second):
     path = write(tmp_path, f"id,name,price\n1,Coat,1\n{second}\n3,Tee,3\n4,Top,4\n")
-    products, rejects, about = read_feed(path, spec())
+    products, rejects, _about = read_feed(path, spec())
     assert products["product_id"].tolist() == ["1"]
     assert rejects["value"].tolist() == [second, "3,Tee,3", "4,Top,4"]
     assert rejects["reason"].str.endswith("a quote opens in row 2 and never closes").all()
@@ -38,7 +38,7 @@ def test_nothing_is_drafted_where_an_open_quote_takes_all(tmp_path):
 
 
 def test_a_last_row_cut_off_within_its_quotes_is_read(tmp_path):
-    products, rejects, about = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, 'id,price,name\n1,1,"Coat, long\nand warm"\n2,2,"Hat, wi'), spec()
     )
     assert products["title"].tolist() == ["Coat, long and warm", "Hat, wi"]
@@ -81,7 +81,7 @@ def test_json_and_json_lines(tmp_path):
             [3.5],
             ["shop.json row 2: no title"],
         )
-    products, rejects, about = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, json.dumps(items[0]) + "\n{broken\n[1]\n", "shop.json"), spec()
     )
     assert (len(products), rejects["source_row"].tolist()) == (1, [2, 3])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.feeds import attributes_from_text, harmonise, load_vocabulary
+from helpers.feeds.files import FileFacts
 from helpers.feeds.harmonise import (
     CATALOG_COLUMNS,
     VARIANT_COLUMNS,
@@ -14,7 +15,6 @@ from helpers.feeds.harmonise import (
     gender_of,
     variants,
 )
-from helpers.feeds.files import FileFacts
 from helpers.feeds.products import PRODUCT_COLUMNS, FeedFacts, FeedResult
 from helpers.feeds.spec import FeedSpec
 

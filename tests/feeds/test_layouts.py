@@ -38,7 +38,7 @@ def test_shopify_csv(tmp_path):
     assert shop.feed.products["list_price"].dropna().tolist() == [150, 150, 150]
     assert shop.reasons == ["'true' is outside what this feed's `keep` takes"]
     assert [reason.partition(": ")[2] for reason in shop.merged["reason"]] == [
-        f"same id as shop.csv row 1" for _ in range(3)
+        "same id as shop.csv row 1" for _ in range(3)
     ]
 
 
