@@ -110,8 +110,8 @@ def _left(count: object) -> bool | None:
 
 
 # What shops, Google, Facebook and schema.org write of stock, in small letters without gaps.
-IN_STOCK = "in_stock"
-OUT_OF_STOCK = "out_of_stock"
+IN_STOCK = "in stock"
+OUT_OF_STOCK = "out of stock"
 PREORDER = "preorder"
 BACKORDER = "backorder"
 UNPUBLISHED = "unpublished"

@@ -101,7 +101,7 @@ def test_variants_of_an_unknown_shop(tmp_path):
     shop = drafted(tmp_path, text.replace("style,", "style code,"))
     assert "variants: true" in shop.yaml
     assert shop.column("title") == {"A7": "Linen shirt", "B2": "Wool coat"}
-    assert shop.column("availability") == {"A7": "in_stock", "B2": "out_of_stock"}
+    assert shop.column("availability") == {"A7": "in stock", "B2": "out of stock"}
     assert shop.sizes == {("A7", "S"): False, ("A7", "M"): True, ("B2", "S"): False}
     assert len(shop.column("image_urls")["A7"]) == 2
 
@@ -122,7 +122,7 @@ def test_a_size_is_in_stock_if_one_of_its_colours_is(tmp_path):
 
     table = variants([feed], merged)
     assert dict(zip(table["size"], table["in_stock"], strict=True)) == {"S": True, "M": False}
-    assert catalog["availability"].tolist() == ["in_stock"]
+    assert catalog["availability"].tolist() == ["in stock"]
 
 
 # --- what stands above the rows, and what the file has lost ---

@@ -27,7 +27,7 @@ def test_shopify_csv(tmp_path):
     assert shop.column("colour")["wool-coat"] == "navy"
     assert shop.column("gender")["wool-coat"] == "men"
     assert shop.column("description")["wool-coat"] == "Warm."
-    assert shop.column("availability") == {"wool-coat": "in_stock", "tote": "out_of_stock"}
+    assert shop.column("availability") == {"wool-coat": "in stock", "tote": "out of stock"}
     names = [url.rpartition("/")[2] for url in shop.column("image_urls")["wool-coat"]]
     assert names == ["coat.jpg", "coat-back.jpg", "coat-side.jpg"]
     assert shop.sizes == {
@@ -69,7 +69,7 @@ def test_shopify_products_json(tmp_path):
         "red",
         "men",
     )
-    assert shop.one("description", "availability") == ("Soft", "in_stock")
+    assert shop.one("description", "availability") == ("Soft", "in stock")
     assert len(shop.one("image_urls")[0]) == 2
     assert shop.sizes == {("boxy-tee", "S"): False, ("boxy-tee", "M"): True}
 
@@ -93,7 +93,7 @@ def test_woocommerce(tmp_path):
     assert shop.column("category") == {"dress": "dresses", "13": "accessories"}
     assert shop.column("gender")["dress"] == "women"
     assert shop.column("colour")["dress"] == "green"
-    assert shop.column("availability") == {"dress": "in_stock", "13": "in_stock"}
+    assert shop.column("availability") == {"dress": "in stock", "13": "in stock"}
     assert len(shop.column("image_urls")["dress"]) == 3
     assert shop.sizes == {("dress", "S"): False, ("dress", "M"): True, ("13", "L"): True}
     assert sorted(shop.reasons) == [
@@ -123,7 +123,7 @@ def test_wix(tmp_path):
         "https://static.wixstatic.com/media/a1.jpg",
         "https://static.wixstatic.com/media/a2.jpg",
     ]
-    assert shop.column("availability") == {"product_1": "in_stock", "product_2": "out_of_stock"}
+    assert shop.column("availability") == {"product_1": "in stock", "product_2": "out of stock"}
     assert shop.sizes == {("product_1", "39"): False, ("product_1", "40"): True}
     assert len(shop.reasons) == 1
 
@@ -149,7 +149,7 @@ def test_magento(tmp_path):
     assert shop.column("brand")["MJ"] == "Luma"
     assert shop.column("image_urls")["MJ"][0] == "https://m.test/media/catalog/product/m/j/0.jpg"
     assert len(shop.column("image_urls")["MJ"]) == 3
-    assert shop.column("availability") == {"MJ": "in_stock", "SOCK": "out_of_stock"}
+    assert shop.column("availability") == {"MJ": "in stock", "SOCK": "out of stock"}
     assert shop.sizes == {("MJ", "S"): False, ("MJ", "M"): True}
 
 
@@ -167,7 +167,7 @@ def check_google(shop):
     assert shop.column("category") == {"K": "skirts", "B": "accessories"}
     assert shop.column("colour") == {"K": "olive", "B": "black"}
     assert shop.column("gender") == {"K": "women", "B": "men"}
-    assert shop.column("availability") == {"K": "in_stock", "B": "preorder"}
+    assert shop.column("availability") == {"K": "in stock", "B": "preorder"}
     assert shop.column("url")["K"] == "https://g.test/k?v=38"
     assert [url[-6:] for url in shop.column("image_urls")["K"]] == ["/k.jpg", "k2.jpg", "k3.jpg"]
     assert shop.sizes == {("K", "38"): True, ("K", "40"): False}
@@ -228,7 +228,7 @@ def test_facebook(tmp_path):
     assert shop.column("currency") == {"F1": "EUR", "F2": "EUR"}
     assert shop.column("category") == {"F1": "jackets", "F2": "accessories"}
     assert shop.column("colour") == {"F1": "blue", "F2": "red"}
-    assert shop.column("availability") == {"F1": "in_stock", "F2": "out_of_stock"}
+    assert shop.column("availability") == {"F1": "in stock", "F2": "out of stock"}
     assert shop.column("url")["F1"] == "https://f.test/1"
 
 
@@ -254,7 +254,7 @@ def test_google_retail_json_lines(tmp_path):
     assert shop.one("product_id", "price", "currency") == ("P", 49.5, "EUR")
     assert shop.one("category", "colour", "gender") == ("trousers", "beige", "women")
     assert shop.one("rating", "n_reviews", "url") == (4.2, 12, "https://r.test/p")
-    assert shop.one("availability", "image_urls") == ("in_stock", ["https://r.test/1.jpg"])
+    assert shop.one("availability", "image_urls") == ("in stock", ["https://r.test/1.jpg"])
     assert shop.sizes == {("P", "36"): False, ("P", "38"): True}
 
 
@@ -273,7 +273,7 @@ def test_awin(tmp_path):
     assert shop.column("colour") == {"B-1": "brown", "B-2": "grey"}
     assert shop.column("gender") == {"B-1": "women", "B-2": "unisex"}
     assert shop.column("url")["B-1"] == "https://m.test/b"
-    assert shop.column("availability") == {"B-1": "in_stock", "B-2": "out_of_stock"}
+    assert shop.column("availability") == {"B-1": "in stock", "B-2": "out of stock"}
 
 
 CJ_SHOPPING = """PROGRAM_NAME,CATALOG_NAME,ID,TITLE,DESCRIPTION,LINK,IMAGE_LINK,AVAILABILITY,PRICE,SALE_PRICE,PRODUCT_TYPE,BRAND,COLOR,GENDER,SIZE,ITEM_GROUP_ID
@@ -290,7 +290,7 @@ def test_cj(tmp_path, text):
     assert "looks like a CJ product feed" in shop.yaml
     assert shop.one("product_id", "title", "price", "currency") == ("C-1", "Silk blouse", 60, "USD")
     assert shop.one("category", "colour", "gender") == ("tops", "white", "women")
-    assert shop.one("availability", "url") == ("in_stock", "https://c.test/1")
+    assert shop.one("availability", "url") == ("in stock", "https://c.test/1")
     assert shop.one("image_urls")[0] == ["https://c.test/1.jpg"]
 
 
