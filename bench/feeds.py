@@ -20,54 +20,54 @@ from helpers.feeds.files import read_rows
 
 
 def drafted_right(path: Path) -> bool:
-    """Print what a draft that never saw the feed's YAML takes for title, price and images; whether the YAML agrees."""
-    spec, drafted = load_spec(path.stem), yaml.safe_load(draft_spec(path))["fields"]
-    header = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)[2][
-        "columns"
-    ]
+    """Print what a draft that never saw the feed's YAML takes for title, price and images.
+
+    It is right where it takes the column that the YAML takes first.
+    """
+    spec = load_spec(path.stem)
+    drafted = yaml.safe_load(draft_spec(path))["fields"]
+    header = set(read_rows(path, spec.reading).about.columns)
     verdicts = {}
     for field in ("title", "price", "images"):
-        first = next(
-            (s.columns for s in spec.fields.get(field, ()) if set(s.columns) & set(header)), []
-        )
-        verdicts[field] = drafted.get(field) in (first or [None])
-    shown = " ".join(
-        f"{f}={drafted.get(f)}{'' if right else ' WRONG'}" for f, right in verdicts.items()
-    )
-    print(f"draft {path.stem:20} {shown}")
+        wanted = [None]
+        for source in spec.fields.get(field, ()):
+            if set(source.columns) & header:
+                wanted = source.columns
+                break
+        verdicts[field] = _first(drafted.get(field)) in wanted
+    shown = [
+        f"{field}={_first(drafted.get(field))}{'' if right else ' WRONG'}"
+        for field, right in verdicts.items()
+    ]
+    print(f"draft {path.stem:20}", *shown)
     return all(verdicts.values())
+
+
+def _first(sources):
+    """The first column of a drafted field."""
+    return sources[0] if isinstance(sources, list) else sources
 
 
 def pairs(path: Path, count: int, seed: int) -> None:
     """Source cells that a product was made of, and the harmonised product below them."""
     spec = load_spec(path.stem)
-    products, _ = read_feed(path, spec)
-    rows, _, _ = read_rows(path, spec.format, spec.encoding, spec.separator, spec.extra_cells)
+    feed = read_feed(path, spec)
+    rows = read_rows(path, spec.reading).rows
     drawn = np.random.default_rng(seed).choice(
-        len(products), min(count, len(products)), replace=False
-    )
-    used = list(
-        dict.fromkeys(c for sources in spec.fields.values() for s in sources for c in s.columns)
+        len(feed.products), min(count, len(feed.products)), replace=False
     )
     for position in sorted(drawn):
-        product = harmonise(products.iloc[[position]])[0].iloc[0]
+        one = feed._replace(products=feed.products.iloc[[position]])
+        product = harmonise([one]).catalog.iloc[0]
         source = rows[product["source_row"] - 1]
         print(f"--- {path.name} row {product['source_row']}")
-        print("   from", {name: source[name][:140] for name in used if source.get(name)})
+        print("   from", {name: source[name][:140] for name in spec.columns if source.get(name)})
         money = f"{product['price']} {product['currency']} = {product['price_usd']} USD"
         print("   title ", product["title"], "|", product["brand"], "|", money)
-        shown = [
-            product[name]
-            for name in ("image_key", "category", "colour", "gender", "rating", "n_reviews")
-        ]
-        print(
-            "   reads ",
-            *shown,
-            "|",
-            len(product["image_urls"]),
-            "images",
-            product["image_urls"][:1],
-        )
+        names = ("image_key", "category", "colour", "gender", "rating", "n_reviews")
+        shown = [product[name] for name in names]
+        images = product["image_urls"]
+        print("   reads ", *shown, "|", len(images), "images", images[:1])
 
 
 def main() -> None:
@@ -82,11 +82,13 @@ def main() -> None:
     adds_up = 0
     for path in paths:
         start = time.perf_counter()
-        products, rejects = read_feed(path, path.stem)
-        catalog, merged = harmonise(products)
-        read = products.attrs["read"]["read"]
-        sums = "adds up" if read == len(catalog) + len(rejects) + len(merged) else "DOES NOT ADD UP"
-        counts = f"read {read} = accepted {len(catalog)} + rejected {len(rejects)} + merged {len(merged)}: {sums}"
+        feed = read_feed(path, path.stem)
+        catalog, merged = harmonise([feed])
+        read = feed.about.read
+        rejected = len(feed.rejects)
+        is_whole = read == len(catalog) + rejected + len(merged)
+        sums = "adds up" if is_whole else "DOES NOT ADD UP"
+        counts = f"read {read} = accepted {len(catalog)} + rejected {rejected} + merged {len(merged)}: {sums}"
         print(f"{path.stem:20} {counts}, {time.perf_counter() - start:.1f} s")
         adds_up += sums == "adds up"
     print(f"feeds that account for every row: {adds_up} of {len(paths)} (target: all)")

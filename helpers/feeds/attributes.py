@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from helpers.feeds.harmonise import Terms, load_vocabulary, stacked
+from helpers.feeds.harmonise import stacked
+from helpers.feeds.vocabulary import Terms, load_vocabulary
 
 ATTRIBUTES = ["image_key", "category", "colour", "pattern", "style", "price_usd", "gender"]
 

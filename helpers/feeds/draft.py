@@ -1,200 +1,357 @@
-"""An unknown shop's file: a first YAML drafted from its columns, and what a YAML would make of a file."""
+"""An unknown shop's file: a first YAML, drafted from its layout or from its columns' looks."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import yaml
 
-from helpers.feeds.fields import LONGEST, clean_text, parse_images, parse_price, parse_rating
-from helpers.feeds.files import read_rows
-from helpers.feeds.harmonise import harmonise, load_vocabulary
-from helpers.feeds.products import read_feed
-from helpers.feeds.quality import FIELDS, completeness, rejects_by_reason
-from helpers.feeds.spec import FeedError
+from helpers.feeds.columns import NAMES, words_of
+from helpers.feeds.evidence import Column, best_column, language_of
+from helpers.feeds.files import Table, read_rows
+from helpers.feeds.groups import with_options
+from helpers.feeds.layouts import Layout, fitted, recognise
+from helpers.feeds.money import SIGNS, parse_currency, read_price
+from helpers.feeds.rows import Row
+from helpers.feeds.spec import FeedError, FeedSpec, Option, Reading
+from helpers.feeds.text import LONGEST, clean_text, printable
 
-# What shops call their columns; the values decide between those, and where no name is known.
-NAMES = {
-    "title": r"title|name",
-    "price": r"price|amount|cost",
-    "images": r"image|img|photo|thumb|picture",
-    "product_id": r"\bid\b|_id|sku|article|productid|code",
-    "description": r"desc|detail|summary|about",
-    "brand": r"brand|vendor|manufacturer",
-    "category": r"category|type|terms|section",
-    "gender": r"gender|sex|group|department",
-    "colour": r"colou?r",
-    "rating": r"rating|stars",
-    "n_reviews": r"review|ratings|votes",
-    "sizes": r"^sizes?$",
-    "currency": r"currency",
-}
-_NOT = {
-    "title": r"brand|file|user|categ|colou?r|collection|id\b",
-    "price": r"actual|original|list|old|mrp|was|discount",
-    "product_id": r"image|img",
-    "rating": r"review|count|no_of|num",
-    "images": r"num|count|alt",
-}  # fmt: skip
+SAMPLE = 300  # rows that are looked at
+_PAIR = re.compile(
+    r"^(?P<what>.*?(?:option|attribute?|variation|spec)\D*(?P<number>\d+))\W*name$", re.I
+)
+_VALUE_ENDINGS = ("value", "values", "value(s)", "options", "description")
+_OF_VARIANTS = {"price", "size", "sku", "stock", "available", "inventory", "qty", "quantity"}
+# What a product can't do without: said where no column was found for it.
+_WANTED = ("price", "product_id", "images", "category", "colour", "gender", "brand", "description", "sizes",
+           "availability", "url")  # fmt: skip
 
 
-@dataclass(frozen=True)
-class FeedReport:
-    """What a YAML makes of a file; `print` shows it.
+@dataclass
+class _Draft:
+    """A YAML in the making: its keys, and the comments above them."""
 
-    Attributes
-    ----------
-    about : dict
-        File, encoding, separator, columns, rows read, fields whose column is missing, values passed over, and how many
-        prices were `assumed` to be in the YAML's `currency`; currencies with `no_rate` in dollars.
-    counts : dict
-        Rows read, accepted, rejected, merged.
-    filled : Series
-        Share of products that have each field.
-    rejects : DataFrame
-        `source_file, reason, rows, example`.
-    examples : DataFrame
-        The first products, harmonised.
-    """
+    spec: dict[str, Any]
+    comments: list[str] = field(default_factory=list)
 
-    about: dict
-    counts: dict
-    filled: pd.Series
-    rejects: pd.DataFrame
-    examples: pd.DataFrame
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Fields and the columns chosen for them."""
+        return self.spec["fields"]
 
-    def __str__(self) -> str:
-        about, counts = self.about, ", ".join(f"{name} {n}" for name, n in self.counts.items())
-        lines = [
-            f"{about['file']}: {about['encoding']}, separator {about['separator']!r}",
-            f"rows: {counts}",
-        ]
-        if about["unreadable"]:
-            lines.append(
-                f"{about['unreadable']} characters can't be read as {about['encoding']}: � stands for them"
-            )
-        lines += [f"no column for {field}" for field in about["missing"]]
-        if about["assumed"]:
-            lines.append(
-                f"{about['assumed']} prices name no currency: {about['currency'] or 'none'} assumed"
-            )
-        lines += [
-            f"no rate for {n} in data/vocabulary.yaml: its prices have no price_usd"
-            for n in about["no_rate"]
-        ]
-        lines += [
-            f"{field} {value!r} passed over in {n} rows"
-            for (field, value), n in about["passed_over"].items()
-        ]
-        lines += [
-            f"{row.rows} rejected: {row.reason}   ({row.example})"
-            for row in self.rejects.itertuples()
-        ]
-        lines.append(
-            "filled: " + ", ".join(f"{name} {share:.0%}" for name, share in self.filled.items())
-        )
-        for row in self.examples.to_dict("records"):
-            lines += ["", *(f"  {name:12}{str(value)[:100]}" for name, value in row.items())]
-        return "\n".join(lines)
-
-
-def check_feed(spec, path: str | Path, examples: int = 3) -> FeedReport:
-    """What a YAML makes of a file, without writing anything; raises `FeedError` where either can't be used."""
-    products, rejects = read_feed(path, spec)
-    catalog, merged = harmonise(products)
-    counts = {"read": products.attrs["read"]["read"], "accepted": len(catalog)}
-    counts |= {"rejected": len(rejects), "merged": len(merged)}
-    filled = completeness(catalog).set_index("field")["share"]
-    shown = ["image_key", *FIELDS, "currency", "price"]
-    first = catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True)
-    about = products.attrs["read"] | {
-        "no_rate": sorted(set(catalog["currency"]) - {"", *load_vocabulary().usd})
-    }
-    return FeedReport(about, counts, filled, rejects_by_reason(rejects), first)
+    def used(self) -> set[str]:
+        """Columns that some key reads."""
+        spec = FeedSpec.model_validate(self.spec)
+        names = set(spec.columns)
+        for option in spec.options:
+            names |= {option.name, option.value}
+        for source in (spec.keep, spec.children):
+            names |= set(source.columns) if source else set()
+        if spec.discount:
+            names |= {spec.discount.mode, spec.discount.value}
+        return names | {spec.rows or ""}
 
 
 def draft_spec(path: str | Path) -> str:
-    """A first YAML for an unknown file, by the names and the first 300 values of its columns.
+    """A first YAML for an unknown file, by the names and the first values of its columns.
 
-    Every guess is a line that can be changed; the header says what was seen. `course feed check` shows what it gives.
-    Raises `FeedError` where no row can be read.
+    A known layout is recognised and said. Every guess is a line that can be changed; the comments
+    say what was seen, what was not found and what is not used. `course feed check` shows what the
+    YAML gives.
+
+    Raises
+    ------
+    FeedError
+        Where no row can be read.
     """
-    rows, broken, about = read_rows(path)
-    if broken and len(broken) == len(rows):
+    table = _read(path)
+    layout = recognise(table.about.columns, table.about.separator == "XML")
+    rows_field = layout.spec.get("rows") if layout else _rows_field(table)
+    if rows_field:
+        table = read_rows(path, Reading(rows=rows_field))
+    rows = [row for row in table.rows if row and any(cell.strip() for cell in row.values())]
+    rows = rows[:SAMPLE]
+    draft = _from_layout(layout, table, rows) if layout else _from_looks(table, rows)
+    spec = {"platform": _platform(path), **_dialect(table), "rows": rows_field}
+    spec["currency"] = _currency(draft, rows)
+    draft.spec = {key: value for key, value in spec.items() if value is not None} | draft.spec
+    language = language_of(table.about.columns, _columns(table.about.columns, rows))
+    if language:
+        draft.spec["vocabulary"] = language
+    comments = [*_facts(table), *draft.comments, *_gaps(draft, table, rows)]
+    lines = [f"# {printable(comment)}" for comment in comments]
+    return "\n".join([*lines, _dump(draft.spec)])
+
+
+def _read(path: str | Path) -> Table:
+    table = read_rows(path)
+    if table.broken and len(table.broken) == len(table.rows):
         raise FeedError(
-            f"{about['file']}: none of {len(rows)} rows can be read, row 1: {broken[0][2]}. Mend the file"
+            f"{printable(table.about.file)}: none of {len(table.rows)} rows can be read, "
+            f"row 1: {table.broken[0].reason}. Mend the file"
         )
-    rows = [row for row in rows if row and any(cell.strip() for cell in row.values())][:300]
-    seen = {name: [(row.get(name) or "")[:LONGEST] for row in rows] for name in about["columns"]}
-    values = {name: [value for value in column if value.strip()] for name, column in seen.items()}
-    chosen, free = {}, [name for name in values if values[name]]
-    for field in NAMES:
-        ranked = sorted(free, key=lambda name: -_score(field, name, values[name], len(rows)))
-        if ranked and _score(field, ranked[0], values[ranked[0]], len(rows)) >= 1.0:
-            chosen[field] = ranked[0]
-            free.remove(ranked[0])
-    if "title" not in chosen:  # no feed can do without: the likeliest is better than none
-        likely = max(
-            free, key=lambda name: _score("title", name, values[name], len(rows)), default="title"
-        )
-        chosen["title"] = chosen.pop("description", likely)
-    spec = {"platform": re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"}
-    spec["separator"] = about["separator"] if len(about["separator"]) == 1 else "auto"
-    spec["encoding"] = about["encoding"]
-    spec["currency"] = _currency(values.get(chosen.get("price"), []))
-    spec["fields"] = chosen
-    head = f"# Drafted from {about['file']}: {about['read']} rows, {len(broken)} unreadable. Check each line."
-    head += f"\n# Row {broken[0][0]}: {broken[0][2]}" if broken else ""
-    notes = [f"# not used: {name}" for name in about["columns"] if name not in chosen.values()]
-    body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
-    return "\n".join([head, *notes, body])
+    return table
 
 
-def _score(field: str, name: str, values: list[str], rows: int) -> float:
-    """How well a column serves a field: 1 for its name, up to 2 for its values; below 0 if they speak against it."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower().replace("_", " ")
-    named = 1.0 if re.search(NAMES[field], words) or re.search(NAMES[field], name.lower()) else 0.0
-    if field in _NOT and re.search(_NOT[field], words):
-        named -= 0.6
-    full, texts = len(values) / max(rows, 1), [clean_text(value) for value in values]
-    length, distinct = sum(map(len, texts)) / len(texts), len(set(texts)) / len(texts)
-    urls, prices = _share(parse_images, values), _share(parse_price, texts)
-    ratings = sum((parse_rating(text) or 9) <= 5 for text in texts) / len(texts)
-    wordy = sum(" " in text for text in texts) / len(texts)
-    if field == "images":
-        picture = sum(
-            bool(re.search(r"\.(jpe?g|png|webp|avif)|image|hmgoepprod", value, re.I))
-            for value in values
-        )
-        return 2 * urls * picture / len(values) + 0.2 * named if urls else -1
-    if urls > 0.3:
-        return -1
-    if field == "price":
-        return (
-            2 * named * prices
-            + (0.5 if re.search(r"[$£€₹]|\bRs|\bUSD", " ".join(texts[:50])) else 0)
-            + 0.2 * full
-        )
-    if field == "title":
-        garments = sum(bool(load_vocabulary().categories.find(text)) for text in texts) / len(texts)
-        unlike = 1.5 if length > 110 or wordy < 0.5 else 0
-        return named + garments + 0.5 * wordy + 0.3 * distinct + 0.2 * full - unlike
-    if field == "product_id":
-        return named + 0.5 * distinct - (2 if distinct < 0.5 or wordy > 0.2 else 0)
-    if field == "description":
-        return named + (0.5 if length > 60 else 0)
-    if field == "rating":
-        return named + 0.5 * ratings - (1 if ratings < 0.5 else 0)
-    return named
+def _platform(path: str | Path) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"
 
 
-def _share(parse, values: list[str]) -> float:
-    return sum(bool(parse(value)) for value in values) / len(values)
+def _dialect(table: Table) -> dict[str, str]:
+    about = table.about
+    is_csv = len(about.separator) == 1
+    dialect = {"separator": about.separator if is_csv else "auto"}
+    dialect["encoding"] = "auto" if about.separator == "XML" else about.encoding
+    if is_csv and "column 1" in about.columns and "column 2" in about.columns:
+        dialect["header"] = "none"
+    return dialect
 
 
-def _currency(values: list[str]) -> str:
-    found = [
-        price.currency for value in values[:100] if (price := parse_price(value)) and price.currency
+def _dump(spec: dict[str, Any]) -> str:
+    """YAML text; names that hold what nobody sees are written with escapes."""
+    plain = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100)
+    if all(sign.isprintable() or sign == "\n" for sign in plain):
+        return plain
+    return yaml.safe_dump(spec, sort_keys=False, allow_unicode=False, width=100)
+
+
+# --- by a known layout ---
+
+
+def _from_layout(layout: Layout, table: Table, rows: list[Row]) -> _Draft:
+    spec = fitted(layout.spec, table.about.columns)
+    article = "an" if layout.layout[0] in "AEIOU" else "a"
+    notes = "; ".join(layout.notes)
+    draft = _Draft(spec, [f"This looks like {article} {layout.layout}: {notes}."])
+    added = _columns_of_options(spec.get("options", []), rows)
+    for name, sources in list(spec["fields"].items()):
+        kept = [
+            source
+            for source in (sources if isinstance(sources, list) else [sources])
+            if not (isinstance(source, str) and source.startswith("option.")) or source in added
+        ]
+        if kept:
+            spec["fields"][name] = kept if len(kept) > 1 else kept[0]
+        else:
+            del spec["fields"][name]
+    if "title" not in spec["fields"]:
+        spec["fields"] = {"title": table.about.columns[0]} | spec["fields"]
+    return draft
+
+
+def _columns_of_options(options: list[dict[str, str]], rows: list[Row]) -> set[str]:
+    pairs = [Option.model_validate(option) for option in options]
+    return {name for row in rows for name in with_options(row, pairs) if name not in row}
+
+
+# --- by the looks of the columns ---
+
+
+def _from_looks(table: Table, rows: list[Row]) -> _Draft:
+    options = _option_pairs(table.about.columns)
+    pairs = [Option.model_validate(option) for option in options]
+    seen = [with_options(row, pairs) for row in rows]
+    names = list(dict.fromkeys([*table.about.columns, *(name for row in seen for name in row)]))
+    paired = {name for option in options for name in option.values()}
+    columns = [
+        column for column in _columns(names, seen) if column.values and column.name not in paired
     ]
-    return max(set(found), key=found.count) if found else ""
+    chosen: dict[str, Any] = {}
+    free = list(columns)
+    for name in NAMES:
+        found = best_column(name, free, chosen)
+        if found:
+            chosen[name] = found.name
+            free.remove(found)
+    _settle_title(chosen, free)
+    spec: dict[str, Any] = {"fields": chosen}
+    if options and any(name.startswith("option.") for name in chosen.values()):
+        spec["options"] = options
+    by_name = {column.name: column for column in columns}
+    _settle_price(chosen, by_name)
+    _settle_id(chosen, by_name)
+    if "parent_id" not in chosen and _has_variants(chosen, seen):
+        spec["variants"] = True
+    draft = _Draft(spec)
+    draft.comments += _lists_of_objects(table, by_name)
+    return draft
+
+
+def _columns(names: list[str], rows: list[Row]) -> list[Column]:
+    return [Column(name, [(row.get(name) or "")[:LONGEST] for row in rows]) for name in names]
+
+
+def _settle_title(chosen: dict[str, Any], free: list[Column]) -> None:
+    """No feed can do without a title: the likeliest column is better than none."""
+    if "title" in chosen:
+        return
+    if "description" in chosen:
+        chosen["title"] = chosen.pop("description")
+        return
+    likely = max(free, key=lambda column: column.score("title", {}), default=None)
+    chosen["title"] = likely.name if likely else "title"
+
+
+def _settle_price(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
+    """A sale price that some products lack is followed by the price they sell for."""
+    price = chosen.get("price")
+    before = chosen.get("list_price")
+    if not price:
+        return
+    if not before and columns[price].fill_of_prices < 1:
+        usual = [
+            name
+            for name in columns
+            if name != price
+            and words_of(name) in ("price", "preis", "prix", "precio", "prezzo", "regular price")
+        ]
+        if usual:
+            before = usual[0]
+            chosen["list_price"] = before
+    if before and columns[price].fill_of_prices < 1:
+        chosen["price"] = [price, before]
+
+
+def _settle_id(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
+    """A running number is no id if the product's page is known: it changes with every export."""
+    own = chosen.get("product_id")
+    link = chosen.get("url")
+    if not link or (own and not columns[own].is_running):
+        return
+    pattern = r"([^/?#]+)/?(?:[?#].*)?$"
+    ends = {re.search(pattern, value).group(1) for value in columns[link].values
+            if re.search(pattern, value)}  # fmt: skip
+    if len(ends) == len(set(columns[link].values)):
+        chosen["product_id"] = {"column": link, "pattern": pattern}
+
+
+def _has_variants(chosen: dict[str, Any], rows: list[Row]) -> bool:
+    """Whether rows without a title have the id of one that has it."""
+    own = chosen.get("product_id")
+    if not isinstance(own, str):
+        return False
+    titled = {row.get(own, "") for row in rows if clean_text(row.get(chosen["title"]))}
+    untitled = {row.get(own, "") for row in rows if not clean_text(row.get(chosen["title"]))}
+    return bool((titled & untitled) - {""})
+
+
+def _option_pairs(names: list[str]) -> list[dict[str, str]]:
+    """Columns such as `Attribute 1 name` with their `Attribute 1 value(s)`."""
+    pairs = []
+    for name in names:
+        found = _PAIR.match(name)
+        if not found:
+            continue
+        what = found["what"].lower()
+        for other in names:
+            rest = other.lower().removeprefix(what).strip(" ._-")
+            if other.lower().startswith(what) and rest in _VALUE_ENDINGS:
+                pairs.append({"name": name, "value": other})
+                break
+    return pairs
+
+
+def _objects_in(value: str) -> list[Any]:
+    """The objects of a JSON list of objects."""
+    if not value.startswith("[{"):
+        return []
+    try:
+        loaded = json.loads(value)
+    except (ValueError, RecursionError):
+        return []
+    is_list = isinstance(loaded, list) and all(isinstance(item, dict) for item in loaded)
+    return loaded if is_list else []
+
+
+def _rows_field(table: Table) -> str | None:
+    """A JSON field that holds a product's variants: objects with a price, a size or stock."""
+    if not table.about.separator.startswith("JSON"):
+        return None
+    for name in table.about.columns:
+        if "." in name:
+            continue
+        for row in filter(None, table.rows[:SAMPLE]):
+            objects = _objects_in(row.get(name, ""))
+            keys = {word for item in objects[:1] for key in item for word in words_of(key).split()}
+            if keys & _OF_VARIANTS:
+                return name
+    return None
+
+
+def _lists_of_objects(table: Table, columns: dict[str, Column]) -> list[str]:
+    comments = []
+    for name in table.about.columns:
+        column = columns.get(name)
+        objects = _objects_in(column.values[0]) if column else []
+        if objects:
+            keys = ", ".join(str(key) for key in objects[0])
+            comments.append(f"{name} holds a list of objects: {keys}")
+    return comments
+
+
+# --- what is said above the keys ---
+
+
+def _facts(table: Table) -> list[str]:
+    about = table.about
+    head = f"Drafted from {about.file}: {about.read} rows, {len(table.broken)} unreadable."
+    facts = [f"{head} Check each line.", *about.notes]
+    if table.broken:
+        facts.append(f"Row {table.broken[0].row}: {table.broken[0].reason}")
+    if about.lost:
+        facts.append(f"The file itself holds {about.lost} signs (�) of an earlier loss")
+    return facts
+
+
+def _gaps(draft: _Draft, table: Table, rows: list[Row]) -> list[str]:
+    missing = [name for name in _WANTED if name not in draft.fields]
+    gaps = [f"no column found for: {', '.join(missing)}"] if missing else []
+    if "price" in draft.fields and not draft.spec["currency"] and "currency" not in draft.fields:
+        gaps.append(
+            "currency: nothing tells it. Write its ISO code below, or prices stay without dollars: "
+            "they pass no --max-price and are missing in every figure of prices"
+        )
+    used = draft.used()
+    for name in table.about.columns:
+        is_part = any(name.startswith(f"{other}.") for other in used if other)
+        if name not in used and not is_part:
+            gaps.append(f"not used: {name}{_sample(name, rows)}")
+    return gaps
+
+
+def _sample(name: str, rows: list[Row]) -> str:
+    for row in rows:
+        text = clean_text(row.get(name, ""))
+        if text:
+            return f" ({text[:40]!r})"
+    return " (empty)"
+
+
+def _currency(draft: _Draft, rows: list[Row]) -> str:
+    """Currency of the prices: what most cells say, or their currency column, or the column's name."""
+    spec = FeedSpec.model_validate({"platform": "shop", **draft.spec})
+    found = []
+    for row in rows:
+        named = parse_currency(spec.first("currency", row))
+        price = read_price(spec.first("price", row))
+        if named or (price and price.currency):
+            found.append(named or (price.currency if price else ""))
+    if found:
+        return max(dict.fromkeys(found), key=found.count)
+    for source in spec.fields.get("price", ()):
+        for column in source.columns:
+            code = _currency_in(column)
+            if code:
+                return code
+    return ""
+
+
+def _currency_in(name: str) -> str:
+    """The currency that a column's name holds: `price_euro`, `Preis (CHF)`, `prix €`."""
+    for word in re.findall(r"[^\W_]+|[^\w\s]", name):
+        is_sign = word.lower() in SIGNS and len(word) != 2
+        if is_sign or (len(word) > 2 and parse_currency(word)):
+            return parse_currency(word)
+    return ""

@@ -1,289 +1,208 @@
-"""Parsers of single feed cells: text, prices, image fields, counts. Total: no input raises, nothing is evaluated."""
+"""Parsers of single feed cells: images, sizes, stock, counts. Total: no input raises."""
 
-import html
 import re
 from itertools import pairwise
-from typing import NamedTuple
 
-EMPTY = {
-    "",
-    "-",
-    "--",
-    "nan",
-    "none",
-    "null",
-    "nil",
-    "n/a",
-    "na",
-    "unknown",
-    "undefined",
-    "[]",
-    "{}",
-}
-LONGEST = 50_000  # characters of a cell that are looked at; a longer one is no product text
-SYMBOLS = {
-    "us$": "USD", "c$": "CAD", "ca$": "CAD", "a$": "AUD", "au$": "AUD", "$": "USD", "£": "GBP", "€": "EUR", "₹": "INR",
-    "rs": "INR", "rs.": "INR", "¥": "JPY", "₩": "KRW", "zł": "PLN", "₺": "TRY", "₽": "RUB", "kr": "SEK",
-}  # fmt: skip
-CODES = "USD|EUR|GBP|INR|JPY|CAD|AUD|CHF|SEK|NOK|DKK|PLN|CNY|KRW|TRY|RUB|BRL|MXN|SGD|HKD|NZD|ZAR|AED|THB|IDR"
-POINT_GROUPS = {"EUR", "DKK", "IDR", "BRL", "TRY"}  # currencies whose "1.299" means 1299
+from helpers.feeds.literals import read_literal, strings
+from helpers.feeds.money import Price, parse_amount, parse_price
+from helpers.feeds.text import EMPTY, LONGEST, clean_text, is_empty, visible
 
-_CURRENCY = re.compile(
-    rf"\b({CODES})\b|(?<![a-z])((?:us|ca?|au?)?\$|rs\.?(?![a-z])|kr(?![a-z])|[£€₹¥₩₺₽]|zł)", re.I
-)
-_NUMBER = re.compile(
-    r"(?<![\w.,-])-?(?:[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?|[0-9][0-9.,]*)"
-)
-_DISCOUNT = re.compile(
-    r"\([^()]*(?:%|off)[^()]*\)|\bsave\b[^0-9]*[0-9.,]*|\b(?:was|rrp|mrp)\b[^0-9]*[0-9.,]*|[0-9.,]+\s*%(?:\s*off)?",
-    re.I,
-)
-_TAG = re.compile(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", re.S)
-_BREAK = re.compile(r"</?(?:br|p|li|ul|ol|div|tr|h[1-6])\b[^<>]*>", re.I)
-_SCRIPT = re.compile(r"<(script|style)\b[^<>]*>[^<]*</\1\s*>", re.I)
-_GONE = re.compile(r"[\s(,-]*(?:out of stock|sold out)[\s).]*", re.I)
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\ufeff]+")
-_BARE_ENTITY = re.compile(r"&(percnt|amp|nbsp|quot|apos|lt|gt|reg|trade|deg)(?![\w;])")
-_URL_START = re.compile(r"(?:^|[\s,;|'\"\[\]<>]+)(?=(?:https?:)?//[^/\s])", re.I)
+__all__ = [
+    "EMPTY",
+    "LONGEST",
+    "Price",
+    "clean_text",
+    "is_empty",
+    "parse_availability",
+    "parse_count",
+    "parse_images",
+    "parse_price",
+    "parse_rating",
+    "parse_sections",
+    "parse_sizes",
+    "parse_text",
+    "read_literal",
+]
+
+_URL_START = re.compile(r"(?:^|[\s,;|'\"\[\]<>])(?=(?:https?:)?//[^/\s])", re.I)
 _SCHEME = re.compile(r"(?:https?|ftp|file|data|s3|gs):", re.I)
+_HTTP = re.compile(r"https?:", re.I)
+_SOLD_OUT = re.compile(
+    r"out of stock|sold[ -]out|ausverkauft|épuisé|en rupture|agotado|esaurito", re.I
+)
+_AROUND_SOLD_OUT = " \t(),-–.:"
+_SIZE_HEADING = re.compile(r"\s*sizes?:", re.I)
 
 
-class Price(NamedTuple):
-    """An amount of money: `amount` > 0 in units of `currency` (ISO 4217, or "" where nothing says it)."""
-
-    amount: float
-    currency: str
-
-
-def clean_text(value) -> str:
-    """Plain text of a cell: tags and entities resolved, white space and `#` bullets joined; "" for empty words.
-
-    Cleaning cleaned text changes nothing.
-    """
-    text = str(value if value is not None else "")[:LONGEST]
-    previous = None
-    while text != previous:  # entities may hide tags, and tags may hide entities
-        previous = text
-        if "&" in text or "<" in text:
-            text = html.unescape(_BARE_ENTITY.sub(r"&\1;", text))
-            text = _TAG.sub("", _BREAK.sub(" ", _SCRIPT.sub(" ", text)))
-        text = " ".join(_UNSEEN.sub(" ", text).split())
-    return "" if text.lower() in EMPTY else text
+def parse_text(value: object) -> str:
+    """Plain text of a cell; the texts of a list are joined by commas."""
+    text = clean_text(value)
+    if text[:1] == "[":
+        loaded = read_literal(text)
+        if isinstance(loaded, list):
+            return ", ".join(dict.fromkeys(filter(None, map(clean_text, strings(loaded)))))
+    return text
 
 
-def parse_price(value, currency: str = "") -> Price | None:
-    """First selling price in a cell, in any notation: `From  42.50`, `Rs. 259`, `₹8,599`, `49.90 USD`, `1.299,00 €`.
-
-    Discounts (`35% OFF`, `Save ₹720`) and former prices (`was £50`) are passed over. `currency` is what the feed
-    says where the cell doesn't. None if there is no positive number.
-    """
-    text = clean_text(str(value if value is not None else "")[:500])
-    found = _CURRENCY.search(text)
-    if found:
-        currency = (found[1] or SYMBOLS[found[2].lower()]).upper()
-    text = _DISCOUNT.sub(" ", _CURRENCY.sub(" ", text))
-    number = _NUMBER.search(text)
-    amount = _amount(number[0], currency) if number else None
-    return Price(amount, currency) if amount and 0 < amount < 1e9 else None
-
-
-def _amount(digits: str, currency: str) -> float | None:
-    digits = re.sub(r"[ '’\u00a0\u202f]", "", digits).rstrip(".,")
-    point, comma = digits.rfind("."), digits.rfind(",")
-    if point >= 0 and comma >= 0:
-        thousands = "," if point > comma else "."
-    elif comma >= 0:
-        thousands = "," if re.fullmatch(r"-?[0-9]{1,3}(,[0-9]{2,3})*,[0-9]{3}", digits) else "."
-    else:
-        grouped = re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]{3})+", digits)
-        thousands = "." if grouped and (digits.count(".") > 1 or currency in POINT_GROUPS) else ","
-    try:
-        return float(digits.replace(thousands, "").replace(",", "."))
-    except ValueError:
-        return None
-
-
-def parse_count(value) -> int | None:
+def parse_count(value: object) -> int | None:
     """Reviews as a number: `6.7k Verified Buyers` → 6700, `|68k` → 68000, `4,044 ratings` → 4044."""
     found = re.search(r"([0-9][0-9.,]*)\s*([km]\b)?", clean_text(value), re.I)
     if not found:
         return None
-    scale = {"": 1, "k": 1_000, "m": 1_000_000}[(found[2] or "").lower()]
-    amount = _amount(found[1], "" if found[2] else "EUR")  # 4.044 reviews are never a fraction
-    return round(amount * scale) if amount is not None and amount < 1e9 else None
+    unit = (found[2] or "").lower()
+    scale = {"": 1, "k": 1_000, "m": 1_000_000}[unit]
+    by_points = "" if unit else "EUR"  # 4.044 reviews are never a fraction
+    amount = parse_amount(found[1], by_points)
+    if amount is None or amount >= 1e9:
+        return None
+    return round(amount * scale)
 
 
-def parse_rating(value) -> float | None:
-    """Mean rating in stars, 0–5: `3.8 out of 5` → 3.8, `8/10` → 4.0."""
+def parse_rating(value: object) -> float | None:
+    """Mean rating in stars, 0-5: `3.8 out of 5` → 3.8, `8/10` → 4.0."""
     found = re.search(
         r"(?<![0-9.,-])([0-9]+(?:[.,][0-9]+)?)(?:\s*(?:out of|/)\s*([0-9]+))?", clean_text(value)
     )
     if not found:
         return None
-    stars = float(found[1].replace(",", ".")) * (
-        5 / float(found[2]) if found[2] and float(found[2]) else 1
-    )
+    best = float(found[2] or 5) or 5.0
+    stars = float(found[1].replace(",", ".")) * 5 / best
     return round(stars, 3) if 0 < stars <= 5 else None  # no stars is no rating
 
 
-def parse_sizes(value) -> dict[str, bool]:
+def parse_sizes(value: object) -> dict[str, bool]:
     """Sizes of a cell and whether each is in stock.
 
-    `UK 4,UK 14 - Out of stock` → {"UK 4": True, "UK 14": False}; `XXS - XXL` stays one range.
+    `UK 4,UK 14 - Out of stock` → {"UK 4": True, "UK 14": False}; `{"S": 0, "M": 3}` → {"S": False,
+    "M": True}; `XXS - XXL` stays one range.
     """
     loaded = read_literal(str(value if value is not None else ""))
-    listed = re.sub(r"(?i)^\s*sizes?:", "", clean_text(value))
-    parts = re.split(r"[,;|]", listed) if loaded is None else _strings(loaded)
-    named = [
-        (_GONE.sub("", part), not _GONE.search(part)) for part in map(clean_text, parts) if part
-    ]
-    return {size: left for size, left in named if size}
+    if isinstance(loaded, dict) and all(isinstance(key, str) for key in loaded):
+        stock = {clean_text(size): _left(count) for size, count in loaded.items()}
+        if None not in stock.values():
+            return {size: bool(left) for size, left in stock.items() if size}
+    if loaded is None:
+        parts = re.split(r"[,;|]", _SIZE_HEADING.sub("", clean_text(value), count=1))
+    else:
+        parts = strings(loaded)
+    sizes: dict[str, bool] = {}
+    for part in map(clean_text, parts):
+        said = _SOLD_OUT.search(part)
+        size = _without(part, said) if said else part
+        if size:
+            sizes[size] = not said
+    return sizes
 
 
-def parse_images(value) -> list[str]:
+def _without(part: str, said: re.Match[str]) -> str:
+    """A size without the words that it is sold out."""
+    before = part[: said.start()].rstrip(_AROUND_SOLD_OUT)
+    after = part[said.end() :].lstrip(_AROUND_SOLD_OUT)
+    return before + after
+
+
+def _left(count: object) -> bool | None:
+    """Whether a size is left, by what a dict holds beside it; None if that is no stock."""
+    if isinstance(count, bool):
+        return count
+    state = parse_availability(count) if isinstance(count, str) else ""
+    return state in ON_SALE if state else None
+
+
+# What shops, Google, Facebook and schema.org write of stock, in small letters without gaps.
+IN_STOCK = "in stock"
+OUT_OF_STOCK = "out of stock"
+PREORDER = "preorder"
+BACKORDER = "backorder"
+UNPUBLISHED = "unpublished"
+AVAILABILITY = (IN_STOCK, PREORDER, BACKORDER, OUT_OF_STOCK, UNPUBLISHED)  # the best comes first
+ON_SALE = frozenset({IN_STOCK, PREORDER, BACKORDER})
+_STATES = {
+    IN_STOCK: "instock available availablefororder true yes y ja oui si sí instoreonly onlineonly "
+    "limitedavailability lowstock fewleft active auflager vorrätig lieferbar verfügbar sofortlieferbar "
+    "enstock disponible disponibile enexistencia instockonline lagernd",
+    OUT_OF_STOCK: "outofstock soldout unavailable notavailable false no n nein non agotado esaurito "
+    "ausverkauft épuisé nichtlieferbar nichtverfügbar nichtvorrätig rupturedestock enrupture "
+    "indisponible nondisponibile sinexistencias sinstock discontinued ended nostock",
+    PREORDER: "preorder presale availableforpreorder comingsoon vorbestellung vorbestellbar "
+    "précommande preventa preordine",
+    BACKORDER: "backorder onbackorder backordered continue madetoorder nachbestellung",
+    UNPUBLISHED: "unpublished draft archived disabled hidden private inactive notpublished deleted",
+}
+_STATE_OF = {word: state for state, words in _STATES.items() for word in words.split()}
+
+
+def parse_availability(value: object) -> str:
+    """Stock of a cell as one of `AVAILABILITY`: `In Stock`, `5`, `0`, `true`, a schema.org address.
+
+    "" if the cell says nothing that is known.
+    """
+    text = clean_text(value).lower()
+    number = re.fullmatch(r"(-?[0-9]{1,9})(?:[.,][0-9]+)?\+?", text)
+    if number:
+        return IN_STOCK if int(number[1]) > 0 else OUT_OF_STOCK
+    if "schema.org/" in text:
+        text = text.rpartition("/")[2]
+    word = re.sub(r"[\W_]+", "", text)
+    if word in _STATE_OF:
+        return _STATE_OF[word]
+    if _SOLD_OUT.search(text):
+        return OUT_OF_STOCK
+    if re.search(r"\bin stock\b|\b[0-9]+ (?:left|available)\b", text):
+        return OUT_OF_STOCK if re.search(r"\b(?:not|0)\b", text) else IN_STOCK
+    return ""
+
+
+def parse_images(value: object) -> list[str]:
     """Image addresses of a cell, in order, each once; protocol-relative ones get `https:`.
 
-    Reads lists as Python, JSON or Ruby print them, and separated text, where a comma ends an address only if
-    another one begins: `…/dpr_2,q_60,w_210/a.jpg,https://…`. Says nothing on whether an address is safe to fetch.
+    Reads lists as Python, JSON or Ruby print them, and separated text, where a comma ends an
+    address only if another one begins: `…/dpr_2,q_60,w_210/a.jpg,https://…`. Says nothing on
+    whether an address is safe to fetch.
     """
-    text = str(value if value is not None else "")[:LONGEST].strip()
+    text = visible(str(value if value is not None else "")[:LONGEST]).strip()
     loaded = read_literal(text)
-    parts = _strings(loaded) if loaded is not None else _split_urls(text)
-    urls = []
+    parts = _split_urls(text) if loaded is None else strings(loaded)
+    urls: dict[str, None] = {}
     for part in parts:
-        url = re.sub(
-            r"\s", "%20", re.sub(r"[\x00-\x1f\x7f]", "", part.strip().replace("&amp;", "&"))
-        )
-        url = "https:" + url if url.startswith("//") else url
-        if _SCHEME.match(url) and url not in urls:
-            urls.append(url)
-    return urls
+        url = re.sub(r"[\x00-\x1f\x7f-\x9f]", "", part.strip().replace("&amp;", "&"))
+        url = re.sub(r"\s", "%20", url)
+        if url.startswith("//"):
+            url = f"https:{url}"
+        if _SCHEME.match(url):
+            urls[url] = None
+    return list(urls)
 
 
 def _split_urls(text: str) -> list[str]:
-    if _SCHEME.match(text) and not re.match("https?:", text, re.I):
+    if _SCHEME.match(text) and not _HTTP.match(text):
         return [text]
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
-    starts = [found.end() for found in _URL_START.finditer(text)] + [len(text)]
-    return [text[a:b].strip(" \t\r\n,;|'\"<>") for a, b in pairwise(starts)]
+    starts = [found.end() for found in _URL_START.finditer(text)]
+    ends = pairwise([*starts, len(text)])
+    return [text[start:end].strip(" \t\r\n,;|'\"<>") for start, end in ends]
 
 
-def _strings(value) -> list[str]:
-    if isinstance(value, dict | list):
-        return [
-            text
-            for item in (value.values() if isinstance(value, dict) else value)
-            for text in _strings(item)
-        ]
-    return [value] if isinstance(value, str) else []
+def parse_sections(value: object) -> dict[str, str]:
+    """Headed parts of a description, in order: a list of one-key dicts, a dict, or one part.
 
-
-def parse_sections(value) -> dict[str, str]:
-    """Headed parts of a description, in order: ASOS's list of one-key dicts, any dict, or one part headed "".
-
-    `[{'Product Details': 'Coats by Nike'}, {'Brand': '…'}]` → {"Product Details": "Coats by Nike", "Brand": "…"}
+    `[{'Product Details': 'Coats by Nike'}, {'Brand': '…'}]` → {"Product Details": "Coats by Nike",
+    "Brand": "…"}; a text without headings stands under "".
     """
     loaded = read_literal(str(value if value is not None else ""))
+    if loaded is None:
+        return {"": clean_text(value)}
     sections: dict[str, str] = {}
     for part in loaded if isinstance(loaded, list) else [loaded]:
-        for key, text in (
-            part.items()
-            if isinstance(part, dict)
-            else [("", part)]
-            if isinstance(part, str)
-            else ()
-        ):
-            key, text = clean_text(key), clean_text(" ".join(_strings(text)))
-            sections[key] = f"{sections[key]} {text}".strip() if key in sections else text
-    return sections if loaded is not None else {"": clean_text(value)}
+        if isinstance(part, str):
+            part = {"": part}
+        if isinstance(part, dict):
+            for heading, text in part.items():
+                _add_section(sections, clean_text(heading), clean_text(" ".join(strings(text))))
+    return sections
 
 
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v"}
-_ATOM = re.compile(r":?[\w.+-]+")
-_WORDS = {
-    "None": None,
-    "nil": None,
-    "null": None,
-    "True": True,
-    "true": True,
-    "False": False,
-    "false": False,
-}
-_SPACE = re.compile(r"\s*")
-_ARROW = re.compile(r"\s*(?::|=>)")
-_CODE = re.compile(r"u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})")
-_PLAIN = re.compile(r"[^\\'\"]+")
-_AFTER_QUOTE = re.compile(r"\s*(?:[\]}]|:|=>|,\s*['\"{\[:0-9\-]|$)")
-
-
-def read_literal(text: str):
-    """A list or dict as Python, JSON or Ruby prints it; None if the text is none. Evaluates nothing.
-
-    Tried by the book first; then with quotes that may stand unescaped inside a text (`'Model's height: 5'8"'`),
-    where a quote ends a text only if punctuation of the list follows.
-    """
-    text = text[:LONGEST].strip()
-    for loose in (False, True):
-        if text[:1] in ("[", "{") and text[-1:] in ("]", "}"):
-            try:
-                value, end = _value(text, 0, loose, 0)
-            except (ValueError, IndexError, OverflowError):
-                continue
-            if end == len(text):
-                return value
-    return None
-
-
-def _value(text: str, at: int, loose: bool, depth: int):
-    at = _SPACE.match(text, at).end()
-    mark = text[at]
-    if depth > 20:
-        raise ValueError("nested too deeply")
-    if mark in "'\"":
-        return _string(text, at, loose)
-    if mark not in "[{":
-        atom = _ATOM.match(text, at)
-        if not atom:
-            raise ValueError("not a value")
-        return (_WORDS[atom[0]] if atom[0] in _WORDS else atom[0].lstrip(":")), atom.end()
-    items, pairs, close = [], {}, "]" if mark == "[" else "}"
-    at = _SPACE.match(text, at + 1).end()
-    while text[at] != close:
-        item, at = _value(text, at, loose, depth + 1)
-        at = _SPACE.match(text, at).end()
-        if mark == "{":
-            arrow = _ARROW.match(text, at)
-            if not arrow or isinstance(item, list | dict):
-                raise ValueError("a dict wants key and value")
-            pairs[item], at = _value(text, arrow.end(), loose, depth + 1)
-            at = _SPACE.match(text, at).end()
-        items.append(item)
-        if text[at] == ",":
-            at = _SPACE.match(text, at + 1).end()
-        elif text[at] != close:
-            raise ValueError("a comma is missing")
-    return (items if mark == "[" else pairs), at + 1
-
-
-def _string(text: str, at: int, loose: bool):
-    quote, out, at = text[at], [], at + 1
-    while True:
-        mark = text[at]
-        if mark == "\\":
-            code, letter = _CODE.match(text, at + 1), text[at + 1]
-            out.append(
-                chr(int(code[1] or code[2] or code[3], 16))
-                if code
-                else _ESCAPES.get(letter, letter)
-            )
-            at = code.end() if code else at + 2
-        elif mark == quote and (not loose or _AFTER_QUOTE.match(text, at + 1)):
-            whole = (
-                "".join(out).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            )  # JSON's surrogate pairs
-            return whole, at + 1
-        else:
-            plain = _PLAIN.match(text, at)
-            out.append(plain[0] if plain else mark)
-            at = plain.end() if plain else at + 1
+def _add_section(sections: dict[str, str], heading: str, text: str) -> None:
+    before = sections.get(heading)
+    sections[heading] = text if before is None else f"{before} {text}".strip()

@@ -1,64 +1,63 @@
-"""Files of rows: CSV in any separator and encoding, JSON, JSON lines; what can't be read is named, not dropped."""
+"""Files of rows: CSV, JSON, JSON lines and XML. What can't be read is named, not dropped."""
 
-import csv
-import io
-import json
 import re
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from charset_normalizer import from_bytes
 
-from helpers.feeds.fields import LONGEST
-from helpers.feeds.spec import FeedError
+from helpers.feeds.csv_rows import read_csv
+from helpers.feeds.json_rows import read_json
+from helpers.feeds.rows import Broken, Row, Rows
+from helpers.feeds.spec import FeedError, Reading
+from helpers.feeds.text import repaired
+from helpers.feeds.xml_rows import read_xml
 
-csv.field_size_limit(2**31 - 1)
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 LEGACY = ["cp1252", "cp1250", "cp1251", "latin_1", "shift_jis", "gb18030"]
+_LOST = "\ufffd"
 
 
-def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
-    """Text of a file and the encoding it was read in: BOM, else UTF-8, else the likeliest legacy encoding.
+@dataclass(frozen=True)
+class FileFacts:
+    """What was seen of a file.
 
-    A few broken bytes in a file become `�`, which `read_rows` counts; an encoding that is plainly another is an error.
+    Attributes
+    ----------
+    file, encoding, separator : str
+        `separator` is the format's name where the file is no CSV.
+    unreadable : int
+        Characters that can't be read in this encoding; `�` stands for them.
+    lost : int
+        `�` that the file itself holds: signs of an earlier loss.
+    columns : list of str
+    read : int
+        Rows, readable or not.
+    notes : list of str
+        What was passed over above the rows, and how the file departs from a plain table.
     """
-    usual = next((name for mark, name in MARKS.items() if raw.startswith(mark)), "utf-8")
-    text = raw.decode(usual, errors="replace")
-    if encoding == "auto":
-        if _legible(text):
-            return text, usual
-        best = from_bytes(raw, cp_isolation=LEGACY).best()
-        alike = [
-            name for name in LEGACY if best and raw.decode(name, "replace") == str(best)
-        ]  # the usual one first
-        encoding = (alike or ["latin_1"])[0]
-        return raw.decode(encoding, errors="replace"), encoding
-    told = raw.decode(encoding, errors="replace")
-    if not _legible(told) or (
-        _legible(text) and told.lstrip("\ufeff") != text.lstrip("\ufeff") and "\0" not in text
-    ):
-        raise FeedError(
-            f"is not in {encoding}, as the YAML says: change `encoding` there, or leave it out"
-        )
-    return told, encoding
+
+    file: str
+    encoding: str
+    separator: str
+    unreadable: int
+    lost: int
+    columns: list[str]
+    read: int
+    notes: list[str]
 
 
-def _legible(text: str) -> bool:
-    """Whether more than half of what isn't ASCII could be read."""
-    lost = text.count("\ufffd")
-    return not lost or 2 * lost < len(re.sub(r"[\x00-\x7f]+", "", text))
+class Table(NamedTuple):
+    """A file's rows, column to text (`None` where a row can't be read), the broken ones, and facts."""
+
+    rows: list[Row | None]
+    broken: list[Broken]
+    about: FileFacts
 
 
-def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cells="reject"):
-    """Rows of a CSV, JSON or JSON-lines file as texts.
-
-    Returns
-    -------
-    rows : list of dict
-        Column to text; `None` stands in for a row that could not be read, so that positions hold.
-    broken : list of (source_row, value, reason)
-    about : dict
-        `file`, `encoding`, `unreadable` (characters), `separator` or format, `columns`, `read` (rows).
+def read_rows(path: str | Path, reading: Reading | None = None) -> Table:
+    """Rows of a CSV, JSON, JSON-lines or XML file as texts.
 
     Raises
     ------
@@ -66,128 +65,106 @@ def read_rows(path, format="auto", encoding="auto", separator="auto", extra_cell
         If there is no such file, it is no text, or it holds no rows.
     """
     path = Path(path)
+    reading = reading or Reading()
+    if path.is_dir():
+        raise FeedError(f"{path} is a folder: name a file in it")
     if not path.is_file():
-        wrong = (
-            " is a folder: name a file in it"
-            if path.is_dir()
-            else ": no such file; check where it lies"
-        )
-        raise FeedError(f"{path}{wrong}")
+        raise FeedError(f"{path}: no such file; check where it lies")
     try:
-        text, encoding = decode(path.read_bytes(), encoding)
-        start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
-        if re.match(r"%PDF|.{0,8}[\x00-\x08\x0e-\x1f]", start, re.S) or re.match(
-            r".*[\x00-\x08\x0e-\x1f]", start
-        ):
-            raise FeedError(
-                f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON"
-            )
-        if start.startswith("<"):
-            raise FeedError(
-                "is HTML or XML, perhaps a page that was saved: export it as CSV or JSON"
-            )
-        kind = format if format != "auto" else "json" if start[:1] in ("[", "{") else "csv"
-        rows, broken, how = (
-            _read_json(text) if kind == "json" else _read_csv(text, separator, extra_cells)
-        )
-        if not rows:
-            raise FeedError(
-                f"holds {'nothing' if not text.strip() else 'no rows'}: export it again"
-            )
+        raw = path.read_bytes()
+        text, encoding = decode(raw, reading.encoding)
+        text = repaired(text)
+        found = _parse(raw, text, encoding, reading)
+        if not found.rows:
+            what = "no rows" if text.strip() else "nothing"
+            raise FeedError(f"holds {what}: export it again")
     except FeedError as error:
         raise FeedError(f"{path} {error}") from None
-    about = {
-        "file": path.name,
-        "encoding": encoding,
-        "unreadable": text.count("\ufffd"),
-        "separator": how,
-    }
-    columns = list(dict.fromkeys(name for row in rows if row for name in row))
-    return rows, broken, about | {"columns": columns, "read": len(rows)}
+    columns = dict.fromkeys(name for row in found.rows if row for name in row)
+    lost = _lost_before(raw, encoding)
+    about = FileFacts(
+        file=path.name,
+        encoding=encoding,
+        separator=found.separator,
+        unreadable=max(text.count(_LOST) - lost, 0),
+        lost=lost + found.halves,
+        columns=list(columns),
+        read=len(found.rows),
+        notes=found.notes,
+    )
+    return Table(found.rows, found.broken, about)
 
 
-def _read_json(text: str):
-    """A JSON list, an object that holds one, or a JSON object a line."""
-    rows, broken, how = [], [], "JSON"
-    try:
-        loaded = json.loads(text)
-        if isinstance(loaded, dict):
-            lists = [
-                v for v in loaded.values() if isinstance(v, list) and v and isinstance(v[0], dict)
-            ]
-            loaded = lists[0] if lists else [loaded]
-    except (ValueError, RecursionError) as error:
-        loaded, how, problem = (
-            [line for line in text.splitlines() if line.strip()],
-            "JSON lines",
-            error,
-        )
-    for number, item in enumerate(loaded, 1):
-        try:
-            item = json.loads(item) if how == "JSON lines" else item
-            if not isinstance(item, dict):
-                raise ValueError("not an object")
-            rows.append(
-                {
-                    k: v if isinstance(v, str) else "" if v is None else json.dumps(v)
-                    for k, v in item.items()
-                }
-            )
-        except (ValueError, RecursionError) as error:
-            rows.append(None)
-            reason = f"{str(item)[:60]!r} is no JSON object: {getattr(error, 'msg', error)}"
-            broken.append((number, str(item)[:200], reason))
-    if how == "JSON lines" and len(broken) == len(rows):
-        raise FeedError(f"is neither JSON ({problem}) nor JSON lines: export it again")
-    return rows, broken, how
-
-
-def _read_csv(text: str, separator: str, extra_cells: str):
-    first = re.split(r"[\r\n]", text[: LONGEST + 100].lstrip("\ufeff\r\n"), maxsplit=1)[0]
-    if len(first) > LONGEST:
+def _parse(raw: bytes, text: str, encoding: str, reading: Reading) -> Rows:
+    start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
+    if _is_binary(start):
         raise FeedError(
-            f"has more than {LONGEST:,} characters in its first line, which should name the columns"
+            f"begins like no text (read as {encoding}): unpack it, or save it as CSV or JSON"
         )
-    if separator == "auto":
-        separator = max(",;\t|", key=first.count)
-    lines = []  # of the record being read; the empty one at the end is a record of its own unless a quote is open there
-    tee = (lines.append(line) or line for line in chain(io.StringIO(text, newline=""), [""]))
-    rows, broken, header = [], [], None
-    for cells in csv.reader(tee, delimiter=separator):
-        used, lines[:] = list(lines), []
-        if not cells:
-            continue
-        swallows = (
-            not used[-1] and len(used) > 2
-        )  # a quote that never closes takes all that follows
-        if header is None:
-            if swallows:
-                raise FeedError("opens a quote in its first line that never closes: mend that line")
-            header = []
-            for number, name in enumerate(cells, 1):
-                name = name.strip().lstrip("\ufeff") or f"column {number}"
-                header.append(
-                    f"{name} ({number})" if name in header else name
-                )  # no column hides another
-            continue
-        if len(cells) > len(header) and (
-            extra_cells == "join_last" or not any(cells[len(header) :])
-        ):
-            last = separator.join(cells[len(header) - 1 :]).rstrip(separator)
-            cells = [*cells[: len(header) - 1], last]
-        if len(cells) == len(header) and not swallows:
-            rows.append(dict(zip(header, cells, strict=True)))
-            continue
-        why = f"{len(cells)} cells for {len(header)} columns"
-        if not used[-1]:
-            why = f"a quote opens in row {len(rows) + 1} and never closes"
-        # each line of a torn record is a row that could not be read
-        torn = (
-            [line for line in used if line]
-            if swallows or len(cells) < len(header)
-            else ["".join(used)]
+    kind = reading.format if reading.format != "auto" else _kind(start)
+    if kind == "xml":
+        return read_xml(raw, text)
+    if kind == "json":
+        return read_json(text, reading.rows)
+    return read_csv(text, reading)
+
+
+def _is_binary(start: str) -> bool:
+    first_line = start.splitlines()[0] if start else ""
+    controls = "[\x00-\x08\x0e-\x1f]"
+    return start.startswith("%PDF") or bool(
+        re.search(controls, first_line) or re.match(f".{{0,8}}{controls}", start, re.S)
+    )
+
+
+def _kind(start: str) -> str:
+    if start.startswith("<"):
+        return "xml"
+    return "json" if start[:1] in ("[", "{") else "csv"
+
+
+def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
+    """Text of a file and the encoding it was read in.
+
+    That is what its byte-order mark says, else UTF-8, else the likeliest legacy encoding. A few
+    broken bytes in a file become `�`; an encoding that is plainly another is an error.
+    """
+    usual = next((name for mark, name in MARKS.items() if raw.startswith(mark)), "utf-8")
+    text = raw.decode(usual, errors="replace")
+    fits = _legible(text, _lost_before(raw, usual))
+    if encoding == "auto":
+        return (text, usual) if fits else _decode_legacy(raw)
+    told = raw.decode(encoding, errors="replace")
+    differs = told.lstrip("\ufeff") != text.lstrip("\ufeff")
+    is_other = fits and differs and "\0" not in text
+    if is_other or not _legible(told, _lost_before(raw, encoding)):
+        raise FeedError(
+            f"is not in {encoding}, as the YAML says: change `encoding` there, or leave it out"
         )
-        for line in torn:
-            rows.append(None)
-            broken.append((len(rows), line.strip()[:200], why))
-    return rows, broken, separator
+    return told, encoding
+
+
+def _decode_legacy(raw: bytes) -> tuple[str, str]:
+    best = from_bytes(raw, cp_isolation=LEGACY).best()
+    encoding = "latin_1"
+    if best:
+        alike = (name for name in LEGACY if raw.decode(name, "replace") == str(best))
+        encoding = next(alike, encoding)  # the usual one first
+    return raw.decode(encoding, errors="replace"), encoding
+
+
+def _legible(text: str, lost: int) -> bool:
+    """Whether more than half of what isn't ASCII could be read; a loss of earlier is no fault."""
+    unreadable = text.count(_LOST) - lost
+    if unreadable <= 0:
+        return True
+    return 2 * unreadable < len(re.sub(r"[\x00-\x7f]+", "", text)) - lost
+
+
+def _lost_before(raw: bytes, encoding: str) -> int:
+    """How many `�` the bytes themselves hold."""
+    if "utf" not in encoding.replace("_", "-"):
+        return 0
+    if "16" in encoding or "32" in encoding:
+        return raw.decode(encoding, errors="ignore").count(_LOST)
+    return raw.count(_LOST.encode())

@@ -1,26 +1,44 @@
-"""One vocabulary for all feeds; duplicates merged."""
+"""One vocabulary for all feeds; rows of one product merged."""
 
 import re
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator, Sequence
 from itertools import chain, product
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from helpers.artefacts import ROOT
+from helpers.feeds.fields import AVAILABILITY
+from helpers.feeds.products import FeedResult
+from helpers.feeds.spec import FeedSpec
+from helpers.feeds.vocabulary import SILENT, Terms, Vocabulary, load_vocabulary, normal
+
+__all__ = [
+    "CATALOG_COLUMNS",
+    "MERGED_COLUMNS",
+    "VARIANT_COLUMNS",
+    "Harmonised",
+    "Terms",
+    "category_of",
+    "colour_of",
+    "gender_of",
+    "harmonise",
+    "load_vocabulary",
+    "stacked",
+    "variants",
+]
 
 CATALOG_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "currency", "price_usd", "rating", "n_reviews", "image_urls", "image_path", "image_status", "source_row",
+    "currency", "price_usd", "availability", "url", "rating", "n_reviews", "image_urls", "image_path", "image_status",
+    "source_row",
 ]  # fmt: skip
 VARIANT_COLUMNS = [
     "image_key",
     "size",
     "in_stock",
     "price",
+    "list_price",
     "currency",
     "source_file",
     "source_row",
@@ -34,210 +52,282 @@ MERGED_COLUMNS = [
     "title",
     "reason",
 ]
-_BREAKS = re.compile(r"[\W_]+")
-# what follows these says what a garment has or is for, not what it is
-_HEAD = re.compile(
-    r"\s(?:in|with|for|by|from|made|featuring|and matching)\s|\s[-–]\s|[|(,:]|\sw/", re.I
-)
 _AND = re.compile(r"(?<!tie)\s(?:&|and)\s", re.I)
+_QUOTED = re.compile(r"[\"“”„«»][^\"“”„«»]*[\"“”„«»]|(?<!\w)['‘][^'’]*['’](?!\w)")
+_SHELVES = re.compile(r"\s*(?:[>|;,]|/(?!\d)|»|→|::)\s*")  # "Clothing > T-shirts", "Women/Tops"
+_NO_CATEGORY = "other"
+_UNTOLD = {"", "other", "others"}  # columns that name no category
+_NO_WORD = "unknown"
+_MULTI = "multi"
 
 
-def _normal(text: str) -> str:
-    """Lower case words between single spaces, apostrophes dropped."""
-    return _BREAKS.sub(" ", text.lower().replace("'", "").replace("’", "")).strip()
+class Harmonised(NamedTuple):
+    """Catalogue and merged rows: each product read is in exactly one of them."""
 
-
-class Terms:
-    """Finds the terms of `{"jackets": ["denim jacket", …], …}` in texts: the longest wins, a plural s is optional."""
-
-    def __init__(self, section: dict[str, list[str]]):
-        self.labels = list(section)
-        terms = {
-            _normal(term): label for label, terms in section.items() for term in [label, *terms]
-        }
-        self._label = {
-            term + ending: label for ending in ("es", "s", "") for term, label in terms.items()
-        }
-        self._longest = max(len(term.split()) for term in terms)
-
-    def exact(self, text: str) -> str | None:
-        """Label of a text that is nothing but one term."""
-        label = self._label.get(_normal(text))
-        return label if label != "-" else None
-
-    def find(self, text: str) -> list[str]:
-        """Labels of all terms in a text, in order."""
-        words, found, at = _normal(text).split(), [], 0
-        while at < len(words):
-            for end in range(min(at + self._longest, len(words)), at, -1):
-                label = self._label.get(" ".join(words[at:end]))
-                if label:
-                    found.append(label)
-                    break
-            at = end if label else at + 1
-        return found
-
-    def named(self, text: str, but: str = "-") -> list[str]:
-        """Labels found, each once, without `but` and "-": the phrases that name nothing."""
-        return [label for label in dict.fromkeys(self.find(text)) if label not in ("-", but)]
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The words of data/vocabulary.yaml, ready to search, and its table of dollars for a unit of each currency."""
-
-    categories: Terms
-    colours: Terms
-    shades: Terms
-    genders: Terms
-    patterns: Terms
-    styles: Terms
-    finer: dict[str, list[str]]
-    usd: dict[str, float]
-    date: str
-
-
-@cache
-def load_vocabulary(path: Path = ROOT / "data" / "vocabulary.yaml") -> Vocabulary:
-    """Vocabulary of a YAML file with the sections of data/vocabulary.yaml."""
-    loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    rates = loaded["rates"]
-    sections = [
-        loaded[name]
-        for name in ("categories", "colours", "shades", "genders", "patterns", "styles")
-    ]
-    return Vocabulary(*map(Terms, sections), loaded["finer"], rates["usd"], str(rates["date"]))
+    catalog: pd.DataFrame
+    merged: pd.DataFrame
 
 
 def category_of(
-    title: str, category: str = "", description: str = "", trusted: bool = False, brand: str = ""
+    title: str,
+    category: str = "",
+    brand: str = "",
+    trusted: bool = True,
+    vocabulary: Vocabulary | None = None,
 ) -> str:
-    """A garment's category: the title's head noun, else looser signs; the shop's own word first if it is `trusted`.
+    """A garment's category: what the shop's own column names, else the title's head noun.
 
-    The brand's name ("Pepe Jeans") names no garment. "other" if nothing names a thing.
+    Where the column isn't `trusted`, the title comes first. The brand's name ("Pepe Jeans") names
+    no garment. "other" if nothing names a thing.
     """
-    terms = load_vocabulary().categories
-    own = terms.exact(category)
-    if trusted and own:
-        return own
-    if brand and (at := f" {title} ".lower().find(f" {brand.lower()} ")) >= 0:
-        title = title[:at] + title[at + len(brand) :]
-    head = _HEAD.split(title, maxsplit=1)[0]
-    first = _AND.split(head, maxsplit=1)[
-        0
-    ]  # "Lehenga & Blouse"; but "Black & Grey Bag" goes on below
-    for text, place in ((first, -1), (head, -1), (title, 0), (category, -1), (description, 0)):
-        found = [label for label in terms.find(text) if label != "-"]
+    vocabulary = vocabulary or load_vocabulary()
+    title = _without_brand(title, brand)
+    if not trusted:
+        by_title = _category_in_title(title, vocabulary)
+        return by_title or _last(vocabulary.categories.find(category)) or _NO_CATEGORY
+    if normal(category) not in _UNTOLD:
+        own = _category_in_column(category, title, vocabulary)
+        if own:
+            return own
+    return _category_in_title(title, vocabulary) or _NO_CATEGORY
+
+
+def _without_brand(title: str, brand: str) -> str:
+    at = f" {title} ".lower().find(f" {brand.lower()} ") if brand else -1
+    return title[:at] + title[at + len(brand) :] if at >= 0 else title
+
+
+def _category_in_title(title: str, vocabulary: Vocabulary) -> str | None:
+    """What the head of a title names: its last noun, or its first where nouns come first."""
+    head = vocabulary.head.split(title, maxsplit=1)[0]
+    first = _AND.split(head, maxsplit=1)[0]  # "Lehenga & Blouse"; "Black & Grey Bag" goes on below
+    for text in (first, head):
+        found = _things(vocabulary, text)
         if found:
-            return found[place]
-    return "other"
+            return found[0] if vocabulary.noun_first else found[-1]
+    found = _things(vocabulary, title)
+    return found[0] if found else None
 
 
-def colour_of(colour: str, title: str = "", brand: str = "") -> str:
-    """A palette colour: the one that `colour` names, and the title after " in ", the brand's name apart.
+def _category_in_column(category: str, title: str, vocabulary: Vocabulary) -> str | None:
+    """What a shop's column names: all of it, or the last of its shelves that names anything.
 
-    If those differ, the finer of two kin counts (olive, not green), else the title's. A plain word ("in pink") comes
-    before a shop's fancy shade ("French Orchid"). Three colours in a list, or a word like "striped" alone, make
-    "multi"; "unknown" if nothing is named.
+    Of several names on one shelf ("Shirts & Tops") the title's counts, else the last.
     """
-    vocabulary, name = load_vocabulary(), f" {_normal(brand)} "
-    text, title = (f" {_normal(words)} ".replace(name, " ", 1) for words in (colour, title))
-    # of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's; a list is multi
-    prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
-    found, shades = vocabulary.colours.named(text), vocabulary.shades.named(text)
-    if "--" in colour:  # "copper--black": what stands first counts, be it a shade
-        first = f" {_normal(colour.partition('--')[0])} ".replace(name, " ", 1)
-        found = (
-            vocabulary.colours.named(first) or vocabulary.shades.named(first, but="multi") or found
-        )
-    if found and not prose:
-        found = found if len(found) < 3 else ["multi"]
-    shades = vocabulary.shades.named(text, but="multi") or (shades if len(text.split()) < 3 else [])
-    named = vocabulary.colours.named(title)
-    said = (
-        vocabulary.colours.named(title.rpartition(" in ")[2].partition(" with ")[0])
-        if " in " in title
-        else []
-    )
-    return _agreed(said or named, found) or [*said, *found, *shades, *named, "unknown"][0]
+    own = vocabulary.categories.exact(category)
+    if own:
+        return own
+    for shelf in reversed(_SHELVES.split(category)):
+        exact = vocabulary.categories.exact(shelf)
+        found = [exact] if exact else _things(vocabulary, shelf)
+        if found:
+            by_title = _category_in_title(title, vocabulary) if len(set(found)) > 1 else None
+            return by_title if by_title in found else found[-1]
+    return None
 
 
-def _agreed(said: list[str], found: list[str]) -> str | None:
-    """A colour that both name, else the finer of two kin; "multi" suits any two."""
-    finer, many = load_vocabulary().finer, ["multi"] * (len(said) > 1)
-    both = [one for one in [*said, *many] if one in found]
-    kin = [
-        one
-        for one, other in chain(product(said, found), product(found, said))
-        if other in finer.get(one, ())
-    ]
-    return next(iter(both + kin), None)
+def _things(vocabulary: Vocabulary, text: str) -> list[str]:
+    return [label for label in vocabulary.categories.find(text) if label != SILENT]
 
 
-def gender_of(gender: str, title: str = "") -> str:
-    """One of men, women, boys, girls, kids, unisex; "unknown" if neither the feed nor the title says."""
-    terms = load_vocabulary().genders
-    words = [word for word in _normal(title).split() if len(word) > 1 and word != "all"]
-    named = terms.named(" ".join(words))
-    named = [word for word in named if word != "kids"] or named  # "Kids Girls": girls
-    from_title = "unisex" if {"men", "women"} <= set(named) else (named or ["unknown"])[0]
-    return terms.exact(gender) or (terms.named(gender) or [from_title])[0]
+def _last(labels: list[str]) -> str | None:
+    things = [label for label in labels if label != SILENT]
+    return things[-1] if things else None
 
 
-def stacked(products) -> pd.DataFrame:
+def colour_of(
+    colour: str,
+    title: str = "",
+    brand: str = "",
+    trusted: bool = True,
+    vocabulary: Vocabulary | None = None,
+) -> str:
+    """A palette colour: the one that the shop's column names, else the title's.
+
+    Of two kin that column and title name, the finer counts (olive, not green). Where the column
+    isn't `trusted`, the title's " in navy" comes first. A plain word ("pink") comes before a
+    shop's fancy shade ("French Orchid"). Three colours in a list, or a word like "striped" alone,
+    make "multi"; "unknown" if nothing is named.
+    """
+    vocabulary = vocabulary or load_vocabulary()
+    in_column = _Column.of(colour, brand, vocabulary)
+    in_title = _Title.of(title, brand, vocabulary)
+    said = in_title.after_in or in_title.named
+    agreed = _agreed(said, in_column.plain, trusted, vocabulary)
+    if agreed:
+        return agreed
+    first, second = in_title.after_in, in_column.plain
+    if trusted:
+        first, second = second, first
+    return [*first, *second, *in_column.shades, *in_title.named, _NO_WORD][0]
+
+
+class _Column(NamedTuple):
+    """Colours that a shop's column names: plain ones, and by fancy shades."""
+
+    plain: list[str]
+    shades: list[str]
+
+    @classmethod
+    def of(cls, colour: str, brand: str, vocabulary: Vocabulary) -> "_Column":
+        text = _words_without(colour, brand)
+        plain = vocabulary.colours.named(text)
+        if "--" in colour:  # "copper--black": what stands first counts, be it a shade
+            first = _words_without(colour.partition("--")[0], brand)
+            by_shade = vocabulary.shades.named(first, but=_MULTI)
+            plain = vocabulary.colours.named(first) or by_shade or plain
+        # Of a whole title ("brand-men-navy--white-striped-…") the first colour is the garment's;
+        # of a list no one is.
+        is_prose = len(text.split()) > 4 and not re.search("[/,|+]", colour)
+        if len(plain) >= 3 and not is_prose:
+            plain = [_MULTI]
+        shades = vocabulary.shades.named(text, but=_MULTI)
+        if not shades and len(text.split()) < 3:
+            shades = vocabulary.shades.named(text)
+        return cls(plain, shades)
+
+
+class _Title(NamedTuple):
+    """Colours that a title names: anywhere, and after its last " in "."""
+
+    named: list[str]
+    after_in: list[str]
+
+    @classmethod
+    def of(cls, title: str, brand: str, vocabulary: Vocabulary) -> "_Title":
+        text = _words_without(title, brand)
+        named = vocabulary.colours.named(text)
+        if " in " not in text:
+            return cls(named, [])
+        said = text.rpartition(" in ")[2].partition(" with ")[0]
+        return cls(named, vocabulary.colours.named(said))
+
+
+def _words_without(text: str, brand: str) -> str:
+    return f" {normal(text)} ".replace(f" {normal(brand)} ", " ", 1)
+
+
+def _agreed(said: list[str], found: list[str], trusted: bool, vocabulary: Vocabulary) -> str | None:
+    """A colour that title and column both name, else the finer of two kin.
+
+    "multi" in the column suits any two colours of the title. Of several that both name, the
+    column's first counts where it is trusted.
+    """
+    both = [colour for colour in said if colour in found]
+    if trusted:
+        both = [colour for colour in found if colour in said]
+    if len(said) > 1 and _MULTI in found:
+        both.append(_MULTI)
+    if both:
+        return both[0]
+    for finer, other in chain(product(said, found), product(found, said)):
+        if other in vocabulary.finer.get(finer, ()):
+            return finer
+    return None
+
+
+def gender_of(
+    gender: str, title: str = "", category: str = "", vocabulary: Vocabulary | None = None
+) -> str:
+    """One of men, women, boys, girls, kids, unisex; "unknown" if nothing says it.
+
+    The shop's columns come first, then what the title says outside quotation marks.
+    """
+    vocabulary = vocabulary or load_vocabulary()
+    terms = vocabulary.genders
+    exact = terms.exact(gender)
+    if exact:
+        return exact
+    for named in (terms.named(gender), vocabulary.in_titles.named(category)):
+        if named:
+            return _one_gender(named)
+    words = normal(_QUOTED.sub(" ", title)).split()
+    telling = " ".join(word for word in words if len(word) > 1 and word != "all")
+    return _one_gender(vocabulary.in_titles.named(telling))
+
+
+def _one_gender(named: list[str]) -> str:
+    """ "Kids Girls" are girls; men and women together are everybody."""
+    finer = [word for word in named if word != "kids"] or named
+    if {"men", "women"} <= set(finer):
+        return "unisex"
+    return finer[0] if finer else _NO_WORD
+
+
+def feeds_of(feeds: FeedResult | Sequence[FeedResult]) -> list[FeedResult]:
+    """A list of feeds, be it one or several."""
+    return [feeds] if isinstance(feeds, FeedResult) else list(feeds)
+
+
+def stacked(feeds: FeedResult | Sequence[FeedResult]) -> pd.DataFrame:
     """One table of the products of one feed or of several."""
-    return pd.concat(
-        [products] if isinstance(products, pd.DataFrame) else list(products), ignore_index=True
-    )
+    return pd.concat([feed.products for feed in feeds_of(feeds)], ignore_index=True)
 
 
-def harmonise(products) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Catalogue and merged duplicates of the products of several feeds: every product is in exactly one of them.
+def harmonise(feeds: FeedResult | Sequence[FeedResult]) -> Harmonised:
+    """Catalogue and merged duplicates of several feeds: every product is in exactly one of them.
 
     Parameters
     ----------
-    products : DataFrame or list of DataFrame
+    feeds : FeedResult or list of FeedResult
         As `read_feed` returns them. The first row of a product wins; later ones fill what it lacks.
 
     Returns
     -------
     catalog : DataFrame
-        `CATALOG_COLUMNS`, sorted by the unique `image_key`. `image_status` is "pending", "no_url", or "unclaimed"
-        where the feed's row held only images that no product could be found for.
+        `CATALOG_COLUMNS`, sorted by the unique `image_key`. `availability` is the best of a
+        product's rows. `image_status` is "pending", "no_url", or "unclaimed" where the feed's row
+        held only images that no product could be found for.
     merged : DataFrame
-        `MERGED_COLUMNS`.
+        `MERGED_COLUMNS`; `reason` names both rows and why they are one product.
     """
-    rows = stacked(products)
-    columns = {
-        "category": (category_of, ["title", "category", "description", "trust_category", "brand"]),
-        "colour": (colour_of, ["colour", "title", "brand"]),
-        "gender": (gender_of, ["gender", "title"]),
-    }
-    for name, (rule, given) in columns.items():
-        rows[name] = [rule(*values) for values in zip(*(rows[c] for c in given), strict=True)]
-    rows["price_usd"] = (
-        rows["price"] * rows["currency"].map(load_vocabulary().usd).astype(float)
-    ).round(2)
+    rows = pd.concat([_in_one_vocabulary(feed) for feed in feeds_of(feeds)], ignore_index=True)
     rows["merged_into"] = _canonical_keys(rows)
     again = rows["merged_into"].duplicated()
     catalog = _fill(rows, again)
+    rates = catalog["currency"].map(load_vocabulary().usd).astype(float)
+    catalog["price_usd"] = (catalog["price"] * rates).round(2)
     catalog["image_path"] = ""
-    has_urls, unclaimed = catalog["image_urls"].str.len() > 0, catalog["images_unclaimed"] > 0
-    catalog["image_status"] = np.where(
-        has_urls, "pending", np.where(unclaimed, "unclaimed", "no_url")
-    )
+    catalog["image_status"] = _image_status(catalog)
     merged = rows[again].copy()
-    merged["reason"] = pd.Series(_merge_reasons(rows, merged), index=merged.index, dtype=str)
+    merged["reason"] = pd.Series(list(_merge_reasons(rows, merged)), index=merged.index, dtype=str)
     catalog = catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True)
-    return catalog, merged[MERGED_COLUMNS].reset_index(drop=True)
+    return Harmonised(catalog, merged[MERGED_COLUMNS].reset_index(drop=True))
 
 
-def variants(products, merged: pd.DataFrame) -> pd.DataFrame:
-    """Every size that a feed names of a product, with its stock and offer: what the catalogue's row has no place for.
+def _in_one_vocabulary(feed: FeedResult) -> pd.DataFrame:
+    """A feed's products with the words of the vocabulary for category, colour and gender."""
+    spec: FeedSpec = feed.about.spec
+    words = load_vocabulary(spec.vocabulary)
+    rows = feed.products.copy()
+    titles = rows["title"]
+    rows["gender"] = [
+        gender_of(gender, title, category, words)
+        for gender, title, category in zip(rows["gender"], titles, rows["category"], strict=True)
+    ]
+    rows["colour"] = [
+        colour_of(colour, title, brand, spec.trust_colour, words)
+        for colour, title, brand in zip(rows["colour"], titles, rows["brand"], strict=True)
+    ]
+    rows["category"] = [
+        category_of(title, category, brand, spec.trust_category, words)
+        for title, category, brand in zip(titles, rows["category"], rows["brand"], strict=True)
+    ]
+    return rows
+
+
+def _image_status(catalog: pd.DataFrame) -> np.ndarray:
+    has_urls = catalog["image_urls"].str.len() > 0
+    without = np.where(catalog["images_unclaimed"] > 0, "unclaimed", "no_url")
+    return np.where(has_urls, "pending", without)
+
+
+def variants(feeds: FeedResult | Sequence[FeedResult], merged: pd.DataFrame) -> pd.DataFrame:
+    """Every size that a feed names of a product, with its stock and offer.
 
     Parameters
     ----------
-    products : DataFrame or list of DataFrame
+    feeds : FeedResult or list of FeedResult
         As `read_feed` returns them; a feed may give a row a size.
     merged : DataFrame
         As `harmonise` returns it.
@@ -245,76 +335,106 @@ def variants(products, merged: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `VARIANT_COLUMNS`, sorted by the catalogue's `image_key`; the later of two rows for one size counts.
+        `VARIANT_COLUMNS`, sorted by the catalogue's `image_key`. Of two rows for one size the
+        later counts; of two variants (a red S and a blue S), the one in stock.
     """
-    rows = stacked(products)
-    rows["image_key"] = rows["image_key"].replace(
-        dict(zip(merged["image_key"], merged["merged_into"], strict=True))
-    )
+    rows = stacked(feeds)
+    canonical = dict(zip(merged["image_key"], merged["merged_into"], strict=True))
+    rows["image_key"] = rows["image_key"].replace(canonical)
     rows["size"] = rows["sizes"].map(list)
+    rows["is_list"] = rows["size"].str.len() > 1
     rows = rows.explode("size", ignore_index=True).dropna(subset="size")
     rows["in_stock"] = [
         sizes[size] for sizes, size in zip(rows["sizes"], rows["size"], strict=True)
     ]
-    rows = rows.drop_duplicates(["image_key", "size"], keep="last").sort_values(
-        "image_key", kind="stable"
+    # The one that counts comes last: a variant's own row after its product's list of sizes.
+    of_variant = rows["is_variant"] & ~rows["is_list"]
+    rows["weight"] = of_variant.astype(int) + (of_variant & rows["in_stock"]).astype(int)
+    best = rows.sort_values("weight", kind="stable").drop_duplicates(
+        ["image_key", "size"], keep="last"
     )
-    return rows[VARIANT_COLUMNS].reset_index(drop=True)
+    best = best.sort_index().sort_values("image_key", kind="stable")
+    return best[VARIANT_COLUMNS].reset_index(drop=True)
 
 
 def _canonical_keys(rows: pd.DataFrame) -> pd.Series:
-    """The key each row goes under: its own, or an earlier product's of the same shop that looks and reads the same."""
+    """The key each row goes under: its own, or that of a twin where the shop gives it no id.
+
+    Two ids that a shop gives are two products. Twins have the same title, brand, colour, price
+    and first image, none of title, price and image missing.
+    """
     first_image = rows["image_urls"].map(lambda urls: urls[0] if urls else "")
-    texts = [rows[name].map(_normal) for name in ("title", "brand")]
-    twins = list(
-        zip(
-            rows["platform"],
-            *texts,
-            rows["colour"],
-            rows["price"].fillna(-1),
-            first_image,
-            strict=True,
-        )
+    title = rows["title"].map(normal)
+    is_telling = (title != "") & (first_image != "") & rows["price"].notna()
+    twins = pd.Series(
+        list(
+            zip(
+                rows["platform"],
+                title,
+                rows["brand"].map(normal),
+                rows["colour"],
+                rows["price"],
+                first_image,
+                strict=True,
+            )
+        ),
+        index=rows.index,
+        dtype=object,
     )
-    first_key = dict(zip(twins[::-1], rows["image_key"][::-1], strict=True))
-    keys = [
-        first_key[twin] if twin[-1] else key
-        for twin, key in zip(twins, rows["image_key"], strict=True)
-    ]
-    keys = pd.Series(keys, dtype=rows["image_key"].dtype)
-    while not keys.equals(
-        once := keys.map(dict(zip(rows["image_key"], keys, strict=True)))
-    ):  # twins of twins
-        keys = once
-    return keys
+    by_trust = rows.assign(twin=twins)[is_telling].sort_values(
+        "id_given", ascending=False, kind="stable"
+    )
+    first_key = by_trust.drop_duplicates("twin").set_index("twin")["image_key"]
+    movable = is_telling & ~rows["id_given"].astype(bool)
+    keys = rows["image_key"].copy()
+    keys[movable] = [first_key[twin] for twin in twins[movable]]
+    return _settled(rows["image_key"], keys)
+
+
+def _settled(own: pd.Series, keys: pd.Series) -> pd.Series:
+    """Keys under which all rows of one key stay together, however long the chain of twins."""
+    while True:
+        target = dict(zip(own, keys, strict=True))
+        further = keys.map(target)
+        if further.equals(keys):
+            return keys
+        keys = further
 
 
 def _fill(rows: pd.DataFrame, again: pd.Series) -> pd.DataFrame:
     """First row of each product, its gaps filled from its later rows, and the images of all."""
-    twice = rows["merged_into"].isin(rows.loc[again, "merged_into"])
-    group = rows[twice].replace({"": None, "unknown": None}).groupby("merged_into", sort=False)
-    filled = group.first().reset_index()
-    filled["image_urls"] = (
-        group["image_urls"].agg(lambda lists: list(dict.fromkeys(chain(*lists)))).array
-    )
+    is_repeated = rows["merged_into"].isin(rows.loc[again, "merged_into"])
+    repeated = rows[is_repeated].replace({"": None, _NO_WORD: None})
+    groups = repeated.groupby("merged_into", sort=False)
+    filled = groups.first().reset_index()
+    filled["image_urls"] = groups["image_urls"].agg(_united).array
+    filled["availability"] = groups["availability"].agg(_best_availability).array
     filled["image_key"] = filled["merged_into"]
-    words = ["title", "description", "brand", "category", "currency"]
-    filled[words] = filled[words].fillna("").astype(str)
-    filled[["colour", "gender"]] = filled[["colour", "gender"]].fillna("unknown").astype(str)
-    return pd.concat([rows[~twice], filled], ignore_index=True)
+    for name in ("title", "description", "brand", "category", "currency", "availability", "url"):
+        filled[name] = filled[name].fillna("").astype(str)
+    for name in ("colour", "gender"):
+        filled[name] = filled[name].fillna(_NO_WORD).astype(str)
+    return pd.concat([rows[~is_repeated], filled], ignore_index=True)
 
 
-def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> list[str]:
+def _united(lists: pd.Series) -> list[str]:
+    return list(dict.fromkeys(chain(*lists)))
+
+
+def _best_availability(states: pd.Series) -> str:
+    known = [state for state in states if state]
+    return min(known, key=AVAILABILITY.index) if known else ""
+
+
+def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> Iterator[str]:
     first = rows.drop_duplicates("merged_into").set_index("merged_into")
-    reasons = []
     for row in merged.itertuples():
         kept = first.loc[row.merged_into]
-        what = (
-            "same id"
-            if row.image_key == row.merged_into
-            else "same title, brand, colour, price and image"
-        )
-        what += "" if _normal(row.title) == _normal(kept["title"]) else ", another title"
+        same = "id"
+        if row.image_key != row.merged_into:
+            same = "title, brand, colour, price and image"
+        what = f"same {same}"
+        if normal(row.title) != normal(kept["title"]):
+            what += ", another title"
         place = f"{kept['source_file']} row {kept['source_row']}"
-        reasons.append(f"{row.source_file} row {row.source_row}: {what} as {place}")
-    return reasons
+        yield f"{row.source_file} row {row.source_row}: {what} as {place}"

@@ -1,271 +1,542 @@
-"""Feeds as data: one reader for all retailers; every row read becomes a product or a reject that says why."""
+"""Feeds as data: one reader for all shops. Every row becomes a product or a reject that says why."""
 
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from helpers.feeds import fields
 from helpers.feeds.fields import (
-    EMPTY,
-    clean_text,
+    OUT_OF_STOCK,
+    parse_availability,
     parse_count,
     parse_images,
-    parse_price,
     parse_rating,
     parse_sections,
     parse_sizes,
+    parse_text,
 )
-from helpers.feeds.files import read_rows
-from helpers.feeds.spec import FeedError, FeedSpec, Owner, load_spec
+from helpers.feeds.files import FileFacts, read_rows
+from helpers.feeds.groups import Groups, product_ids, with_options
+from helpers.feeds.money import Price, parse_currency, read_price
+from helpers.feeds.owners import to_owners
+from helpers.feeds.rows import Row
+from helpers.feeds.spec import FeedError, FeedSpec, FieldName, load_spec, matches
+from helpers.feeds.text import LONGEST, clean_text, is_empty, printable
 
 PRODUCT_COLUMNS = [
     "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "currency", "rating", "n_reviews", "image_urls", "sizes", "style", "trust_category",
-    "images_unclaimed", "source_file", "source_row",
+    "list_price", "currency", "availability", "url", "rating", "n_reviews", "image_urls", "sizes", "style",
+    "id_given", "is_variant", "images_unclaimed", "source_file", "source_row",
 ]  # fmt: skip
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
+_MOST_PASSED_OVER = 20
+
+# As page texts lose their line ends: "Notch collarButton placket", "PU leatherVISCOSE Lining"
+_LOST_LINE_END = re.compile(r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])")
+_BULLET = re.compile(r"(^|[\s.])#(?=\S)")
+_ROUNDED_ID = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+")
 
 
-def read_feed(path: str | Path, spec) -> tuple[pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class FeedFacts(FileFacts):
+    """What was seen of a file and of its rows under a YAML.
+
+    Attributes
+    ----------
+    spec : FeedSpec
+    missing : list of str
+        Fields that the file has no column for.
+    currency : str
+        The YAML's currency.
+    assumed : int
+        Prices that name no currency, so that the YAML's is assumed.
+    unknown_currencies : dict
+        Signs and words beside prices that name no currency we know, and how often they stand there.
+    passed_over : dict
+        (field, value) of ratings, review counts and stock that can't be read, and how often.
+    """
+
+    spec: FeedSpec
+    missing: list[str]
+    currency: str
+    assumed: int
+    unknown_currencies: dict[str, int]
+    passed_over: dict[tuple[str, str], int]
+
+
+class FeedResult(NamedTuple):
+    """What `read_feed` made of a file: `PRODUCT_COLUMNS`, `REJECT_COLUMNS`, and what was seen."""
+
+    products: pd.DataFrame
+    rejects: pd.DataFrame
+    about: FeedFacts
+
+
+def read_feed(path: str | Path, spec: str | Path | FeedSpec) -> FeedResult:
     """Products and rejects of a retailer's file; every row read is in exactly one of them.
 
     Parameters
     ----------
-    path : CSV, JSON or JSON-lines file
+    path : CSV, JSON, JSON-lines or XML file
     spec : FeedSpec, path of a YAML, or name of a shipped one
 
     Returns
     -------
     products : DataFrame
-        `PRODUCT_COLUMNS`, texts cleaned but not yet harmonised; `source_row` counts data rows from 1.
-        `sizes` maps each size to whether it is in stock. `attrs["read"]` tells file, encoding, separator, rows read,
-        columns not found, values passed over, and how many prices name no currency, so that the YAML's is assumed.
+        `PRODUCT_COLUMNS`, texts cleaned but not yet harmonised; `source_row` counts data rows
+        from 1. `sizes` maps each size to whether it is in stock.
     rejects : DataFrame
         `REJECT_COLUMNS`; `reason` names file, row and value.
+    about : FeedFacts
+
+    Raises
+    ------
+    FeedError
+        If the file can't be read as rows, or has no column for a required field.
     """
     spec = load_spec(spec)
-    rows, broken, about = read_rows(
-        path, spec.format, spec.encoding, spec.separator, spec.extra_cells
+    table = read_rows(path, spec.reading)
+    rows = [row and with_options(row, spec.options) for row in table.rows]
+    missing = _missing(spec, table.about, rows)
+    try:
+        feed = _Feed(spec, table.about.file, rows)
+        rejects = [_reject(feed, row, "", value, why) for row, value, why in table.broken]
+        products = list(_products(feed, rejects))
+        _tell_apart(products)
+    except FeedError as error:
+        raise FeedError(f"{path}: {error}") from None
+    passed = {key: n for key, n in feed.passed_over.most_common(_MOST_PASSED_OVER)}
+    about = FeedFacts(
+        **vars(table.about),
+        spec=spec,
+        missing=missing,
+        currency=spec.currency,
+        assumed=feed.assumed,
+        unknown_currencies=dict(feed.unknown_currencies),
+        passed_over=passed,
     )
-    missing = _missing(spec, about)
-    images, unclaimed = _images(rows, spec)
-    passed: Counter = Counter()
-    products, rejects = (
-        [],
-        [_reject(spec, about, row, "", value, reason) for row, value, reason in broken],
-    )
-    for position, row in enumerate(rows):
-        if row is None:
-            continue
-        product, problem = _product(row, spec, images[position], passed)
-        if problem:
-            rejects.append(_reject(spec, about, position + 1, *problem))
-        else:
-            place = {
-                "images_unclaimed": unclaimed[position],
-                "source_file": about["file"],
-                "source_row": position + 1,
-            }
-            products.append(product | place)
-    products = pd.DataFrame(products, columns=PRODUCT_COLUMNS).astype(
-        {"rating": "float64", "n_reviews": "Int64"}
-    )
-    assumed = {"currency": spec.currency, "assumed": passed.pop("currency assumed", 0)}
-    products.attrs["read"] = (
-        about | assumed | {"missing": missing, "passed_over": dict(passed.most_common(20))}
-    )
-    rejects = pd.DataFrame(rejects, columns=REJECT_COLUMNS).sort_values(
-        "source_row", ignore_index=True
-    )
-    return products, rejects
+    return FeedResult(_product_table(products), _reject_table(rejects), about)
 
 
-def _missing(spec: FeedSpec, about: dict) -> list[str]:
+def _product_table(products: list[dict[str, Any]]) -> pd.DataFrame:
+    """Products as a table; of several rows of a product its own comes before its variants."""
+    table = pd.DataFrame(products, columns=[*PRODUCT_COLUMNS, "is_child"])
+    table = table.sort_values("is_child", kind="stable", ignore_index=True)
+    types = {"rating": "float64", "n_reviews": "Int64", "price": "float64", "list_price": "float64"}
+    types |= {"id_given": "bool", "is_variant": "bool"}
+    return table[PRODUCT_COLUMNS].astype(types)
+
+
+def _reject_table(rejects: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rejects, columns=REJECT_COLUMNS)
+    return table.sort_values("source_row", ignore_index=True)
+
+
+def _missing(spec: FeedSpec, about: FileFacts, rows: list[Row | None]) -> list[str]:
     """Fields that the file has no column for; an error if one of them is required."""
-    columns = about["columns"]
-    missing = [
-        field
-        for field, sources in spec.fields.items()
-        if not any(
-            source.value is not None or set(source.columns) & set(columns) for source in sources
-        )
-    ]
-    for field in spec.required if columns else ():
-        if field in missing or field not in spec.fields:
-            wanted = [name for source in spec.fields.get(field, ()) for name in source.columns]
+    columns = set(about.columns)
+    if spec.options:
+        columns |= {name for row in rows if row for name in row}
+    missing = []
+    for name, sources in spec.fields.items():
+        if not any(source.value is not None or set(source.columns) & columns for source in sources):
+            missing.append(str(name))
+    for name in spec.required if columns else ():
+        if name in missing or name not in spec.fields:
+            wanted = [column for source in spec.fields.get(name, ()) for column in source.columns]
             raise FeedError(
-                f"{about['file']} has no column for {field} ({', '.join(wanted)}); it has "
-                f"{', '.join(columns)[:1000]}: change `fields` in the YAML"
+                f"{about.file} has no column for {name} ({printable(', '.join(wanted))}); it has "
+                f"{printable(', '.join(about.columns)[:1000])}: change `fields` in the YAML"
             )
     return sorted(missing)
 
 
-def _reject(spec, about, row, field, value, reason) -> dict:
-    where = f"{about['file']} row {row}: {reason}"
-    return dict(
-        zip(
-            REJECT_COLUMNS,
-            (spec.platform, about["file"], row, field, value[:200], where),
-            strict=True,
-        )
-    )
+class _Feed:
+    """A feed's rows with what must be known of all of them before one can be read."""
+
+    def __init__(self, spec: FeedSpec, file: str, rows: list[Row | None]):
+        self.spec = spec
+        self.file = file
+        self.rows = rows
+        self.groups = Groups.of(rows, product_ids(rows, spec), spec)
+        self.images, self.unclaimed = _images(rows, spec)
+        self.assumed = 0
+        self.unknown_currencies: Counter[str] = Counter()
+        self.passed_over: Counter[tuple[str, str]] = Counter()
 
 
-def _first(spec: FeedSpec, field: str, row: dict[str, str]) -> str:
-    """Raw text of the first source of a field that holds anything."""
-    return next(
-        (
-            text
-            for source in spec.fields.get(field, ())
-            if (text := source.read(row)).strip().lower() not in EMPTY
-        ),
-        "",
-    )
+class Problem(NamedTuple):
+    """Why a row is no product: the field, its value, and the reason."""
+
+    field: str
+    value: str
+    reason: str
 
 
-def _product(row: dict[str, str], spec: FeedSpec, images: list[str], passed: Counter):
-    """One row's product, or None and what is wrong as (field, value, reason)."""
-    if not any(cell.strip() for cell in row.values()):
-        return None, ("", "", "blank row")
-    if huge := next((name for name, cell in row.items() if len(cell) > fields.LONGEST), None):
-        return None, (
-            huge,
-            row[huge],
-            f"{huge} has {len(row[huge]):,} characters, more than {fields.LONGEST:,}",
-        )
-    raw = {field: _first(spec, field, row) for field in spec.fields}
-    text = {field: clean_text(value) for field, value in raw.items()}
-    if spec.keep and not spec.keep.read(row):
-        value = row.get(spec.keep.columns[0]) or ""
-        return None, (
-            spec.keep.columns[0],
-            value,
-            f"{value!r} is outside what this feed's `keep` takes",
-        )
-    for field in spec.required:
-        if not (images if field == "images" else text.get(field)):
-            return None, (field, "", f"no {field}")
-    if spec.same_product:
-        one, other = (source.read(row).strip() for source in spec.same_product)
-        words, shared = re.findall(r"\w+", one.lower()), re.findall(r"[^\W_]+", other.lower())
-        if one and other and 2 * sum(word in shared for word in words) < len(words):
-            return None, ("title", one, f"{one[:60]!r} and {other[:60]!r} are two products")
-    price = parse_price(raw.get("price"), text.get("currency", "").upper() or spec.currency)
-    if text.get("price") and price is None:
-        return None, ("price", raw["price"], f"price {raw['price'][:60]!r} is not an amount")
-    if price and price.amount > spec.max_price:
-        return None, (
-            "price",
-            raw["price"],
-            f"price {raw['price'][:60]!r} is above this feed's {spec.max_price:.0f}",
-        )
-    if price and not (text.get("currency") or (parse_price(raw["price"]) or price).currency):
-        passed["currency assumed"] += 1
-    counts = {
-        "rating": parse_rating(raw.get("rating")),
-        "n_reviews": parse_count(raw.get("n_reviews")),
+@dataclass
+class _Reading:
+    """One row, its fields as they stand and as plain text, and its images."""
+
+    row: Row
+    position: int
+    feed: _Feed
+    images: list[str]
+    raw: dict[FieldName, str] = field(default_factory=dict)
+    text: dict[FieldName, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> FeedSpec:
+        """The feed's YAML."""
+        return self.feed.spec
+
+    def fill(self) -> None:
+        """Read the fields; a variant takes from its product's row what it lacks."""
+        head = self.feed.groups.head_row(self.position)
+        for name in self.spec.fields:
+            value = self.spec.first(name, self.row)
+            if not value and head and name in _INHERITED:
+                value = self.spec.first(name, head)
+            self.raw[name] = value
+            self.text[name] = parse_text(value)
+
+
+_INHERITED: frozenset[FieldName] = frozenset(
+    ("title", "description", "brand", "category", "gender", "url", "style", "rating", "n_reviews")
+)
+
+
+def _products(feed: _Feed, rejects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Products of the rows that can be read; the others are added to `rejects`."""
+    for position, row in enumerate(feed.rows):
+        if row is None:
+            continue
+        reading = _Reading(row, position, feed, feed.images[position])
+        problem = _first_problem(reading)
+        if problem:
+            rejects.append(_reject(feed, position + 1, *problem))
+        else:
+            yield _product(reading)
+
+
+def _reject(feed: _Feed, row: int, name: str, value: str, reason: str) -> dict[str, Any]:
+    return {
+        "platform": feed.spec.platform,
+        "source_file": feed.file,
+        "source_row": row,
+        "field": name,
+        "value": value[:200],
+        "reason": f"{printable(feed.file)} row {row}: {reason}",
     }
-    passed.update(
-        (field, text[field]) for field, value in counts.items() if text.get(field) and value is None
+
+
+# --- why a row is no product: each rule looks at one thing, the first that objects decides ---
+
+
+def _first_problem(reading: _Reading) -> Problem | None:
+    for rule in _BEFORE_READING:
+        problem = rule(reading)
+        if problem:
+            return problem
+    reading.fill()
+    for rule in _AFTER_READING:
+        problem = rule(reading)
+        if problem:
+            return problem
+    return None
+
+
+def _is_blank(reading: _Reading) -> Problem | None:
+    if any(cell.strip() for cell in reading.row.values()):
+        return None
+    return Problem("", "", "blank row")
+
+
+def _is_huge(reading: _Reading) -> Problem | None:
+    for name, cell in reading.row.items():
+        if len(cell) > LONGEST:
+            what = f"{printable(name)} has {len(cell):,} characters, more than {LONGEST:,}"
+            return Problem(name, cell, what)
+    return None
+
+
+def _is_left_out(reading: _Reading) -> Problem | None:
+    """By the YAML's `keep`; a variant is left out with its product."""
+    keep = reading.spec.keep
+    if keep is None:
+        return None
+    column = keep.columns[0] if keep.columns else ""
+    head = reading.feed.groups.head_row(reading.position)
+    value = reading.row.get(column) or ""
+    is_silent = head is not None and is_empty(value)
+    if not is_silent and not keep.read(reading.row):
+        return Problem(column, value, f"{value!r} is outside what this feed's `keep` takes")
+    if head is not None and not keep.read(head):
+        value = head.get(column) or ""
+        return Problem(column, value, f"its product's {value!r} is outside this feed's `keep`")
+    return None
+
+
+def _lacks_a_field(reading: _Reading) -> Problem | None:
+    for name in reading.spec.required:
+        filled = reading.images if name == "images" else reading.text.get(name)
+        if not filled:
+            return Problem(name, "", f"no {name}")
+    return None
+
+
+def _is_two_products(reading: _Reading) -> Problem | None:
+    if not reading.spec.same_product:
+        return None
+    one, other = (source.read(reading.row).strip() for source in reading.spec.same_product)
+    words = re.findall(r"\w+", one.lower())
+    known = set(re.findall(r"[^\W_]+", other.lower()))
+    shared = sum(word in known for word in words)
+    if one and other and 2 * shared < len(words):
+        return Problem("title", one, f"{one[:60]!r} and {other[:60]!r} are two products")
+    return None
+
+
+def _has_no_price(reading: _Reading) -> Problem | None:
+    raw = reading.raw.get("price", "")
+    if not reading.text.get("price") or _price(reading):
+        return None
+    return Problem("price", raw, f"price {raw[:60]!r} is not an amount")
+
+
+def _has_a_stand_in_price(reading: _Reading) -> Problem | None:
+    price = _price(reading)
+    highest = reading.spec.max_price
+    if price is None or price.amount <= highest:
+        return None
+    raw = reading.raw["price"]
+    return Problem("price", raw, f"price {raw[:60]!r} is above this feed's {highest:.0f}")
+
+
+def _has_a_rounded_id(reading: _Reading) -> Problem | None:
+    given = reading.feed.groups.given(reading.position)
+    if not _ROUNDED_ID.fullmatch(given):
+        return None
+    return Problem(
+        "product_id",
+        given,
+        f"id {given!r} was rounded by a spreadsheet, several products may share it: format its "
+        "column as text and export again",
     )
-    sections = parse_sections(raw.get("description"))
-    description = " ".join(part for part in sections.values() if part)
-    if spec.split_sentences:  # "Notch collarButton placket", as page texts lose their line ends
-        description = re.sub(
-            r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])", ". ", description
-        )
-    product = {
+
+
+def _names_nothing(reading: _Reading) -> Problem | None:
+    if reading.feed.groups.given(reading.position) or reading.text.get("title") or reading.images:
+        return None
+    return Problem("product_id", "", "no id, no title and no picture: nothing tells what it is")
+
+
+_Rule = Callable[[_Reading], Problem | None]
+_BEFORE_READING: tuple[_Rule, ...] = (_is_blank, _is_huge, _is_left_out)
+_AFTER_READING: tuple[_Rule, ...] = (
+    _lacks_a_field,
+    _is_two_products,
+    _has_no_price,
+    _has_a_stand_in_price,
+    _has_a_rounded_id,
+    _names_nothing,
+)
+
+
+# --- what a row says, as a product ---
+
+
+def _product(reading: _Reading) -> dict[str, Any]:
+    feed = reading.feed
+    text = reading.text
+    groups = feed.groups
+    price = _price(reading)
+    availability = parse_availability(text.get("availability"))
+    product: dict[str, Any] = {
         name: text.get(name, "")
         for name in ("title", "brand", "category", "gender", "colour", "style")
     }
-    product |= counts | {
-        "platform": spec.platform,
-        "image_urls": images,
-        "sizes": parse_sizes(raw.get("sizes")),
-    }
-    product["trust_category"] = spec.trust_category
-    product |= {"description": re.sub(r"(^|[\s.])#(?=\S)", r"\1", description).strip()}
     product |= {
+        "platform": feed.spec.platform,
+        "description": _description(reading),
         "price": price.amount if price else float("nan"),
         "currency": price.currency if price else "",
+        "list_price": _list_price(reading, price),
+        "availability": availability,
+        "url": _url(reading),
+        "rating": parse_rating(reading.raw.get("rating")),
+        "n_reviews": parse_count(reading.raw.get("n_reviews")),
+        "image_urls": reading.images,
+        "sizes": _sizes(reading, availability),
+        "id_given": bool(slug(groups.given(reading.position))),
+        "is_variant": feed.spec.grouped,
+        "is_child": groups.is_child(reading.position),
+        "images_unclaimed": feed.unclaimed[reading.position],
+        "source_file": feed.file,
+        "source_row": reading.position + 1,
     }
-    product["product_id"] = _slug(text.get("product_id", "")) or _content_id(product)
-    product["image_key"] = f"{spec.platform}/{product['product_id']}"
-    return product, None
+    product["product_id"] = slug(groups.given(reading.position)) or _content_id(product)
+    product["image_key"] = f"{feed.spec.platform}/{product['product_id']}"
+    _count(reading, product, price)
+    return product
 
 
-def _slug(text: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", re.sub(r"^(\d+)\.0+$", r"\1", text)).strip("-._")
+def _count(reading: _Reading, product: dict[str, Any], price: Price | None) -> None:
+    """Count what was passed over, assumed, or not known."""
+    feed = reading.feed
+    for name in ("rating", "n_reviews", "availability"):
+        text = reading.text.get(name)
+        if text and product[name] in (None, ""):
+            feed.passed_over[name, text] += 1
+    if price is None:
+        return
+    mark, column = _currency_marks(reading)
+    if not mark and not column:
+        feed.assumed += 1
+    elif not price.currency:
+        feed.unknown_currencies[mark or column] += 1
 
 
-def _content_id(product: dict) -> str:
+def _currency_marks(reading: _Reading) -> tuple[str, str]:
+    """What names a price's currency: the mark in its cell, and the text of the currency column."""
+    mark = ""
+    for raw in reading.spec.texts("price", reading.row):
+        found = read_price(raw)
+        if found:
+            mark = found.mark
+            break
+    return mark, reading.text.get("currency", "")
+
+
+def _price(reading: _Reading) -> Price | None:
+    """The first of the YAML's sources that holds an amount; "0.00" is no sale price."""
+    price = _amount_of("price", reading)
+    taken_off = _discount(reading, price)
+    if price is None or not taken_off:
+        return price
+    return Price(round(price.amount - taken_off, 2), price.currency)
+
+
+def _discount(reading: _Reading, price: Price | None) -> float:
+    """What the shop takes off a price, by the YAML's `discount`; 0 where that leaves nothing."""
+    columns = reading.spec.discount
+    if columns is None or price is None:
+        return 0.0
+    found = read_price(reading.row.get(columns.value), price.currency)
+    amount = found.amount if found else 0.0
+    if reading.row.get(columns.mode, "").strip().lower().startswith("percent"):
+        amount = price.amount * amount / 100
+    return amount if amount < price.amount else 0.0
+
+
+def _amount_of(name: FieldName, reading: _Reading) -> Price | None:
+    column = reading.text.get("currency", "")
+    feeds_own = parse_currency(column, reading.spec.currency) if column else reading.spec.currency
+    for raw in reading.spec.texts(name, reading.row):
+        found = read_price(raw, feeds_own)
+        if found:
+            known = found.currency or ("" if found.mark else feeds_own)
+            return Price(found.amount, known)
+    return None
+
+
+def _list_price(reading: _Reading, price: Price | None) -> float:
+    """What a product cost before, where that is more than it costs now."""
+    before = _amount_of("list_price", reading)
+    if reading.spec.discount:
+        before = _amount_of("price", reading)
+    if before is None or price is None or before.amount <= price.amount:
+        return float("nan")
+    return before.amount
+
+
+def _description(reading: _Reading) -> str:
+    sections = parse_sections(reading.raw.get("description"))
+    description = " ".join(filter(None, sections.values()))
+    if reading.spec.split_sentences:
+        description = _LOST_LINE_END.sub(". ", description)
+    return _BULLET.sub(r"\1", description).strip()
+
+
+def _url(reading: _Reading) -> str:
+    links = parse_images(reading.raw.get("url"))
+    is_web = links and links[0].lower().startswith(("http://", "https://"))
+    return links[0] if is_web else ""
+
+
+def _sizes(reading: _Reading, availability: str) -> dict[str, bool]:
+    """Sizes of a row; a row of one size is as much in stock as the row."""
+    sizes = parse_sizes(reading.raw.get("sizes"))
+    if availability and len(sizes) == 1:
+        is_left = availability != OUT_OF_STOCK
+        return {size: left and is_left for size, left in sizes.items()}
+    return sizes
+
+
+def slug(text: str) -> str:
+    """An id as part of a key: letters, digits, `.`, `_` and `-`; `123.0` is 123."""
+    whole = re.sub(r"^(\d+)\.0+$", r"\1", text)
+    return re.sub(r"[^\w.-]+", "-", whole).strip("-._")
+
+
+def _content_id(product: dict[str, Any]) -> str:
     """Id of a product whose feed gives none: by what it is, never by where it stands."""
-    parts = [str(product[name]) for name in ("title", "brand", "category", "colour")] + product[
-        "image_urls"
-    ][:1]
-    return "x" + hashlib.sha1("\n".join(parts).encode("utf-8", "replace")).hexdigest()[:12]
+    parts = [str(product[name]) for name in ("title", "brand", "category", "colour")]
+    parts += product["image_urls"][:1]
+    return _hashed(parts)
 
 
-def _images(rows: list, spec: FeedSpec) -> tuple[list[list[str]], list[int]]:
-    """Image addresses of each row, and how many addresses in it belong to nobody that can be told."""
-    images: list[list[str]] = []
-    for row in rows:
-        raw = _first(spec, "images", row) if row else ""
-        urls = [raw] if spec.image_files and raw else parse_images(raw)
-        if spec.main_image:
-            urls.sort(key=lambda url: not re.search(spec.main_image, url))
-        images.append(urls)
-    return (
-        _to_owners(rows, images, spec.image_owner)
-        if spec.image_owner
-        else (images, [0] * len(rows))
-    )
+def _hashed(parts: list[str]) -> str:
+    content = "\n".join(parts).encode("utf-8", "replace")
+    return "x" + hashlib.sha1(content, usedforsecurity=False).hexdigest()[:12]
 
 
-def _to_owners(
-    rows: list, images: list[list[str]], owner: Owner
-) -> tuple[list[list[str]], list[int]]:
-    """Move each image to the row whose product it shows.
-
-    An id inside the address decides. An address without one moves as its neighbours did, if the nearest ones on
-    both sides (within an unbroken run of rows with images) agree; otherwise it is given to nobody.
-    """
-    rows_of: dict[str, list[int]] = {}
-    for position, row in enumerate(rows):
-        if row and (product := owner.product.read(row)):
-            rows_of.setdefault(product, []).append(position)
-    ids = [[next(iter(re.findall(owner.image, url)), "") for url in urls] for urls in images]
-    near = [
-        {
-            name: min(rows_of[name], key=lambda p: (abs(p - at), -p))
-            for name in names
-            if name in rows_of
-        }
-        for at, names in enumerate(ids)
-    ]
-    shift = {at: min(found.values()) - at for at, found in enumerate(near) if found}
-    mended, unclaimed = [[] for _ in rows], [0] * len(rows)
-    for at, urls in enumerate(images):
-        for url, name in zip(urls, ids[at], strict=True):
-            steps = set() if name else _neighbours(at, images, shift)
-            target = at + steps.pop() if len(steps) == 1 else near[at].get(name, -1)
-            if not 0 <= target < len(rows) or rows[target] is None:
-                unclaimed[at] += 1
-            elif url not in mended[target]:
-                mended[target].append(url)
-    return mended, unclaimed
+def _tell_apart(products: list[dict[str, Any]]) -> None:
+    """Without an id and a picture, a title is no evidence: another price or text, another product."""
+    offers: dict[str, set[tuple[str, str]]] = {}
+    unsure = [one for one in products if not one["id_given"] and not one["image_urls"]]
+    for product in unsure:
+        offers.setdefault(product["image_key"], set()).add(_offer(product))
+    for product in unsure:
+        if len(offers[product["image_key"]]) > 1:
+            product["product_id"] = _hashed([product["product_id"], *_offer(product)])
+    for product in unsure:
+        product["image_key"] = f"{product['platform']}/{product['product_id']}"
 
 
-def _neighbours(at: int, images: list[list[str]], shift: dict[int, int]) -> set[int]:
-    """Shifts of the nearest images of known owner before and after row `at` in its run of rows with images."""
-    found = set()
-    for step in (-1, 1):
-        place = at + step
-        while 0 <= place < len(images) and images[place] and place not in shift:
-            place += step
-        if 0 <= place < len(images) and images[place]:
-            found.add(shift[place])
+def _offer(product: dict[str, Any]) -> tuple[str, str]:
+    return f"{product['price']:g} {product['currency']}", product["description"]
+
+
+def _images(rows: list[Row | None], spec: FeedSpec) -> tuple[list[list[str]], list[int]]:
+    """Image addresses of each row, and how many in it belong to nobody that can be told."""
+    images = [_images_of(row, spec) if row else [] for row in rows]
+    if spec.image_owner:
+        return to_owners(rows, images, spec.image_owner)
+    return images, [0] * len(rows)
+
+
+def _images_of(row: Row, spec: FeedSpec) -> list[str]:
+    """Addresses of all image columns, the main one first."""
+    urls: dict[str, None] = {}
+    for raw in spec.texts("images", row):
+        if spec.image_files:
+            urls[clean_text(raw)] = None
+        else:
+            urls |= dict.fromkeys(parse_images(raw) or _from_base(raw, spec))
+    found = list(urls)
+    if spec.main_image:
+        found.sort(key=lambda url: not any(matches(spec.main_image or "", url)))
     return found
+
+
+def _from_base(raw: str, spec: FeedSpec) -> list[str]:
+    """Addresses of bare file names, behind the shop's own address of pictures."""
+    if not spec.image_base:
+        return []
+    names = filter(None, (name.strip() for name in re.split(r"[;,\n]", raw)))
+    return [f"{spec.image_base.rstrip('/')}/{name.lstrip('/')}" for name in names]

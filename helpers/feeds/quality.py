@@ -1,11 +1,14 @@
 """Chapter 01's figures as tidy tables: what the feeds hold, what was lost and why, what the image hosts answered."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from helpers.artefacts import whole
+from helpers.feeds.text import repaired
 
 FIELDS = [
     "title",
@@ -28,7 +31,7 @@ def accounts(
     Parameters
     ----------
     read : dict
-        Rows read of each platform (the sum of its feeds' `attrs["read"]["read"]`).
+        Rows read of each platform (the sum of its feeds' `about.read`).
 
     Returns
     -------
@@ -94,16 +97,29 @@ def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:
     return catalog.groupby(["platform", "category"]).size().rename("products").reset_index()
 
 
-def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a CSV whose cells no spreadsheet takes for a formula: a text that starts one gets an apostrophe before it.
+_BLANKS = " \u00a0\u3000\u200b\ufeff\x00"  # a spreadsheet reads past them
+_FORMULA = tuple("=+-@\t|%＝＋－＠｜")  # a full-width sign starts a formula, too
 
-    Numbers stay numbers. Source: OWASP, "CSV Injection".
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a CSV whose cells no spreadsheet takes for a formula.
+
+    A text that starts one, or holds a line that does, gets an apostrophe before it; carriage
+    returns, which some spreadsheets take for a new row, become line feeds. Numbers stay numbers.
+    Source: OWASP, "CSV Injection".
     """
+    safe = frame.apply(lambda column: column.map(_harmless))
+    safe.columns = [_harmless(name) for name in frame.columns]
     with whole(path) as aside:
-        safe = frame.apply(lambda column: column.map(_harmless))
-        safe.columns = [_harmless(name) for name in frame.columns]
         safe.to_csv(aside, index=False, encoding="utf-8", lineterminator="\n")
 
 
-def _harmless(value):
-    return f"'{value}" if isinstance(value, str) and value[:1] in tuple("=+-@\t\r\n|") else value
+def _harmless(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    lines = re.split(r"\r\n|[\r\n\v\f\x85\u2028\u2029]", repaired(value))
+    return "\n".join(f"'{line}" if _starts_formula(line) else line for line in lines)
+
+
+def _starts_formula(line: str) -> bool:
+    return line.startswith(_FORMULA) or line.lstrip(_BLANKS).startswith(_FORMULA)

@@ -58,7 +58,7 @@ def read_history(path: str | Path) -> History:
     table = table.fillna("").astype(str)
     table.columns = table.columns.str.strip().str.lower()
     if "title" not in table:
-        named = ", ".join(about["columns"])
+        named = ", ".join(about.columns)
         raise ValueError(f"{path.name} has columns {named}, but none called `title`: rename one")
     table = table.reindex(columns=COLUMNS, fill_value="")
     table = table.apply(lambda column: column.str.strip())

@@ -247,7 +247,7 @@ def _in_stock(catalog: pd.DataFrame, stock: pd.DataFrame | None) -> np.ndarray:
     """
     available = np.ones(len(catalog), dtype=bool)
     if "availability" in catalog:
-        available &= (catalog["availability"] != "out of stock").to_numpy()
+        available &= ~catalog["availability"].isin(["out of stock", "unpublished"]).to_numpy()
     if stock is not None:
         some_size = stock.groupby("image_key")["in_stock"].max()
         available &= catalog["image_key"].map(some_size).fillna(True).to_numpy(bool)

@@ -14,12 +14,8 @@ def test_every_row_is_a_product_or_a_reject_with_file_row_and_value(tmp_path):
         tmp_path,
         "id,name,price\n1,Coat,From  42.50\n2,Hat,From\n,,\n4,,3\n5,Tee\n6,Tee,1,2\n7,Tee,\n",
     )
-    products, rejects = read_feed(path, spec())
-    assert (
-        all_rows(products, rejects)
-        == list(range(1, products.attrs["read"]["read"] + 1))
-        == [1, 2, 3, 4, 5, 6, 7]
-    )
+    products, rejects, about = read_feed(path, spec())
+    assert all_rows(products, rejects) == list(range(1, about.read + 1)) == [1, 2, 3, 4, 5, 6, 7]
     assert products["product_id"].tolist() == ["1", "7"]
     assert products["price"].tolist()[0] == 42.5
     assert products["price"].isna().tolist() == [False, True]
@@ -72,7 +68,7 @@ def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
         "images": "image",
     }
     owner = {"product": {"column": "url", "pattern": r"/(\d+)/buy"}, "image": r"i\.test/(\d+)/"}
-    products, _ = read_feed(write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner))
+    products, _, _about = read_feed(write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner))
     shown = products.set_index("title")["image_urls"].to_dict()
     assert shown.pop("ten") == ["https://i.test/10/a.jpg"]
     assert shown.pop("eleven") == ["https://i.test/11/a.jpg"]
@@ -91,7 +87,7 @@ def test_images_of_several_products_in_one_row_go_each_to_its_own(tmp_path):
     fields = {"product_id": "id", "title": "id", "images": "image"}
     owner = {"product": "id", "image": r"i\.test/(\d+)/"}
     text = 'id,image\n1,"https://i.test/1/a.jpg,https://i.test/2/b.jpg"\n2,https://i.test/1/c.jpg\n'
-    products, _ = read_feed(write(tmp_path, text), spec(fields=fields, image_owner=owner))
+    products, _, _about = read_feed(write(tmp_path, text), spec(fields=fields, image_owner=owner))
     assert products["image_urls"].tolist() == [
         ["https://i.test/1/a.jpg", "https://i.test/1/c.jpg"],
         ["https://i.test/2/b.jpg"],
@@ -115,7 +111,7 @@ def test_asos_as_published(tmp_path):
     ]
     head = "url,name,size,category,price,color,sku,description,images"
     quoted = ",".join('"' + cell.replace('"', '""') + '"' for cell in row)
-    products, rejects = read_feed(write(tmp_path, f"{head}\n{quoted}\n"), "asos")
+    products, rejects, _about = read_feed(write(tmp_path, f"{head}\n{quoted}\n"), "asos")
     product = products.iloc[0]
     assert len(rejects) == 0
     assert product["image_key"] == "asos/203606717"
@@ -142,14 +138,14 @@ def real(folder, name):
     "name", ["asos", "myntra_men", "zara_semicolon", "hm", "dedicated", "amazon_in", "myntra_data"]
 )
 def test_real_feeds_account_for_every_row(name):
-    products, rejects = read_feed(real("retailers", name), name)
-    assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
+    products, rejects, about = read_feed(real("retailers", name), name)
+    assert all_rows(products, rejects) == list(range(1, about.read + 1))
     assert not products["title"].eq("").any()
     assert all(url.startswith("http") for urls in products["image_urls"] for url in urls)
 
 
 def test_real_myntra_men_shows_no_product_another_products_image():
-    products, _ = read_feed(real("retailers", "myntra_men"), "myntra_men")
+    products, _, _about = read_feed(real("retailers", "myntra_men"), "myntra_men")
     named = products.explode("image_urls").dropna(subset="image_urls")
     named = named.assign(
         shown=named["image_urls"].str.extract(r"assets/images/(\d{5,})/\d{4}/")[0]
@@ -184,7 +180,7 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
 def test_a_row_made_of_two_products_is_rejected(tmp_path):
     text = "id,name,price,url\n1,Bouclé coat long,1,/boucle-coat-long-p1\n2,Patch bomber jacket,2,/knit-jacket-p2\n"
     text += "3,Top,3,\n"
-    products, rejects = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, text), spec(same_product=("name", {"column": "url", "pattern": "/(.*)-p"}))
     )
     assert products["product_id"].tolist() == [
@@ -197,7 +193,7 @@ def test_a_row_made_of_two_products_is_rejected(tmp_path):
 
 
 def test_a_cell_no_shop_writes_is_rejected_not_cut(tmp_path):
-    products, rejects = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, f"id,name,price\n1,Coat,2\n2,{'x' * 60_000},3\n"), spec()
     )
     assert products["product_id"].tolist() == ["1"]
@@ -218,9 +214,9 @@ def test_a_feed_of_nothing_but_rejects_is_shown(tmp_path):
 
 def test_prices_without_a_currency_are_counted(tmp_path):
     path = write(tmp_path, "id,name,price\n1,Coat,2\n2,Hat,£3\n3,Tee,\n4,Top,5.000\n")
-    products, _ = read_feed(path, spec())
+    products, _, about = read_feed(path, spec())
     assert products["currency"].tolist() == ["EUR", "GBP", "", "EUR"]
-    assert (products.attrs["read"]["currency"], products.attrs["read"]["assumed"]) == ("EUR", 2)
+    assert (about.currency, about.assumed) == ("EUR", 2)
     assert "2 prices name no currency: EUR assumed" in str(check_feed(spec(), path))
     unknown = str(check_feed(spec(currency="XYZ"), path))
     assert "no rate for XYZ in data/vocabulary.yaml: its prices have no price_usd" in unknown

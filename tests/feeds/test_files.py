@@ -18,7 +18,7 @@ from helpers.feeds.files import read_rows
 )  # the latter, with all that follows, has as many cells
 def test_an_open_quote_loses_no_row(tmp_path, second):
     path = write(tmp_path, f"id,name,price\n1,Coat,1\n{second}\n3,Tee,3\n4,Top,4\n")
-    products, rejects = read_feed(path, spec())
+    products, rejects, _about = read_feed(path, spec())
     assert products["product_id"].tolist() == ["1"]
     assert rejects["value"].tolist() == [second, "3,Tee,3", "4,Top,4"]
     assert rejects["reason"].str.endswith("a quote opens in row 2 and never closes").all()
@@ -38,7 +38,7 @@ def test_nothing_is_drafted_where_an_open_quote_takes_all(tmp_path):
 
 
 def test_a_last_row_cut_off_within_its_quotes_is_read(tmp_path):
-    products, rejects = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, 'id,price,name\n1,1,"Coat, long\nand warm"\n2,2,"Hat, wi'), spec()
     )
     assert products["title"].tolist() == ["Coat, long and warm", "Hat, wi"]
@@ -61,9 +61,9 @@ def test_a_last_row_cut_off_within_its_quotes_is_read(tmp_path):
     ],
 )
 def test_dialects_are_found_and_stated(tmp_path, text, encoding, said, separator):
-    products, rejects = read_feed(write(tmp_path, text, encoding=encoding), spec())
+    products, rejects, about = read_feed(write(tmp_path, text, encoding=encoding), spec())
     assert (products["title"][0], products["price"][0], len(rejects)) == ("Mütze, rot", 1299, 0)
-    assert (products.attrs["read"]["encoding"], products.attrs["read"]["separator"]) == (
+    assert (about.encoding, about.separator) == (
         said,
         separator,
     )
@@ -76,12 +76,12 @@ def test_json_and_json_lines(tmp_path):
         json.dumps({"items": items}),
         "\n".join(map(json.dumps, items)),
     ):
-        products, rejects = read_feed(write(tmp_path, text, "shop.json"), spec())
+        products, rejects, about = read_feed(write(tmp_path, text, "shop.json"), spec())
         assert (products["price"].tolist(), rejects["reason"].tolist()) == (
             [3.5],
             ["shop.json row 2: no title"],
         )
-    products, rejects = read_feed(
+    products, rejects, _about = read_feed(
         write(tmp_path, json.dumps(items[0]) + "\n{broken\n[1]\n", "shop.json"), spec()
     )
     assert (len(products), rejects["source_row"].tolist()) == (1, [2, 3])
@@ -140,18 +140,17 @@ def test_a_yaml_that_names_another_encoding_is_an_error(tmp_path):
 
 def test_a_broken_byte_is_counted_and_costs_no_other_letter(tmp_path):
     path = write(tmp_path, HATS.encode().replace("ä".encode(), b"\xc3", 1))
-    products, _ = read_feed(path, spec())
+    products, _, about = read_feed(path, spec())
     assert products["title"].tolist() == [
         "größere Mütze für M�dchen",
         *["größere Mütze für Mädchen"] * 8,
     ]
-    assert products.attrs["read"]["encoding"] == "utf-8"
+    assert about.encoding == "utf-8"
     assert "1 characters can't be read as utf-8" in str(check_feed(spec(), path))
 
 
 def test_two_columns_of_one_name_are_both_read(tmp_path):
-    rows, _, _ = read_rows(write(tmp_path, "a,b,a\n1,2,3\n"))
-    assert rows == [{"a": "1", "b": "2", "a (3)": "3"}]
+    assert read_rows(write(tmp_path, "a,b,a\n1,2,3\n")).rows == [{"a": "1", "b": "2", "a (3)": "3"}]
 
 
 @settings(max_examples=60, deadline=None, database=None, derandomize=True)
@@ -164,17 +163,17 @@ def test_whatever_the_bytes_every_row_is_accounted_for(raw):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "shop.csv"
         path.write_bytes(b"id,name,price\n1,Coat,2\n" + raw)
-        products, rejects = read_feed(path, spec())
-        assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
+        products, rejects, about = read_feed(path, spec())
+        assert all_rows(products, rejects) == list(range(1, about.read + 1))
         path.write_bytes(raw)
         try:
-            products, rejects = read_feed(path, spec())
+            products, rejects, about = read_feed(path, spec())
         except FeedError:
             return
-        assert all_rows(products, rejects) == list(range(1, products.attrs["read"]["read"] + 1))
+        assert all_rows(products, rejects) == list(range(1, about.read + 1))
 
 
 def test_rows_keep_their_places(tmp_path):
     rows, broken, about = read_rows(write(tmp_path, 'id,name\n1,"a\nb"\n2\n3,c\n'))
     assert [row and row["id"] for row in rows] == ["1", None, "3"]
-    assert (broken[0][0], about["read"]) == (2, 3)
+    assert (broken[0].row, about.read) == (2, 3)

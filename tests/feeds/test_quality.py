@@ -25,9 +25,10 @@ def test_tables_add_up(tmp_path):
         "4,Tee,gratis,",
         ",,,",
     ]
-    products, rejects = shop(tmp_path, lines)
-    catalog, merged = harmonise(products)
-    table = quality.accounts({"shop": products.attrs["read"]["read"]}, catalog, rejects, merged)
+    feed = shop(tmp_path, lines)
+    rejects = feed.rejects
+    catalog, merged = harmonise([feed])
+    table = quality.accounts({"shop": feed.about.read}, catalog, rejects, merged)
     assert table.loc["shop"].tolist() == [6, 2, 3, 1, True]
     assert not quality.accounts({"shop": 7}, catalog, rejects, merged)["adds_up"].any()
     share = quality.completeness(catalog).set_index("field")["share"]
@@ -47,7 +48,7 @@ def test_tables_add_up(tmp_path):
 
 
 def test_no_rejects_no_rows(tmp_path):
-    _, rejects = shop(tmp_path, ["1,Red dress,10,red"])
+    rejects = shop(tmp_path, ["1,Red dress,10,red"]).rejects
     assert len(quality.rejects_by_reason(rejects)) == 0
 
 
@@ -78,3 +79,27 @@ def test_written_csv_starts_no_formula(tmp_path):
     assert not [cell for row in rows for cell in row[:1] if cell[:1] in tuple("=+-@\t")]
     assert rows[1][0] == "'=HYPERLINK(1)"
     assert rows[1][1] == "-1.5"  # a number is a number
+
+
+def test_no_line_of_a_written_cell_starts_a_formula(tmp_path):
+    cells = [
+        "a\r=cmd|' /C calc'!A0",
+        "a\r\n+1",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠x",
+        " =1",
+        "\u200b=1",
+        "%x",
+        "a\x85=1",
+    ]
+    quality.write_csv(pd.DataFrame({"text": cells, "n": range(len(cells))}), tmp_path / "out.csv")
+    raw = (tmp_path / "out.csv").read_bytes()
+    assert b"\r" not in raw
+    with open(tmp_path / "out.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == len(cells) + 1
+    for text, _ in rows[1:]:
+        for line in text.splitlines():
+            assert line.lstrip(" \u200b")[:1] not in tuple("=+-@%＝＋－＠")

@@ -69,8 +69,8 @@ def store(tmp_path_factory):
 @pytest.fixture(scope="module")
 def harvest(store):
     feeds = [read_feed(store.feeds["asos"], "asos"), read_feed(store.feeds["myntra"], "myntra_men")]
-    catalog, merged = harmonise([products for products, _ in feeds])
-    return catalog, merged, pd.concat([rejects for _, rejects in feeds]), feeds
+    catalog, merged = harmonise(feeds)
+    return catalog, merged, pd.concat([feed.rejects for feed in feeds]), feeds
 
 
 def rows_of(path):
@@ -126,7 +126,7 @@ def test_each_myntra_image_stands_one_row_above_its_product():
 
 def test_a_harvest_gets_back_every_product_and_no_other(store, harvest):
     catalog, merged, rejects, feeds = harvest
-    read = sum(products.attrs["read"]["read"] for products, _ in feeds)
+    read = sum(feed.about.read for feed in feeds)
     assert read == len(catalog) + len(merged) + len(rejects)
     assert catalog["platform"].value_counts().to_dict() == {"asos": 44, "myntra": 28}
     ids = set(catalog["image_key"].str.partition("/")[2])
