@@ -139,9 +139,7 @@ def build_hnswlib(items, threads: int):
 def build_usearch(items, threads: int):
     from usearch.index import Index as Graph
 
-    graph = Graph(
-        ndim=items.shape[1], metric="ip", dtype="bf16", connectivity=16, expansion_add=64
-    )
+    graph = Graph(ndim=items.shape[1], metric="ip", dtype="bf16", connectivity=16, expansion_add=64)
     graph.add(np.arange(len(items)), items, threads=threads)
 
     def set_effort(effort):

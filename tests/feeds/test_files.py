@@ -76,7 +76,7 @@ def test_json_and_json_lines(tmp_path):
         json.dumps({"items": items}),
         "\n".join(map(json.dumps, items)),
     ):
-        products, rejects, about = read_feed(write(tmp_path, text, "shop.json"), spec())
+        products, rejects, _ = read_feed(write(tmp_path, text, "shop.json"), spec())
         assert (products["price"].tolist(), rejects["reason"].tolist()) == (
             [3.5],
             ["shop.json row 2: no title"],
