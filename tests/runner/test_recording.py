@@ -31,6 +31,8 @@ def main():
     safetensors.numpy.load_file("arrays.safetensors")
     list(Path("folder").iterdir())
     rests_on(Path("photo.jpg"))
+    inside = os.open("folder", os.O_RDONLY)
+    os.close(os.open("inner.txt", os.O_RDONLY, dir_fd=inside))
     with whole("result.txt") as aside:
         aside.write_text("1")
     try:
@@ -57,7 +59,7 @@ def events(tmp_path_factory) -> list[tuple[str, str]]:
     """Kind and name of what a script in a folder of its own did."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "folder").mkdir()
-    for name in ("table.csv", "worker.txt", "photo.jpg"):
+    for name in ("table.csv", "worker.txt", "photo.jpg", "folder/inner.txt"):
         (folder / name).write_text("a")
     pd.DataFrame({"a": [1]}).to_parquet(folder / "table.parquet")
     save_file({"a": np.zeros(2)}, folder / "arrays.safetensors")
@@ -93,6 +95,7 @@ def test_nothing_else_is(events):
     read = {path for kind, path in events if kind == READ}
     assert not [path for path in read if "site-packages" in path or path.startswith("/usr")]
     assert not [path for path in read if "__pycache__" in path]
+    assert "inner.txt" not in read  # a name in a folder that only its number tells
 
 
 @pytest.mark.parametrize(
