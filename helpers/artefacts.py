@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,6 +86,11 @@ def require(profile: str, name: str, chapter: str) -> Path:
     if path.is_file() and not is_whole(path):
         raise DamagedArtefact(f"{path} is damaged: {remedy}")
     return path
+
+
+def rests_on(path: Path) -> None:
+    """Say that a result rests on a file that needn't be read this time: it was before."""
+    sys.audit(recording.NATIVE, path)
 
 
 def remedy_for(profile: str, chapter: str) -> str:

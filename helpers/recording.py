@@ -169,6 +169,8 @@ def _opened(arguments: tuple) -> list[tuple[str, str]]:
     path, mode, flags = arguments
     if isinstance(path, int):
         return []
+    if mode is None and not os.path.isabs(path):  # of `os.open`, maybe in a folder that isn't told
+        return []
     if mode is None:
         writing = bool(flags & _WRITING_FLAGS)
     else:

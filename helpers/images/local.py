@@ -1,5 +1,6 @@
 """From a folder or tar of photos to the same store of standardised pictures, with the same rows, as a fetch gives."""
 
+import hashlib
 import tarfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 from tqdm import tqdm
 
+from helpers.artefacts import rests_on
 from helpers.images.decode import OUTPUT, SIZE
 from helpers.images.limits import Limits
 from helpers.images.statuses import ImageError
@@ -77,10 +79,12 @@ def import_photos(
         raise ValueError(
             "product_id repeats in the catalogue: import one platform's photos at a time"
         )
-    archive_bytes = archive.stat().st_size if archive.is_file() else ""
-    recipe = digest(archive.name, archive_bytes, size, OUTPUT)
+    marks = _marks(archive, set(wanted))
     circumstances = digest(limits.bytes, limits.pixels)
-    requests = dict.fromkeys(wanted.values(), f"{recipe}-{circumstances}")
+    requests = {}
+    for stem, key in wanted.items():
+        recipe = digest(archive.name, marks.get(stem, ""), size, OUTPUT)
+        requests[key] = f"{recipe}-{circumstances}"
     standardiser = Standardiser(
         workers, limits.decode, size=size, format=OUTPUT, max_pixels=limits.pixels
     )
@@ -103,6 +107,21 @@ def import_photos(
         finally:
             ledger.save()
         return ledger.result()
+
+
+def _marks(archive: Path, stems: set[str]) -> dict[str, str]:
+    """For each wanted stem, a text that changes when its photo may have: what is here is kept."""
+    if archive.is_file():
+        with archive.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        return dict.fromkeys(stems, content)
+    marks = {}
+    for path in sorted(archive.rglob("*")):
+        if path.stem in stems and path.stem not in marks and path.suffix.lower() in _SUFFIXES:
+            state = path.stat()
+            marks[path.stem] = f"{state.st_size} {state.st_mtime_ns}"
+            rests_on(path)
+    return marks
 
 
 def _photos(archive: Path, stems: set[str], most_bytes: int) -> Iterator[_Photo]:

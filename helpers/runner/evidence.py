@@ -210,6 +210,8 @@ def _is_input_folder(name: str, path: str, written: set[str], places: Places) ->
     """Whether a listed folder's names are something that the chapter was told, not what it made."""
     if _hidden(name) or name in SEARCHED_FOR_CODE or name in FOLDERS_OF_ALL:
         return False
+    if not os.path.isdir(path):  # libraries look for folders of theirs everywhere
+        return False
     if places.own(name):
         return True
     return not any(file.startswith(path + os.sep) for file in written)

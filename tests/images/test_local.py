@@ -59,3 +59,28 @@ def test_photos_say_what_is_missing(tmp_path):
         import_photos(frame, tmp_path / "none.tar", tmp_path)
     with pytest.raises(ValueError, match="one platform"):
         import_photos(frame, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["tar", "folder"])
+def test_a_changed_photo_is_imported_anew_and_the_others_are_kept(tmp_path, one_worker, kind):
+    frame = pd.DataFrame({"image_key": ["p/1", "p/2"], "product_id": ["1", "2"]})
+    folder = tmp_path / "photos"
+    folder.mkdir()
+
+    def put(name, data):
+        (folder / name).write_bytes(data)
+        if kind == "folder":
+            return folder
+        with tarfile.open(tmp_path / "photos.tar", "w") as tar:
+            tar.add(folder, arcname=".")
+        return tmp_path / "photos.tar"
+
+    put("1.jpg", photo(1))
+    source = put("2.jpg", photo(2))
+    first = import_photos(frame, source, tmp_path / "store", workers=1)
+    again = import_photos(frame, source, tmp_path / "store", workers=1)
+    assert again["fetched"].equals(first["fetched"])
+    changed = photo(3)
+    assert import_photos(frame, put("2.jpg", changed), tmp_path / "store", workers=1)["sha256"].ne(
+        first["sha256"]
+    ).tolist() == [False, True]

@@ -10,6 +10,7 @@ from helpers.artefacts import data_dir, reports_dir
 from helpers.interactions import Interactions, cross_platform
 from helpers.interactions.privacy import admit, hash_ids, traces
 from helpers.interactions.ratings import own_ratings
+from helpers.locks import ProfileBusy, held
 from helpers.recommenders import EASE, ItemKNN, MatrixCompletion, UserKNN
 from helpers.simulator import forget, load_market, save_market
 
@@ -46,6 +47,7 @@ def learn(market):
         data / "results" / "03_collaborative.json",
         data / ".finished" / "02_interactions.json",
         reports / "notebooks" / "05_completion.ipynb",
+        reports / "notebooks" / "solution-05_completion.ipynb",
         reports / "02_interactions.html",
         reports / "decks" / "02_interactions.html",
         reports / "metrics.json",
@@ -63,14 +65,14 @@ def test_nothing_is_left_and_nothing_learnt_again_knew_them(shop, market):
     for kept in (data_dir("shop") / "catalog.parquet", reports_dir("shop") / "01_augment.html"):
         kept.write_text("made before anyone rated anything")
     assert (
-        len(traces(data_dir("shop"), [rosa])) == 4 and len(traces(reports_dir("shop"), [rosa])) == 5
+        len(traces(data_dir("shop"), [rosa])) == 4 and len(traces(reports_dir("shop"), [rosa])) == 6
     )
     n_hers = int((pd.read_csv(path)["user"] == ROSA).sum())
 
     assert forget(rosa, "shop") == {
         "ratings": n_hers,
-        "files": 16,
-    }  # 4 x 2 of models, and the 8 that name everyone
+        "files": 17,
+    }  # 4 x 2 of models, and the 9 that name everyone
     assert (
         traces(data_dir("shop"), [rosa, "Rosa", "Lindqvist"])
         == traces(reports_dir("shop"), [rosa])
@@ -105,6 +107,15 @@ def test_simulated_shoppers_can_leave_too(course_dirs, market):
     rest = market.interactions().query("user != @leaver")
     expected = Interactions.from_frame(rest, market.items)
     assert (load_market("toy").train != expected.ratings).nnz == 0
+
+
+def test_nobody_is_forgotten_while_a_run_may_write_of_them_again(shop, market):
+    path, catalog = shop
+    learn(market.with_ratings(own_ratings(path, catalog)[0]))
+    rosa = hash_ids([ROSA], KEY.encode())[0]
+    with held("shop"), pytest.raises(ProfileBusy):
+        forget(rosa, "shop")
+    assert rosa in set(load_market("shop").train_users)
 
 
 def test_strangers_and_copies_are_reported(shop, market):
