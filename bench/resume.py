@@ -1,11 +1,13 @@
-"""Kill `course run` at seeded random moments, start it again each time, and compare with an undisturbed run.
+"""Kill `course run` at seeded random moments, start it again each time, and compare with an
+undisturbed run.
 
     python bench/resume.py --kills 10
 
-Each start goes on from what the killed one left, and is killed in its turn, until there were enough kills; the last
-one may finish. A run that finishes earlier is compared too, and the next kill strikes a new one. Prints a row a kill
-and a row a finished run: whether catalogue, interactions and metrics are equal. Durations and memory are left out of
-the comparison, everything else counts. Exits 1 at any difference.
+Each start goes on from what the killed one left, and is killed in its turn, until there were enough
+kills; the last one may finish. A run that finishes earlier is compared too, and the next kill
+strikes a new one. Prints a row a kill and a row a finished run: whether catalogue, interactions and
+metrics are equal. Durations and memory are left out of the comparison, everything else counts.
+Exits 1 at any difference.
 """
 
 import argparse
@@ -32,7 +34,9 @@ def start(folder: Path, profile: str) -> subprocess.Popen:
 
 
 def results(folder: Path, profile: str) -> dict[str, str]:
-    """Hashes of the catalogue, the interactions, and the metrics less what is measured by the clock."""
+    """Hashes of the catalogue, the interactions, and the metrics less what is measured by the
+    clock.
+    """
     data = folder / "data" / profile
     metrics = json.loads(
         (folder / "reports" / profile / "metrics.json").read_text(encoding="utf-8")

@@ -1,12 +1,14 @@
-"""What standardising product photos does to retrieval: framing, resolution, light and texture, one at a time.
+"""What standardising product photos does to retrieval: framing, resolution, light and texture, one
+at a time.
 
 FASHION_DATA=../shared/data python bench/standardise.py            # prints the table
 FASHION_DATA=../shared/data python bench/standardise.py --write    # and stores it for chapter 01
 
-On the 964 Myntra photos that no encoder was trained on (ids ending in 7), every photo put through a variant of
-`helpers.images.standardise`: recall of the right photo given its title, and the share of a photo's ten nearest others
-that bear its category (articleType) or colour (baseColour). Change: against the photos as published, over the same
-queries, with a bootstrap 95 % interval. "Varied light" gives each photo its own gamma and colour cast.
+On the 964 Myntra photos that no encoder was trained on (ids ending in 7), every photo put through a
+variant of `helpers.images.standardise`: recall of the right photo given its title, and the share of
+a photo's ten nearest others that bear its category (articleType) or colour (baseColour). Change:
+against the photos as published, over the same queries, with a bootstrap 95 % interval. "Varied
+light" gives each photo its own gamma and colour cast.
 """
 
 import argparse
@@ -75,7 +77,10 @@ def measure(image: np.ndarray, text: np.ndarray, frame: pd.DataFrame) -> np.ndar
 
 
 def encode(encoder: ClipEncoder, pictures: list[Image.Image], change) -> np.ndarray:
-    """Vectors of the pictures, each changed; uncompressed in between, so that nothing else is measured."""
+    """Vectors of the pictures, each changed.
+
+    Uncompressed in between, so that nothing else is measured.
+    """
     files = []
     for picture in pictures:
         change(picture).save(out := io.BytesIO(), "BMP")

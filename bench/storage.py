@@ -1,11 +1,13 @@
-"""A local disk against a bucket: the same photos fetched into each, and their pictures written and read one by one.
+"""A local disk against a bucket: the same photos fetched into each, and their pictures written and
+read one by one.
 
-python bench/storage.py                     # 1,000 photos; drawn first, some 30 s on 2 cores
-python bench/storage.py --write             # and stores the figures for chapter 01
-python bench/storage.py --bucket s3://my-bucket/try   # a real one, with the environment's credentials
+python bench/storage.py           # 1,000 photos; drawn first, some 30 s on 2 cores
+python bench/storage.py --write   # and stores the figures for chapter 01
+python bench/storage.py --bucket s3://my-bucket/try   # a real one, with your credentials
 
-The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install 'moto[server]' s3fs`):
-it has no distance and no disk, so what it costs is the protocol: a signed HTTP request a picture.
+The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install
+'moto[server]' s3fs`): it has no distance and no disk, so what it costs is the protocol: a signed
+HTTP request a picture.
 """
 
 import argparse
@@ -38,7 +40,9 @@ def _moto(pipe) -> None:
 
 @contextmanager
 def bucket(address: str | None):
-    """(URL, storage options) of a bucket: the one named, or an empty one of moto's, or (None, None) without moto."""
+    """(URL, storage options) of a bucket: the one named, or an empty one of moto's, or (None, None)
+    without moto.
+    """
     if address:
         yield address, {}
         return
@@ -63,7 +67,10 @@ def bucket(address: str | None):
 
 
 def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> dict:
-    """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns what a second."""
+    """Fetch `n` photos into `dest`, write their pictures once more and read them.
+
+    Prints and returns how many per second.
+    """
     begin = time.perf_counter()
     index = fetch_images(
         catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options

@@ -26,7 +26,8 @@ def trim(image: Image.Image, how: str) -> Image.Image:
     image : Image
         RGB.
     how : str
-        "stretch", "crop" (the middle), "edge" (pad with the border's colour) or a colour to pad with.
+        "stretch", "crop" (the middle), "edge" (pad with the border's colour) or a colour to pad
+        with.
     """
     is_garment = np.asarray(image).min(axis=2) < _WHITE_FROM
     cut = image.crop(Image.fromarray(is_garment).getbbox())
@@ -49,7 +50,8 @@ def _border(image: Image.Image) -> np.ndarray:
 
 
 def relight(image: Image.Image) -> Image.Image:
-    """As another studio would have lit it: a gamma from a half to 2, and a cast of a tenth or so on each channel.
+    """As another studio would have lit it: a gamma from a half to 2, and a cast of a tenth or so on
+    each channel.
 
     Each picture has its own light, the same at each call.
     """
@@ -67,7 +69,9 @@ def grey_world(image: Image.Image) -> Image.Image:
 
 
 def white_backdrop(image: Image.Image) -> Image.Image:
-    """Scale the channels so that the picture's border is white: von Kries, with the backdrop as white patch."""
+    """Scale the channels so that the picture's border is white: von Kries, with the backdrop as
+    white patch.
+    """
     backdrop = np.maximum(_border(image), _DARKEST_BACKDROP)
     return _picture(np.asarray(image) * (255 / backdrop))
 

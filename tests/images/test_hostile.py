@@ -322,7 +322,9 @@ def test_a_waiter_that_gives_up_takes_no_slot_with_it():
 
 
 def test_waiting_for_a_pace_holds_no_slot():
-    """One slot in all, 24 hosts that are to be asked every 30 s: the good host gets it all the same."""
+    """One slot in all, 24 hosts that are to be asked every 30 s: the good host gets it all the
+    same.
+    """
     slow = [f"slow{number}.test" for number in range(24)]
     crawl = reply(200, b"User-agent: *\nCrawl-delay: 30\n")
 
@@ -389,7 +391,9 @@ def test_a_name_is_looked_up_once_for_all_who_ask(monkeypatch):
 
 
 def test_a_pause_between_the_turn_and_the_slot_is_kept():
-    """The server asks for quiet while a request waits for its slot: it waits again, without the slot."""
+    """The server asks for quiet while a request waits for its slot: it waits again, without the
+    slot.
+    """
 
     async def run(server: FaultServer) -> float:
         fetcher = Fetcher(replace(QUICK, total=1), server.resolve)

@@ -1,4 +1,6 @@
-"""The drawn shops: their feeds' flaws, their photos over HTTP, and a harvest that gets back what was sold."""
+"""The drawn shops: their feeds' flaws, their photos over HTTP, and a harvest that gets back what
+was sold.
+"""
 
 import csv
 import os
