@@ -141,7 +141,8 @@ def test_a_damaged_archive_gives_back_what_is_whole(store, tmp_path):
 
 def test_two_runs_never_write_one_folder(store, tmp_path):
     dest, frame, folder = store
-    hold = f"import filelock, sys; held = filelock.FileLock({str(dest / '.images.parquet.lock')!r}); held.acquire()"
+    lock = str(dest / ".images.parquet.lock")
+    hold = f"import filelock, sys; held = filelock.FileLock({lock!r}); held.acquire()"
     with subprocess.Popen(
         [sys.executable, "-c", f"{hold}; print('held', flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,

@@ -15,8 +15,16 @@ from helpers.sample.garments.outline import both, leaf, mirror, path, sliver
 
 
 def garment(**changed):
-    return {"category": "dress", "colour": "red", "pattern": "plain", "style": "classic", "fit": "regular",
-            "length": "midi", "seed": 3, **changed}  # fmt: skip
+    usual = {
+        "category": "dress",
+        "colour": "red",
+        "pattern": "plain",
+        "style": "classic",
+        "fit": "regular",
+        "length": "midi",
+        "seed": 3,
+    }
+    return {**usual, **changed}
 
 
 def length_of(category):
