@@ -1,16 +1,18 @@
-"""Fetching a catalogue's photos: images a second end to end, against the bare decoding loop on the same files.
+"""Fetching a catalogue's photos: images a second end to end, against the bare decoding loop on the
+same files.
 
 python bench/fetch.py                    # 5,000 photos, drawn first: 5 min on 2 cores
 python bench/fetch.py --folder /tmp/p    # keeps the drawn photos for the next run
 python bench/fetch.py --write            # and stores the figures for chapter 01
 
-Distinct AVIF photos (870 × 1110 pixels, 40 kB and more) are served on loopback, one in ten by a host that takes its
-time, and fetched into an empty folder: checked, decoded, resized, encoded, hashed, stored, indexed. The peer decodes,
-resizes and encodes the same files in as many processes, from the disk and with nothing around it: one half of them
-before and one half after the fetch, so that a machine that slows down or warms up slows both.
+Distinct AVIF photos (870 × 1110 pixels, 40 kB and more) are served on loopback, one in ten by a
+host that takes its time, and fetched into an empty folder: checked, decoded, resized, encoded,
+hashed, stored, indexed. The peer decodes, resizes and encodes the same files in as many processes,
+from the disk and with nothing around it: one half of them before and one half after the fetch, so
+that a machine that slows down or warms up slows both.
 
-Then a good host's photos are fetched alone and beside 24 slow hosts, in turns: eight that answer after two seconds,
-eight that ask for two seconds between requests, and eight that never answer.
+Then a good host's photos are fetched alone and beside 24 slow hosts, in turns: eight that answer
+after two seconds, eight that ask for two seconds between requests, and eight that never answer.
 """
 
 import argparse
@@ -64,7 +66,10 @@ IMPATIENT = Limits(first_byte=2.0, retries=0, give_up=3)
 
 
 def draw(job: tuple[Path, int]) -> int:
-    """Draw one photo: a smooth backdrop, a garment-like block of texture, a little noise; its size in bytes."""
+    """Draw one photo: a smooth backdrop, a garment-like block of texture, a little noise.
+
+    Returns its size in bytes.
+    """
     path, seed = job
     if not path.exists():
         rng = np.random.default_rng(seed)
@@ -79,14 +84,20 @@ def draw(job: tuple[Path, int]) -> int:
 
 
 def draw_all(folder: Path, n: int, pool: ProcessPoolExecutor) -> list[int]:
-    """Draw the first `n` photos into a folder, those that aren't there yet; their sizes in bytes."""
+    """Draw the first `n` photos into a folder, those that aren't there yet.
+
+    Returns their sizes in bytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     jobs = [(folder / f"{number}.avif", number) for number in range(n)]
     return list(pool.map(draw, jobs, chunksize=8))
 
 
 def bare(path: Path) -> float:
-    """Decode, resize, encode: no network, no checks, no hashes. Returns the seconds of processor time it took."""
+    """Decode, resize, encode: no network, no checks, no hashes.
+
+    Returns the seconds of processor time it took.
+    """
     begin = time.process_time()
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     with Image.open(io.BytesIO(path.read_bytes())) as image:
@@ -137,7 +148,10 @@ def _serve(folder: Path, pipe) -> None:
 
 @contextmanager
 def served(folder: Path) -> Iterator[dict[str, tuple[str, int]]]:
-    """While the block runs, serve the folder's photos; yields what `fetch_images` takes as `resolve`."""
+    """While the block runs, serve the folder's photos.
+
+    Yields what `fetch_images` takes as `resolve`.
+    """
     ours, theirs = SPAWN.Pipe()
     server = SPAWN.Process(target=_serve, args=(folder, theirs), daemon=True)
     server.start()
@@ -172,7 +186,7 @@ def products(shop: str, links: list[str]) -> pd.DataFrame:
 
 @contextmanager
 def watched(every: float = 0.5) -> Iterator[list[tuple[float, float]]]:
-    """Yields a list that grows by (seconds, MB resident in this process and its decoding workers)."""
+    """Yields a growing list of (seconds, MB resident in this process and its workers)."""
     seen: list[tuple[float, float]] = []
     done = threading.Event()
     me = psutil.Process()
@@ -202,7 +216,10 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def cpu_seconds(children: bool = False) -> float:
-    """Processor time of this process so far; with `children`, of those of its children that have ended."""
+    """Processor time of this process so far.
+
+    With `children`, of those of its children that have ended.
+    """
     spent = psutil.Process().cpu_times()
     if children:
         return spent.children_user + spent.children_system
@@ -226,7 +243,7 @@ class Peer:
 
 @dataclass(frozen=True)
 class Measured:
-    """One fetch: its index, wall-clock seconds, processor seconds here and in the workers, and memory over time."""
+    """One fetch: its index, its seconds by the wall and by processors, and its memory over time."""
 
     index: pd.DataFrame
     seconds: float
@@ -280,7 +297,8 @@ def report(measured: Measured, peer: Peer, sizes: list[int], workers: int) -> No
     bare_rate = n / peer.seconds
     smallest, largest = min(sizes) / 1e3, max(sizes) / 1e3
     print(
-        f"{n} AVIF photos, 870 × 1110, {smallest:.0f}–{largest:.0f} kB (≥ 40), one in ten slow\n"
+        f"{n} AVIF photos, 870 × 1110, {smallest:.0f}–{largest:.0f} kB (≥ 40), "
+        "one in ten slow\n"
         f"outcomes        {measured.index['status'].value_counts().to_dict()}\n"
         f"fetched         {rate:6.1f} images/s in {measured.seconds:.0f} s "
         f"(target ≥ 60; seed deck {SEED_DECK})\n"

@@ -1,18 +1,21 @@
-"""What standardising product photos does to retrieval: framing, resolution, light and texture, one at a time.
+"""What standardising product photos does to retrieval: framing, resolution, light and texture, one
+at a time.
 
 FASHION_DATA=../shared/data python bench/standardise.py            # prints the table
 FASHION_DATA=../shared/data python bench/standardise.py --write    # and stores it for chapter 01
 
-On the 964 Myntra photos that no encoder was trained on (ids ending in 7), every photo put through a variant of
-`helpers.images.standardise`: recall of the right photo given its title, and the share of a photo's ten nearest others
-that bear its category (articleType) or colour (baseColour). Change: against the photos as published, over the same
-queries, with a bootstrap 95 % interval. "Varied light" gives each photo its own gamma and colour cast.
+On the 964 Myntra photos that no encoder was trained on (ids ending in 7), every photo put through a
+variant of `helpers.images.standardise`: recall of the right photo given its title, and the share of
+a photo's ten nearest others that bear its category (articleType) or colour (baseColour). Change:
+against the photos as published, over the same queries, with a bootstrap 95 % interval. "Varied
+light" gives each photo its own gamma and colour cast.
 """
 
 import argparse
 import io
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,57 +33,153 @@ METRICS = ["text → image R@1", "text → image R@10", "category P@10", "colour
 STORED = ROOT / "data" / "studies" / "standardise.csv"
 
 
+COLUMNS = ("value", "low", "high", "change", "change_low", "change_high")
+Change = Callable[[Image.Image], Image.Image]
+
+
+def as_it_is(image: Image.Image) -> Image.Image:
+    """The picture as published."""
+    return image
+
+
 def noise(image: Image.Image) -> Image.Image:
     """Grain: 16 of 255 grey levels, another for each picture."""
-    grain = np.random.default_rng(zlib.crc32(image.tobytes())).normal(0, 16, (*image.size[::-1], 3))
+    width, height = image.size
+    rng = np.random.default_rng(zlib.crc32(image.tobytes()))
+    grain = rng.normal(0, 16, (height, width, 3))
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
 
 
 def jpeg(image: Image.Image) -> Image.Image:
     """Packed to a tenth of JPEG's quality."""
-    image.save(out := io.BytesIO(), "JPEG", quality=10)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=10)
     return Image.open(out).convert("RGB")
 
 
-PADS = {"padded white": "white", "padded in its edge's colour": "edge", "padded black": "black"}
-FRAMES = {"stretched": "stretch", "centre crop": "crop", **PADS}
-LIGHTS = {
+def blur(image: Image.Image) -> Image.Image:
+    """Out of focus by two pixels."""
+    return image.filter(ImageFilter.GaussianBlur(2))
+
+
+def trimmed(how: str) -> Change:
+    """A change that trims as told; see `trim`."""
+    return lambda image: trim(image, how)
+
+
+def resized(side: int) -> Change:
+    """A change to a square of so many pixels."""
+    return lambda image: image.resize((side, side), LANCZOS)
+
+
+def relit_then(fix: Change) -> Change:
+    """A change of the light, and an attempt to undo it."""
+    return lambda image: fix(relight(image))
+
+
+FRAMES = {
+    "stretched": "stretch",
+    "centre crop": "crop",
+    "padded white": "white",
+    "padded in its edge's colour": "edge",
+    "padded black": "black",
+}
+LIGHTS: dict[str, Change] = {
     "white backdrop": white_backdrop,
     "grey world": grey_world,
     "auto-contrast": ImageOps.autocontrast,
 }
-STUDY = {  # group → variant → RGB picture in, RGB picture out
-    "as published": {"": lambda image: image},
-    "framing": {f"trimmed, {name}": lambda image, how=how: trim(image, how) for name, how in FRAMES.items()},
-    "resolution": {f"{n} px": lambda image, n=n: image.resize((n, n), LANCZOS) for n in (64, 96, 128, 160, 256)},
-    "light": LIGHTS
-    | {"varied light": relight}
-    | {f"varied light, then {name}": lambda image, fix=fix: fix(relight(image)) for name, fix in LIGHTS.items()},
-    "texture": {"weave": weave, "noise": noise, "blur": lambda image: image.filter(ImageFilter.GaussianBlur(2)),
-                "JPEG, quality 10": jpeg},
-}  # fmt: skip
+
+
+def study() -> dict[str, dict[str, Change]]:
+    """Group → variant → RGB picture in, RGB picture out."""
+    light = {**LIGHTS, "varied light": relight}
+    for name, fix in LIGHTS.items():
+        light[f"varied light, then {name}"] = relit_then(fix)
+    return {
+        "as published": {"": as_it_is},
+        "framing": {f"trimmed, {name}": trimmed(how) for name, how in FRAMES.items()},
+        "resolution": {f"{side} px": resized(side) for side in (64, 96, 128, 160, 256)},
+        "light": light,
+        "texture": {"weave": weave, "noise": noise, "blur": blur, "JPEG, quality 10": jpeg},
+    }
 
 
 def measure(image: np.ndarray, text: np.ndarray, frame: pd.DataFrame) -> np.ndarray:
-    """Per query, (n, 4): the METRICS; any photo of the same title is right, ties count against."""
+    """The METRICS of each query; any photo of the same title is right, ties count against.
+
+    Parameters
+    ----------
+    image, text : (n, d) float32
+        Vectors of the photos and of their titles.
+    frame : DataFrame
+        productDisplayName, articleType and baseColour of each photo.
+
+    Returns
+    -------
+    (n, 4) float64
+    """
     titles = frame["productDisplayName"].to_numpy()
-    scores, same = text @ image.T, titles[:, None] == titles[None, :]
-    ahead = ((scores >= np.where(same, scores, -np.inf).max(axis=1)[:, None]) & ~same).sum(axis=1)
+    scores = text @ image.T
+    is_right = titles[:, None] == titles[None, :]
+    best_right = np.where(is_right, scores, -np.inf).max(axis=1)
+    ahead = ((scores >= best_right[:, None]) & ~is_right).sum(axis=1)
     alike = image @ image.T
     np.fill_diagonal(alike, -np.inf)
     nearest = np.argsort(-alike, axis=1, kind="stable")[:, :10]
-    labels = [frame[column].astype(str).to_numpy() for column in ("articleType", "baseColour")]
-    shares = [(label[nearest] == label[:, None]).mean(axis=1) for label in labels]
+    shares = []
+    for column in ("articleType", "baseColour"):
+        label = frame[column].astype(str).to_numpy()
+        shares.append((label[nearest] == label[:, None]).mean(axis=1))
     return np.column_stack([ahead < 1, ahead < 10, *shares]).astype(float)
 
 
-def encode(encoder: ClipEncoder, pictures: list[Image.Image], change) -> np.ndarray:
-    """Vectors of the pictures, each changed; uncompressed in between, so that nothing else is measured."""
+def encode(encoder: ClipEncoder, pictures: list[Image.Image], change: Change) -> np.ndarray:
+    """Vectors of the pictures, each changed.
+
+    Uncompressed in between, so that nothing else is measured.
+    """
     files = []
     for picture in pictures:
-        change(picture).save(out := io.BytesIO(), "BMP")
+        out = io.BytesIO()
+        change(picture).save(out, "BMP")
         files.append(out.getvalue())
     return encoder.encode_images(files)
+
+
+def vectors(
+    encoder: ClipEncoder, pictures: list[Image.Image], change: Change, kept: Path | None
+) -> np.ndarray:
+    """`encode`, or what an earlier run kept of it."""
+    if kept is not None and kept.exists():
+        return np.load(kept)
+    image = encode(encoder, pictures, change)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, image)
+    return image
+
+
+def rows_of(group: str, variant: str, found: np.ndarray, published: np.ndarray) -> list[dict]:
+    """One row per metric: its mean and interval, and those of the change against as published."""
+    intervals = [*bootstrap(found), *bootstrap(found - published)]
+    rows = []
+    for metric, *values in zip(METRICS, *intervals, strict=True):
+        named = dict(zip(COLUMNS, values, strict=True))
+        rows.append({"group": group, "variant": variant, "metric": metric, **named})
+    return rows
+
+
+def report(table: pd.DataFrame) -> None:
+    """Print the table, metric by metric."""
+    for metric, part in table.groupby("metric", sort=False):
+        print(f"\n{metric}")
+        for row in part.itertuples():
+            change = ""
+            if row.variant:
+                change = f"{row.change:+.3f} [{row.change_low:+.3f}, {row.change_high:+.3f}]"
+            value = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+            print(f"  {row.group:12s} {row.variant:42s} {value}  {change}")
 
 
 def main() -> None:
@@ -95,48 +194,28 @@ def main() -> None:
         "--cache", type=Path, help="folder for vectors, to go on after an interruption"
     )
     args = cli.parse_args()
-    frame, files = photos("myntra", lambda f: f["id"].str.endswith("7"))
-    frame, files = frame[: args.photos], files[: args.photos]
-    pictures = [Image.open(io.BytesIO(data)).convert("RGB") for data in files]
+    frame, files = photos("myntra", lambda table: table["id"].str.endswith("7"))
+    frame = frame[: args.photos]
+    pictures = [Image.open(io.BytesIO(data)).convert("RGB") for data in files[: args.photos]]
     encoder = ClipEncoder()
     text = encoder.encode_texts(frame["productDisplayName"])
-    rows, published = [], None
-    plan = [(group, name, change) for group in STUDY for name, change in STUDY[group].items()]
-    for group, name, change in tqdm(plan, disable=None):
-        kept = args.cache and args.cache / f"{group} {name}.npy"
-        image = np.load(kept) if kept and kept.exists() else encode(encoder, pictures, change)
-        if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, image)
-        found = measure(image, text, frame)
-        published = found if published is None else published
-        columns = ("value", "low", "high", "change", "change_low", "change_high")
-        for metric, *values in zip(
-            METRICS, *bootstrap(found), *bootstrap(found - published), strict=True
-        ):
-            rows.append(
-                {
-                    "group": group,
-                    "variant": name,
-                    "metric": metric,
-                    **dict(zip(columns, values, strict=True)),
-                }
-            )
+    plan = []
+    for group, variants in study().items():
+        plan += [(group, variant, change) for variant, change in variants.items()]
+    rows: list[dict] = []
+    published = None
+    for group, variant, change in tqdm(plan, disable=None):
+        kept = args.cache / f"{group} {variant}.npy" if args.cache else None
+        found = measure(vectors(encoder, pictures, change, kept), text, frame)
+        if published is None:
+            published = found
+        rows += rows_of(group, variant, found, published)
     table = pd.DataFrame(rows).round(3)
     print(
-        f"{len(frame)} photos, {encoder.name} {encoder.hash[:8]}; change against the photos as published [95 %]"
+        f"{len(frame)} photos, {encoder.name} {encoder.hash[:8]}; "
+        "change against the photos as published [95 %]"
     )
-    for metric, part in table.groupby("metric", sort=False):
-        print(f"\n{metric}")
-        for row in part.itertuples():
-            told = (
-                f"{row.change:+.3f} [{row.change_low:+.3f}, {row.change_high:+.3f}]"
-                if row.variant
-                else ""
-            )
-            print(
-                f"  {row.group:12s} {row.variant:42s} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]  {told}"
-            )
+    report(table)
     if args.write:
         write_text(table.to_csv(index=False, lineterminator="\n"), STORED)
 

@@ -1,11 +1,13 @@
-"""A local disk against a bucket: the same photos fetched into each, and their pictures written and read one by one.
+"""A local disk against a bucket: the same photos fetched into each, and their pictures written and
+read one by one.
 
-python bench/storage.py                     # 1,000 photos; drawn first, some 30 s on 2 cores
-python bench/storage.py --write             # and stores the figures for chapter 01
-python bench/storage.py --bucket s3://my-bucket/try   # a real one, with the environment's credentials
+python bench/storage.py           # 1,000 photos; drawn first, some 30 s on 2 cores
+python bench/storage.py --write   # and stores the figures for chapter 01
+python bench/storage.py --bucket s3://my-bucket/try   # a real one, with your credentials
 
-The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install 'moto[server]' s3fs`):
-it has no distance and no disk, so what it costs is the protocol: a signed HTTP request a picture.
+The bucket is moto's, an S3-compatible server on loopback, in a process of its own (`pip install
+'moto[server]' s3fs`): it has no distance and no disk, so what it costs is the protocol: a signed
+HTTP request a picture.
 """
 
 import argparse
@@ -15,10 +17,11 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from fetch import SPAWN, STUDIES, catalogue, draw, served
+from fetch import SPAWN, STUDIES, catalogue, draw_all, served
 
 from helpers.artefacts import write_text
 from helpers.images import fetch_images
@@ -38,7 +41,9 @@ def _moto(pipe) -> None:
 
 @contextmanager
 def bucket(address: str | None):
-    """(URL, storage options) of a bucket: the one named, or an empty one of moto's, or (None, None) without moto."""
+    """(URL, storage options) of a bucket: the one named, or an empty one of moto's, or (None, None)
+    without moto.
+    """
     if address:
         yield address, {}
         return
@@ -62,32 +67,41 @@ def bucket(address: str | None):
         server.kill()
 
 
-def measure(name: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> dict:
-    """Fetch `n` photos into `dest`, write their pictures once more and read them; prints and returns what a second."""
+@dataclass(frozen=True)
+class Rates:
+    """How many photos per second a place takes and gives."""
+
+    place: str
+    fetched: float
+    written: float
+    read: float
+
+
+def measure(place: str, dest, options: dict | None, n: int, resolve: dict, workers: int) -> Rates:
+    """Fetch `n` photos into `dest`, write their pictures once more and read them."""
     begin = time.perf_counter()
     index = fetch_images(
         catalogue(n), dest, resolve=resolve, workers=workers, storage_options=options
     )
-    whole = n / (time.perf_counter() - begin)
-    store, again = ImageStore(dest, options), ImageStore(f"{dest}-again", options)
+    fetched = n / (time.perf_counter() - begin)
+    store = ImageStore(dest, options)
+    again = ImageStore(f"{dest}-again", options)
     names = list(index["image_path"])
-    rates = []
     with ThreadPoolExecutor(8) as pool:  # as many as the fetcher has writing
         begin = time.perf_counter()
         data = list(pool.map(store.read, names))
-        rates.append(n / (time.perf_counter() - begin))
+        read = n / (time.perf_counter() - begin)
         begin = time.perf_counter()
         list(pool.map(again.write, names, data))
-        rates.append(n / (time.perf_counter() - begin))
+        written = n / (time.perf_counter() - begin)
     size = sum(map(len, data)) / n / 1e3
-    print(f"{name:18s} fetched {whole:6.1f} images/s   written {rates[1]:7.0f}/s   read {rates[0]:7.0f}/s   "
-          f"({size:.1f} kB a picture; {index['status'].value_counts().to_dict()})")  # fmt: skip
-    return {
-        "place": name,
-        "fetched": round(whole, 1),
-        "written": round(rates[1]),
-        "read": round(rates[0]),
-    }
+    outcomes = index["status"].value_counts().to_dict()
+    print(
+        f"{place:18s} fetched {fetched:6.1f} images/s   "
+        f"written {written:7.0f}/s   read {read:7.0f}/s   "
+        f"({size:.1f} kB a picture; {outcomes})"
+    )
+    return Rates(place, round(fetched, 1), round(written), round(read))
 
 
 def main() -> None:
@@ -106,22 +120,19 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "photos"
-        folder.mkdir(parents=True, exist_ok=True)
         with ProcessPoolExecutor(options.workers, SPAWN) as pool:
-            paths = [folder / f"{i}.avif" for i in range(options.images)]
-            list(pool.map(draw, zip(paths, range(options.images), strict=True), chunksize=8))
+            draw_all(folder, options.images, pool)
         with served(folder) as resolve, bucket(options.bucket) as (address, access):
             settings = options.images, resolve, options.workers
             rows = [measure("local disk", Path(scratch) / "out", None, *settings)]
             if address:
                 rows.append(measure("bucket", address, access, *settings))
-                share = rows[1]["fetched"] / rows[0]["fetched"]
+                share = rows[1].fetched / rows[0].fetched
                 print(f"bucket against disk: {share:.2f} of the images a second, decoding included")
                 rows.append(measure("local disk, again", Path(scratch) / "out2", None, *settings))
     if options.write:
-        write_text(
-            pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"), STUDIES / "storage.csv"
-        )
+        text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+        write_text(text, STUDIES / "storage.csv")
 
 
 if __name__ == "__main__":

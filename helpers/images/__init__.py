@@ -1,4 +1,4 @@
-"""Chapter 01: photographs from the network, a folder or a tar, decoded apart and stored once each."""
+"""Chapter 01: photographs from the network, a folder or a tar, each stored once."""
 
 from importlib import import_module
 

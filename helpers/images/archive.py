@@ -18,8 +18,9 @@ _MOST_BYTES = 20_000_000  # of a member: a standardised picture has a few thousa
 def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
     """Pack pictures into a tar, read it back, and only then remove them from the store.
 
-    The index keeps their rows, with `archived` = the tar's name, so that no later fetch asks for them again. Called
-    again after it was stopped, it goes on: what a whole tar holds already is not packed twice.
+    The index keeps their rows, with `archived` = the tar's name, so that no later fetch asks for
+    them again. Called again after it was stopped, it goes on: what a whole tar holds already is not
+    packed twice.
 
     Parameters
     ----------
@@ -28,7 +29,8 @@ def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
     archive : path or URL
         The tar to write, through fsspec: `s3://bucket/2026-spring.tar` offloads to a bucket.
     before : timestamp, optional
-        Only pictures fetched before then; a picture that a later row needs too stays. All unless told.
+        Only pictures fetched before then; a picture that a later row needs too stays. All unless
+        told.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
     Raises
     ------
     FileExistsError
-        If there is such an archive already, with none of these pictures: it may hold the only copy of others.
+        If there is such an archive already, with none of these pictures: it may hold the only copy
+        of others.
     FileNotFoundError
         If `dest` has no index of pictures.
     OSError
@@ -68,7 +71,7 @@ def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
 
 
 def _older_than(index: pd.DataFrame, store: ImageStore, before) -> pd.Series:
-    """Which rows' pictures are in the store, whole, and were fetched before a moment (None: all)."""
+    """Which rows' pictures are in the store, whole, and older than a moment (None: all)."""
     here = index["status"].isin(HAS_PICTURE) & index["image_path"].isin(store.names())
     if before is None:
         return here
@@ -91,8 +94,8 @@ def restore_images(dest, archive) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The index's rows whose pictures came back. Members that the index doesn't name, and members whose bytes don't
-        match their name, are left out.
+        The index's rows whose pictures came back. Members that the index doesn't name, and members
+        whose bytes don't match their name, are left out.
 
     Raises
     ------
@@ -150,7 +153,10 @@ def _pack(store: ImageStore, names: list[str], fs, path: str) -> None:
 
 
 def _members(fs, path: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of the members that are what their name says: images/<sha256 of the bytes>.<format>."""
+    """Yield (name, bytes) of the members that are what their name says.
+
+    That is images/<sha256 of the bytes>.<format>.
+    """
     try:
         with fs.open(path, "rb") as file, tarfile.open(fileobj=file, mode="r|") as tar:
             for member in tar:

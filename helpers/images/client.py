@@ -1,4 +1,7 @@
-"""Bytes from many hosts at once, each at its own pace; every way a server can fail becomes one named status."""
+"""Bytes from many hosts at once, each at its own pace.
+
+Every way a server can fail becomes one named status.
+"""
 
 import asyncio
 import contextlib
@@ -42,7 +45,9 @@ Origin = tuple[str, str, int | None]
 
 @dataclass(frozen=True)
 class Body:
-    """What came back: the bytes (None if the server says that nothing changed), from where, and its ETag."""
+    """What came back: the bytes (None if the server says that nothing changed), from where, and its
+    ETag.
+    """
 
     data: bytes | None
     url: str
@@ -64,12 +69,15 @@ class _Request:
 
 
 class Fetcher:
-    """GETs over kept-alive HTTP/1.1 and, where TLS offers it, HTTP/2 connections; use it inside one event loop.
+    """GETs over kept-alive HTTP/1.1 and, where TLS offers it, HTTP/2 connections.
 
-    httpcore (httpx's engine) is driven directly, because redirects have to be followed by hand, each one checked.
+    Use it inside one event loop.
 
-    A request waits for its host's name, its robots.txt and its pace without holding anything; then it takes one of
-    the slots that all hosts share, and keeps it until its body has been used.
+    httpcore (httpx's engine) is driven directly, because redirects have to be followed by hand,
+    each one checked.
+
+    A request waits for its host's name, its robots.txt and its pace without holding anything; then
+    it takes one of the slots that all hosts share, and keeps it until its body has been used.
 
     Parameters
     ----------
@@ -125,9 +133,12 @@ class Fetcher:
     async def get(
         self, address: str, etag: str = "", since: pd.Timestamp | None = None
     ) -> AsyncIterator[Body]:
-        """Fetch one URL, with retries; the body counts against the memory limits until the block is left.
+        """Fetch one URL, with retries.
 
-        With `etag` or `since` (the time of the last fetch) the request is conditional, and `Body.data` may be None.
+        The body counts against the memory limits until the block is left.
+
+        With `etag` or `since` (the time of the last fetch) the request is conditional, and
+        `Body.data` may be None.
 
         Raises
         ------
@@ -318,7 +329,10 @@ class Fetcher:
             clock.reschedule(deadline + loop.time() - begin)
 
     async def _permission(self, url: httpx.URL) -> float:
-        """The host's pace, or ImageError `robots`; one robots.txt is read per origin, however many images wait."""
+        """The host's pace, or ImageError `robots`.
+
+        One robots.txt is read per origin, however many images wait.
+        """
         origin = _origin_of(url)
         if origin not in self._robots:
             self._robots[origin] = asyncio.create_task(self._read_robots(url))
@@ -335,7 +349,10 @@ class Fetcher:
         return robots.delay
 
     async def _read_robots(self, url: httpx.URL) -> RobotRules | None:
-        """RFC 9309: none (4xx) allows everything; a host that can't tell is left alone, with its failure's status."""
+        """Read a host's robots.txt; None if it has none, which allows everything (RFC 9309).
+
+        A host that can't tell is left alone, with its failure's status.
+        """
         address = url.copy_with(raw_path=b"/robots.txt")
         request = _Request(address, {}, MOST_BYTES, is_robots=True)
         host = self.host(host_of(url))

@@ -1,8 +1,11 @@
-"""Any photograph in, the course's standard picture out; untrusted bytes are only ever decoded in worker processes.
+"""Any photograph in, the course's standard picture out.
 
-Run as a script, this module is such a worker (`helpers.images.workers` starts it). It imports nothing of helpers but
-the statuses lying beside it: no `__main__` of a notebook or a caller's script is imported again, a crash in a decoder
-costs one picture, and a killed parent leaves no workers.
+Untrusted bytes are only ever decoded in worker processes.
+
+Run as a script, this module is such a worker (`helpers.images.workers` starts it). It imports
+nothing of helpers but the statuses lying beside it: no `__main__` of a notebook or a caller's
+script is imported again, a crash in a decoder costs one picture, and a killed parent leaves no
+workers.
 """
 
 import hashlib
@@ -66,7 +69,10 @@ class Picture:
 
     @property
     def row(self) -> dict:
-        """The columns of the index that the picture itself decides; its name is the hash of its bytes."""
+        """The columns of the index that the picture itself decides.
+
+        Its name is the hash of its bytes.
+        """
         name = sha256(self.data)
         return {
             "status": "ok",
@@ -97,9 +103,10 @@ def standardise(
     max_pixels: int = MOST_PIXELS,
     turn: Turn = _at_once,
 ) -> Picture:
-    """Decode, turn upright, convert to sRGB, shrink or enlarge to `size`, pad to a white square, encode again.
+    """Decode, turn upright, convert to sRGB, scale to `size`, pad to a white square, encode.
 
-    Same bytes in, same bytes out. The type is sniffed from the bytes; of an animation the first frame counts.
+    Same bytes in, same bytes out. The type is sniffed from the bytes; of an animation the first
+    frame counts.
 
     Parameters
     ----------
@@ -115,8 +122,8 @@ def standardise(
     Raises
     ------
     ImageError
-        `empty`, `not_an_image`, `corrupt` (or cut short), `too_large` (more than `max_pixels`) or `too_small`
-        (a side under 8 pixels).
+        `empty`, `not_an_image`, `corrupt` (or cut short), `too_large` (more than `max_pixels`) or
+        `too_small` (a side under 8 pixels).
     """
     if not data:
         raise ImageError("empty", "no bytes")
@@ -138,7 +145,7 @@ def standardise(
 def _shrunk(
     data: bytes, size: int, max_pixels: int, turn: Turn
 ) -> tuple[Image.Image, bytes | None, int, int]:
-    """The image, upright and no larger than `size`, its colour profile, and its width and height as it was sent."""
+    """The image, upright and scaled to `size`; its profile; its width and height as sent."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > max_pixels:
@@ -157,9 +164,11 @@ def _shrunk(
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """64 bits as 16 hex digits: which of the 8 × 8 lowest cosine frequencies of a 32 × 32 grey copy top their median.
+    """64 bits as 16 hex digits, alike for pictures that look alike.
 
-    The hash of ImageHash's `phash`, to the bit, without loading scipy into every worker.
+    Bit by bit, which of the 8 × 8 lowest cosine frequencies of a grey copy of 32 × 32 pixels are
+    above their median. The hash of ImageHash's `phash`, to the bit, without loading scipy into
+    every worker.
     """
     grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), dtype=float)
     frequencies = np.arange(8)
@@ -170,7 +179,9 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def _sniffed(data: bytes) -> str:
-    """`corrupt` if the bytes begin as an image does though no decoder can use them, else `not_an_image`."""
+    """`corrupt` if the bytes begin as an image does though no decoder can use them, else
+    `not_an_image`.
+    """
     begins_as = (
         data[:3] == b"\xff\xd8\xff",
         data[:4] in (b"\x89PNG", b"GIF8"),
@@ -181,7 +192,9 @@ def _sniffed(data: bytes) -> str:
 
 
 def _contain(image: Image.Image, size: int) -> Image.Image:
-    """Scale to fit `size`; palettes, bits and deep greys first become a mode that can be interpolated."""
+    """Scale to fit `size`; palettes, bits and deep greys first become a mode that can be
+    interpolated.
+    """
     if image.mode in _DEEP_MODES:
         image = _eight_bits(image)
     elif image.mode in _PALETTE_MODES or "transparency" in image.info:
@@ -193,7 +206,9 @@ def _contain(image: Image.Image, size: int) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits as grey of 8, in strips: an array of all pixels as floats would take four times the memory."""
+    """Grey of 16 bits as grey of 8, in strips: an array of all pixels as floats would take four
+    times the memory.
+    """
     width, height = image.size
     grey = Image.new("L", image.size)
     rows = max(1, _STRIP // width)
@@ -272,8 +287,8 @@ def _limit_time(seconds: float) -> None:
 def _one_at_a_time(path: str, large: int) -> Turn:
     """Turns by which only one worker at a time holds a picture of `large` pixels or more.
 
-    The workers share a lock on the file `path`; the system frees it when a worker dies. Without such locks, as on
-    Windows, nobody waits.
+    The workers share a lock on the file `path`; the system frees it when a worker dies. Without
+    such locks, as on Windows, nobody waits.
     """
     try:
         import fcntl
@@ -296,7 +311,7 @@ def _one_at_a_time(path: str, large: int) -> Turn:
 
 
 def _answer(data: bytes, options: dict) -> tuple[dict, bytes]:
-    """Head and payload of a worker's answer: the picture, or the status and detail of its failure."""
+    """Head and payload of an answer: the picture, or the status and detail of its failure."""
     begin = time.process_time()
     payload = b""
     try:
@@ -316,7 +331,7 @@ def _answer(data: bytes, options: dict) -> tuple[dict, bytes]:
 
 
 def _serve(options: dict, seconds: float, gate: str, large: int) -> None:
-    """A worker's whole life: pictures in on stdin, answers out on stdout, until the parent is gone."""
+    """A worker's life: pictures in on stdin, answers out on stdout, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     Image.MAX_IMAGE_PIXELS = None  # `standardise` has its own cap

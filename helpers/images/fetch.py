@@ -1,4 +1,6 @@
-"""From image addresses to a store of standardised pictures: many hosts at once, one status row per image."""
+"""From image addresses to a store of standardised pictures: many hosts at once, one status row per
+image.
+"""
 
 import asyncio
 from collections import defaultdict, deque
@@ -38,19 +40,21 @@ def fetch_images(
 ) -> pd.DataFrame:
     """Fetch a picture for each product: the first of its `image_urls` that gives one.
 
-    Standardised pictures go to `dest`/images, named by the hash of their content; the index `dest`/images.parquet is
-    saved every few seconds. A run that was killed goes on where it was; a later run fetches only what could still
-    succeed: what failed for a passing reason (`statuses.RETRIED`), what is new or changed, and what is missing or
-    damaged.
+    Standardised pictures go to `dest`/images, named by the hash of their content; the index
+    `dest`/images.parquet is saved every few seconds. A run that was killed goes on where it was; a
+    later run fetches only what could still succeed: what failed for a passing reason
+    (`statuses.RETRIED`), what is new or changed, and what is missing or damaged.
 
     Parameters
     ----------
     catalog : DataFrame
-        Columns image_key and image_urls (a list of URLs, may be empty or missing; the first 20 are tried).
+        Columns image_key and image_urls (a list of URLs, may be empty or missing; the first 20 are
+        tried).
     dest : path or URL
         The profile's folder, or `s3://bucket/prefix`, `gs://…`, `memory://…`.
     resolve : dict of host → (address, port), optional
-        As curl's `--resolve`; also permits that host to be a private address. All else that isn't public is refused.
+        As curl's `--resolve`; also permits that host to be a private address. All else that isn't
+        public is refused.
     patience : {"thorough", "brief", "interactive"}
         How long hosts are waited for and how often they are asked again; see `limits.PATIENCE`.
     limits : Limits, optional
@@ -69,8 +73,9 @@ def fetch_images(
     Returns
     -------
     DataFrame
-        One row per product in the order of image_key, columns `store.INDEX`. `status` is one of `statuses.STATUSES`;
-        with "ok" or "duplicate" there is an `image_path`, relative to `dest`. No bad image or host raises.
+        One row per product in the order of image_key, columns `store.INDEX`. `status` is one of
+        `statuses.STATUSES`; with "ok" or "duplicate" there is an `image_path`, relative to `dest`.
+        No bad image or host raises.
 
     Raises
     ------
@@ -113,7 +118,10 @@ def _links_by_key(catalog: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _run(coroutine) -> None:
-    """Run to the end in a thread, for in a notebook's kernel a loop is running already; Ctrl-C cancels."""
+    """Run to the end in a thread, for in a notebook's kernel a loop is running already.
+
+    Ctrl-C cancels.
+    """
     inside: dict[str, Any] = {}
 
     async def main() -> None:
@@ -132,7 +140,8 @@ def _run(coroutine) -> None:
 
 
 class _Harvest:
-    """One run over many hosts: one queue per host and a few takers per queue, so that a slow host holds up only itself.
+    """One run over many hosts: one queue per host and a few takers per queue, so that a slow host
+    holds up only itself.
 
     Parameters
     ----------
@@ -176,7 +185,9 @@ class _Harvest:
             self.writers.shutdown()
 
     def next_link(self, key: str) -> None:
-        """Queue a product's next URL at that URL's host, or settle the product if there is none left."""
+        """Queue a product's next URL at that URL's host, or settle the product if there is none
+        left.
+        """
         tried = self.failures[key]
         while len(tried) < len(self.jobs[key]):
             link = self.jobs[key][len(tried)]
@@ -223,7 +234,8 @@ class _Harvest:
     async def outcome(self, key: str, link: str, host: str) -> dict | ImageError:
         """Row or failure of a URL, kept for the products that share it.
 
-        The failure is a copy: the one that was raised leads, by its traceback, to the photograph's bytes.
+        The failure is a copy: the one that was raised leads, by its traceback, to the photograph's
+        bytes.
         """
         try:
             return await self.load(key, link, host)
@@ -244,7 +256,9 @@ class _Harvest:
             return {**row, "bytes": len(body.data), "etag": body.etag}
 
     def may_be_unchanged(self, key: str, link: str) -> bool:
-        """Whether "nothing changed" is an answer we could use: the picture is here, from there, and as asked for."""
+        """Whether "nothing changed" is an answer we could use: the picture is here, from there, and
+        as asked for.
+        """
         known = self.ledger.known.get(key)
         if known is None or known["status"] not in HAS_PICTURE:
             return False
@@ -295,7 +309,8 @@ def near_duplicates(index: pd.DataFrame, distance: int = 4) -> pd.DataFrame:
     index : DataFrame
         Rows of `fetch_images`; those without a picture are left out.
     distance : int
-        Greatest number of differing bits, of 64; 0 finds re-encoded copies, above 10 different garments meet.
+        Greatest number of differing bits, of 64; 0 finds re-encoded copies, above 10 different
+        garments meet.
 
     Returns
     -------

@@ -13,7 +13,9 @@ _NO_AI = ("noai", "noimageai")
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds of quiet that a Retry-After header asks for, as seconds or as a date; None if it can't be read.
+    """Seconds of quiet that a Retry-After header asks for, as seconds or as a date.
+
+    None if it can't be read.
 
     RFC 9110, section 10.2.3.
     """

@@ -66,7 +66,10 @@ class Host:
         self._failures = 0
 
     def failed(self, error: ImageError) -> None:
-        """Count failures of the host, not of a file; enough of them in a row close it for this run."""
+        """Count failures of the host, not of a file.
+
+        Enough of them in a row close it for this run.
+        """
         if isinstance(error, HostClosed):
             return
         if error.status not in RETRIED:
@@ -78,7 +81,10 @@ class Host:
             self.closed = (error.status, reason)
 
     def decoded(self, seconds: float, n_bytes: int) -> None:
-        """Count the processor time that a picture took beyond what its size explains; too much closes the host."""
+        """Count the processor time that a picture took beyond what its size explains.
+
+        Too much closes the host.
+        """
         fair = _FAIR_SECONDS + _FAIR_SECONDS_PER_BYTE * n_bytes
         self._overtime += max(0.0, seconds - fair)
         if self._overtime > self._limits.overtime:
@@ -99,9 +105,10 @@ class _Share:
 class Slots:
     """A number of slots that hosts share, so that slow hosts cannot take them all.
 
-    A host's first slot is limited by the total alone. A host that holds some already gets another if `reserve` times
-    as many as it holds stay free (the dynamic threshold of Choudhury and Hahne, 1998), or if it has been giving them
-    back within a second. A free slot goes to the waiting host that holds fewest and, of several, has used least.
+    A host's first slot is limited by the total alone. A host that holds some already gets another
+    if `reserve` times as many as it holds stay free (the dynamic threshold of Choudhury and Hahne,
+    1998), or if it has been giving them back within a second. A free slot goes to the waiting host
+    that holds fewest and, of several, has used least.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""How hard hosts are pulled and when they are given up, and the three sets of limits that the course uses."""
+"""How hard hosts are pulled and when they are given up, and the three sets of limits that the
+course uses.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -14,18 +16,19 @@ class Limits:
     pace : float
         Least time between two requests to a host; a longer Crawl-delay in its robots.txt wins.
     connect, first_byte, whole : float
-        Time-outs: to look up a host or open a connection, for any one wait on the server, and for one response
-        with its body.
+        Time-outs: to look up a host or open a connection, for any one wait on the server, and for
+        one response with its body.
     retries, backoff, longest_wait : int, float, float
-        Further attempts, the first pause before one (doubled each time), and the longest pause that is worth
-        waiting for, be it a server's own Retry-After.
+        Further attempts, the first pause before one (doubled each time), and the longest pause that
+        is worth waiting for, be it a server's own Retry-After.
     give_up : int
         Failures in a row after which the rest of a host's images are left for the next run.
     bytes, pixels, redirects : int
         Caps on a body (as sent and unpacked), a picture and the hops of one request.
     decode, overtime : float
-        Processor time that one picture may take to decode, and that all pictures of a host may take together
-        beyond what their size explains (a quarter of a second each, and a second per megabyte).
+        Processor time that one picture may take to decode, and that all pictures of a host may take
+        together beyond what their size explains (a quarter of a second each, and a second per
+        megabyte).
     """
 
     per_host: int = 8
@@ -48,7 +51,8 @@ class Limits:
 _THOROUGH = Limits()
 PATIENCE = {
     "thorough": _THOROUGH,
-    # Most hosts are out of reach, as on a machine without a network: don't wait long for any of them.
+    # Most hosts are out of reach, as on a machine without a network: don't wait long for any of
+    # them.
     "brief": replace(_THOROUGH, connect=4.0, retries=0, give_up=5),
     # Somebody waits for the answer.
     "interactive": replace(

@@ -1,4 +1,6 @@
-"""From a folder or tar of photos to the same store of standardised pictures, with the same rows, as a fetch gives."""
+"""From a folder or tar of photos to the same store of standardised pictures, with the same rows, as
+a fetch gives.
+"""
 
 import hashlib
 import tarfile
@@ -43,8 +45,8 @@ def import_photos(
 ) -> pd.DataFrame:
     """Standardise photos that are here already: a folder or a tar of images named by `product_id`.
 
-    Nothing is unpacked to disk: a tar's members are read in memory, links in a tar are left alone. Rows,
-    store and index are those of `fetch_images`; a product without photo is `not_found`.
+    Nothing is unpacked to disk: a tar's members are read in memory, links in a tar are left alone.
+    Rows, store and index are those of `fetch_images`; a product without photo is `not_found`.
 
     Parameters
     ----------

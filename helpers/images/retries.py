@@ -1,4 +1,6 @@
-"""The one policy for trying again: what failed for a passing reason, after pauses that grow or that the server chose."""
+"""The one policy for trying again: what failed for a passing reason, after pauses that grow or that
+the server chose.
+"""
 
 import asyncio
 import random
@@ -11,7 +13,9 @@ from helpers.images.statuses import RETRIED, HostClosed, ImageError
 
 
 class _Pause(wait_base):
-    """The server's own Retry-After, else `backoff`, doubled each time and up to a half longer by chance."""
+    """The server's own Retry-After, else `backoff`, doubled each time and up to a half longer by
+    chance.
+    """
 
     def __init__(self, limits: Limits, jitter: random.Random):
         self._doubling = wait_exponential(multiplier=limits.backoff, max=limits.longest_wait)
@@ -25,7 +29,10 @@ class _Pause(wait_base):
 
 
 def retrying(limits: Limits, jitter: random.Random) -> AsyncRetrying:
-    """Call a coroutine function up to 1 + `limits.retries` times; the last attempt's ImageError is raised."""
+    """Call a coroutine function up to 1 + `limits.retries` times.
+
+    The last attempt's ImageError is raised.
+    """
 
     def may_pass(error: BaseException) -> bool:
         if not isinstance(error, ImageError) or isinstance(error, HostClosed):

@@ -18,8 +18,9 @@ _AGENT_LINE = re.compile(r"\s*user(?:-?|\s+)agent(?:\s*:|\s)([^#]*)", re.IGNOREC
 class RobotRules:
     """A robots.txt by RFC 9309.
 
-    Protego holds a copy of a group's rules for each robot that the group names: a file of a few hundred kilobytes can
-    grow to gigabytes. Robots that aren't us are therefore given one common name before it reads the file.
+    Protego holds a copy of a group's rules for each robot that the group names: a file of a few
+    hundred kilobytes can grow to gigabytes. Robots that aren't us are therefore given one common
+    name before it reads the file.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Ways to frame, light and texture a product photo: what the standardisation study (bench/standardise.py) compares."""
+"""Ways to frame, light and texture a product photo.
+
+What the standardisation study (bench/standardise.py) compares.
+"""
 
 import zlib
 
@@ -6,6 +9,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 LANCZOS = Image.Resampling.LANCZOS
+_WHITE_FROM = 240  # of 255, in every channel
+_DARKEST_BACKDROP = 32
+_THREAD = 3  # pixels
 
 
 def _picture(values: np.ndarray) -> Image.Image:
@@ -13,31 +19,47 @@ def _picture(values: np.ndarray) -> Image.Image:
 
 
 def trim(image: Image.Image, how: str) -> Image.Image:
-    """Cut to what isn't white, then make it square: "stretch", "crop" (the middle), "edge" or a colour to pad with."""
-    cut = image.crop(Image.fromarray(np.asarray(image).min(axis=2) < 240).getbbox())
+    """Cut to what isn't white, then make it square.
+
+    Parameters
+    ----------
+    image : Image
+        RGB.
+    how : str
+        "stretch", "crop" (the middle), "edge" (pad with the border's colour) or a colour to pad
+        with.
+    """
+    is_garment = np.asarray(image).min(axis=2) < _WHITE_FROM
+    cut = image.crop(Image.fromarray(is_garment).getbbox())
     side = max(image.size)
     if how == "stretch":
         return cut.resize((side, side), LANCZOS)
     if how == "crop":
         return ImageOps.fit(cut, (side, side), LANCZOS)
-    colour = tuple(_border(cut).astype(int)) if how == "edge" else how
-    return ImageOps.pad(cut, (side, side), LANCZOS, colour)
+    if how == "edge":
+        red, green, blue = (int(channel) for channel in _border(cut))
+        return ImageOps.pad(cut, (side, side), LANCZOS, (red, green, blue))
+    return ImageOps.pad(cut, (side, side), LANCZOS, how)
 
 
 def _border(image: Image.Image) -> np.ndarray:
     """Median colour of the outermost pixels."""
-    x = np.asarray(image, np.float32)
-    return np.median(np.concatenate([x[0], x[-1], x[:, 0], x[:, -1]]), axis=0)
+    pixels = np.asarray(image, np.float32)
+    edges = [pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]
+    return np.median(np.concatenate(edges), axis=0)
 
 
 def relight(image: Image.Image) -> Image.Image:
-    """As another studio would have lit it: a gamma from a half to 2, and a cast of a tenth or so on each channel."""
-    rng = np.random.default_rng(
-        zlib.crc32(image.tobytes())
-    )  # each picture its own, the same at each call
-    return _picture(
-        255 * (np.asarray(image) / 255) ** 2 ** rng.uniform(-1, 1) * np.exp(rng.normal(0, 0.1, 3))
-    )
+    """As another studio would have lit it: a gamma from a half to 2, and a cast of a tenth or so on
+    each channel.
+
+    Each picture has its own light, the same at each call.
+    """
+    rng = np.random.default_rng(zlib.crc32(image.tobytes()))
+    gamma = 2 ** rng.uniform(-1, 1)
+    cast = np.exp(rng.normal(0, 0.1, 3))
+    shares = np.asarray(image) / 255
+    return _picture(255 * shares**gamma * cast)
 
 
 def grey_world(image: Image.Image) -> Image.Image:
@@ -47,15 +69,23 @@ def grey_world(image: Image.Image) -> Image.Image:
 
 
 def white_backdrop(image: Image.Image) -> Image.Image:
-    """Scale the channels so that the picture's border is white: von Kries, with the backdrop as white patch."""
-    return _picture(np.asarray(image) * (255 / np.maximum(_border(image), 32)))
+    """Scale the channels so that the picture's border is white: von Kries, with the backdrop as
+    white patch.
+    """
+    backdrop = np.maximum(_border(image), _DARKEST_BACKDROP)
+    return _picture(np.asarray(image) * (255 / backdrop))
 
 
 def weave(image: Image.Image) -> Image.Image:
-    """A plain weave, three pixels a thread, over what isn't white: a garment's texture as augmentation changes it."""
-    x, n = np.asarray(image, np.float32), np.arange(max(image.size))
-    threads = (
-        np.sin(2 * np.pi * n / 3)[: x.shape[0], None, None]
-        * np.cos(2 * np.pi * n / 3)[None, : x.shape[1], None]
-    )
-    return _picture(np.where(x.min(axis=2, keepdims=True) < 240, x * (1 + 0.3 * threads), x))
+    """A plain weave, three pixels per thread, over what isn't white.
+
+    It changes a garment's texture as augmentation does.
+    """
+    pixels = np.asarray(image, np.float32)
+    height, width, _ = pixels.shape
+    phase = 2 * np.pi * np.arange(max(height, width)) / _THREAD
+    weft = np.sin(phase)[:height, None, None]
+    warp = np.cos(phase)[None, :width, None]
+    woven = pixels * (1 + 0.3 * (weft * warp))
+    is_garment = pixels.min(axis=2, keepdims=True) < _WHITE_FROM
+    return _picture(np.where(is_garment, woven, pixels))

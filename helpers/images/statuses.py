@@ -4,7 +4,10 @@ The module imports nothing, so that a decoding worker can use it without the res
 """
 
 HAS_PICTURE = ("ok", "duplicate")
-"""Statuses of rows that have a picture. `duplicate`: an earlier row of the index has the very same picture."""
+"""Statuses of rows that have a picture.
+
+`duplicate`: an earlier row of the index has the very same picture.
+"""
 
 RETRIED = (
     "rate_limited",
@@ -15,7 +18,8 @@ RETRIED = (
     "dns_failure",
     "unreachable",
 )
-"""Statuses that may turn out better next time: retried within a run and fetched again by the next run.
+"""Statuses that may turn out better next time: retried within a run and fetched again by the next
+run.
 
 They are also the ones that say something about the host and not about one file.
 """
@@ -67,7 +71,8 @@ class ImageError(Exception):
     status : str
         One of `STATUSES`.
     detail : str
-        What happened, for people. A host may have written it: only printable characters are kept, 200 at most.
+        What happened, for people. A host may have written it: only printable characters are kept,
+        200 at most.
     wait : float, optional
         Seconds of quiet that the server asked for.
     seconds : float
@@ -89,7 +94,7 @@ class HostClosed(ImageError):
 
 
 def printable(text: str) -> str:
-    """At most 200 characters of a text, with "?" for what a terminal or a table could stumble over."""
+    """At most 200 characters of a text, "?" for what a terminal or a table could stumble over."""
     beginning = text[:_LONGEST_DETAIL]
     return "".join(character if character.isprintable() else "?" for character in beginning)
 
@@ -109,15 +114,17 @@ def image_columns(catalog, index):
     Parameters
     ----------
     catalog : DataFrame
-        Columns image_key and image_status, the latter as the feed left it: "pending", "no_url" or "unclaimed".
+        Columns image_key and image_status, the latter as the feed left it: "pending", "no_url" or
+        "unclaimed".
     index : DataFrame
         Rows of `fetch_images` or `import_photos`, at most one per image_key.
 
     Returns
     -------
     DataFrame
-        image_path ("" without a picture) and image_status, one row per row of `catalog` and with its index. The
-        harvest's status counts, except that "unclaimed" says more than the harvest's "no_url".
+        image_path ("" without a picture) and image_status, one row per row of `catalog` and with
+        its index. The harvest's status counts, except that "unclaimed" says more than the harvest's
+        "no_url".
     """
     found = index.set_index("image_key")
     path = catalog["image_key"].map(found["image_path"]).fillna("")

@@ -1,4 +1,6 @@
-"""The folder or bucket of standardised pictures and its index, written in small whole steps: a kill costs seconds."""
+"""The folder or bucket of standardised pictures and its index, written in small whole steps: a kill
+costs seconds.
+"""
 
 import hashlib
 import io
@@ -39,8 +41,11 @@ INDEX: dict[str, Any] = {
     "archived": "str",
     "request": "str",
 }
-"""Columns of `images.parquet`. `width`, `height` and `bytes` are the source's, `sha256` is that of the stored file;
-`request` is a digest of what was asked for, so that a changed URL or size is fetched again."""
+"""Columns of `images.parquet`.
+
+`width`, `height` and `bytes` are the source's, `sha256` is that of the stored file; `request` is a
+digest of what was asked for, so that a changed URL or size is fetched again.
+"""
 
 
 class ImageStore:
@@ -80,8 +85,8 @@ class ImageStore:
     def names(self) -> set[str]:
         """Paths, relative to `dest`, of the pictures in the store that are whole.
 
-        A picture is named by the hash of its bytes. On a disk, where files can be cut or overwritten, the bytes are
-        read and hashed; a bucket's are taken to be what was put there.
+        A picture is named by the hash of its bytes. On a disk, where files can be cut or
+        overwritten, the bytes are read and hashed; a bucket's are taken to be what was put there.
         """
         folder = f"{self.root}/images"
         self.fs.invalidate_cache()
@@ -117,7 +122,9 @@ def is_whole(name: str, data: bytes) -> bool:
 
 @contextmanager
 def locked(store: ImageStore) -> Iterator[None]:
-    """Hold the lock of a store's index: two writers would undo each other's rows. The system frees it at any end.
+    """Hold the lock of a store's index: two writers would undo each other's rows.
+
+    The system frees it at any end.
 
     On a disk only; a bucket has no locks.
 
@@ -141,7 +148,9 @@ def locked(store: ImageStore) -> Iterator[None]:
 
 
 def tidy(rows: list[dict]) -> pd.DataFrame:
-    """Rows as an index: sorted by image_key, later pictures equal to an earlier one marked `duplicate`."""
+    """Rows as an index: sorted by image_key, later pictures equal to an earlier one marked
+    `duplicate`.
+    """
     frame = pd.DataFrame(rows, columns=list(INDEX))
     for column, kind in INDEX.items():
         values = frame[column].astype(object)
@@ -167,18 +176,22 @@ def digest(*parts) -> str:
 
 
 def recipe_of(request: str) -> str:
-    """The part of a request's digests that decides what a picture looks like: its addresses, size and format."""
+    """The part of a request's digests that decides what a picture looks like: its addresses, size
+    and format.
+    """
     return request.split("-")[0]
 
 
 class Ledger:
-    """The rows of one run: what is settled from runs before, what this one adds, saved every few seconds.
+    """The rows of one run: what is settled from runs before, what this one adds, saved every few
+    seconds.
 
     Parameters
     ----------
     store : ImageStore
     requests : dict of image_key → "recipe-circumstances"
-        Two digests per product. A picture is kept while its recipe is the same, a final failure while both are.
+        Two digests per product. A picture is kept while its recipe is the same, a final failure
+        while both are.
     refresh : bool
         Whether pictures that are there are asked for again.
 
@@ -210,11 +223,16 @@ class Ledger:
         self._changed = False
 
     def has_same_recipe(self, key: str) -> bool:
-        """Whether a known row was made from the same addresses, in the same size and format, as asked for now."""
+        """Whether a known row was made from the same addresses, in the same size and format, as
+        asked for now.
+        """
         return recipe_of(self.known[key]["request"]) == recipe_of(self._requests[key])
 
     def keep(self, picture: Picture) -> dict:
-        """Write a picture unless the store has it; returns its columns of the index. From any thread."""
+        """Write a picture unless the store has it; returns its columns of the index.
+
+        From any thread.
+        """
         row = picture.row
         with self._lock:
             is_new = row["image_path"] not in self._present

@@ -1,7 +1,7 @@
 """What an untrusted URL may reach: only http(s), only public addresses.
 
-The address is checked where the socket is opened, on the very address that is then connected to, so neither a
-redirect nor a DNS answer that changes between check and use can get past it.
+The address is checked where the socket is opened, on the very address that is then connected to, so
+neither a redirect nor a DNS answer that changes between check and use can get past it.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ import httpx
 
 from helpers.images.statuses import ImageError
 
-# What IANA's special-purpose registries call not globally reachable, and a few more: 192.88.99.0/24 was once the
-# 6to4 relays', 168.63.129.16 is Azure's host agent. Python's own list differs between its versions.
+# What IANA's special-purpose registries call not globally reachable, and a few more: 192.88.99.0/24
+# was once the 6to4 relays', 168.63.129.16 is Azure's host agent. Python's own list differs between
+# its versions.
 _INSIDE = [
     ipaddress.ip_network(block)
     for block in (
@@ -51,7 +52,8 @@ _MOST_ADDRESSES = 4
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet: not private, loopback, link-local, metadata, multicast …
+    """Whether an IP address is one of the open internet: not private, loopback, link-local,
+    metadata, multicast …
 
     IPv6 forms that carry an IPv4 address (mapped, 6to4, NAT64) are judged by that address.
     """
@@ -182,7 +184,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         return addresses
 
     async def _lookup(self, host: str, port: int, timeout: float | None) -> list[str]:
-        """Ask the system, in a thread of its own: in a pool, hosts whose DNS hangs would keep all others waiting."""
+        """Ask the system, in a thread of its own: in a pool, hosts whose DNS hangs would keep all
+        others waiting.
+        """
         await self._threads.acquire()
         loop = asyncio.get_running_loop()
         answer = loop.create_future()

@@ -32,7 +32,8 @@ _LARGE_PIXELS = (
 class Standardiser:
     """`decode.standardise` in a few worker processes; callable from any number of threads.
 
-    A worker that dies, or uses more processor time than a picture may, is replaced, and its picture is `undecodable`.
+    A worker that dies, or uses more processor time than a picture may, is replaced, and its picture
+    is `undecodable`.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ class Standardiser:
         Raises
         ------
         ImageError
-            As `decode.standardise`, and `undecodable`. Its `seconds`, like the picture's, are processor time.
+            As `decode.standardise`, and `undecodable`. Its `seconds`, like the picture's, are
+            processor time.
         """
         worker = self._idle.get()
         try:

@@ -1,4 +1,6 @@
-"""The drawn shops' feeds: each product in its shop's own words, with the flaws of the published files."""
+"""The drawn shops' feeds: each product in its shop's own words, with the flaws of the published
+files.
+"""
 
 import re
 from collections.abc import Callable
@@ -149,7 +151,9 @@ def asos_feed(products: pd.DataFrame, rng: np.random.Generator) -> Listing:
 
 
 def myntra_feed(products: pd.DataFrame, rng: np.random.Generator) -> Listing:
-    """As the published file: one block per category, in which each image slipped one row up against `url`."""
+    """As the published file: one block per category, in which each image slipped one row up against
+    `url`.
+    """
     rows: list[dict[str, str]] = []
     first = [0] * len(products)
     for _, block in products.groupby("category", sort=False):

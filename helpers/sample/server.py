@@ -1,4 +1,6 @@
-"""The sample store's photo hosts: one HTTP server that answers as shops' image hosts do, faults included."""
+"""The sample store's photo hosts: one HTTP server that answers as shops' image hosts do, faults
+included.
+"""
 
 import re
 import sys
@@ -15,7 +17,10 @@ SLOW_SECONDS = 0.3  # a pause, not a failure
 
 
 class PhotoServer(ThreadingHTTPServer):
-    """A client may hang up when it likes; anything else that goes wrong in a request is still printed."""
+    """A client may hang up when it likes.
+
+    Anything else that goes wrong in a request is still printed.
+    """
 
     daemon_threads = True
 

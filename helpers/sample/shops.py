@@ -1,4 +1,6 @@
-"""The course's own two shops: drawn garments, feeds with the published schemas' flaws, photos over real HTTP."""
+"""The course's own two shops: drawn garments, feeds with the published schemas' flaws, photos over
+real HTTP.
+"""
 
 import csv
 import hashlib
@@ -59,8 +61,8 @@ class Store:
         Returns
         -------
         DataFrame
-            image_key, category, colour, pattern, style, price_usd, gender; one row per product of the harvested
-            catalogue.
+            image_key, category, colour, pattern, style, price_usd, gender; one row per product of
+            the harvested catalogue.
 
         Raises
         ------
@@ -79,8 +81,8 @@ class Store:
 def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400) -> Store:
     """Draw two shops: their feeds (asos.csv, myntra_men.csv), photos and truth.
 
-    A store that is there whole, of the same settings and drawings, is taken as it is; one that was interrupted goes on
-    where it was: photos are written whole, and store.json last of all.
+    A store that is there whole, of the same settings and drawings, is taken as it is; one that was
+    interrupted goes on where it was: photos are written whole, and store.json last of all.
 
     Parameters
     ----------
@@ -215,9 +217,12 @@ def _photo(drawing: _Drawing) -> None:
 
 @contextmanager
 def serve(store: Store) -> Iterator[dict[str, tuple[str, int]]]:
-    """Serve the photos over HTTP on loopback while the block runs; yields what `fetch_images` takes as `resolve`.
+    """Serve the photos over HTTP on loopback while the block runs.
 
-    Some photos are gone, cut short, slow, web pages, or forbidden by robots.txt: `FAULTS` says how many.
+    Yields what `fetch_images` takes as `resolve`.
+
+    Some photos are gone, cut short, slow, web pages, or forbidden by robots.txt: `FAULTS` says how
+    many.
     """
     from helpers.sample.server import PhotoServer, handler
 

@@ -1,4 +1,6 @@
-"""What the drawn shops stock: garments with their attributes, as a shop would choose and price them."""
+"""What the drawn shops stock: garments with their attributes, as a shop would choose and price
+them.
+"""
 
 from collections.abc import Sequence
 from functools import cache

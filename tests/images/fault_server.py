@@ -1,4 +1,6 @@
-"""A server on loopback that fails in every way a shop's image host can, and counts what it is asked."""
+"""A server on loopback that fails in every way a shop's image host can, and counts what it is
+asked.
+"""
 
 import asyncio
 import gzip
@@ -32,7 +34,9 @@ def gzip_bomb(size: int = 30_000_000) -> bytes:
 
 @cache
 def slow_jpeg(scans: int = 300) -> bytes:
-    """A progressive JPEG of some kilobytes that says the same of its nine million pixels again and again."""
+    """A progressive JPEG of some kilobytes that says the same of its nine million pixels again and
+    again.
+    """
     out = io.BytesIO()
     Image.new("RGB", (3000, 3000), "gray").save(out, "JPEG", progressive=True)
     whole = out.getvalue()
@@ -68,7 +72,10 @@ def reply(code: int = 200, body: bytes = b"", **headers: str) -> bytes:
 
 
 class FaultServer:
-    """Runs in a thread of its own while in a `with` block; `requests` counts paths, `headers` holds the last ones."""
+    """Runs in a thread of its own while in a `with` block.
+
+    `requests` counts paths, `headers` holds the last ones.
+    """
 
     def __init__(
         self,

@@ -1,4 +1,7 @@
-"""Archiving takes pictures out of the store only once the archive is read back; restoring trusts no member."""
+"""Archiving takes pictures out of the store only once the archive is read back.
+
+Restoring trusts no member.
+"""
 
 import io
 import shutil
@@ -18,7 +21,10 @@ from helpers.images.store import ImageStore
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Two pictures in a store, one of them old, and the photos they were made of; not to be changed."""
+    """Two pictures in a store, one of them old, and the photos they were made of.
+
+    Not to be changed.
+    """
     made = tmp_path_factory.mktemp("made")
     folder, dest = made / "photos", made / "store"
     folder.mkdir()
@@ -135,7 +141,8 @@ def test_a_damaged_archive_gives_back_what_is_whole(store, tmp_path):
 
 def test_two_runs_never_write_one_folder(store, tmp_path):
     dest, frame, folder = store
-    hold = f"import filelock, sys; held = filelock.FileLock({str(dest / '.images.parquet.lock')!r}); held.acquire()"
+    lock = str(dest / ".images.parquet.lock")
+    hold = f"import filelock, sys; held = filelock.FileLock({lock!r}); held.acquire()"
     with subprocess.Popen(
         [sys.executable, "-c", f"{hold}; print('held', flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,

@@ -97,7 +97,9 @@ def timeless(index: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory):
-    """One run against every fault, and one more: (dest, first rows, second rows, requests of each run)."""
+    """One run against every fault, and one more: (dest, first rows, second rows, requests of each
+    run).
+    """
     dest = tmp_path_factory.mktemp("faults")
     with FaultServer(robots="User-agent: *\nDisallow: /secret\n") as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
@@ -149,7 +151,9 @@ def test_retries_are_counted_and_final_answers_are_not_retried(faults):
 
 @contextlib.contextmanager
 def watched_memory():
-    """Yields a list that grows by the bytes that this process and its decoding workers have taken meanwhile."""
+    """Yields a list that grows by the bytes that this process and its decoding workers have taken
+    meanwhile.
+    """
     me = psutil.Process()
     before, command = me.memory_info().rss, me.cmdline()
     taken: list[int] = []

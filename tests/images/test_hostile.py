@@ -1,4 +1,4 @@
-"""Hosts, cells and files that want to stop or starve a harvest: each costs itself one named status."""
+"""Hosts, cells and files that want to stop or starve a harvest: each ends with its own status."""
 
 import asyncio
 import dataclasses
@@ -57,7 +57,7 @@ def catalogue(*links: str) -> pd.DataFrame:
 
 
 def finished(coroutine):
-    """The result of a coroutine that has to come to an end: one that waits for ever fails its test."""
+    """The result of a coroutine; one that waits for ever fails its test."""
     return asyncio.run(asyncio.wait_for(coroutine, 60))
 
 
@@ -174,7 +174,11 @@ def test_other_robots_rules_are_not_ours():
     assert not RobotRules(text).allows("/b")
 
 
-@given(st.text() | st.from_regex(r"[0-9²٣]{1,400}|[A-Z][a-z]{2}, [0-9]+ Jan [0-9]+ [0-9:]+ .{0,9}"))
+NUMBERS = st.from_regex(r"[0-9²٣]{1,400}")
+DATES = st.from_regex(r"[A-Z][a-z]{2}, [0-9]+ Jan [0-9]+ [0-9:]+ .{0,9}")
+
+
+@given(st.text() | NUMBERS | DATES)
 def test_no_header_value_raises(value):
     wait = retry_after(value)
     assert wait is None or wait >= 0
@@ -322,7 +326,9 @@ def test_a_waiter_that_gives_up_takes_no_slot_with_it():
 
 
 def test_waiting_for_a_pace_holds_no_slot():
-    """One slot in all, 24 hosts that are to be asked every 30 s: the good host gets it all the same."""
+    """One slot in all, 24 hosts that are to be asked every 30 s: the good host gets it all the
+    same.
+    """
     slow = [f"slow{number}.test" for number in range(24)]
     crawl = reply(200, b"User-agent: *\nCrawl-delay: 30\n")
 
@@ -389,7 +395,9 @@ def test_a_name_is_looked_up_once_for_all_who_ask(monkeypatch):
 
 
 def test_a_pause_between_the_turn_and_the_slot_is_kept():
-    """The server asks for quiet while a request waits for its slot: it waits again, without the slot."""
+    """The server asks for quiet while a request waits for its slot: it waits again, without the
+    slot.
+    """
 
     async def run(server: FaultServer) -> float:
         fetcher = Fetcher(replace(QUICK, total=1), server.resolve)

@@ -1,4 +1,6 @@
-"""Drawn garments: every combination draws, the same seed gives the same bytes, and what differs looks different."""
+"""Drawn garments: every combination draws, the same seed gives the same bytes, and what differs
+looks different.
+"""
 
 import hashlib
 import itertools
@@ -13,8 +15,16 @@ from helpers.sample.garments.outline import both, leaf, mirror, path, sliver
 
 
 def garment(**changed):
-    return {"category": "dress", "colour": "red", "pattern": "plain", "style": "classic", "fit": "regular",
-            "length": "midi", "seed": 3, **changed}  # fmt: skip
+    usual = {
+        "category": "dress",
+        "colour": "red",
+        "pattern": "plain",
+        "style": "classic",
+        "fit": "regular",
+        "length": "midi",
+        "seed": 3,
+    }
+    return {**usual, **changed}
 
 
 def length_of(category):
@@ -29,7 +39,8 @@ def test_an_outline_is_closed_by_its_mirror_image():
 
 
 def test_a_fold_is_as_thick_in_its_middle_as_told():
-    # a quadratic curve passes half way to its control point, so the two sides lie `width` apart on each side
+    # a quadratic curve passes half way to its control point, so the two sides lie `width` apart on
+    # each side
     start, (control, end), (back, again) = sliver(leaf(0, 0, 0, 10, 0, 3), share=1.0)
     assert start == ((0, 0),) and end == (0, 10) and again == (0, 0)
     assert (control[0] / 2, back[0] / 2) == (-3.0, 3.0)

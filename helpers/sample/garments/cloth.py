@@ -28,7 +28,8 @@ COLOURS = {
     "yellow": "#e6b93c",
     "purple": "#7c5a9e",
 }
-# Print colours that shops set on each cloth: what is read at a glance must stay the cloth's own name.
+# Print colours that shops set on each cloth: what is read at a glance must stay the cloth's own
+# name.
 PRINTS = {
     "black": ["#f1ece2", "#d8d4cc", "#c9a24b"],
     "white": ["#2b3350", "#a8323a", "#2f2e33"],
@@ -206,7 +207,9 @@ class Dye:
         return f"translate({x:.1f} {y:.1f}) rotate({turn:.1f}) scale({scale:.2f})"
 
     def paint(self, part: Part) -> str:
-        """SVG of one part: cloth, print, weave, light across it, folds and inner shade, stitches, edge."""
+        """SVG of one part: cloth, print, weave, light across it, folds and inner shade, stitches,
+        edge.
+        """
         outline = path(part.curve)
         number = len(self.outlines)
         self.outlines.append(outline)
@@ -280,7 +283,9 @@ class _Tones:
         )
 
     def across(self) -> list[tuple[str, float]]:
-        """Colour and strength of the light in 28 steps across a rounded piece, from the lit edge on."""
+        """Colour and strength of the light in 28 steps across a rounded piece, from the lit edge
+        on.
+        """
         places = np.linspace(0, 1, 28)
         corners = [-self.shade * 0.5, self.shine * 0.5, 0, -self.shade]
         steps = np.interp(places, [0, 0.3, 0.6, 1], corners)
@@ -330,7 +335,9 @@ def _gradient(ident: str, line: Light, stops: list[tuple[str, float]]) -> str:
 
 
 def _strips(part: Part, colours: list[str]) -> str:
-    """A gradient in opaque strips: an SVG renderer fills those several times faster than a real one."""
+    """A gradient in opaque strips: an SVG renderer fills those several times faster than a real
+    one.
+    """
     x0, y0, x1, y1 = part.light
     length = math.hypot(x1 - x0, y1 - y0)
     degrees = math.degrees(math.atan2(y1 - y0, x1 - x0))

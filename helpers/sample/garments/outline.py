@@ -1,4 +1,6 @@
-"""Cut pieces of garments: plain geometry in units of a quarter centimetre, x = 0 on the centre line, y downwards."""
+"""Cut pieces of garments: plain geometry in units of a quarter centimetre, x = 0 on the centre
+line, y downwards.
+"""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -35,7 +37,9 @@ def mirror_fold(fold: Fold) -> Fold:
 
 
 def both(half: Curve) -> Curve:
-    """Close a half outline (from the centre line at the top to the centre line at the bottom) by its mirror image."""
+    """Close a half outline (from the centre line at the top to the centre line at the bottom) by
+    its mirror image.
+    """
     backwards = []
     for at in range(len(half) - 1, 0, -1):
         controls = half[at][:-1]
@@ -55,12 +59,17 @@ def path(curve: Curve, close: bool = True) -> str:
 
 
 def leaf(x0: float, y0: float, x1: float, y1: float, bend: float, width: float) -> Fold:
-    """A fold: a sliver from (x0, y0) to (x1, y1), bent sideways by `bend`, `width` thick in its middle."""
+    """A fold: a sliver from (x0, y0) to (x1, y1), bent sideways by `bend`, `width` thick in its
+    middle.
+    """
     return x0, y0, x1, y1, bend, width
 
 
 def sliver(fold: Fold, share: float, dx: float = 0.0, dy: float = 0.0) -> Curve:
-    """Outline of a fold at a share of its width, moved by (dx, dy); a few of them, nested, make a soft edge."""
+    """Outline of a fold at a share of its width, moved by (dx, dy).
+
+    A few of them, nested, make a soft edge.
+    """
     x0, y0, x1, y1, bend, width = fold
     x0 += dx
     y0 += dy
@@ -348,7 +357,9 @@ def sleeve(
 def _sleeve_fold(
     x: float, y: float, dx: float, dy: float, half: float, rng: np.random.Generator
 ) -> Fold:
-    """A fold across a sleeve that runs along (dx, dy) through (x, y) and is `half` wide on each side."""
+    """A fold across a sleeve that runs along (dx, dy) through (x, y) and is `half` wide on each
+    side.
+    """
     left = rng.uniform(-0.9, -0.2)
     right = rng.uniform(0.2, 0.9)
     x0 = x + dy * left * half

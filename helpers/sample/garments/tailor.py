@@ -1,4 +1,6 @@
-"""From a garment's attributes to its picture: cut the parts its category and style name, paint them, sew on trims."""
+"""From a garment's attributes to its picture: cut the parts its category and style name, paint
+them, sew on trims.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -170,7 +172,9 @@ def _parts(spec: dict, attributes: dict, rng: np.random.Generator) -> _Piece:
 
 
 def _waistband(waist: float, y: float) -> tuple[Part, Part]:
-    """The inside of a waistband at the back, and the waistband at the front, whose upper edge is at y."""
+    """The inside of a waistband at the back, and the waistband at the front, whose upper edge is at
+    y.
+    """
     inner = waist - 4
     upper = waist - 3
     outer = waist + 1
