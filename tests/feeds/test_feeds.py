@@ -68,7 +68,9 @@ def test_slipped_images_go_to_the_product_they_show_or_to_nobody(tmp_path):
         "images": "image",
     }
     owner = {"product": {"column": "url", "pattern": r"/(\d+)/buy"}, "image": r"i\.test/(\d+)/"}
-    products, _, _about = read_feed(write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner))
+    products, _, _about = read_feed(
+        write(tmp_path, SLIPPED), spec(fields=fields, image_owner=owner)
+    )
     shown = products.set_index("title")["image_urls"].to_dict()
     assert shown.pop("ten") == ["https://i.test/10/a.jpg"]
     assert shown.pop("eleven") == ["https://i.test/11/a.jpg"]
