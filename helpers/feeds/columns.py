@@ -15,7 +15,7 @@ NAMES: dict[str, str] = {
     "offer price, discounted price, discount price, angebotspreis, aktionspreis, sonderpreis, "
     "verkaufspreis, prix promo, prix solde, prix de vente, prix remise, precio oferta, "
     "precio rebajado, precio venta, prezzo scontato, prezzo offerta, prezzo vendita, price, "
-    "variant price, preis, bruttopreis, prix, prix ttc, precio, pvp, prezzo, amount, cost, "
+    "variant price, price vat, preis, bruttopreis, prix, prix ttc, precio, pvp, prezzo, amount, cost, "
     "regular price, kosten, tarif, montant, importe",
     "images": "image, images, image link, image url, image src, img, imgs, photo, photos, picture, "
     "pictures, thumbnail, thumb, product image, main image, base image, bild, bilder, bild url, "
@@ -39,7 +39,7 @@ NAMES: dict[str, str] = {
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "
     "primary color, farbe, farben, farbname, couleur, couleurs, coloris, color principal, colores, "
     "colore, colori",
-    "rating": "rating, ratings, average rating, stars, star rating, review rating, bewertung, "
+    "rating": "rating, ratings, average rating, rating value, stars, star rating, review rating, bewertung, "
     "durchschnittliche bewertung, note, note moyenne, valoracion, puntuacion, valutazione, voto",
     "n_reviews": "reviews, review count, reviews count, number of reviews, no of reviews, "
     "num reviews, rating count, ratings count, ratings, votes, total reviews, anzahl bewertungen, "

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from helpers.feeds.columns import NAMES, words_of
-from helpers.feeds.evidence import Column, best_column, language_of
+from helpers.feeds.evidence import ENOUGH, Column, best_column, language_of
 from helpers.feeds.files import Table, read_rows
 from helpers.feeds.groups import with_options
 from helpers.feeds.layouts import Layout, fitted, recognise
@@ -19,10 +19,8 @@ from helpers.feeds.spec import FeedError, FeedSpec, Option, Reading
 from helpers.feeds.text import LONGEST, clean_text, printable
 
 SAMPLE = 300  # rows that are looked at
-_PAIR = re.compile(
-    r"^(?P<what>.*?(?:option|attribute?|variation|spec)\D*(?P<number>\d+))\W*name$", re.I
-)
-_VALUE_ENDINGS = ("value", "values", "value(s)", "options", "description")
+_PAIR = re.compile(r"^(?P<what>.*?\d+)[\W_]+(?:\w*[\W_])?name$", re.I)  # "Attribute 1 name"
+_VALUE_ENDINGS = ("value", "values", "value(s)", "val", "options", "description", "content")
 _OF_VARIANTS = {"price", "size", "sku", "stock", "available", "inventory", "qty", "quantity"}
 # What a product can't do without: said where no column was found for it.
 _WANTED = ("price", "product_id", "images", "category", "colour", "gender", "brand", "description", "sizes",
@@ -167,9 +165,10 @@ def _from_looks(table: Table, rows: list[Row]) -> _Draft:
             free.remove(found)
     _settle_title(chosen, free)
     spec: dict[str, Any] = {"fields": chosen}
-    if options and any(name.startswith("option.") for name in chosen.values()):
+    if options and any(str(name).startswith("option.") for name in chosen.values()):
         spec["options"] = options
     by_name = {column.name: column for column in columns}
+    _settle_images(chosen, free)
     _settle_price(chosen, by_name)
     _settle_id(chosen, by_name)
     if "parent_id" not in chosen and _has_variants(chosen, seen):
@@ -192,6 +191,17 @@ def _settle_title(chosen: dict[str, Any], free: list[Column]) -> None:
         return
     likely = max(free, key=lambda column: column.score("title", {}), default=None)
     chosen["title"] = likely.name if likely else "title"
+
+
+def _settle_images(chosen: dict[str, Any], free: list[Column]) -> None:
+    """Further columns of pictures, as `image_2` or `back view`, follow the first."""
+    first = chosen.get("images")
+    if not first:
+        return
+    others = [column for column in free if not column.name.startswith(f"{first}.")]
+    more = [column.name for column in others if column.score("images", {}) >= ENOUGH]
+    if more:
+        chosen["images"] = [first, *more]
 
 
 def _settle_price(chosen: dict[str, Any], columns: dict[str, Column]) -> None:

@@ -21,6 +21,7 @@ from helpers.feeds.vocabulary import Terms, load_vocabulary, normal
 ENOUGH = 1.0  # score from which a column is taken for a field
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|avif|gif)|image|hmgoepprod", re.I)
 _ZERO = re.compile(r"[^0-9]*0+(?:[.,]0+)?[^0-9]*")
+_MAY_BE_ADDRESSES = {"images", "url", "availability"}  # https://schema.org/InStock
 LANGUAGES = ("de", "fr", "es", "it")
 
 # Names that say a field only together with values that do.
@@ -139,16 +140,23 @@ class Column:
 
     def named(self, field: str) -> float:
         """How well its name names a field; a weak name counts half."""
-        score = named(field, self.name)
-        return score / 2 if words_of(self.name) in _WEAK.get(field, ()) else score
+        names = [self.name, self.name.rpartition(".")[2]]
+        score = max(named(field, name) for name in names)
+        return score / 2 if words_of(names[1]) in _WEAK.get(field, ()) else score
+
+    @cached_property
+    def is_object(self) -> bool:
+        """Whether its values are JSON objects, whose parts are columns, too."""
+        return bool(self.values) and all(value.startswith("{") for value in self.values)
 
     def score(self, field: str, chosen: Mapping[str, Any]) -> float:
         """How well it serves a field: from `ENOUGH` on it is taken, below 0 it speaks against it."""
         if not self.values:
             return -1.0
-        if field not in ("images", "url") and self.urls > 0.3:
+        if field not in _MAY_BE_ADDRESSES and self.urls > 0.3:
             return -1.0
-        return _RULES[field](self, self.named(field))
+        score = _RULES[field](self, self.named(field))
+        return score - 0.5 if self.is_object and field != "sizes" else score
 
 
 def _names(section: str, text: str) -> bool:
@@ -187,7 +195,7 @@ def _title(column: Column, name: float) -> float:
 
 
 def _product_id(column: Column, name: float) -> float:
-    unlike = 2.0 if column.distinct < 0.5 or column.wordy > 0.2 else 0.0
+    unlike = 2.0 if min(column.distinct, column.full) < 0.5 or column.wordy > 0.2 else 0.0
     running = 0.3 if column.is_running else 0.0
     bare = 0.9 if column.is_bare_id else 0.0
     return 1.2 * name + bare + 0.5 * column.distinct - unlike - running

@@ -150,7 +150,20 @@ def _decode_legacy(raw: bytes) -> tuple[str, str]:
     if best:
         alike = (name for name in LEGACY if raw.decode(name, "replace") == str(best))
         encoding = next(alike, encoding)  # the usual one first
+    if encoding == "cp1250" and _is_western(raw):
+        encoding = "cp1252"
     return raw.decode(encoding, errors="replace"), encoding
+
+
+def _is_western(raw: bytes) -> bool:
+    """Whether cp1250 reads other letters than cp1252 only where the latter has ñ or à.
+
+    A Polish, Czech or Hungarian text would hold letters that the latter takes for signs.
+    """
+    west = raw.decode("cp1252", "replace")
+    east = raw.decode("cp1250", "replace")
+    differing = {one for one, other in zip(west, east, strict=True) if one != other}
+    return differing <= set("ñÑàÀ")
 
 
 def _legible(text: str, lost: int) -> bool:

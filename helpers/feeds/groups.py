@@ -1,5 +1,7 @@
 """Feeds with several rows of one product: sizes, colours and pictures that belong together."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 
 from helpers.feeds.columns import named
@@ -61,6 +63,30 @@ def _parents(rows: list[Row | None], own: list[str], spec: FeedSpec) -> dict[str
     return parents
 
 
+def slug(text: str) -> str:
+    """An id as part of a key: letters, digits, `.`, `_` and `-`; `123.0` is 123."""
+    return re.sub(r"[^\w.-]+", "-", _plain(text)).strip("-._")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"^(\d+)\.0+$", r"\1", text)
+
+
+def _slugs(ids: list[str]) -> dict[str, str]:
+    """Each id as part of a key; of several that would read the same (`A/1`, `A 1`), each another."""
+    plain = {given: _plain(given) for given in ids}
+    alike: dict[str, set[str]] = {}
+    for given in plain.values():
+        alike.setdefault(slug(given), set()).add(given)
+    keys = {}
+    for given, own in plain.items():
+        key = slug(own)
+        if len(alike[key]) > 1 and key and own != key:
+            key = f"{key}-{hashlib.sha1(own.encode(), usedforsecurity=False).hexdigest()[:6]}"
+        keys[given] = key
+    return keys
+
+
 @dataclass(frozen=True)
 class Groups:
     """Which rows are one product.
@@ -69,6 +95,8 @@ class Groups:
     ----------
     ids : list of str
         The product's id of each row.
+    slugs : dict
+        Each id as part of a key.
     own : list of str
         The row's own id.
     rows : list of Row
@@ -77,6 +105,7 @@ class Groups:
     """
 
     ids: list[str]
+    slugs: dict[str, str]
     own: list[str]
     rows: list[Row | None]
     heads: dict[str, int]
@@ -86,7 +115,7 @@ class Groups:
         """Groups of a feed's rows; names of options are carried down from a product's first row."""
         own = [clean_text(spec.first("product_id", row)) if row else "" for row in rows]
         heads = _heads(rows, ids, own, spec) if spec.grouped else {}
-        groups = cls(ids, own, rows, heads)
+        groups = cls(ids, _slugs(ids), own, rows, heads)
         if heads and spec.options:
             groups._name_options(spec.options)
         return groups
@@ -94,6 +123,10 @@ class Groups:
     def given(self, position: int) -> str:
         """The product's id as the shop gives it to a row, "" for none."""
         return self.ids[position]
+
+    def slug(self, position: int) -> str:
+        """The product's id as part of a key, "" for none."""
+        return self.slugs[self.ids[position]]
 
     def head_row(self, position: int) -> Row | None:
         """The row that speaks for this row's product, if that is another."""

@@ -64,12 +64,14 @@ def _products(loaded: Any) -> list[Any]:
         return loaded
     if not isinstance(loaded, dict):
         raise ValueError("neither a list nor an object")
+    while len(loaded) == 1 and isinstance(next(iter(loaded.values())), dict):
+        loaded = next(iter(loaded.values()))  # {"product": {…}}
     lists = list(_lists(loaded, 0))
     if lists:
         shallow = min(depth for depth, _ in lists)
         return max((found for depth, found in lists if depth == shallow), key=len)
     values = list(loaded.values())
-    if len(values) > 1 and all(isinstance(value, dict) for value in values):
+    if values and all(isinstance(value, dict) for value in values):
         return [{"key": key, **value} for key, value in loaded.items()]
     return [loaded]
 

@@ -372,14 +372,14 @@ def _product(reading: _Reading) -> dict[str, Any]:
         "n_reviews": parse_count(reading.raw.get("n_reviews")),
         "image_urls": reading.images,
         "sizes": _sizes(reading, availability),
-        "id_given": bool(slug(groups.given(reading.position))),
+        "id_given": bool(groups.slug(reading.position)),
         "is_variant": feed.spec.grouped,
         "is_child": groups.is_child(reading.position),
         "images_unclaimed": feed.unclaimed[reading.position],
         "source_file": feed.file,
         "source_row": reading.position + 1,
     }
-    product["product_id"] = slug(groups.given(reading.position)) or _content_id(product)
+    product["product_id"] = groups.slug(reading.position) or _content_id(product)
     product["image_key"] = f"{feed.spec.platform}/{product['product_id']}"
     _count(reading, product, price)
     return product
@@ -475,12 +475,6 @@ def _sizes(reading: _Reading, availability: str) -> dict[str, bool]:
         is_left = availability != OUT_OF_STOCK
         return {size: left and is_left for size, left in sizes.items()}
     return sizes
-
-
-def slug(text: str) -> str:
-    """An id as part of a key: letters, digits, `.`, `_` and `-`; `123.0` is 123."""
-    whole = re.sub(r"^(\d+)\.0+$", r"\1", text)
-    return re.sub(r"[^\w.-]+", "-", whole).strip("-._")
 
 
 def _content_id(product: dict[str, Any]) -> str:

@@ -13,7 +13,20 @@ from helpers.feeds.spec import FeedError
 
 _DEEPEST = 6
 _MARKUP = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.I)
-_USUAL = {"item", "entry", "product", "offer", "article", "produkt", "artikel", "produit", "row"}
+_USUAL = {
+    "item",
+    "entry",
+    "product",
+    "offer",
+    "article",
+    "produkt",
+    "artikel",
+    "produit",
+    "producto",
+    "prodotto",
+    "shopitem",
+    "row",
+}
 
 
 def read_xml(raw: bytes, text: str) -> Rows:
@@ -55,19 +68,40 @@ def read_xml(raw: bytes, text: str) -> Rows:
 
 
 def _items(root: Element) -> list[Element]:
-    """The products: the most frequent kind of element that has children, a usual name first."""
-    parents = [element for element in root.iter() if len(element)]
-    kinds: Counter[str] = Counter()
-    for element in parents:
-        if element is not root:
-            kinds[element.tag] += 1
-    if not kinds:
-        return []
-    usual = [tag for tag in kinds if _local(tag).lower() in _USUAL]
-    chosen = max(usual or kinds, key=lambda tag: kinds[tag])
-    inside = {id(below) for element in parents if element.tag == chosen for below in element.iter(chosen)
-              if below is not element}  # fmt: skip
-    return [element for element in parents if element.tag == chosen and id(element) not in inside]
+    """The products: elements of a usual name, else the outermost kind that holds several texts."""
+    usual = Counter(element.tag for element in root.iter() if _is_usual(element))
+    if usual:
+        return _outermost(root, max(usual, key=lambda tag: usual[tag]))
+    level = [root]
+    while level:
+        level = [child for element in level for child in element if len(child)]
+        kinds = Counter(element.tag for element in level if _is_record(element))
+        if kinds:
+            chosen = max(kinds, key=lambda tag: kinds[tag])
+            return [element for element in level if element.tag == chosen]
+    return []
+
+
+def _is_usual(element: Element) -> bool:
+    return len(element) > 0 and _local(element.tag).lower() in _USUAL
+
+
+def _is_record(element: Element) -> bool:
+    """Whether an element holds two texts or more of its own."""
+    return sum(not len(child) for child in element) >= 2
+
+
+def _outermost(root: Element, tag: str) -> list[Element]:
+    """Elements of a kind that has children, none within another."""
+    found = []
+    waiting = [root]
+    while waiting:
+        element = waiting.pop()
+        if element.tag == tag and len(element):
+            found.append(element)
+        else:
+            waiting.extend(reversed(element))
+    return found
 
 
 def _row(item: Element) -> Row:
@@ -82,10 +116,15 @@ def _collect(
 ) -> None:
     for attribute, value in item.attrib.items():
         _note(found, f"{before}{_local(attribute)}", attribute, value)
+    counts = Counter(child.tag for child in item if len(child))
+    numbers: Counter[str] = Counter()
     for child in item:
         if not isinstance(child.tag, str):
             continue
         name = f"{before}{_local(child.tag)}"
+        if counts[child.tag] > 1:  # <param> with a name and a value, several times
+            numbers[child.tag] += 1
+            name = f"{name}.{numbers[child.tag]}"
         if len(child) and depth < _DEEPEST:
             _collect(child, f"{name}.", found, depth + 1)
             continue
@@ -112,5 +151,6 @@ def _cell(texts: list[str]) -> str:
     return json.dumps(filled, ensure_ascii=False)
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+def _local(tag: object) -> str:
+    """A tag without its namespace; "" for comments and the like, whose tag is no text."""
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
