@@ -21,6 +21,8 @@ from helpers.evaluation.significance import bootstrap
 from helpers.interactions import cross_platform, load_items
 from helpers.recommenders import (
     EASE,
+    Attributes,
+    Bridge,
     Content,
     Hybrid,
     ItemKNN,
@@ -28,11 +30,10 @@ from helpers.recommenders import (
     NeuralCF,
     Oracle,
     Popularity,
+    Taste,
     TwoTower,
     UserKNN,
 )
-from helpers.recommenders.hybrid import MEMBERS
-from helpers.simulator import load_market, simulate_market
 
 METHODS = {  # settings as in chapters 03 to 06
     "UserKNN": lambda seed: UserKNN(k=200),
@@ -42,8 +43,11 @@ METHODS = {  # settings as in chapters 03 to 06
     "MatrixCompletion": lambda seed: MatrixCompletion(rank=20, prior="content"),
     "Content": lambda seed: Content(),
     "TwoTower-deck": lambda seed: TwoTower.deck(seed=seed),
-    "TwoTower": lambda seed: TwoTower(seed=seed),
-    "Hybrid": lambda seed, members: Hybrid(members, seed=seed),
+    "Attributes": lambda seed: Attributes(),
+    "Bridge": lambda seed: Bridge(),
+    "Taste": lambda seed: Taste(seed=seed),
+    "TwoTower": lambda seed: TwoTower("enjoyed", seed=seed),
+    "Hybrid": lambda seed: Hybrid(goal="enjoyed", seed=seed),
 }
 CEILINGS = ("Oracle", "Oracle(given_history=True)")
 ASKED = {
@@ -54,15 +58,9 @@ LOSS = "best single less Hybrid"
 STUDY = ROOT / "data" / "studies" / "coldstart.csv"
 
 
-def fitted(name: str, seed: int, split, items, known: dict):
-    """A method fitted on the split; the blend takes the members that are fitted already."""
-    members = (
-        [[known.get(member) or METHODS[member](seed) for member in MEMBERS]]
-        if name == "Hybrid"
-        else []
-    )
-    model = METHODS[name](seed, *members)
-    return model.fit(split.train, items)
+def fitted(name: str, seed: int, split, items):
+    """A method fitted on the split."""
+    return METHODS[name](seed).fit(split.train, items)
 
 
 def one_seed(profile: str, seed: int, methods) -> pd.DataFrame:
@@ -74,7 +72,7 @@ def one_seed(profile: str, seed: int, methods) -> pd.DataFrame:
     models = {"Popularity": Popularity().fit(split.train, items)}
     for name in methods:
         start = time.process_time()
-        models[name] = fitted(name, seed, split, items, models)
+        models[name] = fitted(name, seed, split, items)
         print(
             f"seed {seed}: {name} fitted in {time.process_time() - start:.1f} s of processor time",
             flush=True,

@@ -11,7 +11,7 @@ import psutil
 
 from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions.matrix import ItemFeatures
+from helpers.interactions.matrix import REAL, SIMULATED, ItemFeatures
 from helpers.recommenders.base import BLOCK, Recommender
 
 KEY = ["recommender", "split", "variant", "n_history", "metric", "k"]
@@ -19,7 +19,7 @@ FORMAT = {  # metrics.json: the fields of a result row, and what each may hold
     "recommender": str, "data": str, "split": str, "segment": str, "n_history": (int, type(None)), "metric": str,
     "k": (int, type(None)), "value": (int, float), "low": (int, float, type(None)), "high": (int, float, type(None)),
     "n_users": int, "candidates": int, "variant": str, "seed": int, "fit_seconds": (int, float, type(None)),
-    "score_seconds": (int, float, type(None)), "peak_mb": (int, float, type(None)),
+    "score_seconds": (int, float, type(None)), "peak_mb": (int, float, type(None)), "shoppers": str,
 }  # fmt: skip
 RUN = ("profile", "parameters", "seed", "device", "versions", "started", "seconds")
 
@@ -134,7 +134,12 @@ def evaluate(
     frame = pd.concat(parts, ignore_index=True)
     for column in ("recommender", "split", "variant", "metric"):
         frame[column] = frame[column].astype("category")
-    frame.attrs = {"runs": runs, "seed": seed, "candidates": len(split.candidates)}
+    frame.attrs = {
+        "runs": runs,
+        "seed": seed,
+        "candidates": len(split.candidates),
+        "shoppers": split.shoppers,
+    }
     return frame
 
 
@@ -167,7 +172,7 @@ def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) ->
     -------
     DataFrame
         KEY columns, `segment`, `value`, `low`, `high`, `n_users` (those the metric is defined for), `n_undefined`,
-        `candidates`, `seed`, `score_seconds`, `peak_mb`, `n_fallback`.
+        `candidates`, `seed`, `shoppers` ("simulated" or "real"), `score_seconds`, `peak_mb`, `n_fallback`.
     """
     attrs, parts = per_user.attrs, []
     for (split, n_history), group in per_user.groupby(
@@ -206,21 +211,9 @@ def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) ->
     types = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
     summary = pd.concat(parts, ignore_index=True).astype(types)
     summary = summary.merge(runs[where + cost].drop_duplicates(where), on=where, how="left")
-    summary = pd.concat([summary, spread], ignore_index=True).assign(
-        candidates=attrs["candidates"], seed=attrs["seed"]
-    )
-    first = [
-        *KEY,
-        "segment",
-        "value",
-        "low",
-        "high",
-        "n_users",
-        "n_undefined",
-        "candidates",
-        "seed",
-        *cost,
-    ]
+    about = {name: attrs[name] for name in ("candidates", "seed", "shoppers")}
+    summary = pd.concat([summary, spread], ignore_index=True).assign(**about)
+    first = [*KEY, "segment", "value", "low", "high", "n_users", "n_undefined", *about, *cost]
     order = {name: place for place, name in enumerate(runs["recommender"].unique())}
     return summary[first].sort_values(
         KEY, key=lambda c: c.map(order) if c.name == "recommender" else c, ignore_index=True
@@ -322,6 +315,10 @@ def validate(document: dict) -> dict:
     if set(document) != {"run", "results"} or set(document["run"]) != set(RUN):
         raise ValueError(f"metrics.json holds `run` ({', '.join(RUN)}) and `results`, nothing else")
     for number, row in enumerate(document["results"]):
+        if row.get("shoppers") not in (SIMULATED, REAL):
+            raise ValueError(
+                f"results[{number}].shoppers is {row.get('shoppers')!r}, not 'simulated' or 'real'"
+            )
         if set(row) != set(FORMAT):
             raise ValueError(
                 f"results[{number}]: missing or unknown fields {sorted(set(row) ^ set(FORMAT))}"

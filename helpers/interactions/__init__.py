@@ -2,18 +2,33 @@
 
 from helpers.interactions.loading import load_interactions, load_items
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
-from helpers.interactions.splits import Split, cold_item, cold_user, cross_platform, temporal, warm
+from helpers.interactions.splits import (
+    Split,
+    by_column,
+    cold_item,
+    cold_user,
+    cross_platform,
+    cross_platform_log,
+    deal,
+    shuffle_log,
+    warm,
+    warm_by_time,
+)
 
 __all__ = [
     "Histories",
     "Interactions",
     "ItemFeatures",
     "Split",
+    "by_column",
     "cold_item",
     "cold_user",
     "cross_platform",
+    "cross_platform_log",
+    "deal",
     "load_interactions",
     "load_items",
-    "temporal",
+    "shuffle_log",
     "warm",
+    "warm_by_time",
 ]

@@ -7,6 +7,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 LIKED = 4.0  # a rating of 4 or more counts as liked, in every chapter
+SIMULATED = "simulated"  # whose data these are: never mixed in one table
+REAL = "real"
+DAY = 86_400  # seconds
 
 
 def liked_only(ratings: sp.csr_matrix) -> sp.csr_matrix:
@@ -24,14 +27,20 @@ class Interactions:
     Attributes
     ----------
     ratings : csr_matrix, (n_users, n_items) float32
-        Sorted indices, no explicit zeros, no duplicates.
+        Sorted indices, no explicit zeros, no duplicates. A purchase is a rating of 5.
     users, items : pandas.Index
         Names of rows and columns, unique. Item names are `image_key`s.
+    times : csr_matrix, (n_users, n_items) float64, or None
+        When each was rated, in days since 1970. Its cells are those of `ratings`, in the same order.
+    shoppers : str
+        "simulated" or "real".
     """
 
     ratings: sp.csr_matrix
     users: pd.Index
     items: pd.Index
+    times: sp.csr_matrix | None = None
+    shoppers: str = SIMULATED
 
     def __post_init__(self):
         ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
@@ -39,7 +48,8 @@ class Interactions:
         ratings.eliminate_zeros()
         if ratings.shape != (len(self.users), len(self.items)):
             raise ValueError(
-                f"ratings are {ratings.shape}, but there are {len(self.users)} users, {len(self.items)} items"
+                f"ratings are {ratings.shape}, but there are {len(self.users)} users, "
+                f"{len(self.items)} items"
             )
         if not (self.users.is_unique and self.items.is_unique):
             raise ValueError("user and item names must be unique")
@@ -49,30 +59,83 @@ class Interactions:
             raise ValueError(
                 f"ratings must lie in 1-5, found {ratings.data.min()} to {ratings.data.max()}"
             )
+        if self.shoppers not in (SIMULATED, REAL):
+            raise ValueError(f"shoppers must be {SIMULATED!r} or {REAL!r}, not {self.shoppers!r}")
         object.__setattr__(self, "ratings", ratings)
+        if self.times is not None:
+            object.__setattr__(self, "times", _times_of(self.times, ratings))
 
     @classmethod
     def from_frame(
-        cls, frame: pd.DataFrame, items: pd.Index, users: pd.Index | None = None
+        cls,
+        frame: pd.DataFrame,
+        items: pd.Index,
+        users: pd.Index | None = None,
+        shoppers: str = SIMULATED,
     ) -> "Interactions":
-        """From a table of `user`, `item`, `rating`; a later row of the same pair replaces an earlier one."""
+        """From a table of `user`, `item`, `rating` and, where known, `timestamp` in seconds.
+
+        A later row of the same pair replaces an earlier one.
+        """
         last = frame.drop_duplicates(["user", "item"], keep="last")
-        users = pd.Index(np.sort(last["user"].unique())) if users is None else users
-        rows, columns = users.get_indexer(last["user"]), items.get_indexer(last["item"])
+        if users is None:
+            users = pd.Index(np.sort(last["user"].unique()))
+        rows = users.get_indexer(last["user"])
+        columns = items.get_indexer(last["item"])
         if (rows < 0).any() or (columns < 0).any():
             missing = last["user"][rows < 0].tolist() + last["item"][columns < 0].tolist()
             raise KeyError(
-                f"{len(missing)} names are not among the given users and items, for example {missing[0]!r}"
+                f"{len(missing)} names are not among the given users and items, "
+                f"for example {missing[0]!r}"
             )
-        values = last["rating"].to_numpy(np.float32)
-        return cls(
-            sp.csr_matrix((values, (rows, columns)), shape=(len(users), len(items))), users, items
-        )
+        shape = (len(users), len(items))
+        ratings = sp.csr_matrix((last["rating"].to_numpy(np.float32), (rows, columns)), shape=shape)
+        times = None
+        if "timestamp" in last and (last["timestamp"] != 0).any():
+            days = last["timestamp"].to_numpy(np.float64) / DAY
+            times = sp.csr_matrix((days, (rows, columns)), shape=shape)
+        return cls(ratings, users, items, times, shoppers)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_users, n_items)."""
         return self.ratings.shape
+
+    def rows(self, which) -> "Interactions":
+        """Some of the users, by position or bool mask; the columns stay."""
+        times = None if self.times is None else self.times[which]
+        return Interactions(
+            self.ratings[which], self.users[which], self.items, times, self.shoppers
+        )
+
+    def cells(self, keep: np.ndarray) -> "Interactions":
+        """Some of the ratings, by a bool mask (nnz,) in their stored order; users and items stay."""
+        times = None if self.times is None else _kept(self.times, keep)
+        kept = _kept(self.ratings, keep)
+        return Interactions(kept, self.users, self.items, times, self.shoppers)
+
+
+def _kept(matrix: sp.csr_matrix, keep: np.ndarray) -> sp.csr_matrix:
+    """The stored cells that `keep` (nnz,) marks, explicit zeros included."""
+    before = np.concatenate([[0], np.cumsum(keep)])
+    parts = (matrix.data[keep], matrix.indices[keep], before[matrix.indptr])
+    return sp.csr_matrix(parts, shape=matrix.shape)
+
+
+def _times_of(times: sp.csr_matrix, ratings: sp.csr_matrix) -> sp.csr_matrix:
+    """`times` with sorted cells. Raises ValueError where they are not the cells of `ratings`."""
+    times = sp.csr_matrix(times, dtype=np.float64)
+    times.sort_indices()
+    same_rows = np.array_equal(times.indptr, ratings.indptr)
+    if (
+        times.shape != ratings.shape
+        or not same_rows
+        or not np.array_equal(times.indices, ratings.indices)
+    ):
+        raise ValueError(
+            f"times are of {times.nnz} cells, which are not the {ratings.nnz} rated ones"
+        )
+    return times
 
 
 @dataclass(frozen=True)
@@ -138,7 +201,10 @@ class Histories:
         """The usual case: history items are the catalogue's own; `users` picks rows by position."""
         rows = slice(None) if users is None else np.asarray(users)
         vectors = None if items is None else items.vectors
-        return cls(train.ratings[rows], np.arange(train.shape[1]), vectors, train.users[rows])
+        times = None if train.times is None else train.times[rows]
+        return cls(
+            train.ratings[rows], np.arange(train.shape[1]), vectors, train.users[rows], times
+        )
 
     def __len__(self) -> int:
         return self.ratings.shape[0]

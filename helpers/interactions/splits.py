@@ -1,15 +1,31 @@
-"""Who is examined on what: every split keeps what a method may learn apart from what it is asked."""
+"""Who is examined on what: every split keeps what a method may learn apart from what it is asked.
+
+Two kinds of shoppers sit these exams. *Simulated* ones come from a `Market`, which knows what each of them would say of
+every item. *Real* ones come from an order or rating log, which knows only what they chose. A split carries the label
+(`Split.shoppers`) of the data it was cut from, so that results of the two are never mixed.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import LIKED, Histories, Interactions, ItemFeatures
+from helpers.interactions.matrix import (
+    LIKED,
+    REAL,
+    SIMULATED,
+    Histories,
+    Interactions,
+    ItemFeatures,
+)
 
 N_HISTORY = (0, 1, 2, 3, 5, 10)
+EVERY_LIKE = np.iinfo(
+    np.int64
+).max  # the place of a dislike in the order of likes: after all of them
+SHUFFLES = 200  # attempts to avoid the same customer and item twice when a log is shuffled
 
 
 @dataclass(frozen=True)
@@ -19,7 +35,7 @@ class Split:
     Attributes
     ----------
     name : str
-        warm, temporal, cold_user, cold_item or cross_platform.
+        warm, warm_by_time, cold_user, cold_item or cross_platform.
     train : Interactions
         All that a method may learn from; its columns are the whole catalogue.
     histories : dict of (int or None) to Histories
@@ -32,6 +48,8 @@ class Split:
         Held-out ratings, rows as in `histories`, for errors of predicted ratings.
     dropped : dict of str to int
         What could not be examined, and how many: never silent.
+    shoppers : str
+        "simulated" or "real".
     """
 
     name: str
@@ -41,10 +59,238 @@ class Split:
     candidates: np.ndarray
     test: Interactions | None = None
     dropped: dict[str, int] = field(default_factory=dict)
+    shoppers: str = SIMULATED
 
 
+# ---------------------------------------------------------------------------- platforms
+def deal(items: ItemFeatures, seed: int = 7) -> ItemFeatures:
+    """The same items, dealt at random to two platforms named "A" and "B".
+
+    One shop can sit the cross-platform exam in this way. The deal depends on the seed and the number of items only.
+    """
+    on_b = np.random.default_rng(seed).integers(0, 2, len(items.frame)).astype(bool)
+    return replace(items, frame=items.frame.assign(platform=np.where(on_b, "B", "A")))
+
+
+def by_column(items: ItemFeatures, column: str) -> ItemFeatures:
+    """The same items with `column` of their table as the platform; a missing value becomes "unknown".
+
+    Raises
+    ------
+    ValueError
+        If the table has no such column, or all items share one value.
+    """
+    if column not in items.frame:
+        raise ValueError(
+            f"the items have no column {column!r}; they have {list(items.frame.columns)}"
+        )
+    platform = items.frame[column].astype(object).fillna("unknown").astype(str)
+    if platform.nunique() < 2:
+        raise ValueError(
+            f"all items have the {column} {platform.iloc[0]!r}: two platforms are needed"
+        )
+    return replace(items, frame=items.frame.assign(platform=platform.to_numpy()))
+
+
+# ---------------------------------------------------------------------------- who is a stranger
+def lots(names: pd.Index, seed: int = 7) -> np.ndarray:
+    """A number from 0 to 1 for each name, (n,) float64, the same on any machine and in any order of the names."""
+    text = names.astype(str).to_numpy(dtype=object)
+    key = f"{seed % 10**16:016d}"  # pandas asks for sixteen characters
+    return pd.util.hash_array(text, hash_key=key, categorize=False) / 2.0**64
+
+
+def in_fold(names: pd.Index, fold: int, folds: int, seed: int = 7) -> np.ndarray:
+    """Which names belong to fold number `fold` (from 0), (n,) bool."""
+    if not 0 <= fold < folds:
+        raise ValueError(f"fold must lie in 0..{folds - 1}, not {fold}")
+    return (lots(names, seed) * folds).astype(int) == fold
+
+
+def _strangers(
+    names: pd.Index, able: np.ndarray, fold: int, folds: int, at_most: int | None, seed: int
+):
+    """Positions of the customers of a fold who can be examined, at most so many, in order."""
+    chosen = np.flatnonzero(able & in_fold(names, fold, folds, seed))
+    if at_most is not None and len(chosen) > at_most:
+        by_lot = np.argsort(lots(names[chosen], seed + 1), kind="stable")
+        chosen = np.sort(chosen[by_lot[:at_most]])
+    return chosen
+
+
+# ---------------------------------------------------------------------------- the exams of a log
+def warm(interactions: Interactions, folds: int = 5, seed: int = 7) -> Iterator[Split]:
+    """Random k-fold over ratings: each rating is held out once; shoppers and items stay known."""
+    if not 2 <= folds <= max(interactions.ratings.nnz, 2):
+        raise ValueError(
+            f"folds must lie in 2..{interactions.ratings.nnz} (the number of ratings), not {folds}"
+        )
+    fold = np.random.default_rng(seed).permutation(interactions.ratings.nnz) % folds
+    for number in range(folds):
+        train = interactions.cells(fold != number)
+        held = interactions.cells(fold == number)
+        yield _known("warm", train, held, np.arange(interactions.shape[1]))
+
+
+def warm_by_time(
+    log: pd.DataFrame, items: pd.Index, share: float = 0.2, shoppers: str = SIMULATED
+) -> Split:
+    """Train on the past, examine on the last `share` of the log; what a shopper had before is not asked again.
+
+    Parameters
+    ----------
+    log : DataFrame with user, item, rating and timestamp (seconds)
+    items : the catalogue's `image_key`s, in order
+    """
+    time = log["timestamp"].to_numpy()
+    cut = np.quantile(time, 1 - share, method="higher")
+    past = Interactions.from_frame(log[time < cut], items, shoppers=shoppers)
+    later = log[time >= cut]
+    known = later["user"].isin(past.users)
+    held = Interactions.from_frame(later[known], items, users=past.users, shoppers=shoppers)
+    had_before = held.ratings.multiply(past.ratings > 0).tocsr()
+    new = Interactions((held.ratings - had_before).tocsr(), held.users, items, None, shoppers)
+    split = _known("warm_by_time", past, new, np.arange(len(items)))
+    strangers = int((~known).sum())
+    split.dropped.update(
+        {"ratings of shoppers unseen before the cut": strangers, "repeats": had_before.nnz}
+    )
+    return split
+
+
+def cold_user(
+    interactions: Interactions,
+    n_history=N_HISTORY,
+    fold: int = 0,
+    folds: int = 5,
+    at_most: int | None = None,
+    seed: int = 7,
+) -> Split:
+    """Shoppers absent from training, known by their first n liked items.
+
+    What they are examined on is the same for every n: the likes that even the longest history leaves over. The first n
+    are the earliest ones where the log knows times, and otherwise n of a random order.
+
+    Parameters
+    ----------
+    fold, folds : which part of the shoppers is examined; every shopper belongs to one fold, by name.
+    at_most : examine no more shoppers than this; the others of the fold are trained on.
+    """
+    longest = max(n_history)
+    able = _n_liked(interactions.ratings) > longest
+    cold = _strangers(interactions.users, able, fold, folds, at_most, seed)
+    if len(cold) == 0:
+        raise ValueError(
+            f"no shopper of fold {fold} has more than {longest} liked items; ask for shorter histories"
+        )
+    theirs = interactions.rows(cold)
+    ranks = _liked_order(theirs, seed)
+    columns = np.arange(interactions.shape[1])
+    histories = _cut(theirs, ranks, n_history, columns, None)
+    held = Interactions(_after(theirs.ratings, ranks, longest), theirs.users, theirs.items)
+    train = interactions.rows(np.setdiff1d(np.arange(interactions.shape[0]), cold))
+    dropped = {"shoppers with too few liked items": int((~able).sum())}
+    relevant = {"observed": _liked(held.ratings)}
+    return Split(
+        "cold_user", train, histories, relevant, columns, held, dropped, interactions.shoppers
+    )
+
+
+def cold_item(interactions: Interactions, fold: int = 0, folds: int = 5, seed: int = 7) -> Split:
+    """Items without a single rating in training; candidates are these items only."""
+    cold = in_fold(interactions.items, fold, folds, seed)
+    if not cold.any():
+        cold[np.argmin(lots(interactions.items, seed))] = True
+    of_cold_item = cold[interactions.ratings.indices]
+    train = interactions.cells(~of_cold_item)
+    held = interactions.cells(of_cold_item)
+    return _known("cold_item", train, held, np.flatnonzero(cold))
+
+
+def cross_platform_log(
+    interactions: Interactions,
+    items: ItemFeatures,
+    source: str,
+    target: str,
+    n_history=N_HISTORY,
+    overlap: float | None = None,
+    least_relevant: int = 1,
+    least_history: int = 0,
+    fold: int = 0,
+    folds: int = 5,
+    at_most: int | None = None,
+    seed: int = 7,
+) -> Split:
+    """Cold start across two platforms for the shoppers of a log: history from `source`, candidates from `target`.
+
+    Parameters
+    ----------
+    items : their `platform` says where an item is sold; `deal` and `by_column` set it.
+    overlap : share of the training shoppers who are known on both platforms; of each other one, what they liked on one
+        of the two (by lot) is removed. None leaves the log as it is.
+    least_relevant, least_history : likes on `target` and on `source` that a shopper needs in order to be examined.
+    fold, folds, at_most : as in `cold_user`.
+
+    Notes
+    -----
+    Test shoppers have at least as many likes on `source` as the longest history, so that all lengths ask the same
+    people about the same items.
+    """
+    platform = items.frame["platform"].to_numpy(dtype=object)
+    for name in (source, target):
+        if not (platform == name).any():
+            raise ValueError(
+                f"no item is on the platform {name!r}; there are {sorted(set(platform))}"
+            )
+    if overlap is not None and not 0 <= overlap <= 1:
+        raise ValueError(f"overlap is a share from 0 to 1, not {overlap}")
+    on_source = _on(interactions, platform == source)
+    on_target = _on(interactions, platform == target)
+    longest = max(n_history)
+    known = _n_liked(on_source.ratings) >= max(longest, least_history)
+    able = known & (_n_liked(on_target.ratings) >= least_relevant)
+    cold = _strangers(interactions.users, able, fold, folds, at_most, seed)
+    if len(cold) == 0:
+        raise ValueError(
+            f"no shopper of fold {fold} likes {longest} items of {source!r} and {least_relevant} of "
+            f"{target!r}; ask for shorter histories"
+        )
+    train = interactions.rows(np.setdiff1d(np.arange(interactions.shape[0]), cold))
+    if overlap is not None:
+        train = _keep_apart(train, platform, source, target, overlap, seed)
+    theirs = on_source.rows(cold)
+    histories = _cut(
+        theirs, _liked_order(theirs, seed), n_history, np.arange(len(platform)), items.vectors
+    )
+    held = on_target.rows(cold)
+    relevant = {"observed": _liked(held.ratings)}
+    dropped = {"shoppers with too few likes on either platform": int((~able).sum())}
+    candidates = np.flatnonzero(platform == target)
+    return Split(
+        "cross_platform",
+        train,
+        histories,
+        relevant,
+        candidates,
+        held,
+        dropped,
+        interactions.shoppers,
+    )
+
+
+def _keep_apart(train, platform, source, target, overlap, seed) -> Interactions:
+    """`train` in which only a share `overlap` of the shoppers is known on both platforms."""
+    on_both = lots(train.users, seed + 2) < overlap
+    stays_on_source = lots(train.users, seed + 3) < 0.5
+    row = np.repeat(np.arange(train.shape[0]), np.diff(train.ratings.indptr))
+    where = platform[train.ratings.indices]
+    lost = np.where(stays_on_source[row], where == target, where == source)
+    return train.cells(on_both[row] | ~lost)
+
+
+# ---------------------------------------------------------------------------- the exam of a market
 def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY) -> Split:
-    """The headline: history from platform `source` only, recommendations from platform `target` only.
+    """The headline on simulated shoppers: history from platform `source` only, recommendations from `target` only.
 
     Parameters
     ----------
@@ -73,119 +319,71 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
         )
     platform = market.platform[place]
     observed = market.observed[:, place].tocsr()
-    on_source = observed.multiply(platform == asked[0]).tocsr()
-    on_target = observed.multiply(platform == asked[1]).tocsr()
-    candidates = np.flatnonzero(platform == asked[1])
-    complete = sp.csr_matrix((market.judged[:, place] >= LIKED) & (platform == asked[1]))
-    vectors = items.vectors if isinstance(items, ItemFeatures) else None
-    ranks = _liked_order(on_source, market.settings["seed"])
     cells = (market.seen["user"], market.seen["item"])
     days = sp.csr_matrix((market.seen["timestamp"] / 86_400, cells), observed.shape)[:, place]
-    known = {n: _first(on_source, ranks, n) for n in n_history}
-    histories = {
-        n: Histories(
-            one, np.arange(len(names)), vectors, market.test_users, days.multiply(one > 0).tocsr()
-        )
-        for n, one in known.items()
-    }
+    seen = Interactions(observed, market.test_users, names, days)
+    on_source = _on(seen, platform == asked[0])
+    on_target = _on(seen, platform == asked[1])
+    complete = sp.csr_matrix((market.judged[:, place] >= LIKED) & (platform == asked[1]))
+    vectors = items.vectors if isinstance(items, ItemFeatures) else None
+    ranks = _random_order(on_source.ratings, market.settings["seed"])
+    histories = _cut(on_source, ranks, n_history, np.arange(len(names)), vectors)
     train = Interactions(market.train[:, place], market.train_users, names)
-    held = Interactions(on_target, market.test_users, names)
-    relevant = {"complete": complete, "observed": _liked(on_target)}
-    return Split("cross_platform", train, histories, relevant, candidates, held)
+    relevant = {"complete": complete, "observed": _liked(on_target.ratings)}
+    candidates = np.flatnonzero(platform == asked[1])
+    return Split("cross_platform", train, histories, relevant, candidates, on_target)
 
 
-def warm(interactions: Interactions, folds: int = 5, seed: int = 7) -> Iterator[Split]:
-    """Random k-fold over ratings: each rating is held out once; shoppers and items stay known."""
-    if not 2 <= folds <= max(interactions.ratings.nnz, 2):
-        raise ValueError(
-            f"folds must lie in 2..{interactions.ratings.nnz} (the number of ratings), not {folds}"
-        )
-    pairs = interactions.ratings.tocoo()
-    fold = np.random.default_rng(seed).permutation(pairs.nnz) % folds
-    for number in range(folds):
-        train, held = (
-            _subset(interactions, pairs, keep) for keep in (fold != number, fold == number)
-        )
-        yield _known("warm", train, held, np.arange(interactions.shape[1]))
+# ---------------------------------------------------------------------------- the control
+def shuffle_log(log: pd.DataFrame, seed: int = 7) -> pd.DataFrame:
+    """The log with its rows dealt to its shoppers at random: the control of every exam of real shoppers.
 
+    Each item keeps its popularity over time, and each shopper the number of their rows. What makes one shopper differ
+    from another is gone, so what a method still scores on such a log is not personal.
 
-def temporal(log: pd.DataFrame, items: pd.Index, share: float = 0.2) -> Split:
-    """Train on the past, examine on the last `share` of the log; a pair already rated before is not asked again."""
-    cut = np.quantile(log["timestamp"].to_numpy(), 1 - share, method="higher")
-    past = Interactions.from_frame(log[log["timestamp"] < cut], items)
-    later = log[log["timestamp"] >= cut]
-    known = later["user"].isin(past.users)
-    held = Interactions.from_frame(later[known], items, users=past.users)
-    repeated = held.ratings.multiply(past.ratings > 0).tocsr()
-    held = Interactions((held.ratings - repeated).tocsr(), held.users, items)
-    split = _known("temporal", past, held, np.arange(len(items)))
-    split.dropped.update(
-        {"ratings of shoppers unseen before the cut": int((~known).sum()), "repeats": repeated.nnz}
-    )
-    return split
+    Parameters
+    ----------
+    log : DataFrame with user, item and any other columns
+        The other columns stay with the item.
 
-
-def cold_user(
-    interactions: Interactions, n_history=N_HISTORY, share: float = 0.2, seed: int = 7
-) -> Split:
-    """Shoppers absent from training, known by n liked items.
-
-    What they are examined on is the same for every n: the likes that even the longest history leaves over.
+    Returns
+    -------
+    DataFrame
+        Rows in the order of `log`. A shopper gets an item twice only where 200 attempts could not avoid it.
     """
-    longest = max(n_history)
-    n_liked = np.asarray(_liked(interactions.ratings).sum(axis=1)).ravel()
-    able = np.flatnonzero(n_liked > longest)
-    n_test = min(round(share * interactions.shape[0]), len(able))
-    if n_test == 0:
-        raise ValueError(
-            f"no shopper has more than {longest} liked items; ask for shorter histories"
-        )
-    cold = np.sort(np.random.default_rng(seed).permutation(able)[:n_test])
-    warm_rows = np.setdiff1d(np.arange(interactions.shape[0]), cold)
-    theirs, users = interactions.ratings[cold], interactions.users[cold]
-    ranks = _liked_order(theirs, seed)
-    columns = np.arange(interactions.shape[1])
-    histories = {n: Histories(_first(theirs, ranks, n), columns, None, users) for n in n_history}
-    held = theirs - _first(theirs, ranks, longest)
-    train = Interactions(
-        interactions.ratings[warm_rows], interactions.users[warm_rows], interactions.items
-    )
-    dropped = {"shoppers with too few liked items": interactions.shape[0] - len(able)}
-    held = Interactions(held, users, interactions.items)
-    return Split(
-        "cold_user", train, histories, {"observed": _liked(held.ratings)}, columns, held, dropped
-    )
+    rng = np.random.default_rng(seed)
+    shuffled = log.assign(user=log["user"].to_numpy()[rng.permutation(len(log))])
+    for _ in range(SHUFFLES):
+        twice = np.flatnonzero(shuffled.duplicated(["user", "item"]))
+        if len(twice) == 0:
+            break
+        others = rng.choice(len(log), min(len(log), len(twice)), replace=False)
+        rows = np.union1d(twice, others)
+        user = shuffled["user"].to_numpy().copy()
+        user[rows] = user[rng.permutation(rows)]
+        again = shuffled.assign(user=user)
+        if again.duplicated(["user", "item"]).sum() <= len(twice):
+            shuffled = again
+    return shuffled
 
 
-def cold_item(interactions: Interactions, share: float = 0.2, seed: int = 7) -> Split:
-    """Items without a single rating in training; candidates are these items only."""
-    n_cold = max(1, round(share * interactions.shape[1]))
-    cold = np.zeros(interactions.shape[1], bool)
-    cold[np.random.default_rng(seed).permutation(interactions.shape[1])[:n_cold]] = True
-    pairs = interactions.ratings.tocoo()
-    train, held = (
-        _subset(interactions, pairs, keep) for keep in (~cold[pairs.col], cold[pairs.col])
-    )
-    return _known("cold_item", train, held, np.flatnonzero(cold))
-
-
+# ---------------------------------------------------------------------------- helpers
 def _known(name: str, train: Interactions, held: Interactions, candidates: np.ndarray) -> Split:
     """A split whose test shoppers are in training: those with something held out and something left to know them by."""
-    n_held, n_left = np.diff(held.ratings.indptr), np.diff(train.ratings.indptr)
-    rows = np.flatnonzero((n_held > 0) & (n_left > 0))
-    test = Interactions(held.ratings[rows], held.users[rows], held.items)
+    n_held = np.diff(held.ratings.indptr)
+    n_left = np.diff(train.ratings.indptr)
+    test = held.rows(np.flatnonzero((n_held > 0) & (n_left > 0)))
+    histories = {
+        None: Histories.from_interactions(train, users=train.users.get_indexer(test.users))
+    }
     dropped = {"shoppers with nothing left in training": int(((n_held > 0) & (n_left == 0)).sum())}
-    histories = {None: Histories.from_interactions(train, users=rows)}
-    return Split(
-        name, train, histories, {"observed": _liked(test.ratings)}, candidates, test, dropped
-    )
+    relevant = {"observed": _liked(test.ratings)}
+    return Split(name, train, histories, relevant, candidates, test, dropped, train.shoppers)
 
 
-def _subset(interactions: Interactions, pairs: sp.coo_matrix, keep: np.ndarray) -> Interactions:
-    ratings = sp.csr_matrix(
-        (pairs.data[keep], (pairs.row[keep], pairs.col[keep])), shape=interactions.shape
-    )
-    return Interactions(ratings, interactions.users, interactions.items)
+def _on(interactions: Interactions, which: np.ndarray) -> Interactions:
+    """Only what concerns the items marked in `which`, (n_items,) bool; the columns stay."""
+    return interactions.cells(which[interactions.ratings.indices])
 
 
 def _liked(ratings: sp.csr_matrix) -> sp.csr_matrix:
@@ -193,22 +391,46 @@ def _liked(ratings: sp.csr_matrix) -> sp.csr_matrix:
     return sp.csr_matrix(ratings >= LIKED)
 
 
-def _liked_order(ratings: sp.csr_matrix, seed: int) -> np.ndarray:
-    """For each stored rating its place (0, 1, …) in a random order of the row's liked items; huge where not liked."""
-    rows = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
-    draw = np.random.default_rng(seed).random(ratings.nnz) + (
-        ratings.data < LIKED
-    )  # disliked ones sort last
-    order = np.lexsort((draw, rows))
-    ranks = np.empty(ratings.nnz, np.int64)
-    ranks[order] = np.arange(ratings.nnz) - ratings.indptr[:-1][rows]
-    ranks[ratings.data < LIKED] = np.iinfo(np.int64).max
-    return ranks
+def _n_liked(ratings: sp.csr_matrix) -> np.ndarray:
+    """Liked items of each row, (n_users,)."""
+    return np.asarray(_liked(ratings).sum(axis=1)).ravel()
 
 
-def _first(ratings: sp.csr_matrix, ranks: np.ndarray, n: int) -> sp.csr_matrix:
-    """The ratings whose place in their row is below n."""
+def _liked_order(interactions: Interactions, seed: int) -> np.ndarray:
+    """For each stored rating its place (0, 1, …) among the row's likes, by time or else at random; huge for a dislike."""
+    if interactions.times is None:
+        return _random_order(interactions.ratings, seed)
+    return _places(interactions.ratings, interactions.times.data)
+
+
+def _random_order(ratings: sp.csr_matrix, seed: int) -> np.ndarray:
+    """As `_liked_order`, in an order drawn from `seed`."""
+    return _places(ratings, np.random.default_rng(seed).random(ratings.nnz))
+
+
+def _places(ratings: sp.csr_matrix, keys: np.ndarray) -> np.ndarray:
+    """Place of each stored rating among the likes of its row by rising `keys` (nnz,); equal keys by column."""
+    disliked = ratings.data < LIKED
+    row = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
+    order = np.lexsort((keys, disliked, row))
+    places = np.empty(ratings.nnz, np.int64)
+    places[order] = np.arange(ratings.nnz) - ratings.indptr[:-1][row]
+    places[disliked] = EVERY_LIKE
+    return places
+
+
+def _cut(theirs: Interactions, ranks, n_history, columns, vectors) -> dict[int, Histories]:
+    """Histories of the first n likes, for each n."""
+    found = {}
+    for n in n_history:
+        first = theirs.cells(ranks < n)
+        found[n] = Histories(first.ratings, columns, vectors, first.users, first.times)
+    return found
+
+
+def _after(ratings: sp.csr_matrix, ranks: np.ndarray, n: int) -> sp.csr_matrix:
+    """The ratings that are not among the first `n` likes of their row."""
     kept = ratings.copy()
-    kept.data = np.where(ranks < n, kept.data, 0).astype(np.float32)
+    kept.data = np.where(ranks < n, 0, kept.data).astype(np.float32)
     kept.eliminate_zeros()
     return kept

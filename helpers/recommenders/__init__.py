@@ -13,13 +13,18 @@ from helpers.recommenders.base import Recommender
 _MODULES = {
     "Random": "baselines",
     "Popularity": "baselines",
+    "RecentPopularity": "baselines",
     "Oracle": "baselines",
     "UserKNN": "neighbors",
     "ItemKNN": "neighbors",
     "EASE": "ease",
     "NeuralCF": "neural_cf",
     "Content": "content",
+    "Attributes": "attributes",
+    "Taste": "taste",
+    "Bridge": "bridge",
     "MatrixCompletion": "completion",
+    "DeckTowers": "deck",
     "TwoTower": "two_tower",
     "Hybrid": "hybrid",
 }

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 from safetensors.numpy import load_file, save_file
 
 from helpers.artefacts import whole, write_json
-from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
+from helpers.interactions.matrix import LIKED, Histories, Interactions, ItemFeatures, liked_only
+from helpers.recommenders.negatives import has_dislikes, with_sampled_dislikes
 
 SIGNALS = ("rating", "liked", "seen")
 BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest dense array
@@ -24,6 +25,12 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
     if signal == "seen":
         matrix.data = np.ones_like(matrix.data)
     return matrix
+
+
+def per_like(liked: sp.csr_matrix) -> sp.csr_matrix:
+    """Rows divided by their sum: each like of a shopper counts 1 / (number of likes)."""
+    total = np.asarray(liked.sum(axis=1)).ravel()
+    return sp.csr_matrix(sp.diags(1 / np.maximum(total, 1e-12)) @ liked)
 
 
 def best_first(scores: np.ndarray, k: int) -> np.ndarray:
@@ -48,6 +55,8 @@ class Recommender:
         False  # can score a user it never saw from an empty history better than popularity
     )
     handles_cold_items = False  # can score an item that nobody has rated
+    needs_dislikes = False  # learns from low ratings; a purchase log gets sampled ones
+    evidence_in_logs = False  # `evidence` is a logit or log odds; else an amount, and 0 is nothing
 
     def fit(
         self, train: Interactions, items: ItemFeatures | None = None, validate=None
@@ -59,6 +68,14 @@ class Recommender:
         self.popularity_ = np.asarray(
             liked_only(train.ratings).sum(axis=0), dtype=np.float32
         ).ravel()
+        if not self.popularity_.any():
+            warnings.warn(
+                f"{type(self).__name__}: nobody likes anything in this log ({train.ratings.nnz} ratings, "
+                f"none of {LIKED:g} or more); there is nothing to learn a ranking from",
+                stacklevel=2,
+            )
+        if self.needs_dislikes and not has_dislikes(train.ratings):
+            train = with_sampled_dislikes(train, items, seed=getattr(self, "seed", 7))
         self._fit(train, items, validate)
         return self
 
@@ -82,6 +99,27 @@ class Recommender:
             )
         return scores
 
+    def evidence(self, histories: Histories) -> np.ndarray:
+        """What the method itself has to say, (n_users, n_items) float32, for a blend: nothing falls back.
+
+        A shopper without usable history has zeros, and so has an item of which the method knows nothing.
+        """
+        usable = self._usable(histories)
+        found = np.zeros((len(histories), self.n_items_), np.float32)
+        if usable.any():
+            some = histories if usable.all() else histories[np.flatnonzero(usable)]
+            found[usable] = self._evidence(some)
+        return found
+
+    def spread(self, weights: sp.csr_matrix) -> np.ndarray:
+        """Scores (n, n_items) float32 of shoppers known by positive `weights` (n, n_items) on items.
+
+        By default an item with a weight counts as liked; a method that is linear in the history reads the weights.
+        """
+        liked = weights.copy()
+        liked.data = np.full_like(liked.data, 5.0)
+        return self.evidence(Histories(liked, np.arange(self.n_items_)))
+
     def recommend(self, histories: Histories, k: int, candidates=None, exclude_seen: bool = True):
         """The best `k` items of each user: ids (n_users, k) int64 and scores (n_users, k) float32.
 
@@ -101,7 +139,7 @@ class Recommender:
         best = np.full((len(histories), k), -np.inf, dtype=np.float32)
         for start in range(0, len(histories), BLOCK):
             part = histories if len(histories) <= BLOCK else histories[start : start + BLOCK]
-            scores = self.score(part)[:, candidates]
+            scores = self.score_candidates(part, candidates)
             if exclude_seen and (part.columns >= 0).any():
                 scores[part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0] = -np.inf
             order = best_first(scores, k)
@@ -111,6 +149,13 @@ class Recommender:
             best[rows, : order.shape[1]] = found
         return ids, best
 
+    def score_candidates(self, histories: Histories, candidates: np.ndarray) -> np.ndarray:
+        """Scores (n_users, len(candidates)) float32 of items at these positions.
+
+        A method may answer differently where all candidates are of a shop that the history doesn't know.
+        """
+        return self.score(histories)[:, candidates]
+
     def predict(self, histories: Histories, items) -> np.ndarray:
         """Predicted ratings (n_users, len(items)) float32 in 1-5 for item positions `items`."""
         return np.clip(self._predict(histories, np.asarray(items)), 1, 5).astype(np.float32)
@@ -119,25 +164,44 @@ class Recommender:
         """Hyperparameters by name, as given to the constructor."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
+    def parts(self) -> dict[str, "Recommender"]:
+        """The recommenders that this one is made of, by name; most have none."""
+        return {}
+
+    def learned(self) -> dict:
+        """What `fit` has learned, by name; what a part has learned bears the part's name and a dot in front."""
+        found = {}
+        for name, value in vars(self).items():
+            if name.endswith("_") and not name.startswith("_"):
+                found[name] = value
+        for part, model in self.parts().items():
+            for name, value in model.learned().items():
+                found[f"{part}.{name}"] = value
+        return found
+
+    def take(self, learned: dict) -> None:
+        """Take up what `learned` gave, each part its own."""
+        parts = self.parts()
+        for name, value in learned.items():
+            part, dot, rest = name.partition(".")
+            if dot:
+                parts[part].take({rest: value})
+            else:
+                setattr(self, name, value)
+
     def save(self, path: str | Path) -> None:
         """Write `path`.safetensors and `path`.json; nothing in them can run code."""
-        learned = {
-            name: value
-            for name, value in vars(self).items()
-            if name.endswith("_") and not name.startswith("_")
-        }
-        arrays = {
-            name: np.ascontiguousarray(value)
-            for name, value in learned.items()
-            if isinstance(value, np.ndarray)
-        }
-        rest = {name: value for name, value in learned.items() if name not in arrays}
+        arrays = {}
+        rest = {}
+        for name, value in self.learned().items():
+            if isinstance(value, np.ndarray):
+                arrays[name] = np.ascontiguousarray(value)
+            else:
+                rest[name] = value
         with whole(f"{path}.safetensors") as aside:
             save_file(arrays, aside)
-        write_json(
-            {"class": type(self).__name__, "parameters": self.parameters(), "learned": rest},
-            f"{path}.json",
-        )
+        head = {"class": type(self).__name__, "parameters": self.parameters(), "learned": rest}
+        write_json(head, f"{path}.json")
 
     @classmethod
     def load(cls, path: str | Path) -> "Recommender":
@@ -146,7 +210,7 @@ class Recommender:
         if head["class"] != cls.__name__:
             raise ValueError(f"{path} holds a {head['class']}, not a {cls.__name__}")
         model = cls(**head["parameters"])
-        vars(model).update(head["learned"], **load_file(f"{path}.safetensors"))
+        model.take(head["learned"] | load_file(f"{path}.safetensors"))
         return model
 
     def _usable(self, histories: Histories) -> np.ndarray:
@@ -158,6 +222,9 @@ class Recommender:
 
     def _score(self, histories) -> np.ndarray:
         raise NotImplementedError
+
+    def _evidence(self, histories) -> np.ndarray:
+        return self._score(histories)
 
     def _predict(self, histories, items) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} ranks items; it doesn't predict ratings")

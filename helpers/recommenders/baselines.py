@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
+from helpers.interactions.matrix import LIKED
 from helpers.recommenders.base import Recommender
 from helpers.simulator.ceiling import Posterior
 from helpers.simulator.market import Market
+from helpers.simulator.ceiling import Posterior
+from helpers.simulator.market import Market
+
+SPAN_IN_HALF_LIVES = (
+    6  # of RecentPopularity: what is liked today counts 64 times as much as on the log's first day
+)
 
 
 class Random(Recommender):
@@ -51,11 +58,54 @@ class Random(Recommender):
 class Popularity(Recommender):
     """The items that most training shoppers liked, the same for everyone."""
 
+    evidence_in_logs = True
+
     def _fit(self, train, items, validate):
         pass
 
     def _score(self, histories):
         return np.broadcast_to(self.popularity_, (len(histories), self.n_items_))
+
+    def _evidence(self, histories):
+        return np.log(self._score(histories) + 0.5)
+
+
+class RecentPopularity(Recommender):
+    """The items that most training shoppers liked lately: a like counts half as much with every `half_life` that passes.
+
+    A log without times has no "lately": then this is Popularity.
+
+    Parameters
+    ----------
+    half_life : float or None
+        Days; None is a sixth of the time that the log spans.
+    """
+
+    evidence_in_logs = True
+
+    def __init__(self, half_life=None):
+        if half_life is not None and half_life <= 0:
+            raise ValueError(f"half_life is a number of days above 0, not {half_life}")
+        self.half_life = half_life
+
+    def _fit(self, train, items, validate):
+        self.recent_ = self.popularity_
+        if train.times is None or train.times.nnz == 0:
+            return
+        liked = train.ratings.data >= LIKED
+        days = train.times.data[liked]
+        if len(days) == 0 or np.ptp(days) == 0:
+            return
+        half_life = self.half_life or np.ptp(days) / SPAN_IN_HALF_LIVES
+        weight = 0.5 ** ((days.max() - days) / half_life)
+        columns = train.ratings.indices[liked]
+        self.recent_ = np.bincount(columns, weight, self.n_items_).astype(np.float32)
+
+    def _score(self, histories):
+        return np.broadcast_to(self.recent_, (len(histories), self.n_items_))
+
+    def _evidence(self, histories):
+        return np.log(self._score(histories) + 0.5)
 
 
 class Oracle(Recommender):

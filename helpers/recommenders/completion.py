@@ -105,6 +105,7 @@ class MatrixCompletion(Recommender):
         self.epochs, self.lr, self.confidence, self.scale = epochs, lr, confidence, scale
         self.patience, self.seed, self.device = patience, seed, device
         self.handles_cold_items = "content" in (init, prior)
+        self.needs_dislikes = solver != "ials"
 
     def _usable(self, histories):
         return np.diff(self._targets(histories.in_catalogue(self.n_items_)).indptr) > 0

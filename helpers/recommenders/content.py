@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from helpers.interactions.matrix import LIKED, liked_only
 from helpers.recommenders.base import Recommender
@@ -12,6 +13,9 @@ from helpers.recommenders.features import (
     standard_log_price,
     unit,
 )
+from helpers.recommenders.words import word_vectors
+
+READS = ("vectors", "words")
 
 
 class Content(Recommender):
@@ -26,6 +30,7 @@ class Content(Recommender):
     image_weight : None for the cosine of the whole vectors, else w in w cos(images) + (1 - w) cos(texts): a number, or
         "learned" from what training shoppers liked among the items they saw
     price_weight : how much a distance in log price (standard deviations) from the history's mean takes off the score
+    reads : "vectors" (the encoder's) or "words" (TF-IDF of title and description, which needs no encoder)
     diversity : 0 ranks by score; towards 1, `recommend` avoids near-copies of what it already chose (MMR: Carbonell
         and Goldstein 1998, "The use of MMR, diversity-based reranking")
     """
@@ -33,14 +38,12 @@ class Content(Recommender):
     handles_cold_items = True
 
     def __init__(
-        self,
-        weighting="mean",
-        n_centroids=1,
-        image_weight=None,
-        price_weight=0.0,
-        diversity=0.0,
-        half_life=180.0,
-    ):
+        self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0, half_life=180.0,
+        reads="vectors",
+    ):  # fmt: skip
+        if reads not in READS:
+            raise ValueError(f"reads must be 'vectors' or 'words', not {reads!r}")
+        self.reads = reads
         if weighting not in ("mean", "rating", "recency"):
             raise ValueError(f"weighting must be 'mean', 'rating' or 'recency', not {weighting!r}")
         if isinstance(image_weight, str) and image_weight != "learned":
@@ -64,6 +67,13 @@ class Content(Recommender):
     def _fit(self, train, items, validate):
         if items is None:
             raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
+        if self.reads == "words":
+            words = word_vectors(items.frame)
+            self.word_data_ = words.data
+            self.word_indices_ = words.indices.astype(np.int32)
+            self.word_indptr_ = words.indptr.astype(np.int64)
+            self.n_words_ = words.shape[1]
+            return
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         self.image_weight_ = (
             learned_fusion(train.ratings, self.vectors_)
@@ -90,7 +100,10 @@ class Content(Recommender):
             weights.data = 0.5 ** (
                 (when.groupby(cells[0]).transform("max") - when).to_numpy() / self.half_life
             )
-        known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
+        if self.reads == "words":
+            known = (histories.columns >= 0) & (self._words().getnnz(axis=1) > 0)[histories.columns]
+        else:
+            known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
         weights = weights.multiply(known[None, :]).tocsr()
         weights.eliminate_zeros()
         return weights
@@ -98,7 +111,21 @@ class Content(Recommender):
     def _usable(self, histories):
         return np.diff(self._weights(histories).indptr) > 0
 
+    def _words(self) -> sp.csr_matrix:
+        parts = (self.word_data_, self.word_indices_, self.word_indptr_)
+        return sp.csr_matrix(parts, shape=(self.n_items_, self.n_words_))
+
+    def _by_words(self, histories):
+        """Cosine of each item's words with the mean of the liked ones', (n_users, n_items) float32."""
+        words = self._words()
+        inside = histories.columns >= 0
+        mean = self._weights(histories)[:, inside] @ words[histories.columns[inside]]
+        length = np.sqrt(np.asarray(mean.multiply(mean).sum(axis=1)))
+        return ((mean @ words.T).toarray() / np.maximum(length, 1e-12)).astype(np.float32)
+
     def _score(self, histories):
+        if self.reads == "words":
+            return self._by_words(histories)
         vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
         scores = (
             self._nearest_taste(weights, vectors)

@@ -6,6 +6,7 @@ import pandas as pd
 from helpers.interactions.matrix import Histories, ItemFeatures
 
 PRICE_KNOTS = np.linspace(-2.0, 2.0, 6)  # in standard deviations of log price
+MOST_VALUES = 40  # of a column that are told apart; rarer ones have too few items to learn from
 SIDE_COLUMNS = ("category", "colour", "pattern", "gender", "platform")
 
 
@@ -23,16 +24,21 @@ def side_features(items: ItemFeatures) -> list[np.ndarray]:
 
     A missing value leaves zeros. Columns that the frame lacks are skipped.
     """
-    parts = [
-        pd.get_dummies(items.frame[column]).to_numpy(np.float32)
-        for column in SIDE_COLUMNS
-        if column in items.frame and items.frame[column].nunique() > 1
-    ]
-    if "price_usd" in items.frame:
+    parts = []
+    for column in SIDE_COLUMNS:
+        if column in items.frame and items.frame[column].nunique() > 1:
+            parts.append(indicators(items.frame[column]))
+    if "price_usd" in items.frame and items.frame["price_usd"].notna().any():
         parts.append(
             np.exp(-0.5 * ((standard_log_price(items.frame)[:, None] - PRICE_KNOTS) / 0.5) ** 2)
         )
     return parts
+
+
+def indicators(values: pd.Series) -> np.ndarray:
+    """Which of the `MOST_VALUES` most frequent values each item has, (n_items, n_values) float32."""
+    frequent = values.value_counts().index[:MOST_VALUES]
+    return pd.get_dummies(values.where(values.isin(frequent))).to_numpy(np.float32)
 
 
 def with_one(vectors: np.ndarray) -> np.ndarray:

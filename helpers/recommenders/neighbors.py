@@ -4,13 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 from helpers.kernels.item_pairs import confidence, top_similar_items
-from helpers.recommenders.base import SIGNALS, Recommender, as_signal
-
-try:
-    from sparse_dot_topn import sp_matmul_topn
-except ImportError:  # it has no wheel for ARM Linux: blocks of dense rows give the same, later
-    sp_matmul_topn = None
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
@@ -254,6 +249,17 @@ class UserKNN(_Neighbours):
             (self.neighbours(histories) @ as_signal(self._kept(), self.signal)).toarray()
         )
 
+    def _evidence(self, histories):
+        return self.spread(as_signal(histories.in_catalogue(self.n_items_), self.signal))
+
+    def spread(self, weights):
+        """As in `Recommender`: what the shoppers nearest to the weights like, on average by similarity."""
+        base = as_signal(self._kept(), self.signal)
+        near = per_like(
+            self._similar(sp.csr_matrix(weights, dtype=np.float64), base, self.signal_means_)
+        )
+        return (near @ base).toarray().astype(np.float32)
+
     def _predict(self, histories, items):
         S, R = self.neighbours(histories), self._kept()
         centre = np.zeros((len(histories), 1))
@@ -310,6 +316,13 @@ class ItemKNN(_Neighbours):
     def _score(self, histories):
         H = as_signal(histories.in_catalogue(self.n_items_), self.signal)
         return self._with_popularity((H @ self._kept().T).toarray())
+
+    def _evidence(self, histories):
+        return self.spread(per_like(as_signal(histories.in_catalogue(self.n_items_), self.signal)))
+
+    def spread(self, weights):
+        """As in `Recommender`: the similarities to the items, weighted."""
+        return (weights @ self._kept().T).toarray().astype(np.float32)
 
     def _predict(self, histories, items):
         H = histories.in_catalogue(self.n_items_).astype(np.float64)

@@ -63,6 +63,7 @@ class NeuralCF(Recommender):
         self.lr, self.reg, self.epochs, self.batch_size = lr, reg, epochs, batch_size
         self._reg = {"mse": 30.0, "bce": 3.0}[loss] if reg is None else reg
         self.patience, self.fold_steps, self.seed, self.device = patience, fold_steps, seed, device
+        self.needs_dislikes = loss == "mse"
 
     def _usable(self, histories):
         return np.diff(self._positives(histories.in_catalogue(self.n_items_)).tocsr().indptr) > 0

@@ -3,18 +3,89 @@
 A shopper's rating of item i is r = wᵀ[x_i 1] + b_i + e, with w ~ N(mean, cov) a shopper's, b ~ N(0, tau) an item's own
 and e ~ N(0, noise). Given the few items of a history, the posterior mean of w is a ridge regression that shrinks
 towards what shoppers like in general, more along the directions in which they differ little. Prior, item effects and
-noise are learned by variational expectation-maximisation (empirical Bayes; Dempster, Laird and Rubin 1977).
+noise are learned by variational expectation-maximisation (empirical Bayes; Dempster, Laird and Rubin 1977). Market
+research knows the model as hierarchical Bayes conjoint analysis.
 """
+
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from helpers.interactions.matrix import liked_only
+from helpers.recommenders.reader import ReadsContent, used_only
+
+LIFT, TILT = 0.8, 0.9  # see `posterior_taste`
+LEARNED = ("mean", "precision", "effect", "usual", "choice")  # what `learn_taste` finds
 
 CENTRE = 3.0  # ratings are counted from here
 START = 3.0  # variance of a rating by taste before the first round: wide, for few rounds shrink it where they should
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
+PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ: 64 MB
 APART = 0.9  # share by which covariances between groups of features shrink: a thousand shoppers tell few of them
+
+
+class Taste(ReadsContent):
+    """What a shopper values in an item's attributes, as a posterior mean given their history.
+
+    Every shopper has a linear taste w for what the items look like and cost, drawn from one Gaussian that all training
+    shoppers teach. A history turns that prior into a posterior (`posterior_taste`), whose mean scores the items:
+    s(u, i) = ŵ_uᵀ [x_i 1] + b_i.
+
+    Parameters
+    ----------
+    axes : int
+        Main axes of the item vectors to read, beside category, colour, pattern, gender, platform, price and popularity.
+    lift, tilt : float
+        How much a like counts beyond its rating, and as a choice among others; see `posterior_taste`.
+
+    Notes
+    -----
+    A purchase log gets sampled dislikes (`negatives.py`). Items elsewhere are read by their vectors.
+    """
+
+    handles_cold_users = True
+    handles_cold_items = True
+    needs_dislikes = True
+    evidence_in_logs = True
+    side = True
+
+    def __init__(self, axes=4, lift=LIFT, tilt=TILT, seed=7):
+        self.axes = axes
+        self.lift = lift
+        self.tilt = tilt
+        self.seed = seed
+
+    def _usable(self, histories):
+        return np.ones(len(histories), dtype=bool)  # an empty history has the prior's mean
+
+    def _fit(self, train, items, validate):
+        groups = self._read(items)
+        widths = [
+            self.features_.shape[1] - self.side_.shape[1],
+            *(group.shape[1] for group in groups),
+        ]
+        number = np.repeat(np.arange(len(widths)), widths)
+        shops = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
+        for name, value in learn_taste(train.ratings, self.features_, number, shops).items():
+            setattr(self, f"{name}_", value)
+
+    def _score(self, histories):
+        found = np.empty((len(histories), self.n_items_), np.float32)
+        prior = SimpleNamespace(
+            **{name: torch.from_numpy(getattr(self, f"{name}_")) for name in LEARNED}
+        )
+        d = self.features_.shape[1] + 1
+        longest = max(1, int(np.diff(histories.ratings.indptr).max(initial=1)))
+        step = min(BLOCK, max(1, 4 * PRODUCTS // (d * d * longest)))
+        for start in range(0, len(histories), step):
+            part = used_only(histories[start : start + step])
+            ratings = torch.from_numpy(part.ratings.toarray())
+            features = torch.from_numpy(self._features(part))
+            taste = posterior_taste(ratings, features, prior, self.lift, self.tilt).numpy()
+            known = self.features_ @ taste[:, :-1].T
+            found[start : start + step] = known.T + taste[:, [-1]] + self.effect_
+        return found
 
 
 def learn_taste(
@@ -61,8 +132,8 @@ def learn_taste(
             free = 1 - (fitted / noise / np.maximum(np.diff(part.indptr), 1))[users]
             left += [np.bincount(items, value, minlength=len(X)) for value in (residual, free)]
             error += (residual**2).sum() + fitted.sum()
-        mean = first / n
-        cov = shrink * (second / n - np.outer(mean, mean)) + 1e-4 * np.eye(d)
+        mean = first / max(n, 1)
+        cov = shrink * (second / max(n, 1) - np.outer(mean, mean)) + 1e-4 * np.eye(d)
         noise = max(error / max(ratings.nnz, 1), 1e-3)
         unsure = 1 / (left[1] / noise + 1 / tau)
         effect += (left[0] / noise - effect / tau) * unsure
@@ -92,12 +163,23 @@ def _posterior(centred, X, precision, pull, noise):
     """Posterior means (n, d) and covariances (n, d, d) of taste, and each shopper's Σ x xᵀ (n, d, d)."""
     seen = centred.copy()
     seen.data = np.ones_like(seen.data)
-    gram = (seen @ (X[:, :, None] * X[:, None, :]).reshape(len(X), -1)).reshape(
-        -1, X.shape[1], X.shape[1]
-    )
+    gram = _gram(seen, X)
     factor = torch.linalg.cholesky(torch.from_numpy((gram + precision).astype(np.float32)))
     inverse = torch.cholesky_inverse(factor).numpy()  # a third of numpy's time for its inverse
     return np.einsum("nij,nj->ni", inverse, centred @ X + pull), np.float32(noise) * inverse, gram
+
+
+def _gram(seen, X) -> np.ndarray:
+    """Σ x xᵀ over what each shopper saw, (n, d, d), some items at a time."""
+    d = X.shape[1]
+    total = np.zeros((seen.shape[0], d * d), np.float32)
+    used = np.unique(seen.indices)
+    step = max(1, PRODUCTS // (d * d))
+    for start in range(0, len(used), step):
+        some = used[start : start + step]
+        x = X[some]
+        total += seen[:, some] @ (x[:, :, None] * x[:, None, :]).reshape(len(some), -1)
+    return total.reshape(-1, d, d)
 
 
 def posterior_taste(

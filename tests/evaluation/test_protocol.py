@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -304,3 +305,17 @@ def test_several_kinds_of_segment_at_once(per_user):
     assert one["gender: women"] == pytest.approx(
         per_user.query(where + " and user < 50")["value"].mean()
     )
+
+
+def test_rows_say_whose_data_they_are(market):
+    split, models = market
+    real = replace(split, shoppers="real")
+    per_user = evaluate({"Noisy": models["Noisy"]}, real, ks=(10,), metrics=("ndcg",))
+    rows = result_rows(summarise(per_user, n_resamples=5), "a shop")
+    assert {row["shoppers"] for row in rows} == {"real"}
+    run = dict.fromkeys(
+        ("profile", "parameters", "seed", "device", "versions", "started", "seconds")
+    )
+    validate({"run": run, "results": rows})
+    with pytest.raises(ValueError, match="shoppers is 'both'"):
+        validate({"run": run, "results": [rows[0] | {"shoppers": "both"}]})

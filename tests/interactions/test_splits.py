@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from helpers.interactions import Interactions, cold_item, cold_user, cross_platform, temporal, warm
+from helpers.interactions import (
+    Interactions,
+    cold_item,
+    cold_user,
+    cross_platform,
+    warm_by_time,
+    warm,
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +44,9 @@ def test_warm_relevance_is_liked(interactions):
     assert (split.relevant["observed"] != (split.test.ratings >= 4)).nnz == 0
 
 
-def test_temporal_asks_only_about_the_future(market):
+def test_warm_by_time_asks_only_about_the_future(market):
     log = market.interactions()
-    split = temporal(log, market.items, share=0.2)
+    split = warm_by_time(log, market.items, share=0.2)
     time = log.set_index(["user", "item"])["timestamp"]
     rows, columns = split.train.ratings.nonzero()
     last = time.loc[
@@ -54,7 +61,7 @@ def test_temporal_asks_only_about_the_future(market):
     assert split.train.ratings.nnz + n_test + split.dropped["repeats"] == len(log)
 
 
-def test_temporal_drops_what_was_rated_before():
+def test_warm_by_time_drops_what_was_rated_before():
     log = pd.DataFrame(
         {
             "user": list("aaaab"),
@@ -63,7 +70,7 @@ def test_temporal_drops_what_was_rated_before():
             "timestamp": [1, 2, 8, 9, 10],
         }
     )
-    split = temporal(log, pd.Index(list("xyz")), share=0.5)
+    split = warm_by_time(log, pd.Index(list("xyz")), share=0.5)
     assert split.test.ratings.toarray().tolist() == [
         [0, 0, 4]
     ]  # x was rated before the cut, b is unseen before it
@@ -75,7 +82,7 @@ def test_temporal_drops_what_was_rated_before():
 
 def test_cold_users_are_strangers_with_nested_histories(interactions):
     lengths = (0, 1, 2, 3, 5, 10)
-    split = cold_user(interactions, n_history=lengths, share=0.3)
+    split = cold_user(interactions, n_history=lengths, folds=3)
     assert not set(split.train.users) & set(split.test.users)
     assert len(split.train.users) + len(split.test.users) == interactions.shape[0]
     previous = set()
@@ -101,8 +108,8 @@ def test_cold_user_needs_likes(interactions):
 
 
 def test_cold_items_have_no_rating_in_training(interactions):
-    split = cold_item(interactions, share=0.25)
-    assert len(split.candidates) == 60  # a quarter of 240
+    split = cold_item(interactions, folds=4)
+    assert 40 <= len(split.candidates) <= 80  # about a quarter of 240
     assert split.train.ratings[:, split.candidates].nnz == 0
     assert set(split.test.ratings.nonzero()[1]) <= set(split.candidates)
     assert split.train.shape[1] == interactions.shape[1]

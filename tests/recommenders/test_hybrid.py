@@ -1,4 +1,4 @@
-"""The blend: leans on who is right, more on the one who is right for that length of history."""
+"""The blend: popularity where nothing holds, the member that knows where one does, and practice that copies the exam."""
 
 import numpy as np
 import pandas as pd
@@ -6,79 +6,209 @@ import pytest
 import scipy.sparse as sp
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
-from helpers.recommenders import Content, Hybrid, ItemKNN, Random, load
-from helpers.recommenders.hybrid import basis, build, standard
+from helpers.recommenders import Content, Hybrid, ItemKNN, Popularity, Random, blend, load, practice
+from helpers.recommenders.parts import build
+
+N_USERS = 240
+N_ITEMS = 60
 
 
-@pytest.fixture(scope="module")
-def shop():
-    """80 shoppers who like one of two looks; vectors tell the look."""
+def shop_of(personal: bool, dislikes: bool = True):
+    """Shoppers who like one of two looks, or items at random by popularity; vectors tell the look."""
     rng = np.random.default_rng(0)
-    look, taste = np.arange(50) % 2, np.arange(80) % 2
-    ratings = np.where(look[None] == taste[:, None], 5, 1) * (rng.random((80, 50)) < 0.4)
-    vectors = (np.eye(4)[look] + 0.1 * rng.standard_normal((50, 4))).astype(np.float32)
-    keys = pd.Index([f"shop/{i}" for i in range(50)])
-    frame = pd.DataFrame(
-        {"image_key": keys, "platform": np.where(np.arange(50) < 25, "a", "b"), "price_usd": 10.0}
-    )
-    return Interactions(
-        sp.csr_matrix(ratings), pd.Index([f"u{u}" for u in range(80)]), keys
-    ), ItemFeatures(vectors, frame)
+    look = np.arange(N_ITEMS) % 2
+    taste = np.arange(N_USERS) % 2
+    popular = np.linspace(0.1, 0.9, N_ITEMS)[rng.permutation(N_ITEMS)]
+    seen = rng.random((N_USERS, N_ITEMS)) < popular
+    fits = look[None] == taste[:, None]
+    liked = seen & fits if personal else seen
+    ratings = np.where(liked, 5, np.where(seen & dislikes, 1, 0))
+    vectors = (np.eye(4)[look] + 0.1 * rng.standard_normal((N_ITEMS, 4))).astype(np.float32)
+    keys = pd.Index([f"shop/{i}" for i in range(N_ITEMS)])
+    platform = np.where(np.arange(N_ITEMS) < N_ITEMS // 2, "a", "b")
+    frame = pd.DataFrame({"image_key": keys, "platform": platform, "price_usd": 10.0})
+    users = pd.Index([f"u{u}" for u in range(N_USERS)])
+    return Interactions(sp.csr_matrix(ratings), users, keys), ItemFeatures(vectors, frame)
 
 
 @pytest.fixture(scope="module")
-def blend(shop):
-    return Hybrid([Random(), Content()]).fit(*shop)
+def personal():
+    train, items = shop_of(personal=True)
+    return train, items, Hybrid([Random(), Content()]).fit(train, items)
 
 
-def test_leans_on_the_member_that_knows(blend):
-    weights = blend.weights([1, 5])
-    assert blend.signals == ["Random", "Content", "price"]
-    assert (weights[:, 1] > 4 * np.abs(weights[:, 0])).all()
+def histories(*rows) -> Histories:
+    positions = [np.array(row, int) for row in rows]
+    row = np.repeat(np.arange(len(rows)), [len(p) for p in positions])
+    cells = (np.full(len(row), 5.0), (row, np.concatenate(positions)))
+    return Histories(sp.csr_matrix(cells, shape=(len(rows), N_ITEMS)), np.arange(N_ITEMS))
 
 
-def test_weights_follow_the_history():
-    blend = Hybrid([Random()])
-    blend.blend_ = np.array([[0, 0], [1, 0], [0, 2]], np.float32)  # a, b log(1 + n), c / (1 + n)
-    np.testing.assert_allclose(blend.weights([0, 3]), [[0, 2], [np.log(4), 0.5]], rtol=1e-6)
-    assert basis(np.zeros(1, np.float32)).tolist() == [[1, 0, 1]]
+def test_leans_on_the_member_that_knows(personal):
+    _, _, model = personal
+    assert model.signals == ["Popularity", "Random", "Content"]
+    weight = model.weights([1, 5])
+    assert (weight[:, 2] > 4 * weight[:, 1]).all() and (model.alpha_ > 0).all()
 
 
-def test_score_is_the_weighted_sum_of_standardised_signals(shop, blend):
-    train, items = shop
-    histories = Histories.from_interactions(train, items)[:5]
-    z = [standard(member.score(histories)) for member in blend._members]
-    z.append(np.zeros_like(z[0]))  # prices are all alike: nothing to add
-    n = (histories.ratings.toarray() >= 4).sum(axis=1)
-    expected = sum(blend.weights(n)[:, [m]] * z[m] for m in range(3))
-    np.testing.assert_allclose(blend.score(histories), expected, rtol=1e-4, atol=1e-4)
+def test_a_shop_without_taste_gets_exactly_the_popularity_list():
+    train, items = shop_of(personal=False, dislikes=False)
+    model = Hybrid([Random(), Content()]).fit(train, items)
+    floor = Popularity().fit(train, items)
+    new = histories([3, 8, 20], [1], [2, 4])
+    on_b = np.flatnonzero(items.frame["platform"] == "b")
+    assert (model.alpha_[2] == 0).all()
+    assert np.array_equal(model.recommend(new, 10, on_b)[0], floor.recommend(new, 10, on_b)[0])
 
 
-def test_fitted_members_are_kept_and_unfitted_ones_fitted(shop):
-    train, items = shop
+def test_an_empty_history_gets_exactly_the_popularity_list(personal):
+    train, items, model = personal
+    floor = Popularity().fit(train, items)
+    nobody = Histories(sp.csr_matrix((1, N_ITEMS)), np.arange(N_ITEMS))
+    found = model.recommend(nobody, 10)[0]
+    np.testing.assert_array_equal(
+        floor.popularity_[found], np.sort(floor.popularity_)[::-1][None, :10]
+    )
+
+
+def test_candidates_of_a_shop_unknown_to_the_history_have_weights_of_their_own(personal):
+    _, items, model = personal
+    on_b = np.flatnonzero(items.frame["platform"] == "b")
+    model.weights_[2] *= 3  # shop b
+    try:
+        away = histories([2, 4])
+        home = histories([2, 40])
+        scores = [model.score_candidates(who, on_b) for who in (away, home)]
+        whole = [model.score(who)[:, on_b] for who in (away, home)]
+    finally:
+        model.weights_[2] /= 3
+    assert not np.allclose(scores[0], whole[0]) and np.allclose(scores[1], whole[1])
+
+
+def test_what_is_enjoyed_is_learned_from_dislikes_and_a_purchase_log_says_that_it_has_none():
+    train, items = shop_of(personal=True)
+    model = Hybrid(goal="enjoyed").fit(train, items)
+    ids = model.recommend(histories([0, 2], [1, 3]), 5)[0]
+    assert (ids[0] % 2 == 0).all() and (ids[1] % 2 == 1).all()
+    with pytest.warns(UserWarning, match="has no dislikes"):
+        Hybrid([Content()], goal="enjoyed").fit(*shop_of(personal=True, dislikes=False))
+
+
+def test_fitted_members_are_kept_and_unfitted_ones_fitted(personal):
+    train, items, _ = personal
     known = ItemKNN(k=5).fit(train)
-    similar = vars(known).copy()
-    blend = Hybrid([known, {"name": "Content", "parameters": {"weighting": "rating"}}]).fit(
+    model = Hybrid([known, {"name": "Content", "parameters": {"weighting": "rating"}}]).fit(
         train, items
     )
-    assert blend._members[0] is known and all(
-        vars(known)[name] is value for name, value in similar.items()
-    )
-    assert blend._members[1].weighting == "rating" and blend._members[1].vectors_.shape == (50, 4)
+    assert model._members[0] is known and model._members[1].vectors_.shape == (N_ITEMS, 4)
 
 
-def test_members_are_saved_in_the_same_two_files(shop, blend, tmp_path):
-    train, items = shop
-    blend.save(tmp_path / "blend")
+def test_members_are_saved_in_the_same_two_files(personal, tmp_path):
+    _, _, model = personal
+    model.save(tmp_path / "blend")
     again = load(tmp_path / "blend")
-    histories = Histories.from_interactions(train, items)
-    assert (
-        np.array_equal(again.score(histories), blend.score(histories))
-        and again.signals == blend.signals
-    )
-    assert not [name for name in vars(blend) if name.startswith("member")]
+    some = histories([1, 3], [2])
+    assert np.array_equal(again.score(some), model.score(some)) and again.signals == model.signals
 
 
 def test_only_the_courses_own_classes_are_built():
     with pytest.raises(ValueError, match="'os'"):
         build({"name": "os", "parameters": {}})
+
+
+# ---------------------------------------------------------------- practice
+def test_cuts_copy_the_exam():
+    likes = [np.arange(14), np.arange(4), np.arange(20, 26)]
+    cuts = practice.within(likes, np.arange(3), at_most=10)
+    assert [(cut.shopper, cut.length, len(cut.liked)) for cut in cuts if cut.length == 3] == [
+        (0, 3, 4),  # what comes after the tenth
+        (2, 3, 1),  # after the fifth
+        (1, 3, 1),  # after the third
+    ]
+    assert cuts[1].history.tolist() == [0, 1] and cuts[1].liked.tolist() == [10, 11, 12, 13]
+
+
+def test_cuts_across_shops_know_one_shop_and_ask_for_another():
+    shop = np.array([0] * 10 + [1] * 10)
+    likes = [np.array([0, 12, 1, 13, 2, 3, 4, 14])]
+    cuts = practice.across(likes, shop, 1, np.arange(1), at_most=5)
+    assert {cut.length for cut in cuts} == {1, 2, 3, 5}
+    for cut in cuts:
+        assert cut.liked.tolist() == [12, 13, 14]
+        assert cut.history.tolist() == [0, 1, 2, 3, 4][: cut.length]
+
+
+def test_a_dealt_shop_has_no_shopper_in_both_halves_and_loses_no_rating():
+    train, items = shop_of(personal=True)
+    apart, halves = practice.dealt(train, items, seed=1)
+    assert apart.ratings.nnz == train.ratings.nnz and apart.shape[0] == 2 * N_USERS
+    names = halves.frame["platform"].to_numpy()
+    assert set(names) == {"a 1", "a 2", "b 1", "b 2"}
+    first = np.array([name.endswith("1") for name in names])
+    in_first = apart.ratings[:, first].getnnz(axis=1) > 0
+    in_second = apart.ratings[:, ~first].getnnz(axis=1) > 0
+    assert not (in_first & in_second).any()
+
+
+# ---------------------------------------------------------------- blend
+def rows_of(z, liked, length=1) -> blend.Rows:
+    n, _, m = z.shape
+    return blend.Rows(
+        z.astype(np.float32), np.zeros((n, m), np.float32), liked, np.full(n, length), np.arange(n)
+    )
+
+
+def test_weights_minimise_the_total_mass_loss():
+    """One signal, three items, by hand: the loss is minimal where its slope by finite differences is 0."""
+    rng = np.random.default_rng(0)
+    z = np.stack([np.zeros((40, 3)), rng.standard_normal((40, 3))], axis=1)
+    liked = z[:, 1] + rng.standard_normal((40, 3)) > 0.8
+    liked[:, 0] |= ~liked.any(axis=1)
+    found = blend.fit_weights(rows_of(z, liked))
+
+    def loss(weight):
+        p = np.exp(weight * z[:, 1])
+        p /= p.sum(axis=1, keepdims=True)
+        return -np.log((p * liked).sum(axis=1)).mean()
+
+    weight = found[0, 1] + np.log(2) * found[1, 1]
+    around = [loss(weight + step) for step in (-0.2, 0, 0.2)]
+    assert around[1] < min(around[0], around[2]) + 1e-4 and weight > 0
+
+
+def test_the_items_that_are_drawn_stand_for_all_others():
+    rng = np.random.default_rng(0)
+    evidence = rng.standard_normal((2, 3, 1000)).astype(np.float32)
+    allowed = np.ones((2, 1000), bool)
+    allowed[:, :100] = False
+    liked = np.zeros((2, 1000), bool)
+    liked[:, [50, 500]] = True
+    z, log_weight, found = blend.pruned(evidence, allowed, liked, rng)
+    assert found.sum(axis=1).tolist() == [1, 1]  # item 50 is not allowed
+    np.testing.assert_allclose(np.exp(log_weight).sum(axis=1), 900, rtol=1e-4)
+    whole = np.exp(evidence[:, 0, 100:]).sum(axis=1)
+    np.testing.assert_allclose((np.exp(z[:, 0] + log_weight)).sum(axis=1), whole, rtol=0.1)
+
+
+def test_the_gate_takes_the_smallest_that_is_good_enough_and_never_falls():
+    length = np.repeat([1, 2], 50)
+    table = np.zeros((len(blend.ALPHAS), 100))
+    table[3:, :50] = 1.0  # at length 1, α number 3 and all later ones are best
+    table[0, 50:] = 1.0  # at length 2, popularity is
+    found = blend.gate(table, length, (1, 2, 3))
+    assert found.tolist() == [blend.ALPHAS[3]] * 3
+
+
+def test_a_closed_gate_is_popularity():
+    z = np.random.default_rng(0).random((4, 3, 7)).astype(np.float32)
+    weight = np.ones((4, 3), np.float32)
+    closed = blend.mixed(z, weight, 0.0)
+    assert np.array_equal(np.argsort(closed, axis=1), np.argsort(z[:, 0], axis=1))
+    np.testing.assert_allclose(blend.mixed(z, weight, 1.0), z.sum(axis=1), rtol=1e-5)
+
+
+def test_ndcg_by_hand():
+    liked = np.array([[True, False, True]])
+    rows = rows_of(np.zeros((1, 1, 3)), liked)
+    value = blend.ndcg10(np.array([[3.0, 2.0, 1.0]]), rows)[0]
+    assert value == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))

@@ -10,9 +10,10 @@ import torch
 from sklearn.linear_model import Ridge
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
-from helpers.recommenders import TwoTower
+from helpers.recommenders import Taste, TwoTower
+from helpers.recommenders.deck import PlainTowers, RandomPairs, weighted_means
 from helpers.recommenders.taste import learn_taste, posterior_taste
-from helpers.recommenders.towers import PlainTowers, RandomPairs, SeenPairs
+from helpers.recommenders.two_tower import Practice, corrected, softmax_loss
 
 N_USERS, N_ITEMS = 60, 40
 
@@ -43,17 +44,38 @@ def shop():
 @pytest.fixture(scope="module")
 def towers(shop):
     train, items, _ = shop
-    return TwoTower(axes=4, epochs=3).fit(train, items)
+    return TwoTower(epochs=3).fit(train, items)
 
 
-def test_learns_a_linear_taste_from_five_likes(shop, towers):
-    _, items, utility = shop
+def agreement(model, items, utility) -> float:
+    """Median correlation of scores with utility, given each shopper's five favourites as history."""
     history = np.zeros((N_USERS, N_ITEMS), np.float32)
     best = np.argsort(-utility, axis=1)
     np.put_along_axis(history, best[:, 5:10], 5, axis=1)
-    scores = towers.score(Histories(sp.csr_matrix(history), np.arange(N_ITEMS), items.vectors))
-    agreement = [np.corrcoef(a, b)[0, 1] for a, b in zip(scores, utility, strict=True)]
-    assert np.median(agreement) > 0.75  # chance is 0
+    scores = model.score(Histories(sp.csr_matrix(history), np.arange(N_ITEMS), items.vectors))
+    found = [np.corrcoef(a, b)[0, 1] for a, b in zip(scores, utility, strict=True)]
+    return float(np.median(found))
+
+
+def test_taste_learns_a_linear_taste_from_five_likes(shop):
+    train, items, utility = shop
+    assert agreement(Taste().fit(train, items), items, utility) > 0.75  # chance is 0
+
+
+@pytest.mark.parametrize("goal", ["chosen", "enjoyed"])
+def test_towers_learn_taste_from_five_likes(shop, goal):
+    train, items, utility = shop
+    settings = {"side": False, "own": False, "axes": 4}
+    model = TwoTower(goal, epochs=40, settings=settings).fit(train, items)
+    assert agreement(model, items, utility) > 0.4
+
+
+def test_taste_needs_no_dislikes(shop):
+    """Purchases alone: sampled items stand for what was not chosen."""
+    train, items, utility = shop
+    liked = train.ratings.multiply(train.ratings >= 4).tocsr()
+    purchases = Interactions(liked, train.users, train.items)
+    assert agreement(Taste().fit(purchases, items), items, utility) > 0.4
 
 
 def prior_of(mean, precision, usual=0.0, choice=0.0):
@@ -137,82 +159,92 @@ def test_a_like_counts_as_a_choice_among_others():
     assert taste.tolist() == pytest.approx(np.linalg.solve([[7, 1], [1, 7]], [2, 2]).tolist())
 
 
-def test_pairs_cross_platforms_and_never_leave_what_was_seen(shop):
+def test_practice_crosses_platforms_and_never_leaves_what_was_seen(shop):
     train, items, _ = shop
     platform = (items.frame["platform"] == "left").to_numpy(np.int64)
-    pairs = SeenPairs(train, platform, seed=1)
-    history, targets, candidates = (part.numpy() for part in pairs.sample(torch.arange(N_USERS)))
+    practice = Practice(train, platform, seed=1)
+    history, targets, candidates = (part.numpy() for part in practice.sample(torch.arange(N_USERS)))
     ratings = train.ratings.toarray()
     assert (ratings[history > 0] >= 4).all() and (
         history[history > 0] == ratings[history > 0]
     ).all()
-    assert (
-        (ratings[targets > 0] >= 4).all()
-        and (ratings[candidates > 0] > 0).all()
-        and (targets <= candidates).all()
-    )
+    assert (ratings[targets > 0] >= 4).all() and (ratings[candidates > 0] > 0).all()
+    assert (targets <= candidates).all()
     liked_on_both = [(ratings[:, platform == side] >= 4).any(axis=1) for side in (0, 1)]
     for user in np.flatnonzero(liked_on_both[0] & liked_on_both[1]):
         sides = {platform[i] for i in np.flatnonzero(history[user])}
-        assert len(sides) <= 1 and not sides & {
-            platform[i] for i in np.flatnonzero(candidates[user])
-        }
+        asked = {platform[i] for i in np.flatnonzero(candidates[user])}
+        assert len(sides) <= 1 and not sides & asked
     lengths = (history > 0).sum(axis=1)
     assert (
         lengths.min() == 0 and 1 in lengths and 2 in lengths
-    )  # histories of 0, 1 and 2 are trained for
+    )  # histories of 0, 1 and 2 are practised
 
 
-@pytest.mark.parametrize("hard", [False, True])
-def test_in_batch_loss_by_hand(hard):
-    likes = sp.csr_matrix(
-        np.array([[5, 4, 1], [4, 5, 1], [0, 5, 2], [0, 4, 1]], np.float32)
-    )  # of items: 2, 4 and 0
-    train = Interactions(likes, pd.RangeIndex(4), pd.RangeIndex(3))
-    pairs = SeenPairs(train, np.zeros(3, np.int64), 0, inbatch=True, hard=hard)
-    history, targets = (
-        torch.tensor([[0.0, 0, 0], [5, 0, 0]]),
-        torch.tensor([[1.0, 0, 0], [0, 1, 0]]),
+def test_softmax_loss_by_hand():
+    scores = torch.tensor([[1.0, 2.0, 9.0], [3.0, 1.0, 0.0]])
+    liked = torch.tensor([[1.0, 0, 0], [1, 1, 0]])
+    candidates = torch.tensor([[1.0, 1, 0], [1, 1, 1]])
+    first = -np.log(np.e / (np.e + np.e**2))
+    total = np.log(np.e**3 + np.e + 1)
+    second = 2 * total - 3 - 1  # a shopper with two likes counts twice
+    assert float(softmax_loss(scores, liked, candidates)) == pytest.approx(
+        (first + second) / 2, abs=1e-6
     )
-    pairs.sample = lambda rows: (
-        history,
-        targets,
-        torch.tensor([[1.0, 0, 1], [0, 1, 0]]),
-    )  # the first saw the third
-    net = SimpleNamespace(
-        users=lambda *_: torch.tensor([[1.0, 2, 9], [3, 1, 9]]), items=lambda _: torch.eye(3)
-    )
-    # the first against both targets of the batch; the second's own history is no rival, so it has none; the third item
-    # is nobody's target, but seen and not liked
-    expected = -np.log(np.e / 2 / (np.e / 2 + np.e**2 / 4 + hard * np.e**9)) / 2
-    assert float(pairs.loss(net, torch.eye(3), torch.arange(2), 1.0)) == pytest.approx(
-        expected, abs=1e-6
-    )
+
+
+def test_sampled_softmax_agrees_with_the_full_one():
+    """Corrected by log Q, a sample of the catalogue gives the full softmax's loss on average."""
+    rng = np.random.default_rng(0)
+    likes = sp.csr_matrix(5.0 * (rng.random((300, 600)) < np.linspace(0.005, 0.2, 600)))
+    train = Interactions(likes, pd.RangeIndex(300).astype(str), pd.RangeIndex(600).astype(str))
+    practice = Practice(train, np.zeros(600, np.int64), 0)
+    scores = torch.from_numpy(rng.standard_normal((8, 600)).astype(np.float32))
+    liked = torch.zeros(8, 600)
+    liked[torch.arange(8), torch.arange(8) * 70] = 1
+    known = (practice.likes > 0).nonzero()[:, 0]
+    full = softmax_loss(scores[:, known], liked[:, known], torch.ones(8, len(known)))
+    found = []
+    for _ in range(60):
+        drawn = practice.negatives(liked, 150)
+        wanted = liked[:, drawn.items]
+        sampled, allowed = corrected(scores[:, drawn.items], wanted, drawn)
+        found.append(float(softmax_loss(sampled, wanted, allowed)))
+    assert np.mean(found) == pytest.approx(float(full), abs=0.1)
+
+
+def test_a_new_item_is_never_a_negative():
+    likes = sp.csr_matrix(np.array([[5.0, 5, 0], [5, 0, 0]]))
+    train = Interactions(likes, pd.RangeIndex(2).astype(str), pd.RangeIndex(3).astype(str))
+    practice = Practice(train, np.zeros(3, np.int64), 0)
+    assert practice.negatives(torch.zeros(1, 3), 10).items.tolist() == [0, 1]
 
 
 def test_deck_loss_by_hand(shop):
     train, items, _ = shop
     torch.manual_seed(0)
     net = PlainTowers(items.vectors.shape[1], hidden=8, dim=4, dropout=0.0, batch_norm=False)
-    catalogue = torch.from_numpy(items.vectors)
-    pairs = RandomPairs(train, negatives=1, seed=0)
-    batch = torch.tensor([[3, int(train.ratings[3].indices[0]), 1], [5, 7, 0]])
     ratings = train.ratings.toarray()
     z = ratings @ items.vectors / ratings.sum(axis=1, keepdims=True)  # Σ r z / Σ r
+    np.testing.assert_allclose(weighted_means(train.ratings, items.vectors), z, atol=1e-6)
     with torch.no_grad():
-        user, item = net.user(torch.from_numpy(z[[3, 5]])), net.item(catalogue[batch[:, 1]])
-        cosine = torch.nn.functional.cosine_similarity(user, item)
-        expected = ((cosine - torch.tensor([1.0, 0.0])) ** 2).mean()
-        assert float(pairs.loss(net, catalogue, batch, 1.0)) == pytest.approx(
-            float(expected), abs=1e-6
+        user, item = (
+            net.user(torch.from_numpy(z[[3]])),
+            net.item(torch.from_numpy(items.vectors[[7]])),
         )
+        cosine = torch.nn.functional.cosine_similarity(user, item)
+        mine = (
+            net.users(torch.from_numpy(z[[3]])) * net.items(torch.from_numpy(items.vectors[[7]]))
+        ).sum()
+    assert float(mine) == pytest.approx(float(cosine), abs=1e-6)
 
 
 def test_random_pairs_label_what_was_rated(shop):
     train, _, _ = shop
-    pairs = torch.cat(RandomPairs(train, negatives=2, seed=0).batches(32)).numpy()
-    rated = np.asarray(train.ratings[pairs[:, 0], pairs[:, 1]]).ravel() > 0
-    assert (rated == (pairs[:, 2] == 1)).all() and rated.sum() == train.ratings.nnz
+    batches = RandomPairs(train, negatives=2, seed=0).batches(32)
+    users, items, labels = torch.cat([torch.stack(list(batch)) for batch in batches], dim=1).numpy()
+    rated = np.asarray(train.ratings[users, items]).ravel() > 0
+    assert (rated == (labels == 1)).all() and rated.sum() == train.ratings.nnz
 
 
 def test_deck_scores_are_cosines_and_its_loss_falls(shop):
@@ -220,12 +252,7 @@ def test_deck_scores_are_cosines_and_its_loss_falls(shop):
     deck = TwoTower.deck(epochs=4).fit(train, items)
     scores = deck.score(Histories.from_interactions(train, items))
     assert np.abs(scores).max() <= 1 + 1e-5 and deck.losses_[0][-1] < deck.losses_[0][0]
-    assert (deck.loss, deck.batch_size, deck.batch_norm, TwoTower.deck().epochs) == (
-        "mse",
-        32,
-        True,
-        5,
-    )
+    assert (deck.batch_size, deck.batch_norm, TwoTower.deck().epochs) == (32, True, 5)
 
 
 def test_score_is_the_inner_product_of_the_cached_towers(shop, towers):
@@ -243,7 +270,7 @@ def test_validation_keeps_the_best_epoch(shop):
         seen.append(model.items_.copy())
         return [0.2, 0.9, 0.1][len(seen) - 1]
 
-    model = TwoTower(loss="inbatch", axes=4, epochs=15, lr=0.05).fit(train, items, validate)
+    model = TwoTower(epochs=15).fit(train, items, validate)
     assert len(seen) == 3 and np.array_equal(model.items_, seen[1])
 
 

@@ -12,6 +12,7 @@ ROW = {
     "recommender": "Content", "data": "sample", "split": "cross_platform", "segment": "all", "n_history": 3,
     "metric": "ndcg", "k": 10, "value": 0.5, "low": 0.48, "high": 0.52, "n_users": 100, "candidates": 400,
     "variant": "complete", "seed": 7, "fit_seconds": 0.1, "score_seconds": 0.2, "peak_mb": None,
+    "shoppers": "simulated",
 }  # fmt: skip
 RUN = {
     "profile": "sample", "parameters": {"k": 10, "market": {"noise": 0.5}}, "seed": 7, "device": "cpu",

@@ -1,0 +1,311 @@
+"""The exam on real customers: NDCG@10 of all methods on six shops, in-shop, across platforms, warm and on new items.
+
+    python bench/real.py [--shops gifts …] [--exams across …] [--methods Hybrid …] [--control] [--write]
+
+Strangers are customers that no method has seen; they are known by their first n likes, and all items of the shop (or of
+the other platform) are ranked. Nothing is tuned here: a method chooses its own weights on training customers. Each
+result is kept in data/real/, one file for each shop, exam, fold and method, and is not computed again; `--write` puts
+the summary of all files there into data/studies/real.csv. `--control` examines on the log shuffled among customers.
+"""
+
+import argparse
+import hashlib
+import importlib.metadata
+import subprocess
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from real_peers import ImplicitALS, ImplicitBPR, ImplicitKNN
+from real_shops import SHOPS, Shop
+
+from helpers.artefacts import ROOT, data_dir, write_parquet, write_text
+from helpers.evaluation import evaluate, metered
+from helpers.evaluation.significance import bootstrap
+from helpers.interactions import Interactions, cold_item, cold_user, cross_platform_log, deal
+from helpers.interactions import shuffle_log, warm_by_time
+from helpers.recommenders import (
+    EASE,
+    Attributes,
+    Bridge,
+    Content,
+    Hybrid,
+    ItemKNN,
+    MatrixCompletion,
+    NeuralCF,
+    Popularity,
+    Random,
+    RecentPopularity,
+    Taste,
+    TwoTower,
+    UserKNN,
+)
+
+LENGTHS = (1, 2, 3, 5, 10)
+SHORT = (1, 2, 3, 5)
+FOLDS = 5
+STRANGERS = 500  # of one deal
+SEED = 7
+STUDY = ROOT / "data" / "studies" / "real.csv"
+FLOOR = "Popularity"
+WORDS = {"name": "Content", "parameters": {"reads": "words"}}
+PEOPLE = {"name": "UserKNN", "parameters": {}}
+METHODS: dict[str, Callable] = {
+    "Random": lambda: Random(),
+    "Popularity": lambda: Popularity(),
+    "RecentPopularity": lambda: RecentPopularity(),
+    "Content": lambda: Content(),
+    "Content-words": lambda: Content(reads="words"),
+    "Attributes": lambda: Attributes(),
+    "Attributes-lift": lambda: Attributes("lift"),
+    "Taste": lambda: Taste(),
+    "UserKNN": lambda: UserKNN(),
+    "ItemKNN": lambda: ItemKNN(),
+    "EASE": lambda: EASE(),
+    "NeuralCF-bce": lambda: NeuralCF(loss="bce", batch_size=4096),
+    "MatrixCompletion": lambda: MatrixCompletion(solver="ials"),
+    "MatrixCompletion-content": lambda: MatrixCompletion(solver="ials", prior="content"),
+    "Bridge": lambda: Bridge(WORDS, PEOPLE, near=50),
+    "DeckTowers": lambda: TwoTower.deck(),
+    "TwoTower": lambda: TwoTower(),
+    "implicit ItemKNN": lambda: ImplicitKNN(),
+    "implicit ALS": lambda: ImplicitALS(),
+    "implicit BPR": lambda: ImplicitBPR(),
+    "Hybrid": lambda: Hybrid(),
+}
+SKIPPED = {  # shop: methods that are not run there, and why
+    "renttherunway": {
+        "DeckTowers": "a pass over 190,000 pairs in batches of 32 takes longer than the ten minutes"
+    },
+}
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One exam of one shop: how the splits are made, a fold each."""
+
+    name: str
+    splits: Callable[[Shop], list]
+
+
+def interactions_of(shop: Shop) -> Interactions:
+    """The shop's log as a matrix of real customers."""
+    return Interactions.from_frame(shop.log, shop.index, shoppers="real")
+
+
+def in_shop(lengths=LENGTHS) -> Exam:
+    """Strangers of one shop, five folds."""
+
+    def splits(shop):
+        for fold in range(FOLDS):
+            yield fold, cold_user(interactions_of(shop), lengths, fold, FOLDS), shop.items
+
+    return Exam("in-shop", splits)
+
+
+def across_deal(overlap: float, least_history: int) -> Exam:
+    """Products dealt to two platforms: five deals, 500 strangers each."""
+
+    def splits(shop):
+        for seed in range(1, FOLDS + 1):
+            items = deal(shop.items, seed)
+            split = cross_platform_log(
+                interactions_of(shop),
+                items,
+                "A",
+                "B",
+                LENGTHS,
+                overlap,
+                least_relevant=5,
+                least_history=least_history,
+                folds=1,
+                at_most=STRANGERS,
+                seed=seed,
+            )
+            yield seed, split, items
+
+    return Exam(f"across {100 * overlap:.0f} %", splits)
+
+
+def across_column(source: str, target: str, lengths) -> Exam:
+    """The platforms that the shop's table names, five folds."""
+
+    def splits(shop):
+        log = interactions_of(shop)
+        for fold in range(FOLDS):
+            split = cross_platform_log(
+                log, shop.items, source, target, lengths, fold=fold, folds=FOLDS
+            )
+            yield fold, split, shop.items
+
+    return Exam(f"{source} to {target}, n up to {max(lengths)}", splits)
+
+
+def warm() -> Exam:
+    """Known customers, the last fifth of the log."""
+
+    def splits(shop):
+        yield 0, warm_by_time(shop.log, shop.index, shoppers="real"), shop.items
+
+    return Exam("warm", splits)
+
+
+def new_items() -> Exam:
+    """Items that nobody has bought, five folds."""
+
+    def splits(shop):
+        for fold in range(FOLDS):
+            yield fold, cold_item(interactions_of(shop), fold, FOLDS), shop.items
+
+    return Exam("new items", splits)
+
+
+EXAMS = {
+    "gifts": [across_deal(0.0, 15), across_deal(0.2, 15), across_deal(1.0, 15), in_shop(), warm()],
+    "citeulike": [across_deal(0.0, 10), across_deal(0.2, 10), across_deal(1.0, 10), in_shop()],
+    "movielens": [
+        across_column("action", "other", SHORT),
+        across_column("action", "other", (10,)),
+        in_shop(),
+        warm(),
+    ],
+    "groceries": [
+        across_deal(0.0, 10),
+        across_deal(0.2, 10),
+        across_deal(1.0, 10),
+        in_shop(),
+        warm(),
+    ],
+    "fashion": [across_column("Ladieswear", "Divided", SHORT), in_shop(), new_items()],
+    "renttherunway": [across_column("dresses", "gowns", SHORT), in_shop(), warm()],
+}
+
+
+def one_result(name: str, split, items) -> pd.DataFrame:
+    """NDCG@10 of every stranger and history length, with what the method cost."""
+    with metered() as cost:
+        model = METHODS[name]().fit(split.train, items)
+    start = time.perf_counter()
+    per_user = evaluate({name: model}, split, ks=(10,), metrics=("ndcg",))
+    found = per_user[(per_user["metric"] == "ndcg") & (per_user["variant"] == "observed")]
+    found = found[["n_history", "user", "value"]].reset_index(drop=True)
+    return found.assign(
+        fit_seconds=cost["seconds"],
+        peak_mb=cost["peak_mb"],
+        score_seconds=time.perf_counter() - start,
+        candidates=len(split.candidates),
+    )
+
+
+def examine(shop: Shop, exam: Exam, methods, folds, control: bool) -> None:
+    """Compute what is not there yet of one exam."""
+    for fold, split, items in exam.splits(shop):
+        if folds and fold not in folds:
+            continue
+        for name in methods:
+            path = place(shop.name, exam.name, fold, name, control)
+            why = SKIPPED.get(shop.name, {}).get(name)
+            if path.exists() or why:
+                continue
+            found = one_result(name, split, items)
+            write_parquet(
+                found.assign(
+                    shop=shop.name, exam=exam.name, fold=fold, recommender=name, control=control
+                ),
+                path,
+            )
+            means = found.groupby("n_history", dropna=False)["value"].mean().round(4)
+            took = found["fit_seconds"].iloc[0] + found["score_seconds"].iloc[0]
+            print(
+                f"{shop.name} | {exam.name} | {fold} | {name}: {list(means)} in {took:.0f} s",
+                flush=True,
+            )
+
+
+def place(shop: str, exam: str, fold: int, name: str, control: bool):
+    """The file of one result; a name of its own for any text in it."""
+    key = f"{shop}|{exam}|{fold}|{name}|{control}"
+    mark = hashlib.sha256(key.encode()).hexdigest()[:8]
+    tidy = "".join(letter if letter.isalnum() else "-" for letter in f"{shop}-{exam}-{fold}-{name}")
+    return data_dir("real") / "results" / f"{tidy}-{mark}.parquet"
+
+
+def summary() -> pd.DataFrame:
+    """Means over all strangers of all folds, with 95 % intervals, alone and paired against popularity."""
+    results = pd.concat(
+        [pd.read_parquet(path) for path in sorted((data_dir("real") / "results").glob("*.parquet"))]
+    )
+    rows = []
+    like = ["shop", "exam", "control", "n_history"]
+    for key, group in results.groupby(like, dropna=False):
+        wide = group.pivot_table(index=["fold", "user"], columns="recommender", values="value")
+        cost = group.groupby("recommender")[["fit_seconds", "score_seconds", "peak_mb"]].max()
+        for name in wide.columns:
+            both = pd.DataFrame({"own": wide[name], "floor": wide[FLOOR]}).dropna()
+            mean, low, high = bootstrap(both["own"].to_numpy()[:, None], seed=SEED)
+            gain, gain_low, gain_high = bootstrap(
+                (both["own"] - both["floor"]).to_numpy()[:, None], seed=SEED
+            )
+            rows.append(
+                dict(zip(like, key, strict=True))
+                | {"recommender": name, "value": mean[0], "low": low[0], "high": high[0]}
+                | {"gain": gain[0], "gain_low": gain_low[0], "gain_high": gain_high[0]}
+                | {"n_users": len(both)}
+                | {"folds": group["fold"].nunique(), **cost.loc[name].round(1)}
+            )
+    return pd.DataFrame(rows).round(4)
+
+
+def about() -> dict[str, str]:
+    """Commit, date and versions that a study's numbers come from."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
+    names = ("numpy", "scipy", "torch", "scikit-learn", "implicit", "lightgbm")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    return {
+        "commit": commit.stdout.strip(),
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": versions,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shops", nargs="+", default=list(SHOPS), choices=list(SHOPS))
+    parser.add_argument("--exams", nargs="+", help="only exams whose name begins so")
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--folds", nargs="+", type=int, help="only these folds or deals")
+    parser.add_argument(
+        "--control", action="store_true", help="shuffle the log among customers first"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {STUDY.relative_to(ROOT)}")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    for name in arguments.shops:
+        shop = SHOPS[name]()
+        if arguments.control:
+            shop = Shop(shop.name, shuffle_log(shop.log, SEED), shop.items)
+        for exam in EXAMS[name]:
+            if arguments.exams and not exam.name.startswith(tuple(arguments.exams)):
+                continue
+            examine(shop, exam, arguments.methods, arguments.folds, arguments.control)
+    table = summary()
+    if arguments.write:
+        write_text(table.assign(shoppers="real", **about()).to_csv(index=False), STUDY)
+    shown = table.pivot_table(
+        index=["shop", "exam", "control", "recommender"],
+        columns="n_history",
+        values="value",
+        dropna=False,
+    )
+    print(shown.dropna(how="all").round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

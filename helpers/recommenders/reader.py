@@ -1,0 +1,56 @@
+"""What Taste and the towers read of an item: main axes of its vector, and the columns of its table."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from helpers.interactions.matrix import Histories, ItemFeatures
+from helpers.recommenders.base import Recommender
+from helpers.recommenders.features import (
+    catalogue_or_guess,
+    history_vectors,
+    principal_axes,
+    ridge,
+    side_features,
+)
+
+
+class ReadsContent(Recommender):
+    """A recommender that reads `features_`, (n_items, n_features) float32, and can guess those of a stranger's items.
+
+    A subclass has the attributes `axes` (main axes of the vectors to read) and `side` (read the table, too). An item
+    from elsewhere has a vector but no row in the table: what the table would say is guessed from the vector by `ridge`.
+    """
+
+    axes: int
+    side: bool
+
+    def _read(self, items: ItemFeatures | None) -> list[np.ndarray]:
+        """Learn to read these items; returns the groups of features, one for each attribute."""
+        if items is None:
+            raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
+        self.encoder_ = items.encoder
+        self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
+        self.centre_, self.directions_ = principal_axes(self.vectors_, max(self.axes, 1))
+        known = np.log1p(self.popularity_)[:, None]
+        known = (known - known.mean()) / max(known.std(), 1e-6)
+        groups = [*side_features(items), known]
+        self.side_ = np.concatenate(groups, axis=1).astype(np.float32)
+        self.guess_ = ridge(self.vectors_, self.side_)
+        nobody = sp.csr_matrix((0, self.n_items_))
+        self.features_ = self._features(Histories(nobody, np.arange(self.n_items_), self.vectors_))
+        return groups
+
+    def _features(self, histories: Histories) -> np.ndarray:
+        """Features of each history item, (n_history_items, n_features) float32."""
+        vectors = history_vectors(histories, self.vectors_)
+        parts = [(vectors - self.centre_) @ self.directions_ if self.axes else vectors]
+        if self.side:
+            parts.append(catalogue_or_guess(histories, self.side_, self.guess_, vectors))
+        return np.ascontiguousarray(np.concatenate(parts, axis=1), dtype=np.float32)
+
+
+def used_only(histories: Histories) -> Histories:
+    """The same shoppers without the columns that none of them rated."""
+    used = np.unique(histories.ratings.indices)
+    vectors = None if histories.vectors is None else histories.vectors[used]
+    return Histories(histories.ratings[:, used], histories.columns[used], vectors)
