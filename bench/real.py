@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import torch
 from real_peers import ImplicitALS, ImplicitBPR, ImplicitKNN
@@ -26,8 +25,15 @@ from real_shops import SHOPS, Shop
 from helpers.artefacts import ROOT, data_dir, write_parquet, write_text
 from helpers.evaluation import evaluate, metered
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions import Interactions, cold_item, cold_user, cross_platform_log, deal
-from helpers.interactions import shuffle_log, warm_by_time
+from helpers.interactions import (
+    Interactions,
+    cold_item,
+    cold_user,
+    cross_platform_log,
+    deal,
+    shuffle_log,
+    warm_by_time,
+)
 from helpers.recommenders import (
     EASE,
     Attributes,

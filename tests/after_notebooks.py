@@ -27,8 +27,28 @@ browse = pytest.mark.xdist_group(
     "published"
 )  # one process renders the reports, another may run what doesn't need them
 ROW = {
-    *("recommender", "data", "split", "segment", "n_history", "metric", "k", "value", "low", "high"),
-    *("n_users", "candidates", "variant", "seed", "fit_seconds", "score_seconds", "peak_mb", "shoppers"),
+    *(
+        "recommender",
+        "data",
+        "split",
+        "segment",
+        "n_history",
+        "metric",
+        "k",
+        "value",
+        "low",
+        "high",
+    ),
+    *(
+        "n_users",
+        "candidates",
+        "variant",
+        "seed",
+        "fit_seconds",
+        "score_seconds",
+        "peak_mb",
+        "shoppers",
+    ),
 }
 
 

@@ -14,7 +14,6 @@ import scipy.sparse as sp
 
 from helpers.interactions.matrix import (
     LIKED,
-    REAL,
     SIMULATED,
     Histories,
     Interactions,

@@ -11,8 +11,6 @@ from helpers.interactions.matrix import LIKED
 from helpers.recommenders.base import Recommender
 from helpers.simulator.ceiling import Posterior
 from helpers.simulator.market import Market
-from helpers.simulator.ceiling import Posterior
-from helpers.simulator.market import Market
 
 SPAN_IN_HALF_LIVES = (
     6  # of RecentPopularity: what is liked today counts 64 times as much as on the log's first day

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
+from helpers.interactions.matrix import Histories, liked_only
 from helpers.recommenders import blend
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.negatives import has_dislikes

@@ -4,8 +4,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 from helpers.kernels.item_pairs import confidence, top_similar_items
+from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)

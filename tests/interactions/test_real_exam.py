@@ -4,8 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.interactions import Interactions, ItemFeatures, by_column, cold_item, cold_user
-from helpers.interactions import cross_platform_log, deal, shuffle_log, warm_by_time
+from helpers.interactions import (
+    Interactions,
+    ItemFeatures,
+    by_column,
+    cold_item,
+    cold_user,
+    cross_platform_log,
+    deal,
+    shuffle_log,
+    warm_by_time,
+)
 from helpers.interactions.splits import in_fold
 
 N_USERS = 120

@@ -10,8 +10,8 @@ from helpers.interactions import (
     cold_item,
     cold_user,
     cross_platform,
-    warm_by_time,
     warm,
+    warm_by_time,
 )
 
 
