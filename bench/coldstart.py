@@ -34,6 +34,7 @@ from helpers.recommenders import (
     TwoTower,
     UserKNN,
 )
+from helpers.simulator import load_market, simulate_market
 
 METHODS = {  # settings as in chapters 03 to 06
     "UserKNN": lambda seed: UserKNN(k=200),

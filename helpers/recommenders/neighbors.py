@@ -7,6 +7,11 @@ import torch
 from helpers.kernels.item_pairs import confidence, top_similar_items
 from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 
+try:
+    from sparse_dot_topn import sp_matmul_topn
+except ImportError:  # it has no wheel for ARM Linux: blocks of dense rows give the same, later
+    sp_matmul_topn = None
+
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
 
