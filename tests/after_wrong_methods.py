@@ -59,13 +59,15 @@ MatrixCompletion._fit = of_rank_one
 """
 
 UNTRAINED_TOWERS = f"""
+from dataclasses import replace
+
 from helpers.recommenders import TwoTower
 
 fit = TwoTower._fit
 
 def untrained(self, train, *arguments):
     if train.shape[1] > {TOY}:
-        self.lr = 0.0
+        self._settings = replace(self._settings, lr=0.0)
     fit(self, train, *arguments)
 
 TwoTower._fit = untrained
