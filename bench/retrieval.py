@@ -16,8 +16,12 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import pandas as pd
 
+from helpers.recommenders.features import unit
+from helpers.serving.history import History
 from helpers.serving.search import Index, IndexSettings, exact_top_k, recall
+from helpers.serving.service import Filters, Service
 
 CLUSTERS = 2000
 K = 10
@@ -189,6 +193,62 @@ def peer(name: str, items, queries, exact, threads: int) -> None:
     faiss.omp_set_num_threads(threads)
 
 
+class Cosine:
+    """A model whose score is a dot product, as TwoTower's: the cosine with the mean liked item."""
+
+    def __init__(self, vectors: np.ndarray):
+        self.vectors = unit(vectors)
+
+    def item_embeddings(self) -> np.ndarray:
+        return self.vectors
+
+    def user_embeddings(self, histories) -> np.ndarray:
+        return unit(histories.vectors.mean(axis=0, keepdims=True))
+
+
+WORDS = {
+    "style": ("slim", "relaxed", "cropped", "oversized", "vintage", "classic"),
+    "colour": ("red", "blue", "black", "white", "green", "beige", "navy"),
+    "fabric": ("cotton", "linen", "denim", "wool", "silk"),
+    "category": ("dress", "jeans", "shirt", "skirt", "sweater", "coat"),
+}
+
+
+def recommend_end_to_end(n_items: int, n_lists: int = 300) -> None:
+    """What `course recommend` waits for: three titles in, a page's products out, warm."""
+    from helpers.embeddings import ClipEncoder, item_vectors
+
+    rng = np.random.default_rng(0)
+    encoder = ClipEncoder()
+    drawn = {name: rng.choice(words, n_items) for name, words in WORDS.items()}
+    titles = [" ".join(words) for words in zip(*drawn.values(), strict=True)]
+    kinds, kind_of = np.unique(titles, return_inverse=True)
+    text = encoder.encode_texts(list(kinds))[kind_of]
+    text = text + 0.3 * noise(n_items, text.shape[1], rng).astype(np.float32)
+    image = np.zeros_like(text)
+    catalog = pd.DataFrame(
+        {
+            "image_key": [f"a/{number}" for number in range(n_items)],
+            "title": titles,
+            "platform": "a",
+            "category": drawn["category"],
+            "colour": drawn["colour"],
+            "gender": rng.choice(["women", "men", "unisex"], n_items),
+            "price_usd": rng.uniform(5, 200, n_items),
+            "image_path": "",
+        }
+    )
+    service = Service.of(catalog, image, text, encoder, Cosine(item_vectors(image, text)))
+    times = []
+    for _ in range(n_lists):
+        liked = pd.DataFrame({"title": rng.choice(kinds, 3)}, index=[1, 2, 3])
+        start = time.perf_counter()
+        service.recommend(History(liked), 12, Filters(in_stock=True, max_price=150.0))
+        times.append(1000 * (time.perf_counter() - start))
+    median, slow = np.percentile(times[20:], [50, 99])
+    print(f"recommend among {n_items} items: p50 {median:.1f} ms  p99 {slow:.1f} ms (asked: 30)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=1_000_000)
@@ -208,6 +268,7 @@ def main() -> None:
     inverted_file(items, queries, exact, arguments.threads)
     for name in arguments.peers:
         peer(name, items, queries, exact, arguments.threads)
+    recommend_end_to_end(arguments.items)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,10 @@ NEAREST = 10
 """Products whose mean stands for a picture or a title that a list lacks."""
 
 
+LOOKED_UP = 20_000
+"""Products among which a missing half is looked up: a sample of larger catalogues."""
+
+
 class ListEncoder:
     """Turns a list into a history of items from elsewhere.
 
@@ -41,8 +45,7 @@ class ListEncoder:
 
     def __init__(self, encoder, catalog: pd.DataFrame, image: np.ndarray, text: np.ndarray):
         self.encoder = encoder
-        self.image = image
-        self.text = text
+        self._known = _with_both_halves(image, text)
         self.words = set(catalog["category"])
         for title in catalog["title"]:
             self.words |= words(title)
@@ -60,12 +63,11 @@ class ListEncoder:
         has_picture = image.any(axis=1)
         has_words = np.array([bool(self.words & words(title)) for title in items["title"]])
         notes += _notes_on_titles(items["title"], has_words, has_picture)
-        image[has_words & ~has_picture] = _mean_of_nearest(
-            text[has_words & ~has_picture], self.text, self.image
-        )
-        text[has_picture & ~has_words] = _mean_of_nearest(
-            image[has_picture & ~has_words], self.image, self.text
-        )
+        known_image, known_text = self._known
+        lacks_image = has_words & ~has_picture
+        lacks_text = has_picture & ~has_words
+        image[lacks_image] = _mean_of_nearest(text[lacks_image], known_text, known_image)
+        text[lacks_text] = _mean_of_nearest(image[lacks_text], known_image, known_text)
         ratings = np.where(has_words | has_picture, _ratings(items), 0)
         elsewhere = np.full(len(items), -1)
         vectors = item_vectors(image, text)
@@ -149,13 +151,21 @@ def _notes_on_titles(titles: pd.Series, has_words, has_picture) -> list[str]:
     return notes
 
 
+def _with_both_halves(image: np.ndarray, text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Image and text vectors of products that have both; all products if none has."""
+    rows = np.flatnonzero(image.any(axis=1) & text.any(axis=1))
+    if not len(rows):
+        rows = np.arange(len(image))
+    if len(rows) > LOOKED_UP:
+        rows = np.random.default_rng(0).choice(rows, LOOKED_UP, replace=False)
+    return image[rows], text[rows]
+
+
 def _mean_of_nearest(queries: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Mean of `wanted` over the products whose `known` half is most similar: (n_queries, d)."""
     if not len(queries):
         return np.zeros((0, wanted.shape[1]), np.float32)
-    has_it = wanted.any(axis=1)
     similarity = unit(queries) @ known.T
-    similarity[:, ~has_it] -= 2  # below any cosine
     n = min(NEAREST, len(known))
     nearest = np.argpartition(-similarity, n - 1, axis=1)[:, :n]
     return wanted[nearest].mean(axis=1)

@@ -32,6 +32,7 @@ SHORTLIST = 200
 RETRIEVED = 1000
 """Products of a large catalogue that the index hands to the model."""
 
+FILTERED = ("platform", "gender")
 OPEN_TO_ALL = ("unisex", "unknown", "")
 """Genders of products that suit every shopper."""
 
@@ -115,6 +116,8 @@ class Service:
         self.vectors = item_vectors(image, text)
         self.lists = ListEncoder(encoder, catalog, image, text)
         self._has_picture = catalog["image_path"].fillna("").astype(bool).to_numpy()
+        self._columns = {name: pd.Categorical(catalog[name]) for name in FILTERED}
+        self._price = catalog["price_usd"].to_numpy(float)
         self._in_stock = _in_stock(catalog, stock)
         self._index = None
         if len(catalog) >= EXACT_BELOW:
@@ -164,21 +167,28 @@ class Service:
             For a platform or gender that the catalogue does not have.
         """
         keep = np.ones(len(self.catalog), dtype=bool)
-        for column in ("platform", "gender"):
+        for column in FILTERED:
             value = getattr(filters, column)
             if value is None or (column == "gender" and value == "all"):
                 continue
-            known = sorted(self.catalog[column].unique())
+            known = list(self._columns[column].categories)
             if value not in known:
                 raise ValueError(
                     f"no {column} {value!r} in the catalogue; it has {', '.join(known)}"
                 )
-            keep &= (self.catalog[column] == value).to_numpy()
+            keep &= self._is(column, value)
         if filters.max_price is not None:
-            keep &= (self.catalog["price_usd"] <= filters.max_price).to_numpy()
+            keep &= self._price <= filters.max_price
         if filters.in_stock:
             keep &= self._in_stock
         return keep
+
+    def _is(self, column: str, value: str) -> np.ndarray:
+        """Whether each product has this value, (n_items,) bool; fast for a million products."""
+        values = self._columns[column]
+        if value not in values.categories:
+            return np.zeros(len(values), dtype=bool)
+        return values.codes == values.categories.get_loc(value)
 
     def _for_the_same_gender(self, allowed, titles: list[str]) -> tuple[np.ndarray, list[str]]:
         """Drop garments for others if the list's own words name one gender and no other."""
@@ -186,7 +196,9 @@ class Service:
         if len(named) != 1:
             return allowed, []
         gender = named.pop()
-        suits = self.catalog["gender"].isin([gender, *OPEN_TO_ALL]).to_numpy()
+        suits = np.zeros(len(self.catalog), dtype=bool)
+        for value in (gender, *OPEN_TO_ALL):
+            suits |= self._is("gender", value)
         if not (allowed & suits).any():
             return allowed, []
         note = f"your list names {gender}'s items, so these are for {gender}"
