@@ -1,16 +1,21 @@
 """Hosts, cells and files that want to stop or starve a harvest: each ends with its own status."""
 
 import asyncio
-import dataclasses
 import gzip
 import io
+import signal
 import socket
+import subprocess
+import sys
 import tarfile
+import textwrap
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pandas as pd
+import psutil
 import pytest
 from fault_server import FaultServer, gzip_bomb, photo, reply, slow_jpeg
 from hypothesis import given
@@ -24,16 +29,9 @@ from helpers.images.decode import Picture, sha256
 from helpers.images.fetch import fetch_images
 from helpers.images.headers import declared_length, entity_tag, retry_after
 from helpers.images.hosts import Host, Slots
-from helpers.images.limits import PATIENCE, Limits, limits_for
+from helpers.images.limits import Limits
 from helpers.images.robots import RobotRules
-from helpers.images.statuses import (
-    STATUSES,
-    HostClosed,
-    ImageError,
-    image_columns,
-    printable,
-    status_of_code,
-)
+from helpers.images.statuses import STATUSES, HostClosed, ImageError
 from helpers.images.url_guard import GuardedBackend, parse_url
 from helpers.images.workers import Standardiser
 
@@ -221,22 +219,6 @@ def test_a_cell_of_many_addresses_is_not_tried_for_ever(tmp_path, one_worker):
         asked = sum(server.requests.values())
     assert list(rows["status"]) == ["not_found"]
     assert asked == 1 + fetch.MOST_LINKS
-
-
-def test_what_an_error_says_is_safe_to_print():
-    assert printable("a\x1b[31mb\u202ec\nd") == "a?[31mb?c?d"
-    assert len(ImageError("reset", "x" * 9999).detail) == 200
-
-
-def test_codes_have_one_status_each():
-    known = {200 + code: status_of_code(200 + code) for code in range(800)}
-    assert set(known.values()) <= set(STATUSES)
-    assert (known[404], known[429], known[503], known[999]) == (
-        "not_found",
-        "rate_limited",
-        "server_error",
-        "server_error",
-    )
 
 
 def test_a_host_that_only_fails_is_left_alone(tmp_path, one_worker):
@@ -527,32 +509,6 @@ def test_another_size_is_not_claimed_where_the_host_is_down(tmp_path):
     assert list(resized["status"]) == ["server_error"]
 
 
-def test_the_catalogues_picture_columns_are_decided_in_one_place():
-    catalog = pd.DataFrame(
-        {
-            "image_key": ["a/1", "a/2", "a/3", "a/4"],
-            "image_status": ["pending", "no_url", "unclaimed", "pending"],
-        }
-    )
-    index = pd.DataFrame(
-        {
-            "image_key": ["a/3", "a/1", "a/2", "a/4"],
-            "status": ["no_url", "ok", "no_url", "gone"],
-            "image_path": ["", "images/x.webp", "", ""],
-        }
-    )
-    columns = image_columns(catalog, index)
-    assert columns["image_path"].tolist() == ["images/x.webp", "", "", ""]
-    assert columns["image_status"].tolist() == ["ok", "no_url", "unclaimed", "gone"]
-
-
-def test_patience_is_a_word():
-    assert limits_for("thorough") == Limits()
-    assert all(dataclasses.asdict(limits) for limits in PATIENCE.values())
-    with pytest.raises(ValueError, match="patience 'endless' is none of thorough, brief"):
-        limits_for("endless")
-
-
 # Archives
 
 
@@ -601,3 +557,40 @@ def test_a_cut_picture_is_not_packed(tmp_path, one_worker):
     cut.write_bytes(cut.read_bytes()[:-10])
     assert len(archive_images(dest, tmp_path / "all.tar")) == 1
     assert cut.exists()
+
+
+# The end
+
+
+def test_an_interrupt_ends_a_harvest_and_its_workers(tmp_path):
+    script = """
+        import sys
+        import pandas as pd
+        from fault_server import FaultServer, reply, slow_jpeg
+        from helpers.images.fetch import fetch_images
+        from helpers.images.limits import Limits
+        links = ["http://shop.test/hang", "http://shop.test/slow.jpg"]
+        frame = pd.DataFrame({"image_key": links, "image_urls": [[link] for link in links]})
+        with FaultServer(extra={"/slow.jpg": reply(200, slow_jpeg(20_000))}) as server:
+            server.when_asked = lambda path: print(path, flush=True)
+            limits = Limits(first_byte=300, whole=300, decode=300)
+            fetch_images(frame, sys.argv[1], resolve=server.resolve, workers=1, limits=limits)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+        text=True,
+    ) as run:
+        asked = {run.stdout.readline().strip() for _ in range(3)}
+        assert asked == {"/robots.txt", "/hang", "/slow.jpg"}
+        parent = psutil.Process(run.pid)
+        while not parent.children():
+            assert run.poll() is None
+        workers = parent.children()
+        run.send_signal(signal.SIGINT)
+        _, complaint = run.communicate(timeout=60)  # left alone, it would take five minutes
+    assert complaint.rstrip().endswith("KeyboardInterrupt")
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
