@@ -486,6 +486,23 @@ def test_a_damaged_picture_is_fetched_again(tmp_path, one_worker, damage):
     assert again.drop(columns="fetched").equals(rows.drop(columns="fetched"))
 
 
+def test_a_damaged_index_is_made_anew_and_an_archive_refuses_it(tmp_path, one_worker):
+    links = [f"{SHOP}/good.jpg", f"{SHOP}/good.webp"]
+    index = tmp_path / "images.parquet"
+    with FaultServer() as server:
+        settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
+        rows = fetch_images(catalogue(*links), tmp_path, **settings)
+        index.write_bytes(index.read_bytes()[: index.stat().st_size // 2])
+        with pytest.raises(
+            OSError, match=r"images\.parquet is damaged .*: fetch the pictures again"
+        ):
+            archive_images(tmp_path, tmp_path / "all.tar")
+        with pytest.warns(UserWarning, match=r"images\.parquet is damaged"):
+            again = fetch_images(catalogue(*links), tmp_path, **settings)
+    assert again.drop(columns="fetched").equals(rows.drop(columns="fetched"))
+    assert len(pd.read_parquet(index)) == 2
+
+
 def test_another_size_is_made_where_the_host_says_that_nothing_changed(tmp_path):
     with FaultServer() as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
