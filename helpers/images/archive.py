@@ -72,7 +72,9 @@ def archive_images(dest, archive, *, before=None) -> pd.DataFrame:
 
 def _older_than(index: pd.DataFrame, store: ImageStore, before) -> pd.Series:
     """Which rows' pictures are in the store, whole, and older than a moment (None: all)."""
-    here = index["status"].isin(HAS_PICTURE) & index["image_path"].isin(store.names())
+    pictured = index["status"].isin(HAS_PICTURE)
+    there = store.whole_among(index.loc[pictured, "image_path"])
+    here = pictured & index["image_path"].isin(there)
     if before is None:
         return here
     moment = pd.Timestamp(before)

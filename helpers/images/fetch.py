@@ -268,7 +268,8 @@ class _Harvest:
         """Standardise a photograph, in turns with other hosts' and on its own host's account."""
         host = self.fetcher.host(name)
         async with self.decoding.one(name):
-            host.raise_if_closed()
+            if host.is_over_budget:
+                host.raise_if_closed()
             try:
                 picture = await self.in_thread(self.decoders, self.standardise, data)
             except ImageError as error:

@@ -24,6 +24,8 @@ class Host:
         Held by the one request that waits for its turn.
     closed : tuple of str or None
         Status and reason for all that is still queued, once the host has been given up.
+    is_over_budget : bool
+        Whether its pictures took too long to decode: then those that came are not decoded, either.
     """
 
     def __init__(self, limits: Limits):
@@ -31,6 +33,7 @@ class Host:
         self.closed: tuple[str, str] | None = None
         self.next_start = 0.0
         self._limits = limits
+        self.is_over_budget = False
         self._failures = 0
         self._overtime = 0.0
 
@@ -90,6 +93,7 @@ class Host:
         if self._overtime > self._limits.overtime:
             reason = f"its pictures took {self._overtime:.0f} s more to decode than pictures do"
             self.closed = ("timeout", f"{reason}, the rest is left for the next run")
+            self.is_over_budget = True
 
 
 @dataclass

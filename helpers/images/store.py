@@ -7,7 +7,8 @@ import io
 import json
 import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ digest of what was asked for, so that a changed URL or size is fetched again.
 """
 
 
+class DamagedIndex(OSError):
+    """The index of a store can't be read; the message holds the remedy."""
+
+
 class ImageStore:
     """Pictures under `dest`/images and their index `dest`/images.parquet, through fsspec.
 
@@ -82,8 +87,8 @@ class ImageStore:
         if self.fs.exists(f"{self.root}/{name}"):
             self.fs.rm_file(f"{self.root}/{name}")
 
-    def names(self) -> set[str]:
-        """Paths, relative to `dest`, of the pictures in the store that are whole.
+    def whole_among(self, names: Iterable[str]) -> set[str]:
+        """Which of these pictures, as paths relative to `dest`, are in the store and whole.
 
         A picture is named by the hash of its bytes. On a disk, where files can be cut or
         overwritten, the bytes are read and hashed; a bucket's are taken to be what was put there.
@@ -92,20 +97,33 @@ class ImageStore:
         self.fs.invalidate_cache()
         if not self.fs.exists(folder):
             return set()
-        names = {f"images/{Path(path).name}" for path in self.fs.ls(folder, detail=False)}
+        there = {f"images/{Path(path).name}" for path in self.fs.ls(folder, detail=False)}
+        found = there.intersection(names)
         if not self.local:
-            return names
-        return {name for name in names if is_whole(name, self.read(name))}
+            return found
+        return {name for name in found if is_whole(name, self.read(name))}
 
     def has_index(self) -> bool:
         """Whether anything was ever fetched here."""
         return self.fs.exists(f"{self.root}/{INDEX_NAME}")
 
     def index(self) -> pd.DataFrame:
-        """The index, or an empty one."""
+        """The index, or an empty one.
+
+        Raises
+        ------
+        DamagedIndex
+            If it can't be read.
+        """
         if not self.has_index():
             return tidy([])
-        table = pd.read_parquet(io.BytesIO(self.read(INDEX_NAME)))
+        try:
+            table = pd.read_parquet(io.BytesIO(self.read(INDEX_NAME)))
+        except (ValueError, OSError) as error:
+            raise DamagedIndex(
+                f"{self.root}/{INDEX_NAME} is damaged ({error}): fetch the pictures again; "
+                "what is here already is kept"
+            ) from error
         return table.reindex(columns=list(INDEX))
 
     def write_index(self, index: pd.DataFrame) -> None:
@@ -209,10 +227,11 @@ class Ledger:
         self.store = store
         self._requests = requests
         self._lock = threading.Lock()
-        self._present = store.names()
-        self.rows = {row["image_key"]: row for row in store.index().to_dict("records")}
+        self.rows = {row["image_key"]: row for row in _index_or_new(store).to_dict("records")}
         self.known = {}
         self.settled = set()
+        asked_for = [self.rows[key] for key in requests if key in self.rows]
+        self._whole = store.whole_among(row["image_path"] for row in asked_for)
         for key in requests:
             if key in self.rows and self._is_sound(self.rows[key]):
                 self.known[key] = self.rows[key]
@@ -229,14 +248,14 @@ class Ledger:
         return recipe_of(self.known[key]["request"]) == recipe_of(self._requests[key])
 
     def keep(self, picture: Picture) -> dict:
-        """Write a picture unless the store has it; returns its columns of the index.
+        """Write a picture unless it is known to be here, whole; returns its columns of the index.
 
         From any thread.
         """
         row = picture.row
         with self._lock:
-            is_new = row["image_path"] not in self._present
-            self._present.add(row["image_path"])
+            is_new = row["image_path"] not in self._whole
+            self._whole.add(row["image_path"])
         if is_new:
             self.store.write(row["image_path"], picture.data)
         return row
@@ -271,13 +290,22 @@ class Ledger:
     def _is_sound(self, row: dict) -> bool:
         if row["status"] not in HAS_PICTURE or row["archived"]:
             return True
-        return row["image_path"] in self._present
+        return row["image_path"] in self._whole
 
     def _holds(self, key: str, refresh: bool) -> bool:
         row = self.known[key]
         if row["status"] in HAS_PICTURE:
             return self.has_same_recipe(key) and not refresh
         return row["request"] == self._requests[key] and row["status"] not in RETRIED
+
+
+def _index_or_new(store: ImageStore) -> pd.DataFrame:
+    """The index; where it is damaged, an empty one, and a warning that names the file."""
+    try:
+        return store.index()
+    except DamagedIndex as error:
+        warnings.warn(f"{error}. All pictures are asked for anew.", stacklevel=2)
+        return tidy([])
 
 
 def _storable(value):

@@ -84,6 +84,7 @@ class FaultServer:
         robots_of: dict[str, bytes] | None = None,
     ):
         self.requests: Counter = Counter()
+        self.when_asked = lambda path: None
         self.robots_of = robots_of or {}  # host → its whole answer to /robots.txt
         self.headers: dict[str, dict[str, str]] = {}
         whole = photo(1)
@@ -152,6 +153,7 @@ class FaultServer:
                 first, *lines = head.decode("latin-1").rstrip().split("\r\n")
                 path = urllib.parse.unquote(first.split()[1])
                 self.requests[path] += 1
+                self.when_asked(path)
                 self.headers[path] = {
                     k.lower(): v for k, v in (line.split(": ", 1) for line in lines)
                 }

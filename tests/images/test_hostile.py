@@ -1,16 +1,21 @@
 """Hosts, cells and files that want to stop or starve a harvest: each ends with its own status."""
 
 import asyncio
-import dataclasses
 import gzip
 import io
+import signal
 import socket
+import subprocess
+import sys
 import tarfile
+import textwrap
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pandas as pd
+import psutil
 import pytest
 from fault_server import FaultServer, gzip_bomb, photo, reply, slow_jpeg
 from hypothesis import given
@@ -24,16 +29,9 @@ from helpers.images.decode import Picture, sha256
 from helpers.images.fetch import fetch_images
 from helpers.images.headers import declared_length, entity_tag, retry_after
 from helpers.images.hosts import Host, Slots
-from helpers.images.limits import PATIENCE, Limits, limits_for
+from helpers.images.limits import Limits
 from helpers.images.robots import RobotRules
-from helpers.images.statuses import (
-    STATUSES,
-    HostClosed,
-    ImageError,
-    image_columns,
-    printable,
-    status_of_code,
-)
+from helpers.images.statuses import STATUSES, HostClosed, ImageError
 from helpers.images.url_guard import GuardedBackend, parse_url
 from helpers.images.workers import Standardiser
 
@@ -221,22 +219,6 @@ def test_a_cell_of_many_addresses_is_not_tried_for_ever(tmp_path, one_worker):
         asked = sum(server.requests.values())
     assert list(rows["status"]) == ["not_found"]
     assert asked == 1 + fetch.MOST_LINKS
-
-
-def test_what_an_error_says_is_safe_to_print():
-    assert printable("a\x1b[31mb\u202ec\nd") == "a?[31mb?c?d"
-    assert len(ImageError("reset", "x" * 9999).detail) == 200
-
-
-def test_codes_have_one_status_each():
-    known = {200 + code: status_of_code(200 + code) for code in range(800)}
-    assert set(known.values()) <= set(STATUSES)
-    assert (known[404], known[429], known[503], known[999]) == (
-        "not_found",
-        "rate_limited",
-        "server_error",
-        "server_error",
-    )
 
 
 def test_a_host_that_only_fails_is_left_alone(tmp_path, one_worker):
@@ -504,6 +486,23 @@ def test_a_damaged_picture_is_fetched_again(tmp_path, one_worker, damage):
     assert again.drop(columns="fetched").equals(rows.drop(columns="fetched"))
 
 
+def test_a_damaged_index_is_made_anew_and_an_archive_refuses_it(tmp_path, one_worker):
+    links = [f"{SHOP}/good.jpg", f"{SHOP}/good.webp"]
+    index = tmp_path / "images.parquet"
+    with FaultServer() as server:
+        settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
+        rows = fetch_images(catalogue(*links), tmp_path, **settings)
+        index.write_bytes(index.read_bytes()[: index.stat().st_size // 2])
+        with pytest.raises(
+            OSError, match=r"images\.parquet is damaged .*: fetch the pictures again"
+        ):
+            archive_images(tmp_path, tmp_path / "all.tar")
+        with pytest.warns(UserWarning, match=r"images\.parquet is damaged"):
+            again = fetch_images(catalogue(*links), tmp_path, **settings)
+    assert again.drop(columns="fetched").equals(rows.drop(columns="fetched"))
+    assert len(pd.read_parquet(index)) == 2
+
+
 def test_another_size_is_made_where_the_host_says_that_nothing_changed(tmp_path):
     with FaultServer() as server:
         settings = {"resolve": server.resolve, "limits": QUICK, "workers": 1}
@@ -525,32 +524,6 @@ def test_another_size_is_not_claimed_where_the_host_is_down(tmp_path):
         resized = fetch_images(catalogue(f"{SHOP}/good.jpg"), tmp_path, size=32, **settings)
     assert refreshed.drop(columns="fetched").equals(first.drop(columns="fetched"))
     assert list(resized["status"]) == ["server_error"]
-
-
-def test_the_catalogues_picture_columns_are_decided_in_one_place():
-    catalog = pd.DataFrame(
-        {
-            "image_key": ["a/1", "a/2", "a/3", "a/4"],
-            "image_status": ["pending", "no_url", "unclaimed", "pending"],
-        }
-    )
-    index = pd.DataFrame(
-        {
-            "image_key": ["a/3", "a/1", "a/2", "a/4"],
-            "status": ["no_url", "ok", "no_url", "gone"],
-            "image_path": ["", "images/x.webp", "", ""],
-        }
-    )
-    columns = image_columns(catalog, index)
-    assert columns["image_path"].tolist() == ["images/x.webp", "", "", ""]
-    assert columns["image_status"].tolist() == ["ok", "no_url", "unclaimed", "gone"]
-
-
-def test_patience_is_a_word():
-    assert limits_for("thorough") == Limits()
-    assert all(dataclasses.asdict(limits) for limits in PATIENCE.values())
-    with pytest.raises(ValueError, match="patience 'endless' is none of thorough, brief"):
-        limits_for("endless")
 
 
 # Archives
@@ -601,3 +574,40 @@ def test_a_cut_picture_is_not_packed(tmp_path, one_worker):
     cut.write_bytes(cut.read_bytes()[:-10])
     assert len(archive_images(dest, tmp_path / "all.tar")) == 1
     assert cut.exists()
+
+
+# The end
+
+
+def test_an_interrupt_ends_a_harvest_and_its_workers(tmp_path):
+    script = """
+        import sys
+        import pandas as pd
+        from fault_server import FaultServer, reply, slow_jpeg
+        from helpers.images.fetch import fetch_images
+        from helpers.images.limits import Limits
+        links = ["http://shop.test/hang", "http://shop.test/slow.jpg"]
+        frame = pd.DataFrame({"image_key": links, "image_urls": [[link] for link in links]})
+        with FaultServer(extra={"/slow.jpg": reply(200, slow_jpeg(20_000))}) as server:
+            server.when_asked = lambda path: print(path, flush=True)
+            limits = Limits(first_byte=300, whole=300, decode=300)
+            fetch_images(frame, sys.argv[1], resolve=server.resolve, workers=1, limits=limits)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+        text=True,
+    ) as run:
+        asked = {run.stdout.readline().strip() for _ in range(3)}
+        assert asked == {"/robots.txt", "/hang", "/slow.jpg"}
+        parent = psutil.Process(run.pid)
+        while not parent.children():
+            assert run.poll() is None
+        workers = parent.children()
+        run.send_signal(signal.SIGINT)
+        _, complaint = run.communicate(timeout=60)  # left alone, it would take five minutes
+    assert complaint.rstrip().endswith("KeyboardInterrupt")
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
