@@ -76,7 +76,11 @@ class FeedReport:
                 yield f"  {name:14}{printable(value)[:100]}"
 
 
-def check_feed(spec: str | Path | FeedSpec, path: str | Path, examples: int = 3) -> FeedReport:
+def check_feed(
+    spec: str | Path | FeedSpec,
+    path: str | Path,
+    examples: int = 3,
+) -> FeedReport:
     """What a YAML makes of a file.
 
     Raises

@@ -72,13 +72,25 @@ def draft_spec(path: str | Path) -> str:
     rows = [row for row in table.rows if row and any(cell.strip() for cell in row.values())]
     rows = rows[:SAMPLE]
     draft = _from_layout(layout, table, rows) if layout else _from_looks(table, rows)
-    spec = {"platform": _platform(path), **_dialect(table), "rows": rows_field}
+    spec = {
+        "platform": _platform(path),
+        **_dialect(table),
+        "rows": rows_field,
+    }
     spec["currency"] = _currency(draft, rows)
     draft.spec = {key: value for key, value in spec.items() if value is not None} | draft.spec
     language = language_of(table.about.columns, _columns(table.about.columns, rows))
     if language:
         draft.spec["vocabulary"] = language
-    comments = [*_facts(table), *draft.comments, *_gaps(draft, table, rows)]
+    comments = [
+        *_facts(table),
+        *draft.comments,
+        *_gaps(
+            draft,
+            table,
+            rows,
+        ),
+    ]
     lines = [f"# {printable(comment)}" for comment in comments]
     return "\n".join([*lines, _dump(draft.spec)])
 
@@ -94,7 +106,14 @@ def _read(path: str | Path) -> Table:
 
 
 def _platform(path: str | Path) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", Path(path).stem.lower()).strip("_") or "shop"
+    return (
+        re.sub(
+            r"[^a-z0-9]+",
+            "_",
+            Path(path).stem.lower(),
+        ).strip("_")
+        or "shop"
+    )
 
 
 def _dialect(table: Table) -> dict[str, str]:
@@ -118,7 +137,11 @@ def _dump(spec: dict[str, Any]) -> str:
 # --- by a known layout ---
 
 
-def _from_layout(layout: Layout, table: Table, rows: list[Row]) -> _Draft:
+def _from_layout(
+    layout: Layout,
+    table: Table,
+    rows: list[Row],
+) -> _Draft:
     spec = fitted(layout.spec, table.about.columns)
     article = "an" if layout.layout[0] in "AEIOU" else "a"
     notes = "; ".join(layout.notes)
@@ -139,7 +162,10 @@ def _from_layout(layout: Layout, table: Table, rows: list[Row]) -> _Draft:
     return draft
 
 
-def _columns_of_options(options: list[dict[str, str]], rows: list[Row]) -> set[str]:
+def _columns_of_options(
+    options: list[dict[str, str]],
+    rows: list[Row],
+) -> set[str]:
     pairs = [Option.model_validate(option) for option in options]
     return {name for row in rows for name in with_options(row, pairs) if name not in row}
 
@@ -178,22 +204,35 @@ def _from_looks(table: Table, rows: list[Row]) -> _Draft:
     return draft
 
 
-def _columns(names: list[str], rows: list[Row]) -> list[Column]:
+def _columns(
+    names: list[str],
+    rows: list[Row],
+) -> list[Column]:
     return [Column(name, [(row.get(name) or "")[:LONGEST] for row in rows]) for name in names]
 
 
-def _settle_title(chosen: dict[str, Any], free: list[Column]) -> None:
+def _settle_title(
+    chosen: dict[str, Any],
+    free: list[Column],
+) -> None:
     """No feed can do without a title: the likeliest column is better than none."""
     if "title" in chosen:
         return
     if "description" in chosen:
         chosen["title"] = chosen.pop("description")
         return
-    likely = max(free, key=lambda column: column.score("title", {}), default=None)
+    likely = max(
+        free,
+        key=lambda column: column.score("title", {}),
+        default=None,
+    )
     chosen["title"] = likely.name if likely else "title"
 
 
-def _settle_images(chosen: dict[str, Any], free: list[Column]) -> None:
+def _settle_images(
+    chosen: dict[str, Any],
+    free: list[Column],
+) -> None:
     """Further columns of pictures, as `image_2` or `back view`, follow the first."""
     first = chosen.get("images")
     if not first:
@@ -204,7 +243,10 @@ def _settle_images(chosen: dict[str, Any], free: list[Column]) -> None:
         chosen["images"] = [first, *more]
 
 
-def _settle_price(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
+def _settle_price(
+    chosen: dict[str, Any],
+    columns: dict[str, Column],
+) -> None:
     """A sale price that some products lack is followed by the price they sell for."""
     price = chosen.get("price")
     before = chosen.get("list_price")
@@ -224,7 +266,10 @@ def _settle_price(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
         chosen["price"] = [price, before]
 
 
-def _settle_id(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
+def _settle_id(
+    chosen: dict[str, Any],
+    columns: dict[str, Column],
+) -> None:
     """A running number is no id if the product's page is known: it changes with every export."""
     own = chosen.get("product_id")
     link = chosen.get("url")
@@ -237,7 +282,10 @@ def _settle_id(chosen: dict[str, Any], columns: dict[str, Column]) -> None:
         chosen["product_id"] = {"column": link, "pattern": pattern}
 
 
-def _has_variants(chosen: dict[str, Any], rows: list[Row]) -> bool:
+def _has_variants(
+    chosen: dict[str, Any],
+    rows: list[Row],
+) -> bool:
     """Whether rows without a title have the id of one that has it."""
     own = chosen.get("product_id")
     if not isinstance(own, str):
@@ -290,7 +338,10 @@ def _rows_field(table: Table) -> str | None:
     return None
 
 
-def _lists_of_objects(table: Table, columns: dict[str, Column]) -> list[str]:
+def _lists_of_objects(
+    table: Table,
+    columns: dict[str, Column],
+) -> list[str]:
     comments = []
     for name in table.about.columns:
         column = columns.get(name)
@@ -315,7 +366,11 @@ def _facts(table: Table) -> list[str]:
     return facts
 
 
-def _gaps(draft: _Draft, table: Table, rows: list[Row]) -> list[str]:
+def _gaps(
+    draft: _Draft,
+    table: Table,
+    rows: list[Row],
+) -> list[str]:
     missing = [name for name in _WANTED if name not in draft.fields]
     gaps = [f"no column found for: {', '.join(missing)}"] if missing else []
     if "price" in draft.fields and not draft.spec["currency"] and "currency" not in draft.fields:

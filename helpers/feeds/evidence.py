@@ -7,12 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from helpers.feeds.columns import named, words_of
-from helpers.feeds.fields import (
-    parse_availability,
-    parse_count,
-    parse_images,
-    parse_rating,
-)
+from helpers.feeds.fields import parse_availability, parse_count, parse_images, parse_rating
 from helpers.feeds.money import parse_currency, read_price
 from helpers.feeds.spec import WORDS, read_yaml
 from helpers.feeds.text import clean_text, is_empty
@@ -149,7 +144,11 @@ class Column:
         """Whether its values are JSON objects, whose parts are columns, too."""
         return bool(self.values) and all(value.startswith("{") for value in self.values)
 
-    def score(self, field: str, chosen: Mapping[str, Any]) -> float:
+    def score(
+        self,
+        field: str,
+        chosen: Mapping[str, Any],
+    ) -> float:
         """How well it serves a field: from `ENOUGH` on it is taken, below 0 it speaks against it."""
         if not self.values:
             return -1.0
@@ -270,9 +269,17 @@ _RULES: dict[str, Callable[[Column, float], float]] = {
 }
 
 
-def best_column(field: str, columns: Sequence[Column], chosen: Mapping[str, Any]) -> Column | None:
+def best_column(
+    field: str,
+    columns: Sequence[Column],
+    chosen: Mapping[str, Any],
+) -> Column | None:
     """The column that serves a field best, if any serves it; of equals the first."""
-    best = max(columns, key=lambda column: column.score(field, chosen), default=None)
+    best = max(
+        columns,
+        key=lambda column: column.score(field, chosen),
+        default=None,
+    )
     if best is None or best.score(field, chosen) < ENOUGH:
         return None
     return best
@@ -295,7 +302,10 @@ def _own_terms(language: str) -> dict[str, Terms]:
     return _OWN[language]
 
 
-def language_of(names: Sequence[str], columns: Sequence[Column]) -> str:
+def language_of(
+    names: Sequence[str],
+    columns: Sequence[Column],
+) -> str:
     """The language that a feed's columns and short texts are in; "" for English or unknown.
 
     Another language must name more cells than English does.

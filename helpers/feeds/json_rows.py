@@ -13,7 +13,10 @@ _OPTIONS = 10  # objects of a list that give columns of their own
 _NAME_KEYS = {"name", "key", "label"}
 
 
-def read_json(text: str, rows: str | None = None) -> Rows:
+def read_json(
+    text: str,
+    rows: str | None = None,
+) -> Rows:
     """Rows of a JSON text.
 
     An object within a product gives columns such as `price.amount`, beside its own text; so does
@@ -42,7 +45,11 @@ def read_json(text: str, rows: str | None = None) -> Rows:
     return out
 
 
-def _read_lines(text: str, rows: str | None, problem: str) -> Rows:
+def _read_lines(
+    text: str,
+    rows: str | None,
+    problem: str,
+) -> Rows:
     out = Rows("JSON lines")
     for line in text.splitlines():
         if not line.strip():
@@ -72,11 +79,20 @@ def _products(loaded: Any) -> list[Any]:
         return max((found for depth, found in lists if depth == shallow), key=len)
     values = list(loaded.values())
     if values and all(isinstance(value, dict) for value in values):
-        return [{"key": key, **value} for key, value in loaded.items()]
+        return [
+            {
+                "key": key,
+                **value,
+            }
+            for key, value in loaded.items()
+        ]
     return [loaded]
 
 
-def _lists(item: dict[str, Any], depth: int) -> Iterator[tuple[int, list[Any]]]:
+def _lists(
+    item: dict[str, Any],
+    depth: int,
+) -> Iterator[tuple[int, list[Any]]]:
     """Lists of objects within an object that is no product itself, with their depth."""
     if depth > 3 or any(key.lower() in ("title", "name", "id") for key in item):
         return
@@ -87,7 +103,11 @@ def _lists(item: dict[str, Any], depth: int) -> Iterator[tuple[int, list[Any]]]:
             yield from _lists(value, depth + 1)
 
 
-def _add(out: Rows, item: Any, rows: str | None) -> None:
+def _add(
+    out: Rows,
+    item: Any,
+    rows: str | None,
+) -> None:
     if not isinstance(item, dict):
         _reject(out, item if isinstance(item, str) else json.dumps(item), "not an object")
         return
@@ -97,12 +117,19 @@ def _add(out: Rows, item: Any, rows: str | None) -> None:
         out.rows.append(plain)
 
 
-def _reject(out: Rows, value: str, problem: str) -> None:
+def _reject(
+    out: Rows,
+    value: str,
+    problem: str,
+) -> None:
     value = repaired(value)
     out.reject(value, f"{value[:60]!r} is no JSON object: {problem}")
 
 
-def _exploded(item: dict[str, Any], rows: str | None) -> Iterator[Row]:
+def _exploded(
+    item: dict[str, Any],
+    rows: str | None,
+) -> Iterator[Row]:
     """The row of a product, or one for each object of its list `rows`."""
     variants = item.get(rows) if rows else None
     if not isinstance(variants, list) or not variants:
@@ -113,7 +140,11 @@ def _exploded(item: dict[str, Any], rows: str | None) -> Iterator[Row]:
         yield common | flattened({rows: variant})
 
 
-def flattened(item: dict[str, Any], before: str = "", depth: int = 0) -> Row:
+def flattened(
+    item: dict[str, Any],
+    before: str = "",
+    depth: int = 0,
+) -> Row:
     """Columns of an object: a text for each of its fields, and for the fields of objects in it."""
     row: Row = {}
     for key, value in item.items():

@@ -92,7 +92,10 @@ class Reading(NamedTuple):
     mark: str
 
 
-def parse_price(value: object, currency: str = "") -> Price | None:
+def parse_price(
+    value: object,
+    currency: str = "",
+) -> Price | None:
     """First selling price in a cell, in any notation: `Rs. 259`, `₹8,599`, `EUR15`, `1.299,00 €`.
 
     Discounts (`35% OFF`, `Save ₹720`) and former prices (`was £50`, `statt 29,99 €`) are passed
@@ -107,7 +110,10 @@ def parse_price(value: object, currency: str = "") -> Price | None:
     return Price(reading.amount, known)
 
 
-def read_price(value: object, currency: str = "") -> Reading | None:
+def read_price(
+    value: object,
+    currency: str = "",
+) -> Reading | None:
     """The price of a cell with the mark that names its currency; None if there is no amount."""
     if isinstance(value, str) and value.lstrip()[:1] == "{":
         parts = read_literal(value)
@@ -164,8 +170,22 @@ def _marks() -> re.Pattern[str]:
     """Every code and sign; letters must stand alone, though a digit may touch them."""
     words = {*(sign for sign in SIGNS if sign[0].isalpha()), *map(str.lower, CODES)}
     signs = {sign for sign in SIGNS if not sign[0].isalpha()}
-    lettered = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    others = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
+    lettered = "|".join(
+        re.escape(word)
+        for word in sorted(
+            words,
+            key=len,
+            reverse=True,
+        )
+    )
+    others = "|".join(
+        re.escape(sign)
+        for sign in sorted(
+            signs,
+            key=len,
+            reverse=True,
+        )
+    )
     lettered = lettered.replace(re.escape("$"), r"\s?\$")
     return re.compile(rf"(?<![^\W\d_])(?:{lettered})(?![^\W\d_])|(?:{others})(?![^\W\d_]*\$)", re.I)
 
@@ -232,7 +252,11 @@ def _first_price(text: str, currency: str) -> Reading | None:
     return _reading(numbers[0][0], _unknown_mark(text), currency)
 
 
-def _touches(number: re.Match[str], mark: _Mark, text: str) -> bool:
+def _touches(
+    number: re.Match[str],
+    mark: _Mark,
+    text: str,
+) -> bool:
     if mark.end <= number.start():
         between = text[mark.end : number.start()]
     else:
@@ -259,7 +283,11 @@ def _unknown_mark(text: str) -> _Mark | None:
     return _Mark(0, 0, word, "")
 
 
-def _reading(digits: str, mark: _Mark | None, currency: str = "") -> Reading | None:
+def _reading(
+    digits: str,
+    mark: _Mark | None,
+    currency: str = "",
+) -> Reading | None:
     known = mark.currency if mark else ""
     amount = parse_amount(digits, known or currency)
     if amount is None or not 0 < amount < 1e9:
@@ -267,7 +295,10 @@ def _reading(digits: str, mark: _Mark | None, currency: str = "") -> Reading | N
     return Reading(amount, known, mark.text if mark else "")
 
 
-def parse_amount(digits: str, currency: str = "") -> float | None:
+def parse_amount(
+    digits: str,
+    currency: str = "",
+) -> float | None:
     """A number as people write it: the last of point and comma parts the cents, unless three follow.
 
     `1.299` is 1299 in currencies that group by points (`POINT_GROUPS`), else 1.299.
@@ -295,9 +326,19 @@ _AMOUNT_KEYS = ("saleprice", "sale", "current", "now", "amount", "value", "price
 _CURRENCY_KEYS = ("currency", "currencycode", "currencyiso", "unit")
 
 
-def _read_object(parts: dict[object, object], currency: str) -> Reading | None:
+def _read_object(
+    parts: dict[object, object],
+    currency: str,
+) -> Reading | None:
     """A price object: `{"amount": "39.00", "currency": "EUR"}`, or `{"EUR": 39, "USD": 42}`."""
-    keyed = {re.sub(r"[\W_]", "", str(key)).lower(): value for key, value in parts.items()}
+    keyed = {
+        re.sub(
+            r"[\W_]",
+            "",
+            str(key),
+        ).lower(): value
+        for key, value in parts.items()
+    }
     named = next((keyed[key] for key in _CURRENCY_KEYS if key in keyed), "")
     code = parse_currency(named, currency)
     for key in _AMOUNT_KEYS:

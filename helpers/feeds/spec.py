@@ -294,11 +294,19 @@ class FeedSpec(_Model):
             wanted=frozenset(self.columns),
         )
 
-    def first(self, field: FieldName, row: Mapping[str, str]) -> str:
+    def first(
+        self,
+        field: FieldName,
+        row: Mapping[str, str],
+    ) -> str:
         """Raw text of the first source of a field that holds anything."""
         return next(self.texts(field, row), "")
 
-    def texts(self, field: FieldName, row: Mapping[str, str]) -> Iterator[str]:
+    def texts(
+        self,
+        field: FieldName,
+        row: Mapping[str, str],
+    ) -> Iterator[str]:
         """Raw texts of a field's sources, in order, those that hold anything."""
         for source in self.fields.get(field, ()):
             text = source.read(row)
@@ -379,7 +387,11 @@ def _words_path(vocabulary: str, beside: Path) -> str:
     )
 
 
-def _complaint(path: Path, tree: yaml.Node, problem: ErrorDetails) -> str:
+def _complaint(
+    path: Path,
+    tree: yaml.Node,
+    problem: ErrorDetails,
+) -> str:
     field = ".".join(map(str, problem["loc"])) or "feed"
     said = problem["msg"].removeprefix("Value error, ")
     said = said.replace("Extra inputs are not permitted", "there is no such key")
@@ -415,7 +427,10 @@ def _refuse_repeats(node: yaml.Node, path: Path) -> None:
         _refuse_repeats(value, path)
 
 
-def _line(node: yaml.Node, location: Sequence[int | str]) -> int:
+def _line(
+    node: yaml.Node,
+    location: Sequence[int | str],
+) -> int:
     """Line (from 1) of the deepest node that `location` reaches."""
     line = node.start_mark.line
     for step in location:
@@ -426,7 +441,10 @@ def _line(node: yaml.Node, location: Sequence[int | str]) -> int:
     return line + 1
 
 
-def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:
+def _step(
+    node: yaml.Node,
+    step: int | str,
+) -> tuple[int, yaml.Node] | None:
     """The line and the node below `node` that a key or a position names."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -69,7 +69,11 @@ class Source:
         rejects = pd.concat([result.rejects for result in results], ignore_index=True)
         return Harvest(results, rejects, read)
 
-    def images(self, catalog: pd.DataFrame, dest: Path) -> pd.DataFrame:
+    def images(
+        self,
+        catalog: pd.DataFrame,
+        dest: Path,
+    ) -> pd.DataFrame:
         """Index of the catalogue's pictures: fetched over HTTP, or imported where they are here."""
         from helpers.images import fetch_images
 
@@ -88,14 +92,22 @@ class Source:
             parts.append(fetch_images(elsewhere, dest, patience="brief"))
         return pd.concat(parts).sort_values("image_key", ignore_index=True)
 
-    def attributes(self, catalog: pd.DataFrame, feeds: Sequence[FeedResult]) -> pd.DataFrame:
+    def attributes(
+        self,
+        catalog: pd.DataFrame,
+        feeds: Sequence[FeedResult],
+    ) -> pd.DataFrame:
         """What the simulator reads: the drawn store's truth, else what columns and words say."""
         if self.store:
             return self.store.attributes(catalog)
         return attributes_from_text(catalog, feeds)
 
 
-def _import(catalog: pd.DataFrame, photos: Path, dest: Path) -> pd.DataFrame:
+def _import(
+    catalog: pd.DataFrame,
+    photos: Path,
+    dest: Path,
+) -> pd.DataFrame:
     """Import photos by the name of each product's first picture.
 
     `import_photos` gives a photo to one product; products that share one take turns.
