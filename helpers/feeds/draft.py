@@ -79,7 +79,7 @@ def draft_spec(path: str | Path) -> str:
     }
     spec["currency"] = _currency(draft, rows)
     draft.spec = {key: value for key, value in spec.items() if value is not None} | draft.spec
-    language = language_of(table.about.columns, _columns(table.about.columns, rows))
+    language = language_of(_columns(table.about.columns, rows))
     if language:
         draft.spec["vocabulary"] = language
     comments = [
@@ -185,7 +185,7 @@ def _from_looks(table: Table, rows: list[Row]) -> _Draft:
     chosen: dict[str, Any] = {}
     free = list(columns)
     for name in NAMES:
-        found = best_column(name, free, chosen)
+        found = best_column(name, free)
         if found:
             chosen[name] = found.name
             free.remove(found)
@@ -223,7 +223,7 @@ def _settle_title(
         return
     likely = max(
         free,
-        key=lambda column: column.score("title", {}),
+        key=lambda column: column.score("title"),
         default=None,
     )
     chosen["title"] = likely.name if likely else "title"
@@ -238,7 +238,7 @@ def _settle_images(
     if not first:
         return
     others = [column for column in free if not column.name.startswith(f"{first}.")]
-    more = [column.name for column in others if column.score("images", {}) >= ENOUGH]
+    more = [column.name for column in others if column.score("images") >= ENOUGH]
     if more:
         chosen["images"] = [first, *more]
 
