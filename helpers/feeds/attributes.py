@@ -65,9 +65,10 @@ def _styles(
 
 def _prices(catalog: pd.DataFrame) -> pd.Series:
     price = catalog["price_usd"]
-    of_category = price.groupby(catalog["category"]).transform("median")
-    filled = price.fillna(of_category).fillna(price.median()).fillna(0.0)
-    return filled.round(2)
+    by_category = price.groupby(catalog["category"])
+    filled = price.fillna(by_category.transform("median"))
+    filled = filled.fillna(price.median())
+    return filled.fillna(0.0).round(2)
 
 
 def _first_of(terms: Terms, otherwise: str, *texts: str) -> str:

@@ -9,7 +9,8 @@ from helpers.feeds.rows import Row
 from helpers.feeds.spec import FeedSpec, Option, matches
 from helpers.feeds.text import clean_text, is_empty
 
-_KNOWN_OPTIONS = {"sizes": "option.size", "colour": "option.colour"}
+OPTION = "option."  # begins the columns that options give
+_KNOWN_OPTIONS = {"sizes": f"{OPTION}size", "colour": f"{OPTION}colour"}
 _LIKE_ENOUGH = 0.6  # score of an option's name from which it is a size or a colour
 
 
@@ -29,7 +30,7 @@ def option_column(name: str) -> str:
     for field, column in _KNOWN_OPTIONS.items():
         if named(field, name) >= _LIKE_ENOUGH:
             return column
-    return f"option.{name.lower()}"
+    return f"{OPTION}{name.lower()}"
 
 
 def slug(text: str) -> str:

@@ -1,9 +1,9 @@
 """One vocabulary for all feeds; rows of one product merged."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -478,18 +478,20 @@ def _best_availability(states: pd.Series) -> str:
     return min(known, key=AVAILABILITY.index) if known else ""
 
 
-def _merge_reasons(
-    rows: pd.DataFrame,
-    merged: pd.DataFrame,
-) -> Iterator[str]:
-    first = rows.drop_duplicates("merged_into").set_index("merged_into")
-    for row in merged.itertuples():
-        kept = first.loc[row.merged_into]
-        same = "id"
-        if row.image_key != row.merged_into:
-            same = "title, brand, colour, price and image"
-        what = f"same {same}"
-        if normal(row.title) != normal(kept["title"]):
+def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> list[str]:
+    """Which row each merged one joined, and what they have in common."""
+    first = rows.drop_duplicates("merged_into")
+    kept_of = dict(zip(first["merged_into"], first.to_dict("records"), strict=True))
+    reasons = []
+    for row in merged.to_dict("records"):
+        kept = kept_of[row["merged_into"]]
+        is_same_id = row["image_key"] == row["merged_into"]
+        what = "same id" if is_same_id else "same title, brand, colour, price and image"
+        if normal(row["title"]) != normal(kept["title"]):
             what += ", another title"
-        place = f"{kept['source_file']} row {kept['source_row']}"
-        yield f"{row.source_file} row {row.source_row}: {what} as {place}"
+        reasons.append(f"{_place(row)}: {what} as {_place(kept)}")
+    return reasons
+
+
+def _place(row: Mapping[Hashable, Any]) -> str:
+    return f"{row['source_file']} row {row['source_row']}"

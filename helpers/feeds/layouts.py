@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from helpers.feeds.groups import OPTION
 from helpers.feeds.spec import FEEDS, FeedError, FeedSpec, read_yaml
 
 LAYOUTS = FEEDS / "layouts"
-OPTION = "option."  # columns that `options` give
 
 
 class Layout(BaseModel):

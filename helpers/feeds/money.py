@@ -16,7 +16,7 @@ from helpers.feeds.literals import read_literal
 from helpers.feeds.text import clean_text
 
 _NO_MONEY = re.compile("X(?!AF|OF|PF|CD|CG)..")  # XAU is gold, XXX is nothing
-CODES = sorted(code for code in list_currencies() if not _NO_MONEY.match(code))
+CODES = frozenset(code for code in list_currencies() if not _NO_MONEY.match(code))
 
 
 def _table(lines: str) -> dict[str, list[str]]:

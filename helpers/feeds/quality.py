@@ -22,6 +22,8 @@ FIELDS = [
     "image_urls",
 ]
 _UNTOLD = ["", "unknown", "other"]
+_PLACE = r"^.*? row \d+: "
+_QUOTED = r"'[^']*'|\"[^\"]*\""
 _WITHOUT_ADDRESS = ["no_url", "bad_url", "refused_scheme"]
 
 
@@ -43,22 +45,30 @@ def accounts(
         One row per platform, indexed by it: `read, accepted, rejected, merged, adds_up`.
     """
     table = pd.DataFrame({"read": pd.Series(read)})
-    frames = {"accepted": catalog, "rejected": rejects, "merged": merged}
+    frames = {
+        "accepted": catalog,
+        "rejected": rejects,
+        "merged": merged,
+    }
     for name, frame in frames.items():
         counts = frame["platform"].value_counts()
-        table[name] = counts.reindex(table.index, fill_value=0).astype(int)
-    accounted = table[["accepted", "rejected", "merged"]].sum(axis=1)
+        counts = counts.reindex(table.index, fill_value=0)
+        table[name] = counts.astype(int)
+    accounted = table[list(frames)].sum(axis=1)
     table["adds_up"] = table["read"] == accounted
     return table.rename_axis("platform")
 
 
 def completeness(catalog: pd.DataFrame) -> pd.DataFrame:
     """Share of products that have each field: `platform, field, share, n`, one row per field."""
-    filled = pd.DataFrame({name: _filled(catalog[name]) for name in FIELDS})
-    by_platform = filled.groupby(catalog["platform"])
-    share = by_platform.mean().rename_axis(columns="field").stack()
-    table = share.rename("share").reset_index()
-    table["n"] = table["platform"].map(catalog["platform"].value_counts())
+    filled = pd.DataFrame()
+    for name in FIELDS:
+        filled[name] = _filled(catalog[name])
+    shares = filled.groupby(catalog["platform"]).mean()
+    by_field = shares.rename_axis(columns="field").stack()
+    table = pd.Series(by_field, name="share").reset_index()
+    n_products = catalog["platform"].value_counts()
+    table["n"] = table["platform"].map(n_products)
     return table
 
 
@@ -78,12 +88,14 @@ def rejects_by_reason(rejects: pd.DataFrame) -> pd.DataFrame:
         values are left out of `reason`, so that rows of one kind count together.
     """
     reasons = rejects["reason"].astype(str)
-    without_place = reasons.str.replace(r"^.*? row \d+: ", "", regex=True)
-    kind = without_place.str.replace(r"'[^']*'|\"[^\"]*\"", "…", regex=True)
-    groups = rejects.assign(kind=kind).groupby(["source_file", "kind"], sort=False)
-    table = groups["reason"].agg(rows="size", example="first").reset_index()
+    kind = reasons.str.replace(_PLACE, "", regex=True)
+    kind = kind.str.replace(_QUOTED, "…", regex=True)
+    keys = ["source_file", "kind"]
+    groups = rejects.assign(kind=kind).groupby(keys, sort=False)["reason"]
+    table = groups.agg(rows="size", example="first").reset_index()
     table = table.rename(columns={"kind": "reason"})
-    return table.sort_values(["source_file", "rows"], ascending=[True, False], ignore_index=True)
+    order = ["source_file", "rows"]
+    return table.sort_values(order, ascending=[True, False], ignore_index=True)
 
 
 def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
@@ -94,9 +106,10 @@ def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
     """
     has_no_address = images["status"].isin(_WITHOUT_ADDRESS)
     elsewhere = np.where(has_no_address, "(no address)", "local")
-    host = images["host"].mask(images["host"] == "", elsewhere)
-    counts = images.assign(host=host).groupby(["host", "status"]).size()
-    return counts.rename("images").reset_index()
+    is_hostless = images["host"] == ""
+    host = images["host"].mask(is_hostless, elsewhere)
+    groups = images.assign(host=host).groupby(["host", "status"])
+    return groups.size().rename("images").reset_index()
 
 
 def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import regex
+import regex  # type: ignore[import-untyped]
 import yaml
 from pydantic import (
     AfterValidator,
@@ -364,7 +364,8 @@ def read_yaml(path: Path) -> tuple[yaml.MappingNode, Any]:
         _refuse_repeats(tree, path)
         return tree, yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        where = f"{path} line {error.problem_mark.line + 1}" if error.problem_mark else str(path)
+        mark = error.problem_mark
+        where = f"{path} line {mark.line + 1}" if mark else str(path)
         raise FeedError(f"{where}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, FeedError):
@@ -399,9 +400,10 @@ def _complaint(
 
 
 def _refuse_growth(text: str, path: Path) -> None:
+    """By aliases, or by nesting, a small YAML takes for ever to read."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise FeedError(f"{path} line {line}: `*{event.anchor}`: write it out, not as an alias")
         depth += isinstance(event, yaml.CollectionStartEvent)

@@ -154,13 +154,19 @@ def load_vocabulary(
     FeedError
         If a file is no such YAML.
     """
-    english = read_yaml(Path(path))[1]
+    english: dict[str, Any] = read_yaml(Path(path))[1]
     other: dict[str, Any] = read_yaml(Path(words))[1] if words else {}
     try:
-        sections = [_section(name, english, other) for name in SECTIONS]
+        terms = {name: _section(name, english, other) for name in SECTIONS}
         rates = english["rates"]
         return Vocabulary(
-            *sections,
+            categories=terms["categories"],
+            colours=terms["colours"],
+            shades=terms["shades"],
+            genders=terms["genders"],
+            in_titles=terms["in_titles"],
+            patterns=terms["patterns"],
+            styles=terms["styles"],
             finer=english["finer"],
             usd=rates["usd"],
             date=str(rates["date"]),

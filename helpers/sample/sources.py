@@ -79,7 +79,8 @@ class Source:
 
         if self.store:
             with serve(self.store) as resolve:
-                return fetch_images(catalog, dest, resolve=resolve)
+                fetched: pd.DataFrame = fetch_images(catalog, dest, resolve=resolve)
+            return fetched
         parts = []
         elsewhere = catalog
         for feed in self.feeds:
@@ -114,11 +115,18 @@ def _import(
     """
     from helpers.images import import_photos
 
-    names = catalog["image_urls"].map(lambda urls: PurePosixPath(urls[0]).stem if len(urls) else "")
-    named = catalog.assign(product_id=names.where(names != "", catalog["product_id"]))
+    stems = catalog["image_urls"].map(_first_stem)
+    named = catalog.assign(product_id=stems.where(stems != "", catalog["product_id"]))
     turn = named.groupby("product_id").cumcount()
-    parts = [import_photos(products, photos, dest) for _, products in named.groupby(turn)]
-    return pd.concat(parts) if parts else import_photos(named, photos, dest)
+    index = [import_photos(named[turn == 0], photos, dest)]
+    for later in range(1, turn.max() + 1 if len(turn) else 1):
+        index.append(import_photos(named[turn == later], photos, dest))
+    return pd.concat(index)
+
+
+def _first_stem(urls: list[str]) -> str:
+    """Name of a product's first picture, without its ending; "" if it has none."""
+    return PurePosixPath(urls[0]).stem if len(urls) else ""
 
 
 def open_source(
