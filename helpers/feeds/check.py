@@ -13,7 +13,7 @@ from helpers.feeds.spec import FeedSpec
 from helpers.feeds.text import printable
 from helpers.feeds.vocabulary import load_vocabulary
 
-_UNTOLD = {"category": "other", "colour": "unknown", "gender": "unknown"}
+_SHOWN = ["image_key", *FIELDS, "currency", "price", "availability"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,16 @@ class FeedReport:
     untold: dict[str, int]
 
     def __str__(self) -> str:
-        lines = [*_file_lines(self.about), *self._row_lines(), *_doubts(self.about)]
-        lines += [f"no rate for {code} in data/vocabulary.yaml: its prices have no price_usd"
-                  for code in self.no_rate]  # fmt: skip
+        lines = _file_lines(self.about)
+        lines += self._row_lines()
+        lines += _doubts(self.about)
+        for code in self.no_rate:
+            lines.append(
+                f"no rate for {code} in data/vocabulary.yaml: its prices have no price_usd"
+            )
         lines += self._shares()
-        return "\n".join([*map(printable, lines), *self._example_lines()])
+        shown = [printable(line) for line in lines]
+        return "\n".join([*shown, *self._example_lines()])
 
     def _row_lines(self) -> list[str]:
         counts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
@@ -76,7 +81,11 @@ class FeedReport:
                 yield f"  {name:14}{printable(value)[:100]}"
 
 
-def check_feed(spec: str | Path | FeedSpec, path: str | Path, examples: int = 3) -> FeedReport:
+def check_feed(
+    spec: str | Path | FeedSpec,
+    path: str | Path,
+    examples: int = 3,
+) -> FeedReport:
     """What a YAML makes of a file.
 
     Raises
@@ -86,24 +95,40 @@ def check_feed(spec: str | Path | FeedSpec, path: str | Path, examples: int = 3)
     """
     feed = read_feed(path, spec)
     catalog, merged = harmonise([feed])
-    counts = {"read": feed.about.read, "accepted": len(catalog)}
-    counts |= {"rejected": len(feed.rejects), "merged": len(merged)}
-    untold = {name: int((catalog[name] == word).sum()) for name, word in _UNTOLD.items()}
-    untold["price"] = int(catalog["price"].isna().sum())
-    untold["currency"] = int(((catalog["currency"] == "") & catalog["price"].notna()).sum())
-    untold["stock"] = int((catalog["availability"] == "").sum())
-    untold["picture"] = int((catalog["image_urls"].str.len() == 0).sum())
-    shown = ["image_key", *FIELDS, "currency", "price", "availability"]
-    first = catalog.sort_values("source_row")[shown].head(examples).reset_index(drop=True)
+    counts = {
+        "read": feed.about.read,
+        "accepted": len(catalog),
+        "rejected": len(feed.rejects),
+        "merged": len(merged),
+    }
+    currencies = set(catalog["currency"]) - {""}
+    rated = set(load_vocabulary().usd)
+    first = catalog.sort_values("source_row").head(examples)
     return FeedReport(
         about=feed.about,
         counts=counts,
         filled=completeness(catalog).set_index("field")["share"],
         rejects=rejects_by_reason(feed.rejects),
-        examples=first,
-        no_rate=sorted(set(catalog["currency"]) - {"", *load_vocabulary().usd}),
-        untold=untold,
+        examples=first[_SHOWN].reset_index(drop=True),
+        no_rate=sorted(currencies - rated),
+        untold=_untold(catalog),
     )
+
+
+def _untold(catalog: pd.DataFrame) -> dict[str, int]:
+    """Of how many products nothing tells each of these."""
+    has_price = catalog["price"].notna()
+    n_pictures = catalog["image_urls"].str.len()
+    is_untold = {
+        "category": catalog["category"] == "other",
+        "colour": catalog["colour"] == "unknown",
+        "gender": catalog["gender"] == "unknown",
+        "price": ~has_price,
+        "currency": has_price & (catalog["currency"] == ""),
+        "stock": catalog["availability"] == "",
+        "picture": n_pictures == 0,
+    }
+    return {name: int(products.sum()) for name, products in is_untold.items()}
 
 
 def _file_lines(about: FeedFacts) -> list[str]:

@@ -101,7 +101,10 @@ def _records(text: str, separator: str) -> Iterator[_Record]:
         lines.clear()
 
 
-def _sample(text: str, separator: str) -> list[list[str]]:
+def _sample(
+    text: str,
+    separator: str,
+) -> list[list[str]]:
     """Cells of the first records."""
     start = "".join(_first_lines(text, 2 * _SAMPLE))
     records = (record.cells for record in _records(start, separator) if record.cells)
@@ -109,7 +112,11 @@ def _sample(text: str, separator: str) -> list[list[str]]:
 
 
 def _first_lines(text: str, count: int) -> Iterator[str]:
-    for line, _ in zip(io.StringIO(text, newline=""), range(count), strict=False):
+    for line, _ in zip(
+        io.StringIO(text, newline=""),
+        range(count),
+        strict=False,
+    ):
         yield line
 
 
@@ -122,7 +129,10 @@ def _separator(text: str, reading: Reading) -> str:
     return max(SEPARATORS, key=lambda separator: found[separator])
 
 
-def _header(records: list[list[str]], reading: Reading) -> _Header:
+def _header(
+    records: list[list[str]],
+    reading: Reading,
+) -> _Header:
     """The record that names the columns: the first that holds as many usual names as any.
 
     If none holds two, it is the first as wide as the others that isn't a comment or a banner.
@@ -155,7 +165,10 @@ def _names(cells: list[str], reading: Reading) -> int:
     return sum(cell in reading.wanted or is_column_name(cell) for cell in plain)
 
 
-def _first_full(records: list[list[str]], width: int) -> int | None:
+def _first_full(
+    records: list[list[str]],
+    width: int,
+) -> int | None:
     for place, cells in enumerate(records[:_ABOVE]):
         filled = sum(bool(cell.strip()) for cell in cells)
         is_banner = len(cells) < width or (filled <= 1 and width > 2)
@@ -187,7 +200,12 @@ def _column_names(cells: list[str]) -> list[str]:
     return names
 
 
-def _fill(out: Rows, records: Iterator[_Record], header: _Header, reading: Reading) -> None:
+def _fill(
+    out: Rows,
+    records: Iterator[_Record],
+    header: _Header,
+    reading: Reading,
+) -> None:
     """Read the records below the header, or all if there is none."""
     columns: list[str] = []
     title: list[str] = []
@@ -225,7 +243,12 @@ def _no_header(cells: list[str]) -> str:
     )
 
 
-def _add(out: Rows, record: _Record, columns: list[str], reading: Reading) -> None:
+def _add(
+    out: Rows,
+    record: _Record,
+    columns: list[str],
+    reading: Reading,
+) -> None:
     cells = _fitted(record.cells, len(columns), out.separator, reading)
     if len(cells) == len(columns) and not record.swallows:
         row: Row = dict(zip(columns, cells, strict=True))
@@ -244,7 +267,12 @@ def _add(out: Rows, record: _Record, columns: list[str], reading: Reading) -> No
         out.reject("".join(record.lines), reason)
 
 
-def _fitted(cells: list[str], width: int, separator: str, reading: Reading) -> list[str]:
+def _fitted(
+    cells: list[str],
+    width: int,
+    separator: str,
+    reading: Reading,
+) -> list[str]:
     """Cells without empty ones at the end; surplus ones joined to the last if the YAML says so."""
     surplus = cells[width:]
     if surplus and (reading.extra_cells == "join_last" or not any(surplus)):

@@ -82,7 +82,14 @@ def parse_sizes(value: object) -> dict[str, bool]:
         if None not in stock.values():
             return {size: bool(left) for size, left in stock.items() if size}
     if loaded is None:
-        parts = re.split(r"[,;|]", _SIZE_HEADING.sub("", clean_text(value), count=1))
+        parts = re.split(
+            r"[,;|]",
+            _SIZE_HEADING.sub(
+                "",
+                clean_text(value),
+                count=1,
+            ),
+        )
     else:
         parts = strings(loaded)
     sizes: dict[str, bool] = {}
@@ -94,7 +101,10 @@ def parse_sizes(value: object) -> dict[str, bool]:
     return sizes
 
 
-def _without(part: str, said: re.Match[str]) -> str:
+def _without(
+    part: str,
+    said: re.Match[str],
+) -> str:
     """A size without the words that it is sold out."""
     before = part[: said.start()].rstrip(_AROUND_SOLD_OUT)
     after = part[said.end() :].lstrip(_AROUND_SOLD_OUT)
@@ -203,6 +213,10 @@ def parse_sections(value: object) -> dict[str, str]:
     return sections
 
 
-def _add_section(sections: dict[str, str], heading: str, text: str) -> None:
+def _add_section(
+    sections: dict[str, str],
+    heading: str,
+    text: str,
+) -> None:
     before = sections.get(heading)
     sections[heading] = text if before is None else f"{before} {text}".strip()

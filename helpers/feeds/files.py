@@ -56,7 +56,10 @@ class Table(NamedTuple):
     about: FileFacts
 
 
-def read_rows(path: str | Path, reading: Reading | None = None) -> Table:
+def read_rows(
+    path: str | Path,
+    reading: Reading | None = None,
+) -> Table:
     """Rows of a CSV, JSON, JSON-lines or XML file as texts.
 
     Raises
@@ -95,7 +98,12 @@ def read_rows(path: str | Path, reading: Reading | None = None) -> Table:
     return Table(found.rows, found.broken, about)
 
 
-def _parse(raw: bytes, text: str, encoding: str, reading: Reading) -> Rows:
+def _parse(
+    raw: bytes,
+    text: str,
+    encoding: str,
+    reading: Reading,
+) -> Rows:
     start = text[:1000].lstrip("\ufeff \t\r\n")[:200]
     if _is_binary(start):
         raise FeedError(
@@ -123,7 +131,10 @@ def _kind(start: str) -> str:
     return "json" if start[:1] in ("[", "{") else "csv"
 
 
-def decode(raw: bytes, encoding: str = "auto") -> tuple[str, str]:
+def decode(
+    raw: bytes,
+    encoding: str = "auto",
+) -> tuple[str, str]:
     """Text of a file and the encoding it was read in.
 
     That is what its byte-order mark says, else UTF-8, else the likeliest legacy encoding. A few
@@ -162,7 +173,15 @@ def _is_western(raw: bytes) -> bool:
     """
     west = raw.decode("cp1252", "replace")
     east = raw.decode("cp1250", "replace")
-    differing = {one for one, other in zip(west, east, strict=True) if one != other}
+    differing = {
+        one
+        for one, other in zip(
+            west,
+            east,
+            strict=True,
+        )
+        if one != other
+    }
     return differing <= set("ñÑàÀ")
 
 

@@ -1,9 +1,9 @@
 """One vocabulary for all feeds; rows of one product merged."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import chain, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -109,7 +109,11 @@ def _category_in_title(title: str, vocabulary: Vocabulary) -> str | None:
     return found[0] if found else None
 
 
-def _category_in_column(category: str, title: str, vocabulary: Vocabulary) -> str | None:
+def _category_in_column(
+    category: str,
+    title: str,
+    vocabulary: Vocabulary,
+) -> str | None:
     """What a shop's column names: all of it, or the last of its shelves that names anything.
 
     Of several names on one shelf ("Shirts & Tops") the title's counts, else the last.
@@ -169,7 +173,12 @@ class _Column(NamedTuple):
     shades: list[str]
 
     @classmethod
-    def of(cls, colour: str, brand: str, vocabulary: Vocabulary) -> "_Column":
+    def of(
+        cls,
+        colour: str,
+        brand: str,
+        vocabulary: Vocabulary,
+    ) -> "_Column":
         text = _words_without(colour, brand)
         plain = vocabulary.colours.named(text)
         if "--" in colour:  # "copper--black": what stands first counts, be it a shade
@@ -194,7 +203,12 @@ class _Title(NamedTuple):
     after_in: list[str]
 
     @classmethod
-    def of(cls, title: str, brand: str, vocabulary: Vocabulary) -> "_Title":
+    def of(
+        cls,
+        title: str,
+        brand: str,
+        vocabulary: Vocabulary,
+    ) -> "_Title":
         text = _words_without(title, brand)
         named = vocabulary.colours.named(text)
         if " in " not in text:
@@ -207,7 +221,12 @@ def _words_without(text: str, brand: str) -> str:
     return f" {normal(text)} ".replace(f" {normal(brand)} ", " ", 1)
 
 
-def _agreed(said: list[str], found: list[str], trusted: bool, vocabulary: Vocabulary) -> str | None:
+def _agreed(
+    said: list[str],
+    found: list[str],
+    trusted: bool,
+    vocabulary: Vocabulary,
+) -> str | None:
     """A colour that title and column both name, else the finer of two kin.
 
     "multi" in the column suits any two colours of the title. Of several that both name, the
@@ -290,7 +309,11 @@ def harmonise(feeds: FeedResult | Sequence[FeedResult]) -> Harmonised:
     catalog["image_path"] = ""
     catalog["image_status"] = _image_status(catalog)
     merged = rows[again].copy()
-    merged["reason"] = pd.Series(list(_merge_reasons(rows, merged)), index=merged.index, dtype=str)
+    merged["reason"] = pd.Series(
+        list(_merge_reasons(rows, merged)),
+        index=merged.index,
+        dtype=str,
+    )
     catalog = catalog[CATALOG_COLUMNS].sort_values("image_key", ignore_index=True)
     return Harmonised(catalog, merged[MERGED_COLUMNS].reset_index(drop=True))
 
@@ -303,15 +326,30 @@ def _in_one_vocabulary(feed: FeedResult) -> pd.DataFrame:
     titles = rows["title"]
     rows["gender"] = [
         gender_of(gender, title, category, words)
-        for gender, title, category in zip(rows["gender"], titles, rows["category"], strict=True)
+        for gender, title, category in zip(
+            rows["gender"],
+            titles,
+            rows["category"],
+            strict=True,
+        )
     ]
     rows["colour"] = [
         colour_of(colour, title, brand, spec.trust_colour, words)
-        for colour, title, brand in zip(rows["colour"], titles, rows["brand"], strict=True)
+        for colour, title, brand in zip(
+            rows["colour"],
+            titles,
+            rows["brand"],
+            strict=True,
+        )
     ]
     rows["category"] = [
         category_of(title, category, brand, spec.trust_category, words)
-        for title, category, brand in zip(titles, rows["category"], rows["brand"], strict=True)
+        for title, category, brand in zip(
+            titles,
+            rows["category"],
+            rows["brand"],
+            strict=True,
+        )
     ]
     return rows
 
@@ -322,7 +360,10 @@ def _image_status(catalog: pd.DataFrame) -> np.ndarray:
     return np.where(has_urls, "pending", without)
 
 
-def variants(feeds: FeedResult | Sequence[FeedResult], merged: pd.DataFrame) -> pd.DataFrame:
+def variants(
+    feeds: FeedResult | Sequence[FeedResult],
+    merged: pd.DataFrame,
+) -> pd.DataFrame:
     """Every size that a feed names of a product, with its stock and offer.
 
     Parameters
@@ -345,7 +386,12 @@ def variants(feeds: FeedResult | Sequence[FeedResult], merged: pd.DataFrame) -> 
     rows["is_list"] = rows["size"].str.len() > 1
     rows = rows.explode("size", ignore_index=True).dropna(subset="size")
     rows["in_stock"] = [
-        sizes[size] for sizes, size in zip(rows["sizes"], rows["size"], strict=True)
+        sizes[size]
+        for sizes, size in zip(
+            rows["sizes"],
+            rows["size"],
+            strict=True,
+        )
     ]
     # The one that counts comes last: a variant's own row after its product's list of sizes.
     of_variant = rows["is_variant"] & ~rows["is_list"]
@@ -391,7 +437,10 @@ def _canonical_keys(rows: pd.DataFrame) -> pd.Series:
     return _settled(rows["image_key"], keys)
 
 
-def _settled(own: pd.Series, keys: pd.Series) -> pd.Series:
+def _settled(
+    own: pd.Series,
+    keys: pd.Series,
+) -> pd.Series:
     """Keys under which all rows of one key stay together, however long the chain of twins."""
     while True:
         target = dict(zip(own, keys, strict=True))
@@ -401,7 +450,10 @@ def _settled(own: pd.Series, keys: pd.Series) -> pd.Series:
         keys = further
 
 
-def _fill(rows: pd.DataFrame, again: pd.Series) -> pd.DataFrame:
+def _fill(
+    rows: pd.DataFrame,
+    again: pd.Series,
+) -> pd.DataFrame:
     """First row of each product, its gaps filled from its later rows, and the images of all."""
     is_repeated = rows["merged_into"].isin(rows.loc[again, "merged_into"])
     repeated = rows[is_repeated].replace({"": None, _NO_WORD: None})
@@ -426,15 +478,20 @@ def _best_availability(states: pd.Series) -> str:
     return min(known, key=AVAILABILITY.index) if known else ""
 
 
-def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> Iterator[str]:
-    first = rows.drop_duplicates("merged_into").set_index("merged_into")
-    for row in merged.itertuples():
-        kept = first.loc[row.merged_into]
-        same = "id"
-        if row.image_key != row.merged_into:
-            same = "title, brand, colour, price and image"
-        what = f"same {same}"
-        if normal(row.title) != normal(kept["title"]):
+def _merge_reasons(rows: pd.DataFrame, merged: pd.DataFrame) -> list[str]:
+    """Which row each merged one joined, and what they have in common."""
+    first = rows.drop_duplicates("merged_into")
+    kept_of = dict(zip(first["merged_into"], first.to_dict("records"), strict=True))
+    reasons = []
+    for row in merged.to_dict("records"):
+        kept = kept_of[row["merged_into"]]
+        is_same_id = row["image_key"] == row["merged_into"]
+        what = "same id" if is_same_id else "same title, brand, colour, price and image"
+        if normal(row["title"]) != normal(kept["title"]):
             what += ", another title"
-        place = f"{kept['source_file']} row {kept['source_row']}"
-        yield f"{row.source_file} row {row.source_row}: {what} as {place}"
+        reasons.append(f"{_place(row)}: {what} as {_place(kept)}")
+    return reasons
+
+
+def _place(row: Mapping[Hashable, Any]) -> str:
+    return f"{row['source_file']} row {row['source_row']}"

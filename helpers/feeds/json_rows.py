@@ -10,10 +10,15 @@ from helpers.feeds.text import repaired
 
 _DEEPEST = 6  # objects within objects that give columns of their own
 _OPTIONS = 10  # objects of a list that give columns of their own
+_DEEPEST_LIST = 3  # objects around the list of products
+_PRODUCT_KEYS = {"title", "name", "id"}  # what an object has that is a product itself
 _NAME_KEYS = {"name", "key", "label"}
 
 
-def read_json(text: str, rows: str | None = None) -> Rows:
+def read_json(
+    text: str,
+    rows: str | None = None,
+) -> Rows:
     """Rows of a JSON text.
 
     An object within a product gives columns such as `price.amount`, beside its own text; so does
@@ -42,7 +47,11 @@ def read_json(text: str, rows: str | None = None) -> Rows:
     return out
 
 
-def _read_lines(text: str, rows: str | None, problem: str) -> Rows:
+def _read_lines(
+    text: str,
+    rows: str | None,
+    problem: str,
+) -> Rows:
     out = Rows("JSON lines")
     for line in text.splitlines():
         if not line.strip():
@@ -64,21 +73,40 @@ def _products(loaded: Any) -> list[Any]:
         return loaded
     if not isinstance(loaded, dict):
         raise ValueError("neither a list nor an object")
-    while len(loaded) == 1 and isinstance(next(iter(loaded.values())), dict):
-        loaded = next(iter(loaded.values()))  # {"product": {…}}
+    loaded = _unwrapped(loaded)
     lists = list(_lists(loaded, 0))
     if lists:
         shallow = min(depth for depth, _ in lists)
         return max((found for depth, found in lists if depth == shallow), key=len)
     values = list(loaded.values())
     if values and all(isinstance(value, dict) for value in values):
-        return [{"key": key, **value} for key, value in loaded.items()]
+        return [
+            {
+                "key": key,
+                **value,
+            }
+            for key, value in loaded.items()
+        ]
     return [loaded]
 
 
-def _lists(item: dict[str, Any], depth: int) -> Iterator[tuple[int, list[Any]]]:
+def _unwrapped(loaded: dict[str, Any]) -> dict[str, Any]:
+    """What an object holds that holds nothing but one other: `{"product": {…}}`."""
+    while len(loaded) == 1:
+        only = next(iter(loaded.values()))
+        if not isinstance(only, dict):
+            break
+        loaded = only
+    return loaded
+
+
+def _lists(
+    item: dict[str, Any],
+    depth: int,
+) -> Iterator[tuple[int, list[Any]]]:
     """Lists of objects within an object that is no product itself, with their depth."""
-    if depth > 3 or any(key.lower() in ("title", "name", "id") for key in item):
+    is_product = bool(_PRODUCT_KEYS & {key.lower() for key in item})
+    if depth > _DEEPEST_LIST or is_product:
         return
     for value in item.values():
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -87,17 +115,33 @@ def _lists(item: dict[str, Any], depth: int) -> Iterator[tuple[int, list[Any]]]:
             yield from _lists(value, depth + 1)
 
 
-def _add(out: Rows, item: Any, rows: str | None) -> None:
+def _add(
+    out: Rows,
+    item: Any,
+    rows: str | None,
+) -> None:
     if not isinstance(item, dict):
         _reject(out, item if isinstance(item, str) else json.dumps(item), "not an object")
         return
     for row in _exploded(item, rows):
-        plain = {repaired(name): repaired(cell) for name, cell in row.items()}
-        out.halves += sum(plain[repaired(name)] != cell for name, cell in row.items())
-        out.rows.append(plain)
+        out.rows.append(_mended(out, row))
 
 
-def _reject(out: Rows, value: str, problem: str) -> None:
+def _mended(out: Rows, row: Row) -> Row:
+    """A row without halves of characters, which are counted."""
+    mended: Row = {}
+    for name, cell in row.items():
+        whole = repaired(cell)
+        out.halves += whole != cell
+        mended[repaired(name)] = whole
+    return mended
+
+
+def _reject(
+    out: Rows,
+    value: str,
+    problem: str,
+) -> None:
     value = repaired(value)
     out.reject(value, f"{value[:60]!r} is no JSON object: {problem}")
 
@@ -105,15 +149,21 @@ def _reject(out: Rows, value: str, problem: str) -> None:
 def _exploded(item: dict[str, Any], rows: str | None) -> Iterator[Row]:
     """The row of a product, or one for each object of its list `rows`."""
     variants = item.get(rows) if rows else None
-    if not isinstance(variants, list) or not variants:
+    if rows is None or not isinstance(variants, list) or not variants:
         yield flattened(item)
         return
-    common = flattened({key: value for key, value in item.items() if key != rows})
+    own = dict(item)
+    del own[rows]
+    common = flattened(own)
     for variant in variants:
         yield common | flattened({rows: variant})
 
 
-def flattened(item: dict[str, Any], before: str = "", depth: int = 0) -> Row:
+def flattened(
+    item: dict[str, Any],
+    before: str = "",
+    depth: int = 0,
+) -> Row:
     """Columns of an object: a text for each of its fields, and for the fields of objects in it."""
     row: Row = {}
     for key, value in item.items():
@@ -145,6 +195,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        return value[0]
+    if isinstance(value, list) and len(value) == 1:
+        only = value[0]
+        if isinstance(only, str):
+            return only
     return json.dumps(value)

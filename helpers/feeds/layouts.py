@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from helpers.feeds.groups import OPTION
 from helpers.feeds.spec import FEEDS, FeedError, FeedSpec, read_yaml
 
 LAYOUTS = FEEDS / "layouts"
-OPTION = "option."  # columns that `options` give
 
 
 class Layout(BaseModel):
@@ -61,10 +61,21 @@ def layouts() -> list[Layout]:
 
 def plain_name(name: str) -> str:
     """A column's name without case, gaps and a Google prefix: `g:image_link` → "imagelink"."""
-    return re.sub(r"[\W_]+", "", re.sub(r"^g:", "", name.strip().lower()))
+    return re.sub(
+        r"[\W_]+",
+        "",
+        re.sub(
+            r"^g:",
+            "",
+            name.strip().lower(),
+        ),
+    )
 
 
-def recognise(columns: Iterable[str], is_xml: bool = False) -> Layout | None:
+def recognise(
+    columns: Iterable[str],
+    is_xml: bool = False,
+) -> Layout | None:
     """The layout of a file with these columns: the one that knows most of them, if any fits."""
     there = {plain_name(name) for name in columns}
     best = None
@@ -88,7 +99,10 @@ def _known(layout: Layout) -> set[str]:
     return {plain_name(name) for name in names}
 
 
-def fitted(spec: Mapping[str, Any], columns: Iterable[str]) -> dict[str, Any]:
+def fitted(
+    spec: Mapping[str, Any],
+    columns: Iterable[str],
+) -> dict[str, Any]:
     """A layout's keys for a file: columns as the file writes them, without those it lacks."""
     actual: dict[str, str] = {}
     for name in columns:
@@ -113,13 +127,20 @@ def _listed(sources: Any) -> list[Any]:
     return sources if isinstance(sources, list) else [sources]
 
 
-def _option(option: Mapping[str, str], actual: Mapping[str, str]) -> dict[str, str] | None:
+def _option(
+    option: Mapping[str, str],
+    actual: Mapping[str, str],
+) -> dict[str, str] | None:
     names = {key: actual.get(plain_name(name)) for key, name in option.items()}
     found = {key: name for key, name in names.items() if name}
     return found if len(found) == len(option) else None
 
 
-def _source(source: Any, actual: Mapping[str, str], has_options: bool) -> Any:
+def _source(
+    source: Any,
+    actual: Mapping[str, str],
+    has_options: bool,
+) -> Any:
     """A source with the file's own names of columns; None if the file has none of them."""
     if isinstance(source, str):
         return _column(source, actual, has_options)
@@ -130,10 +151,17 @@ def _source(source: Any, actual: Mapping[str, str], has_options: bool) -> Any:
     there = [name for name in found if name]
     if not there:
         return None
-    return {**source, "column": there[0] if len(there) == 1 else there}
+    return {
+        **source,
+        "column": there[0] if len(there) == 1 else there,
+    }
 
 
-def _column(name: str, actual: Mapping[str, str], has_options: bool) -> str | None:
+def _column(
+    name: str,
+    actual: Mapping[str, str],
+    has_options: bool,
+) -> str | None:
     if name.startswith(OPTION):
         return name if has_options else None
     return actual.get(plain_name(name))

@@ -6,7 +6,16 @@ from typing import Any
 from helpers.feeds.text import LONGEST, repaired
 
 _DEEPEST = 20
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v"}
+_ESCAPES = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "b": "\b",
+    "f": "\f",
+    "0": "\0",
+    "a": "\a",
+    "v": "\v",
+}
 _WORDS = {
     "None": None,
     "nil": None,
@@ -56,7 +65,12 @@ def strings(value: object) -> list[str]:
     return found
 
 
-def _value(text: str, at: int, loose: bool, depth: int) -> tuple[Any, int]:
+def _value(
+    text: str,
+    at: int,
+    loose: bool,
+    depth: int,
+) -> tuple[Any, int]:
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
     at = _skip_space(text, at)
@@ -74,7 +88,12 @@ def _value(text: str, at: int, loose: bool, depth: int) -> tuple[Any, int]:
     return _WORDS.get(word, word.lstrip(":")), atom.end()
 
 
-def _list(text: str, at: int, loose: bool, depth: int) -> tuple[list[Any], int]:
+def _list(
+    text: str,
+    at: int,
+    loose: bool,
+    depth: int,
+) -> tuple[list[Any], int]:
     items = []
     at = _skip_space(text, at + 1)
     while text[at] != "]":
@@ -84,7 +103,12 @@ def _list(text: str, at: int, loose: bool, depth: int) -> tuple[list[Any], int]:
     return items, at + 1
 
 
-def _dict(text: str, at: int, loose: bool, depth: int) -> tuple[dict[Any, Any], int]:
+def _dict(
+    text: str,
+    at: int,
+    loose: bool,
+    depth: int,
+) -> tuple[dict[Any, Any], int]:
     pairs = {}
     at = _skip_space(text, at + 1)
     while text[at] != "}":
@@ -97,7 +121,11 @@ def _dict(text: str, at: int, loose: bool, depth: int) -> tuple[dict[Any, Any], 
     return pairs, at + 1
 
 
-def _after_item(text: str, at: int, close: str) -> int:
+def _after_item(
+    text: str,
+    at: int,
+    close: str,
+) -> int:
     """Position of the next item, or of the closing bracket."""
     at = _skip_space(text, at)
     if text[at] == ",":
@@ -112,7 +140,11 @@ def _skip_space(text: str, at: int) -> int:
     return space.end() if space else at
 
 
-def _string(text: str, at: int, loose: bool) -> tuple[str, int]:
+def _string(
+    text: str,
+    at: int,
+    loose: bool,
+) -> tuple[str, int]:
     quote = text[at]
     out: list[str] = []
     at += 1
@@ -129,7 +161,10 @@ def _string(text: str, at: int, loose: bool) -> tuple[str, int]:
             at = plain.end() if plain else at + 1
 
 
-def _escape(text: str, at: int) -> tuple[str, int]:
+def _escape(
+    text: str,
+    at: int,
+) -> tuple[str, int]:
     code = _CODE.match(text, at)
     if code:
         digits = code[1] or code[2] or code[3]

@@ -16,52 +16,105 @@ from helpers.feeds.literals import read_literal
 from helpers.feeds.text import clean_text
 
 _NO_MONEY = re.compile("X(?!AF|OF|PF|CD|CG)..")  # XAU is gold, XXX is nothing
-CODES = sorted(code for code in list_currencies() if not _NO_MONEY.match(code))
+CODES = frozenset(code for code in list_currencies() if not _NO_MONEY.match(code))
 
-SIGNS = {
-    "$": "USD", "us$": "USD", "$us": "USD", "c$": "CAD", "ca$": "CAD", "$ca": "CAD", "cdn$": "CAD",
-    "a$": "AUD", "au$": "AUD", "nz$": "NZD", "s$": "SGD", "sg$": "SGD", "hk$": "HKD", "nt$": "TWD",
-    "mx$": "MXN", "r$": "BRL", "rd$": "DOP", "col$": "COP", "ar$": "ARS", "cl$": "CLP", "$u": "UYU",
-    "£": "GBP", "e£": "EGP", "€": "EUR", "euro": "EUR", "euros": "EUR",
-    "₹": "INR", "rs": "INR", "rs.": "INR", "pkr.": "PKR", "৳": "BDT", "රු": "LKR",
-    "¥": "JPY", "円": "JPY", "元": "CNY", "rmb": "CNY", "cn¥": "CNY", "jp¥": "JPY",
-    "₩": "KRW", "원": "KRW", "₫": "VND", "đ": "VND", "฿": "THB", "₱": "PHP", "rm": "MYR", "rp": "IDR",
-    "rp.": "IDR", "kr": "SEK", "kr.": "SEK", "zł": "PLN", "zl": "PLN", "kč": "CZK", "ft": "HUF",
-    "lei": "RON", "лв": "BGN", "лв.": "BGN", "kn": "HRK", "дин": "RSD", "din": "RSD", "km": "BAM",
-    "₺": "TRY", "tl": "TRY", "₽": "RUB", "руб": "RUB", "руб.": "RUB", "р.": "RUB", "₴": "UAH",
-    "грн": "UAH", "₸": "KZT", "₾": "GEL", "₼": "AZN", "֏": "AMD", "₪": "ILS", "nis": "ILS",
-    "dh": "AED", "dhs": "AED", "dhs.": "AED", "د.إ": "AED", "sr": "SAR", "ر.س": "SAR", "ریال": "SAR",
-    "kd": "KWD", "dt": "TND", "r": "ZAR", "₦": "NGN", "₵": "GHS", "gh₵": "GHS", "ksh": "KES",
-    "fr.": "CHF", "sfr": "CHF", "sfr.": "CHF", "₡": "CRC", "₲": "PYG", "s/": "PEN", "s/.": "PEN",
-    "dollar": "USD", "dollars": "USD", "pound": "GBP", "pounds": "GBP", "rupee": "INR",
-    "rupees": "INR", "yen": "JPY", "franken": "CHF", "kronor": "SEK", "kroner": "NOK",
-    "zloty": "PLN", "złoty": "PLN", "lira": "TRY",
-    "₮": "MNT", "₭": "LAK", "៛": "KHR",
-}  # fmt: skip
+
+def _table(lines: str) -> dict[str, list[str]]:
+    """`CODE: sign sign` a line."""
+    rows = (line.partition(": ") for line in lines.strip().splitlines())
+    return {name.strip(): rest.split() for name, _, rest in rows}
+
+
+_SIGNS_OF = _table("""
+    USD: $ us$ $us dollar dollars
+    CAD: c$ ca$ $ca cdn$
+    AUD: a$ au$
+    NZD: nz$
+    SGD: s$ sg$
+    HKD: hk$
+    TWD: nt$
+    MXN: mx$
+    BRL: r$
+    DOP: rd$
+    COP: col$
+    ARS: ar$
+    CLP: cl$
+    UYU: $u
+    GBP: £ pound pounds
+    EGP: e£
+    EUR: € euro euros
+    INR: ₹ rs rs. rupee rupees
+    PKR: pkr.
+    BDT: ৳
+    LKR: රු
+    JPY: ¥ 円 yen jp¥
+    CNY: 元 rmb cn¥
+    KRW: ₩ 원
+    VND: ₫ đ
+    THB: ฿
+    PHP: ₱
+    MYR: rm
+    IDR: rp rp.
+    SEK: kr kr. kronor
+    NOK: kroner
+    PLN: zł zl zloty złoty
+    CZK: kč
+    HUF: ft
+    RON: lei
+    BGN: лв лв.
+    HRK: kn
+    RSD: дин din
+    BAM: km
+    TRY: ₺ tl lira
+    RUB: ₽ руб руб. р.
+    UAH: ₴ грн
+    KZT: ₸
+    GEL: ₾
+    AZN: ₼
+    AMD: ֏
+    ILS: ₪ nis
+    AED: dh dhs dhs. د.إ
+    SAR: sr ر.س ریال
+    KWD: kd
+    TND: dt
+    ZAR: r
+    NGN: ₦
+    GHS: ₵ gh₵
+    KES: ksh
+    CHF: fr. sfr sfr. franken
+    CRC: ₡
+    PYG: ₲
+    PEN: s/ s/.
+    MNT: ₮
+    LAK: ₭
+    KHR: ៛
+""")
+SIGNS = {sign: code for code, signs in _SIGNS_OF.items() for sign in signs}
 
 # A sign that several countries share means the one that the feed names, if it names one of them.
-_SHARED = {
-    "dollar": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD"},
-    "dollars": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD"},
-    "kroner": {"NOK", "DKK"},
-    "rupees": {"INR", "PKR", "LKR", "NPR", "MUR"},
-    "$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP", "UYU"},
-    "£": {"GBP", "EGP", "GIP", "FKP", "LBP"},
-    "¥": {"JPY", "CNY"},
-    "元": {"CNY", "TWD", "HKD"},
-    "kr": {"SEK", "NOK", "DKK", "ISK"},
-    "rs": {"INR", "PKR", "LKR", "NPR", "MUR"},
-    "lei": {"RON", "MDL"},
-    "dh": {"AED", "MAD"},
-    "din": {"RSD", "DZD"},
-    "sr": {"SAR", "SCR"},
-    "ریال": {"SAR", "IRR", "YER", "OMR", "QAR"},
-}
-POINT_GROUPS = {
-    "EUR", "DKK", "IDR", "BRL", "TRY", "NOK", "ISK", "VND", "CLP", "COP", "ARS", "UYU", "PYG", "RON",
-    "RSD", "BAM", "MKD", "CZK", "HUF", "PLN", "SEK",
-}  # fmt: skip  # currencies whose "1.299" means 1299
-_COMMA_DECIMALS = {"TND", "LYD", "DZD", "MAD"}  # "49,000 TND" are forty-nine dinars
+_SHARED = _table("""
+    $: USD CAD AUD NZD SGD HKD TWD MXN ARS CLP COP UYU
+    dollar: USD CAD AUD NZD SGD HKD
+    dollars: USD CAD AUD NZD SGD HKD
+    £: GBP EGP GIP FKP LBP
+    ¥: JPY CNY
+    元: CNY TWD HKD
+    kr: SEK NOK DKK ISK
+    kroner: NOK DKK
+    rs: INR PKR LKR NPR MUR
+    rupees: INR PKR LKR NPR MUR
+    lei: RON MDL
+    dh: AED MAD
+    din: RSD DZD
+    sr: SAR SCR
+    ریال: SAR IRR YER OMR QAR
+""")
+
+# Currencies whose "1.299" means 1299, and those whose "49,000" is forty-nine.
+POINT_GROUPS = frozenset(
+    "EUR DKK IDR BRL TRY NOK ISK VND CLP COP ARS UYU PYG RON RSD BAM MKD CZK HUF PLN SEK".split()
+)
+_COMMA_DECIMALS = frozenset(["TND", "LYD", "DZD", "MAD"])
 
 # Words that stand beside a price and name no money.
 _NO_CURRENCY = frozenset(
@@ -92,7 +145,10 @@ class Reading(NamedTuple):
     mark: str
 
 
-def parse_price(value: object, currency: str = "") -> Price | None:
+def parse_price(
+    value: object,
+    currency: str = "",
+) -> Price | None:
     """First selling price in a cell, in any notation: `Rs. 259`, `₹8,599`, `EUR15`, `1.299,00 €`.
 
     Discounts (`35% OFF`, `Save ₹720`) and former prices (`was £50`, `statt 29,99 €`) are passed
@@ -107,13 +163,17 @@ def parse_price(value: object, currency: str = "") -> Price | None:
     return Price(reading.amount, known)
 
 
-def read_price(value: object, currency: str = "") -> Reading | None:
+def read_price(
+    value: object,
+    currency: str = "",
+) -> Reading | None:
     """The price of a cell with the mark that names its currency; None if there is no amount."""
     if isinstance(value, str) and value.lstrip()[:1] == "{":
         parts = read_literal(value)
         if isinstance(parts, dict):
             return _read_object(parts, currency)
-    text = _plain_digits(clean_text(str(value if value is not None else "")[:500]))
+    cell = "" if value is None else str(value)
+    text = _plain_digits(clean_text(cell[:_LONGEST_PRICE]))
     if _SCIENTIFIC.search(text):
         return None
     text = _DISCOUNT.sub(" ", text)
@@ -156,18 +216,25 @@ _UNKNOWN_SIGN = re.compile("[\u20a0-\u20cf¤֏؋৲৳૱௹฿៛꠸﷼﹩＄�
 _LONE_WORD = re.compile(
     r"\s*(?:(?P<before>[^\W\d_]{1,5}\.?)\s?[0-9][0-9 .,'’]*|[0-9][0-9 .,'’]*(?P<after>[^\W\d_]{1,5}\.?))\s*"
 )
+_LONGEST_PRICE = 500  # characters
 _MASK = "\x01"  # stands where a mark stood, so that numbers on both sides stay two
 
 
 @cache
 def _marks() -> re.Pattern[str]:
     """Every code and sign; letters must stand alone, though a digit may touch them."""
-    words = {*(sign for sign in SIGNS if sign[0].isalpha()), *map(str.lower, CODES)}
-    signs = {sign for sign in SIGNS if not sign[0].isalpha()}
-    lettered = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    others = "|".join(re.escape(sign) for sign in sorted(signs, key=len, reverse=True))
-    lettered = lettered.replace(re.escape("$"), r"\s?\$")
-    return re.compile(rf"(?<![^\W\d_])(?:{lettered})(?![^\W\d_])|(?:{others})(?![^\W\d_]*\$)", re.I)
+    words = {code.lower() for code in CODES}
+    words |= {sign for sign in SIGNS if sign[0].isalpha()}
+    others = {sign for sign in SIGNS if not sign[0].isalpha()}
+    lettered = _alternatives(words).replace(r"\$", r"\s?\$")  # "US $20"
+    alone = rf"(?<![^\W\d_])(?:{lettered})(?![^\W\d_])"
+    return re.compile(rf"{alone}|(?:{_alternatives(others)})(?![^\W\d_]*\$)", re.I)
+
+
+def _alternatives(words: set[str]) -> str:
+    """A pattern of any of these words, the longest first."""
+    longest_first = sorted(words, key=len, reverse=True)
+    return "|".join(map(re.escape, longest_first))
 
 
 @cache
@@ -179,12 +246,13 @@ def _names() -> Mapping[str, str]:
         for code, name in Locale(language).currencies.items():
             names[name.casefold()] = code
             names[f"{name.casefold()}s"] = code
-    return {name: code for name, code in names.items() if code in CODES} | plain
+    known = {name: code for name, code in names.items() if code in CODES}
+    return known | plain
 
 
 def _meant(sign: str, currency: str) -> str:
     """The currency that a sign means in a feed of `currency`."""
-    shared = _SHARED.get(sign.rstrip("."), set())
+    shared = _SHARED.get(sign.rstrip("."), [])
     return currency if currency in shared else SIGNS[sign]
 
 
@@ -204,22 +272,23 @@ class _Mark(NamedTuple):
 
 
 def _found_marks(text: str, currency: str) -> list[_Mark]:
+    """Signs, words and codes of currencies, in order."""
     found = []
     for match in _marks().finditer(text):
         word = match[0]
-        sign = re.sub(r"\s", "", word.lower())
+        sign = "".join(word.lower().split())
         if sign in _ALSO_WORDS and word != word.upper():
             continue
-        code = sign.upper() if sign.upper() in CODES else _meant(sign, currency)
+        is_code = sign.upper() in CODES
+        code = sign.upper() if is_code else _meant(sign, currency)
         found.append(_Mark(match.start(), match.end(), word, code))
     return found
 
 
 def _first_price(text: str, currency: str) -> Reading | None:
+    """The first number beside a mark, else the first number."""
     marks = _found_marks(text, currency)
-    masked = text
-    for mark in marks:
-        masked = masked[: mark.start] + _MASK * (mark.end - mark.start) + masked[mark.end :]
+    masked = _masked(text, marks)
     numbers = list(_NUMBER.finditer(masked))
     if not numbers:
         return None
@@ -227,12 +296,25 @@ def _first_price(text: str, currency: str) -> Reading | None:
         beside = [mark for mark in marks if _touches(number, mark, masked)]
         if beside:
             return _reading(number[0], _clearest(beside))
+    first = numbers[0][0]
     if marks:
-        return _reading(numbers[0][0], marks[0])
-    return _reading(numbers[0][0], _unknown_mark(text), currency)
+        return _reading(first, marks[0])
+    return _reading(first, _unknown_mark(text), currency)
 
 
-def _touches(number: re.Match[str], mark: _Mark, text: str) -> bool:
+def _masked(text: str, marks: list[_Mark]) -> str:
+    """The text, as long as before, without its marks."""
+    signs = list(text)
+    for mark in marks:
+        signs[mark.start : mark.end] = _MASK * (mark.end - mark.start)
+    return "".join(signs)
+
+
+def _touches(
+    number: re.Match[str],
+    mark: _Mark,
+    text: str,
+) -> bool:
     if mark.end <= number.start():
         between = text[mark.end : number.start()]
     else:
@@ -259,7 +341,11 @@ def _unknown_mark(text: str) -> _Mark | None:
     return _Mark(0, 0, word, "")
 
 
-def _reading(digits: str, mark: _Mark | None, currency: str = "") -> Reading | None:
+def _reading(
+    digits: str,
+    mark: _Mark | None,
+    currency: str = "",
+) -> Reading | None:
     known = mark.currency if mark else ""
     amount = parse_amount(digits, known or currency)
     if amount is None or not 0 < amount < 1e9:
@@ -267,7 +353,10 @@ def _reading(digits: str, mark: _Mark | None, currency: str = "") -> Reading | N
     return Reading(amount, known, mark.text if mark else "")
 
 
-def parse_amount(digits: str, currency: str = "") -> float | None:
+def parse_amount(
+    digits: str,
+    currency: str = "",
+) -> float | None:
     """A number as people write it: the last of point and comma parts the cents, unless three follow.
 
     `1.299` is 1299 in currencies that group by points (`POINT_GROUPS`), else 1.299.
@@ -295,9 +384,19 @@ _AMOUNT_KEYS = ("saleprice", "sale", "current", "now", "amount", "value", "price
 _CURRENCY_KEYS = ("currency", "currencycode", "currencyiso", "unit")
 
 
-def _read_object(parts: dict[object, object], currency: str) -> Reading | None:
+def _read_object(
+    parts: dict[object, object],
+    currency: str,
+) -> Reading | None:
     """A price object: `{"amount": "39.00", "currency": "EUR"}`, or `{"EUR": 39, "USD": 42}`."""
-    keyed = {re.sub(r"[\W_]", "", str(key)).lower(): value for key, value in parts.items()}
+    keyed = {
+        re.sub(
+            r"[\W_]",
+            "",
+            str(key),
+        ).lower(): value
+        for key, value in parts.items()
+    }
     named = next((keyed[key] for key in _CURRENCY_KEYS if key in keyed), "")
     code = parse_currency(named, currency)
     for key in _AMOUNT_KEYS:

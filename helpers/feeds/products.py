@@ -21,7 +21,7 @@ from helpers.feeds.fields import (
     parse_text,
 )
 from helpers.feeds.files import FileFacts, read_rows
-from helpers.feeds.groups import Groups, product_ids, with_options
+from helpers.feeds.groups import Groups, with_options
 from helpers.feeds.money import Price, parse_currency, read_price
 from helpers.feeds.owners import to_owners
 from helpers.feeds.rows import Row
@@ -77,7 +77,10 @@ class FeedResult(NamedTuple):
     about: FeedFacts
 
 
-def read_feed(path: str | Path, spec: str | Path | FeedSpec) -> FeedResult:
+def read_feed(
+    path: str | Path,
+    spec: str | Path | FeedSpec,
+) -> FeedResult:
     """Products and rejects of a retailer's file; every row read is in exactly one of them.
 
     Parameters
@@ -105,7 +108,16 @@ def read_feed(path: str | Path, spec: str | Path | FeedSpec) -> FeedResult:
     missing = _missing(spec, table.about, rows)
     try:
         feed = _Feed(spec, table.about.file, rows)
-        rejects = [_reject(feed, row, "", value, why) for row, value, why in table.broken]
+        rejects = [
+            _reject(
+                feed,
+                row,
+                "",
+                value,
+                why,
+            )
+            for row, value, why in table.broken
+        ]
         products = list(_products(feed, rejects))
         _tell_apart(products)
     except FeedError as error:
@@ -137,7 +149,11 @@ def _reject_table(rejects: list[dict[str, Any]]) -> pd.DataFrame:
     return table.sort_values("source_row", ignore_index=True)
 
 
-def _missing(spec: FeedSpec, about: FileFacts, rows: list[Row | None]) -> list[str]:
+def _missing(
+    spec: FeedSpec,
+    about: FileFacts,
+    rows: list[Row | None],
+) -> list[str]:
     """Fields that the file has no column for; an error if one of them is required."""
     columns = set(about.columns)
     if spec.options:
@@ -159,11 +175,16 @@ def _missing(spec: FeedSpec, about: FileFacts, rows: list[Row | None]) -> list[s
 class _Feed:
     """A feed's rows with what must be known of all of them before one can be read."""
 
-    def __init__(self, spec: FeedSpec, file: str, rows: list[Row | None]):
+    def __init__(
+        self,
+        spec: FeedSpec,
+        file: str,
+        rows: list[Row | None],
+    ):
         self.spec = spec
         self.file = file
         self.rows = rows
-        self.groups = Groups.of(rows, product_ids(rows, spec), spec)
+        self.groups = Groups.of(rows, spec)
         self.images, self.unclaimed = _images(rows, spec)
         self.assumed = 0
         self.unknown_currencies: Counter[str] = Counter()
@@ -210,7 +231,10 @@ _INHERITED: frozenset[FieldName] = frozenset(
 )
 
 
-def _products(feed: _Feed, rejects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _products(
+    feed: _Feed,
+    rejects: list[dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
     """Products of the rows that can be read; the others are added to `rejects`."""
     for position, row in enumerate(feed.rows):
         if row is None:
@@ -223,7 +247,13 @@ def _products(feed: _Feed, rejects: list[dict[str, Any]]) -> Iterator[dict[str, 
             yield _product(reading)
 
 
-def _reject(feed: _Feed, row: int, name: str, value: str, reason: str) -> dict[str, Any]:
+def _reject(
+    feed: _Feed,
+    row: int,
+    name: str,
+    value: str,
+    reason: str,
+) -> dict[str, Any]:
     return {
         "platform": feed.spec.platform,
         "source_file": feed.file,
@@ -385,7 +415,11 @@ def _product(reading: _Reading) -> dict[str, Any]:
     return product
 
 
-def _count(reading: _Reading, product: dict[str, Any], price: Price | None) -> None:
+def _count(
+    reading: _Reading,
+    product: dict[str, Any],
+    price: Price | None,
+) -> None:
     """Count what was passed over, assumed, or not known."""
     feed = reading.feed
     for name in ("rating", "n_reviews", "availability"):
@@ -468,7 +502,10 @@ def _url(reading: _Reading) -> str:
     return links[0] if is_web else ""
 
 
-def _sizes(reading: _Reading, availability: str) -> dict[str, bool]:
+def _sizes(
+    reading: _Reading,
+    availability: str,
+) -> dict[str, bool]:
     """Sizes of a row; a row of one size is as much in stock as the row."""
     sizes = parse_sizes(reading.raw.get("sizes"))
     if availability and len(sizes) == 1:
@@ -506,7 +543,10 @@ def _offer(product: dict[str, Any]) -> tuple[str, str]:
     return f"{product['price']:g} {product['currency']}", product["description"]
 
 
-def _images(rows: list[Row | None], spec: FeedSpec) -> tuple[list[list[str]], list[int]]:
+def _images(
+    rows: list[Row | None],
+    spec: FeedSpec,
+) -> tuple[list[list[str]], list[int]]:
     """Image addresses of each row, and how many in it belong to nobody that can be told."""
     images = [_images_of(row, spec) if row else [] for row in rows]
     if spec.image_owner:

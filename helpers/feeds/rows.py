@@ -30,4 +30,10 @@ class Rows:
     def reject(self, value: str, reason: str) -> None:
         """Add a row that can't be read."""
         self.rows.append(None)
-        self.broken.append(Broken(len(self.rows), value.strip()[:200], reason))
+        self.broken.append(
+            Broken(
+                len(self.rows),
+                value.strip()[:200],
+                reason,
+            )
+        )

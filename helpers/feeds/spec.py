@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import regex
+import regex  # type: ignore[import-untyped]
 import yaml
 from pydantic import (
     AfterValidator,
@@ -294,11 +294,19 @@ class FeedSpec(_Model):
             wanted=frozenset(self.columns),
         )
 
-    def first(self, field: FieldName, row: Mapping[str, str]) -> str:
+    def first(
+        self,
+        field: FieldName,
+        row: Mapping[str, str],
+    ) -> str:
         """Raw text of the first source of a field that holds anything."""
         return next(self.texts(field, row), "")
 
-    def texts(self, field: FieldName, row: Mapping[str, str]) -> Iterator[str]:
+    def texts(
+        self,
+        field: FieldName,
+        row: Mapping[str, str],
+    ) -> Iterator[str]:
         """Raw texts of a field's sources, in order, those that hold anything."""
         for source in self.fields.get(field, ()):
             text = source.read(row)
@@ -356,7 +364,8 @@ def read_yaml(path: Path) -> tuple[yaml.MappingNode, Any]:
         _refuse_repeats(tree, path)
         return tree, yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
-        where = f"{path} line {error.problem_mark.line + 1}" if error.problem_mark else str(path)
+        mark = error.problem_mark
+        where = f"{path} line {mark.line + 1}" if mark else str(path)
         raise FeedError(f"{where}: not valid YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError) as error:
         if isinstance(error, FeedError):
@@ -379,7 +388,11 @@ def _words_path(vocabulary: str, beside: Path) -> str:
     )
 
 
-def _complaint(path: Path, tree: yaml.Node, problem: ErrorDetails) -> str:
+def _complaint(
+    path: Path,
+    tree: yaml.Node,
+    problem: ErrorDetails,
+) -> str:
     field = ".".join(map(str, problem["loc"])) or "feed"
     said = problem["msg"].removeprefix("Value error, ")
     said = said.replace("Extra inputs are not permitted", "there is no such key")
@@ -387,9 +400,10 @@ def _complaint(path: Path, tree: yaml.Node, problem: ErrorDetails) -> str:
 
 
 def _refuse_growth(text: str, path: Path) -> None:
+    """By aliases, or by nesting, a small YAML takes for ever to read."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent):
             raise FeedError(f"{path} line {line}: `*{event.anchor}`: write it out, not as an alias")
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -415,7 +429,10 @@ def _refuse_repeats(node: yaml.Node, path: Path) -> None:
         _refuse_repeats(value, path)
 
 
-def _line(node: yaml.Node, location: Sequence[int | str]) -> int:
+def _line(
+    node: yaml.Node,
+    location: Sequence[int | str],
+) -> int:
     """Line (from 1) of the deepest node that `location` reaches."""
     line = node.start_mark.line
     for step in location:
@@ -426,7 +443,10 @@ def _line(node: yaml.Node, location: Sequence[int | str]) -> int:
     return line + 1
 
 
-def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:
+def _step(
+    node: yaml.Node,
+    step: int | str,
+) -> tuple[int, yaml.Node] | None:
     """The line and the node below `node` that a key or a position names."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

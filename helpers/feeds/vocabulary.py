@@ -34,7 +34,11 @@ class Terms:
     too.
     """
 
-    def __init__(self, section: Mapping[str, list[str]], compounds: frozenset[str] = frozenset()):
+    def __init__(
+        self,
+        section: Mapping[str, list[str]],
+        compounds: frozenset[str] = frozenset(),
+    ):
         self.labels = list(section)
         terms: dict[str, str] = {}
         for label, words in section.items():
@@ -64,13 +68,25 @@ class Terms:
             at += taken
         return found
 
-    def named(self, text: str, but: str = SILENT) -> list[str]:
+    def named(
+        self,
+        text: str,
+        but: str = SILENT,
+    ) -> list[str]:
         """Labels found, each once, without `but` and without the phrases that name nothing."""
         return [label for label in dict.fromkeys(self.find(text)) if label not in (SILENT, but)]
 
-    def _term_at(self, words: list[str], at: int) -> tuple[str | None, int]:
+    def _term_at(
+        self,
+        words: list[str],
+        at: int,
+    ) -> tuple[str | None, int]:
         """Label of the longest term that begins at a word, and how many words it takes."""
-        for end in range(min(at + self._longest, len(words)), at, -1):
+        for end in range(
+            min(at + self._longest, len(words)),
+            at,
+            -1,
+        ):
             label = self._label.get(" ".join(words[at:end]))
             if label:
                 return label, end - at
@@ -121,7 +137,10 @@ class Vocabulary:
 
 
 @cache
-def load_vocabulary(words: str | Path = "", path: Path = ENGLISH) -> Vocabulary:
+def load_vocabulary(
+    words: str | Path = "",
+    path: Path = ENGLISH,
+) -> Vocabulary:
     """Vocabulary of data/vocabulary.yaml, with the words of another language over its own.
 
     Parameters
@@ -135,13 +154,19 @@ def load_vocabulary(words: str | Path = "", path: Path = ENGLISH) -> Vocabulary:
     FeedError
         If a file is no such YAML.
     """
-    english = read_yaml(Path(path))[1]
+    english: dict[str, Any] = read_yaml(Path(path))[1]
     other: dict[str, Any] = read_yaml(Path(words))[1] if words else {}
     try:
-        sections = [_section(name, english, other) for name in SECTIONS]
+        terms = {name: _section(name, english, other) for name in SECTIONS}
         rates = english["rates"]
         return Vocabulary(
-            *sections,
+            categories=terms["categories"],
+            colours=terms["colours"],
+            shades=terms["shades"],
+            genders=terms["genders"],
+            in_titles=terms["in_titles"],
+            patterns=terms["patterns"],
+            styles=terms["styles"],
             finer=english["finer"],
             usd=rates["usd"],
             date=str(rates["date"]),
@@ -155,7 +180,11 @@ def load_vocabulary(words: str | Path = "", path: Path = ENGLISH) -> Vocabulary:
         ) from None
 
 
-def _section(name: str, english: dict[str, Any], other: dict[str, Any]) -> Terms:
+def _section(
+    name: str,
+    english: dict[str, Any],
+    other: dict[str, Any],
+) -> Terms:
     """A section's terms: a word that the other language uses is taken from the English list."""
     theirs: dict[str, list[str]] = other.get(name, {})
     taken = {normal(str(word)) for words in theirs.values() for word in words}

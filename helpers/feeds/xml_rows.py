@@ -128,12 +128,22 @@ def _collect(
         if len(child) and depth < _DEEPEST:
             _collect(child, f"{name}.", found, depth + 1)
             continue
-        _note(found, name, child.tag, "".join(child.itertext()).strip())
+        _note(
+            found,
+            name,
+            child.tag,
+            "".join(child.itertext()).strip(),
+        )
         for attribute, value in child.attrib.items():
             _note(found, f"{name}.{_local(attribute)}", attribute, value)
 
 
-def _note(found: dict[str, dict[str, list[str]]], name: str, tag: str, text: str) -> None:
+def _note(
+    found: dict[str, dict[str, list[str]]],
+    name: str,
+    tag: str,
+    text: str,
+) -> None:
     found.setdefault(name, {}).setdefault(tag, []).append(text)
 
 

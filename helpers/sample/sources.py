@@ -69,13 +69,18 @@ class Source:
         rejects = pd.concat([result.rejects for result in results], ignore_index=True)
         return Harvest(results, rejects, read)
 
-    def images(self, catalog: pd.DataFrame, dest: Path) -> pd.DataFrame:
+    def images(
+        self,
+        catalog: pd.DataFrame,
+        dest: Path,
+    ) -> pd.DataFrame:
         """Index of the catalogue's pictures: fetched over HTTP, or imported where they are here."""
         from helpers.images import fetch_images
 
         if self.store:
             with serve(self.store) as resolve:
-                return fetch_images(catalog, dest, resolve=resolve)
+                fetched: pd.DataFrame = fetch_images(catalog, dest, resolve=resolve)
+            return fetched
         parts = []
         elsewhere = catalog
         for feed in self.feeds:
@@ -88,25 +93,40 @@ class Source:
             parts.append(fetch_images(elsewhere, dest, patience="brief"))
         return pd.concat(parts).sort_values("image_key", ignore_index=True)
 
-    def attributes(self, catalog: pd.DataFrame, feeds: Sequence[FeedResult]) -> pd.DataFrame:
+    def attributes(
+        self,
+        catalog: pd.DataFrame,
+        feeds: Sequence[FeedResult],
+    ) -> pd.DataFrame:
         """What the simulator reads: the drawn store's truth, else what columns and words say."""
         if self.store:
             return self.store.attributes(catalog)
         return attributes_from_text(catalog, feeds)
 
 
-def _import(catalog: pd.DataFrame, photos: Path, dest: Path) -> pd.DataFrame:
+def _import(
+    catalog: pd.DataFrame,
+    photos: Path,
+    dest: Path,
+) -> pd.DataFrame:
     """Import photos by the name of each product's first picture.
 
     `import_photos` gives a photo to one product; products that share one take turns.
     """
     from helpers.images import import_photos
 
-    names = catalog["image_urls"].map(lambda urls: PurePosixPath(urls[0]).stem if len(urls) else "")
-    named = catalog.assign(product_id=names.where(names != "", catalog["product_id"]))
+    stems = catalog["image_urls"].map(_first_stem)
+    named = catalog.assign(product_id=stems.where(stems != "", catalog["product_id"]))
     turn = named.groupby("product_id").cumcount()
-    parts = [import_photos(products, photos, dest) for _, products in named.groupby(turn)]
-    return pd.concat(parts) if parts else import_photos(named, photos, dest)
+    index = [import_photos(named[turn == 0], photos, dest)]
+    for later in range(1, turn.max() + 1 if len(turn) else 1):
+        index.append(import_photos(named[turn == later], photos, dest))
+    return pd.concat(index)
+
+
+def _first_stem(urls: list[str]) -> str:
+    """Name of a product's first picture, without its ending; "" if it has none."""
+    return PurePosixPath(urls[0]).stem if len(urls) else ""
 
 
 def open_source(
