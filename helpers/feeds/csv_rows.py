@@ -193,11 +193,13 @@ def _column_name(cell: str) -> str:
 
 def _column_names(cells: list[str]) -> list[str]:
     """Names of columns, each another: no column hides one of the same name."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, cell in enumerate(cells, 1):
         name = _column_name(cell) or f"column {number}"
-        names.append(f"{name} ({number})" if name in names else name)
-    return names
+        while name in names:
+            name = f"{name} ({number})"
+        names[name] = None
+    return list(names)
 
 
 def _fill(

@@ -18,6 +18,7 @@ from helpers.feeds.spec import FeedError, FeedSpec, Option, Reading
 from helpers.feeds.text import clean_text, printable
 
 SAMPLE = 300  # rows that are looked at
+_MOST_UNUSED = 100  # columns that are listed
 _WIDTH = 100  # characters of a line of YAML
 
 # What a product can't do without: said where no column was found for it.
@@ -228,12 +229,22 @@ def _gaps(draft: _Draft, table: Table, rows: list[Row]) -> list[str]:
     tells_currency = draft.keys["currency"] or "currency" in fields
     if "price" in fields and not tells_currency:
         gaps.append(_NO_CURRENCY)
+    unused = _unused(draft, table)
+    gaps += [f"not used: {name} ({_example(name, rows)})" for name in unused[:_MOST_UNUSED]]
+    if len(unused) > _MOST_UNUSED:
+        gaps.append(f"not used: {len(unused) - _MOST_UNUSED} columns more")
+    return gaps
+
+
+def _unused(draft: _Draft, table: Table) -> list[str]:
+    """Columns that no key reads, nor an object that they are part of."""
     used = draft.used()
+    unused = []
     for name in table.about.columns:
         is_part = any(name.startswith(f"{other}.") for other in used)
         if name not in used and not is_part:
-            gaps.append(f"not used: {name} ({_example(name, rows)})")
-    return gaps
+            unused.append(name)
+    return unused
 
 
 def _example(name: str, rows: list[Row]) -> str:

@@ -13,6 +13,7 @@ from helpers.feeds.spec import Option
 from helpers.feeds.text import LONGEST, clean_text
 
 _PAIR = re.compile(r"^(?P<what>.*?\d+)[\W_]+(?:\w*[\W_])?name$", re.I)  # "Attribute 1 name"
+_LONGEST_NAME = 200  # characters of a column's name that are looked at
 _VALUE_ENDINGS = ("value", "values", "value(s)", "val", "options", "description", "content")
 _OF_VARIANTS = {"price", "size", "sku", "stock", "available", "inventory", "qty", "quantity"}
 _USUAL_PRICE = {"price", "regular price", "preis", "prix", "precio", "prezzo"}
@@ -155,7 +156,7 @@ def option_pairs(names: Sequence[str]) -> list[dict[str, str]]:
     """Columns such as `Attribute 1 name` with their `Attribute 1 value(s)`."""
     pairs = []
     for name in names:
-        found = _PAIR.match(name)
+        found = _PAIR.match(name) if len(name) < _LONGEST_NAME else None
         value = _value_column(found["what"].lower(), names) if found else None
         if value:
             pairs.append({"name": name, "value": value})

@@ -6,7 +6,7 @@ Currencies that can be read are those of ISO 4217, from Unicode's CLDR through B
 import re
 import unicodedata
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from babel import Locale
@@ -173,7 +173,13 @@ def read_price(
         if isinstance(parts, dict):
             return _read_object(parts, currency)
     cell = "" if value is None else str(value)
-    text = _plain_digits(clean_text(cell[:_LONGEST_PRICE]))
+    return _read_text(cell[:_LONGEST_PRICE], currency)
+
+
+@lru_cache(maxsize=4096)
+def _read_text(cell: str, currency: str) -> Reading | None:
+    """The price of a text; shops repeat their prices, and a row's is asked for several times."""
+    text = _plain_digits(clean_text(cell))
     if _SCIENTIFIC.search(text):
         return None
     text = _DISCOUNT.sub(" ", text)

@@ -121,7 +121,8 @@ def _import(
     index = [import_photos(named[turn == 0], photos, dest)]
     for later in range(1, turn.max() + 1 if len(turn) else 1):
         index.append(import_photos(named[turn == later], photos, dest))
-    return pd.concat(index)
+    whole: pd.DataFrame = pd.concat(index)
+    return whole
 
 
 def _first_stem(urls: list[str]) -> str:
