@@ -170,7 +170,8 @@ def perceptual_hash(image: Image.Image) -> str:
     above their median. The hash of ImageHash's `phash`, to the bit, without loading scipy into
     every worker.
     """
-    grey = np.asarray(image.convert("L").resize((32, 32), Image.Resampling.LANCZOS), dtype=float)
+    small = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
+    grey = np.asarray(small, dtype=float)
     frequencies = np.arange(8)
     places = np.arange(32) + 0.5
     waves = np.cos(np.pi / 32 * np.outer(frequencies, places))
@@ -215,7 +216,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         values = np.clip(np.asarray(strip, np.float32), 0, 65535)
-        grey.paste(Image.fromarray((values / 257).round().astype(np.uint8)), (0, top))
+        shrunk = (values / 257).round().astype(np.uint8)
+        grey.paste(Image.fromarray(shrunk), (0, top))
     return grey
 
 
@@ -354,4 +356,5 @@ def _serve(options: dict, seconds: float, gate: str, large: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(json.loads(sys.argv[1]), float(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    _, given_options, given_seconds, gate_path, large_pixels = sys.argv
+    _serve(json.loads(given_options), float(given_seconds), gate_path, int(large_pixels))

@@ -17,6 +17,7 @@ INITIALS = {"men": "M", "women": "F"}
 _SIZES = range(4, 20, 2)
 _DISCOUNTS = [0, 20, 30, 35, 40, 50, 60]
 _VIEWS = ("4", "1-{shade}", "2", "3", "4")  # the first address is repeated last
+_TIMES = {1: 88, 2: 6, 3: 4, 4: 2}  # how often a row is repeated, of a hundred
 _ASOS_FLAWS = [{"name": ""}, {"price": "From"}, {"price": "price on request"}]
 _MYNTRA_FLAWS = [{"price": "Rs. "}, {"description": "", "price": ""}]
 
@@ -145,7 +146,7 @@ def asos_feed(products: pd.DataFrame, rng: np.random.Generator) -> Listing:
         if rng.random() < 0.012:
             rows.append(row | pick(rng, _ASOS_FLAWS))
         first.append(len(rows) + 1)
-        times = int(pick(rng, [1, 2, 3, 4], [88, 6, 4, 2]))
+        times = pick(rng, list(_TIMES), list(_TIMES.values()))
         rows += [row] * times
     return Listing(rows, first)
 
@@ -173,7 +174,8 @@ def myntra_feed(products: pd.DataFrame, rng: np.random.Generator) -> Listing:
     return Listing(rows, first)
 
 
-FEEDS: dict[str, tuple[str, Callable[[pd.DataFrame, np.random.Generator], Listing]]] = {
+MakeFeed = Callable[[pd.DataFrame, np.random.Generator], Listing]
+FEEDS: dict[str, tuple[str, MakeFeed]] = {
     "asos": ("asos.csv", asos_feed),
     "myntra": ("myntra_men.csv", myntra_feed),
 }

@@ -150,7 +150,8 @@ def write_feed(platform: str, n: int, seed: int, path: Path) -> pd.DataFrame:
     products = sample_products(platform, n, seed)
     rng = np.random.default_rng([seed, len(platform)])
     shares = [share / 1000 for share in FAULTS.values()]
-    products["fault"] = rng.choice([*FAULTS, ""], n, p=[*shares, 1 - sum(shares)])
+    shares.append(1 - sum(shares))
+    products["fault"] = rng.choice([*FAULTS, ""], n, p=shares)
     _, make_feed = FEEDS[platform]
     listing = make_feed(products, rng)
     products["source_row"] = listing.first

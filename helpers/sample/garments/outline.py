@@ -83,7 +83,9 @@ def sliver(fold: Fold, share: float, dx: float = 0.0, dy: float = 0.0) -> Curve:
     middle_y = (y0 + y1) / 2 + normal_y * bend
     there = (middle_x + normal_x * thick, middle_y + normal_y * thick)
     back = (middle_x - normal_x * thick, middle_y - normal_y * thick)
-    return [((x0, y0),), (there, (x1, y1)), (back, (x0, y0))]
+    start = (x0, y0)
+    end = (x1, y1)
+    return [(start,), (there, end), (back, start)]
 
 
 @dataclass
@@ -233,7 +235,10 @@ def torso(
         width = rng.uniform(3, 6.5)
         folds.append(leaf(x0, y0, x1, hem - 4, bend, width))
     middle_of_stitch = (0, hem + sag * 1.6 - 8)
-    stitch = [((-bottom, hem - 8),), (middle_of_stitch, (bottom, hem - 8))]
+    stitch = [
+        ((-bottom, hem - 8),),
+        (middle_of_stitch, (bottom, hem - 8)),
+    ]
     return Part(both(half), (-chest, 0, chest, 0), folds, [stitch])
 
 
@@ -265,7 +270,10 @@ def back_neck(width: float, depth: float) -> Part:
             (0, low),
         ),
     ]
-    tape = [((-width, TOP + 3),), ((0, TOP), (width, TOP + 3))]
+    tape = [
+        ((-width, TOP + 3),),
+        ((0, TOP), (width, TOP + 3)),
+    ]
     return Part(both(half), (-40, 0, 40, 0), stitches=[tape], role="inside")
 
 
@@ -455,7 +463,10 @@ def skirt(
         x1 = across * bottom * 1.02
         lines.append(leaf(x0, start, x1, hem + 3, -across * 10, thick))
     side = hem - 13
-    stitch = [((-bottom, side),), ((0, hem + 1), (bottom, side))]
+    stitch = [
+        ((-bottom, side),),
+        ((0, hem + 1), (bottom, side)),
+    ]
     stitches = [] if pleats else [stitch]
     return Part(both(half), (-hip, 0, hip, 0), lines, stitches)
 

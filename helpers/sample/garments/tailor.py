@@ -190,8 +190,14 @@ def _waistband(waist: float, y: float) -> tuple[Part, Part]:
         ((outer, 61),),
         ((0, 69), (-outer, 61)),
     ]
-    lower_seam: Curve = [((-waist, 57),), ((0, 65), (waist, 57))]
-    upper_seam: Curve = [((-upper, y + 4),), ((0, y + 13), (upper, y + 4))]
+    lower_seam: Curve = [
+        ((-waist, 57),),
+        ((0, 65), (waist, 57)),
+    ]
+    upper_seam: Curve = [
+        ((-upper, y + 4),),
+        ((0, y + 13), (upper, y + 4)),
+    ]
     light = (-waist, 0, waist, 0)
     return (
         Part(back, light, role="inside"),
