@@ -190,6 +190,7 @@ def read_orders(
     key: bytes,
     columns: dict[str, str] | None = None,
     now: pd.Timestamp | None = None,
+    merged: pd.DataFrame | None = None,
 ) -> Orders:
     """Read an order log of any shape against a catalogue.
 
@@ -206,6 +207,9 @@ def read_orders(
         Names of columns that are not recognized: {"customer": "Kdnr"}.
     now : Timestamp, optional
         What lies more than a day after it is in the future. By default the clock's time.
+    merged : DataFrame, optional
+        As `harmonise` returns it: rows that became part of another product, under whose key their
+        orders count.
 
     Raises
     ------
@@ -214,6 +218,7 @@ def read_orders(
     """
     path = find_file(path)
     table = read_table(path)
+    known_names = catalog if merged is None else _with_merged(catalog, merged)
     known = _with_item_by_values(table, catalog, columns)
     columns = recognize_columns(list(table.columns), path.name, known)
     rows = _plain_rows(table, columns)
@@ -222,7 +227,7 @@ def read_orders(
     left_out.drop(_is_blank(rows["item"]), "no product")
     notes = _rate(rows, columns, left_out, path.name)
     notes += _date(rows, columns, left_out, now)
-    keys = match_items(rows["item"], catalog)
+    keys = match_items(rows["item"], known_names)
     left_out.drop(keys == SEVERAL, "product on several platforms: write platform/id")
     left_out.drop(keys == "", "product not in the catalogue")
     if not left_out.is_kept.any():
@@ -522,6 +527,15 @@ SEVERAL = "\0several"
 """Stands for a product id that several platforms use."""
 
 
+def _with_merged(catalog: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
+    """Names of products, with the ids of rows that were merged into others."""
+    own = merged[merged["image_key"] != merged["merged_into"]]
+    product_id = own["image_key"].astype(str).str.split("/", n=1).str[1]
+    columns = [name for name in ("image_key", "product_id", "title") if name in catalog]
+    others = pd.DataFrame({"image_key": own["merged_into"], "product_id": product_id})
+    return pd.concat([catalog[columns], others.assign(title="")], ignore_index=True)
+
+
 def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
     """`image_key` of each item, "" where the catalogue lacks it, `SEVERAL` where it is unclear.
 
@@ -546,8 +560,8 @@ def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
 def _lookup(names: pd.Series, keys: pd.Series) -> pd.Series:
     """Key by name; `SEVERAL` for a name that several products share."""
     table = pd.Series(keys.to_numpy(), index=names.to_numpy(), dtype=object)
-    shared = table.index.duplicated(keep=False)
-    table[shared] = SEVERAL
+    n_keys = table.groupby(level=0).transform("nunique")
+    table[n_keys > 1] = SEVERAL
     return table[~table.index.duplicated() & (table.index != "")]
 
 

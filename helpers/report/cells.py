@@ -7,7 +7,8 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `simulated-only` | where the shoppers are simulated |
 | `real-only` | where they are real customers |
 | `sample-only` | to the profile `sample`, whose numbers it states |
-| `clip-only` | where the items' vectors come from pictures and titles, not from words alone |
+| `clip-only` | where the items' vectors come from pictures and titles |
+| `words-only` | where they come from words alone |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
 run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
@@ -22,7 +23,8 @@ SIMULATED_ONLY = "simulated-only"
 REAL_ONLY = "real-only"
 SAMPLE_ONLY = "sample-only"
 CLIP_ONLY = "clip-only"
-TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY)
+WORDS_ONLY = "words-only"
+TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Situation:
             return self.profile == "sample"
         if tag == CLIP_ONLY:
             return self.vectors == "clip"
+        if tag == WORDS_ONLY:
+            return self.vectors == "words"
         return True
 
     def keeps(self, tags: Iterable[str]) -> bool:

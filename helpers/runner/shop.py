@@ -139,7 +139,7 @@ def make_shop(files: ShopFiles) -> str:
     catalog, merged = harmonise(results)
     catalog = with_own_categories(catalog, results)
     _check_catalogue(catalog, feeds)
-    orders = read_orders(orders_path, catalog, key, files.columns)
+    orders = read_orders(orders_path, catalog, key, files.columns, merged=merged)
     _check_customers(orders, orders_path.name)
     platforms = choose_platforms(catalog, orders.log, files.platforms)
     examined = _examined(catalog, orders.log, platforms, orders_path.name)
