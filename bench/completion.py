@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from public_ratings import movielens_100k, rent_the_runway
 
 from helpers.artefacts import MissingArtefact, real_data
 from helpers.interactions import Interactions
-from helpers.interactions.ratings import movielens_100k, rent_the_runway
 from helpers.recommenders import MatrixCompletion
 from helpers.recommenders.gibbs import components, gibbs, habits
 

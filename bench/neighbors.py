@@ -19,11 +19,11 @@ import pandas as pd
 import psutil
 import scipy.sparse as sp
 import torch
+from public_ratings import movielens_100k
 
 from helpers.artefacts import real_data, write_text
 from helpers.evaluation import metered
 from helpers.interactions import Histories, Interactions
-from helpers.interactions.ratings import movielens_100k
 from helpers.recommenders import ItemKNN, UserKNN
 
 K = 100

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from public_ratings import movielens_100k
 
 from helpers.artefacts import MissingArtefact, real_data
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions import Histories, Interactions
 from helpers.interactions.matrix import liked_only
-from helpers.interactions.ratings import movielens_100k
 from helpers.recommenders import EASE, ItemKNN, MatrixCompletion, Popularity
 
 K = 10

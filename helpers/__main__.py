@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
         _add_run,
+        _add_shop,
         _add_deck,
         _add_recommend,
         _add_feed,
@@ -112,6 +113,48 @@ def _chosen(arguments: Arguments) -> list[str]:
     if arguments.only:
         return [arguments.only]
     return [number for number in CHAPTERS if arguments.first <= number <= arguments.last]
+
+
+def _add_shop(commands: Commands) -> None:
+    text = "a profile for your own shop from its product feed and its order log"
+    sub = _command(commands, "shop", _shop, text)
+    sub.add_argument("feeds", nargs="+", metavar="FEED", help="CSV or JSON files of products")
+    sub.add_argument("--orders", required=True, help="order log: CSV, Parquet or JSON lines")
+    sub.add_argument("--name", default="my_shop", help="of the profile")
+    sub.add_argument("--photos", default="", help="folder or tar of photos named by product id")
+    sub.add_argument(
+        "--columns",
+        nargs="+",
+        default=[],
+        metavar="MEANING=COLUMN",
+        help="columns of the log that are not recognized: customer=Kdnr item=ArtNr",
+    )
+    sub.add_argument(
+        "--platforms",
+        default="",
+        metavar="COLUMN",
+        help="catalogue column to cross: brand, category, gender or platform",
+    )
+
+
+def _shop(arguments: Arguments) -> None:
+    from helpers.runner.shop import ShopFiles, make_shop
+
+    columns = {}
+    for text in arguments.columns:
+        meaning, equals, column = text.partition("=")
+        if not (equals and column):
+            raise ValueError(f"--columns {text!r}: wants MEANING=COLUMN, such as customer=Kdnr")
+        columns[meaning.strip()] = column.strip()
+    files = ShopFiles(
+        feeds=tuple(arguments.feeds),
+        orders=arguments.orders,
+        name=arguments.name,
+        photos=arguments.photos,
+        columns=columns,
+        platforms=arguments.platforms,
+    )
+    print(make_shop(files))
 
 
 def _add_deck(commands: Commands) -> None:

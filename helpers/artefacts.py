@@ -1,7 +1,9 @@
 """Where every chapter's results lie, how they are written whole, and who makes what is missing."""
 
+import glob
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,6 +68,59 @@ def real_data(name: str) -> Path:
         f"this needs {name} of the real data, and {place}. "
         f"Set FASHION_DATA to the folder that holds {name} (data/README.md says what belongs there)"
     )
+
+
+_DATE = re.compile(r"(20\d\d)[-_.]?(\d\d)[-_.]?(\d\d)|(\d\d)[-_.](\d\d)[-_.](20\d\d)")
+
+
+def pattern_of(path: str | Path) -> str:
+    """A pattern that a file of the same name with another date fits: `orders_[0-9]…[0-9].csv`.
+
+    A name without a date is its own pattern.
+    """
+    path = Path(path)
+    date = _DATE.search(path.name)
+    if date is None:
+        return str(path)
+    digits = re.sub(r"\d", "[0-9]", date.group())
+    start = glob.escape(path.name[: date.start()])
+    end = glob.escape(path.name[date.end() :])
+    return str(Path(glob.escape(str(path.parent))) / f"{start}{digits}{end}")
+
+
+def newest_file(pattern: str | Path, *folders: str | Path) -> Path | None:
+    """The file of a name, or the newest of a pattern such as `orders_*.csv`, by the date in its name.
+
+    Parameters
+    ----------
+    pattern : path
+        Looked for from the working directory, then from each folder.
+
+    Returns
+    -------
+    Path or None
+        None if there is no such file. Where names hold no date, the last by name counts.
+    """
+    for folder in (Path.cwd(), *folders):
+        place = folder / Path(pattern).expanduser()
+        if place.is_file():
+            return place
+        found = [Path(name) for name in glob.glob(str(place))]
+        files = [path for path in found if path.is_file()]
+        if files:
+            return max(files, key=lambda path: (_date_in(path.name), path.name))
+    return None
+
+
+def _date_in(name: str) -> str:
+    """The date of a name as year, month and day in digits; empty if there is none."""
+    date = _DATE.search(name)
+    if date is None:
+        return ""
+    year, month, day, other_day, other_month, other_year = date.groups()
+    if year:
+        return year + month + day
+    return other_year + other_month + other_day
 
 
 def require(profile: str, name: str, chapter: str) -> Path:

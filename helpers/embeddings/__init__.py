@@ -6,10 +6,12 @@ from helpers.embeddings.catalog import (
     item_text,
     item_vectors,
     load_embeddings,
+    load_encoder,
     save_embeddings,
 )
 from helpers.embeddings.clip import BATCH, ClipEncoder, EncoderChanged, encode_text
 from helpers.embeddings.opening import EncoderUnavailable
+from helpers.embeddings.words import WordEncoder, encode_words
 
 __all__ = [
     "BATCH",
@@ -17,10 +19,13 @@ __all__ = [
     "EncoderChanged",
     "EncoderUnavailable",
     "VectorCache",
+    "WordEncoder",
     "encode_catalog",
     "encode_text",
+    "encode_words",
     "item_text",
     "item_vectors",
     "load_embeddings",
+    "load_encoder",
     "save_embeddings",
 ]

@@ -13,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 from helpers.artefacts import whole, write_json
 from helpers.embeddings.cache import VectorCache
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
+from helpers.embeddings.words import NAME as WORDS
+from helpers.embeddings.words import WordEncoder
 
 PLURAL = re.compile(r"(?<=ss)es$|(?<!s)s$")
 TEXT_COLUMNS = ("title", "colour", "category")
@@ -127,9 +129,14 @@ def item_vectors(image: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 
 def save_embeddings(
-    folder: str | Path, image: np.ndarray, text: np.ndarray, encoder: ClipEncoder
+    folder: str | Path, image: np.ndarray, text: np.ndarray, encoder: ClipEncoder | WordEncoder
 ) -> None:
-    """Write embeddings.safetensors, and embeddings.json with the encoder's name and hash."""
+    """Write embeddings.safetensors, and embeddings.json with the encoder's name and hash.
+
+    An encoder of words belongs to the profile and is written, too.
+    """
+    if isinstance(encoder, WordEncoder):
+        encoder.save(folder)
     arrays = {"image": np.ascontiguousarray(image), "text": np.ascontiguousarray(text)}
     with whole(Path(folder) / "embeddings.safetensors") as aside:
         save_file(arrays, aside)
@@ -137,8 +144,18 @@ def save_embeddings(
     write_json(told, Path(folder) / "embeddings.json")
 
 
+def load_encoder(
+    folder: str | Path, name: str = "fashion-lite", weights: str | None = None
+) -> ClipEncoder | WordEncoder:
+    """The encoder of a profile's vectors: the shop's own words, else the named one of pictures."""
+    path = Path(folder) / "embeddings.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["encoder"] == WORDS:
+        return WordEncoder.load(folder)
+    return ClipEncoder(name, weights)
+
+
 def load_embeddings(
-    folder: str | Path, encoder: ClipEncoder | None = None
+    folder: str | Path, encoder: ClipEncoder | WordEncoder | None = None
 ) -> tuple[np.ndarray, np.ndarray, dict]:
     """Image and text vectors (n, d), and what embeddings.json tells.
 

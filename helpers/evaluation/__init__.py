@@ -1,5 +1,6 @@
 """Chapter 07: metrics, one protocol for all methods, significance, and what only shoppers can tell."""
 
+from helpers.evaluation.exam import Exam, NobodyToExamine, lengths_for, load_exam
 from helpers.evaluation.folds import cross_validate
 from helpers.evaluation.protocol import (
     evaluate,
@@ -14,8 +15,12 @@ from helpers.evaluation.protocol import (
 )
 
 __all__ = [
+    "Exam",
+    "NobodyToExamine",
     "cross_validate",
     "evaluate",
+    "lengths_for",
+    "load_exam",
     "metered",
     "rank",
     "rating_errors",

@@ -1,7 +1,8 @@
 """Chapter 02: who rated or bought what, and how it is split."""
 
-from helpers.interactions.loading import load_interactions, load_items
+from helpers.interactions.loading import LogFacts, load_interactions, load_items, save_orders
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
+from helpers.interactions.orders import OrderError, read_orders
 from helpers.interactions.splits import (
     Split,
     by_column,
@@ -19,6 +20,8 @@ __all__ = [
     "Histories",
     "Interactions",
     "ItemFeatures",
+    "LogFacts",
+    "OrderError",
     "Split",
     "by_column",
     "cold_item",
@@ -28,6 +31,8 @@ __all__ = [
     "deal",
     "load_interactions",
     "load_items",
+    "read_orders",
+    "save_orders",
     "shuffle_log",
     "warm",
     "warm_by_time",

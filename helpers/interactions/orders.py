@@ -8,13 +8,15 @@ There are no dislikes in an order log, so nothing may be inferred from what was 
 import codecs
 import csv
 import re
+import unicodedata
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
-from helpers.artefacts import ROOT
+from helpers.artefacts import ROOT, newest_file
 from helpers.interactions.privacy import hash_ids
 
 PURCHASE_RATING = 5.0
@@ -26,36 +28,56 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *JSON_SUFFIXES)
 SEPARATORS = (",", ";", "\t", "|")
 SNIFFED_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
+ROWS_LOOKED_AT = 2_000
 
-# Words that name a column, best first. A name counts if it equals one of them after everything but
-# letters and digits is taken out.
+# Words that name a column, best first. A name counts if it equals one of them after accents and
+# everything but letters and digits are taken out.
 NAMES = {
     "customer": (
         *("customer", "customerid", "customerno", "customernumber", "user", "userid", "shopper"),
         *("shopperid", "client", "clientid", "buyer", "buyerid", "member", "memberid", "account"),
         *("accountid", "household", "householdid", "email", "customeremail", "emailaddress"),
-        *("billingemail", "kunde", "kundennummer", "kundenid", "cliente", "idcliente"),
-        *("numeroclient", "visitorid", "reviewerid"),
+        *("billingemail", "visitorid", "reviewerid"),
+        *("kunde", "kundennummer", "kundennr", "kundenid", "kdnr", "kundenr"),
+        *("cliente", "idcliente", "codcliente", "numeroclient", "numclient", "idclient"),
+        *("codeclient", "codicecliente", "usuario", "utente", "klant", "klantnummer", "klantnr"),
+        *("kund", "kundnummer", "kundnr", "klient", "idklienta", "musteri", "asiakas"),
     ),
     "item": (
         *("item", "itemid", "product", "productid", "articleid", "article", "sku", "stockcode"),
         *("lineitemsku", "variantsku", "productcode", "itemcode", "asin", "productsku"),
-        *("artikel", "artikelnummer", "produit", "prodotto", "producto", "productno"),
+        *("artikelnummer", "artikelnr", "artnr", "artikelid", "artikel", "referenceproduit"),
+        *("refproduit", "codearticle", "codeproduit", "reference", "ref", "idproduit", "produit"),
+        *(
+            "idproducto",
+            "codproducto",
+            "codigoproducto",
+            "producto",
+            "idprodotto",
+            "codiceprodotto",
+        ),
+        *("codicearticolo", "prodotto", "idproduto", "codigoproduto", "produto", "produkt"),
+        *("produktnummer", "produktnr", "varenummer", "idproduktu", "productno"),
         *("lineitemname", "productname", "itemname", "description", "title"),
     ),
     "time": (
         *("time", "timestamp", "date", "datetime", "orderdate", "orderedat", "createdat"),
         *("purchasedate", "purchasedat", "paidat", "invoicedate", "tdat", "orderedon"),
-        *("transactiondate", "transactiontimestamp", "reviewdate", "datum", "bestelldatum"),
-        *("datecommande", "fecha", "data", "eventtime", "day"),
+        *("transactiondate", "transactiontimestamp", "reviewdate", "eventtime", "day"),
+        *("bestelldatum", "kaufdatum", "auftragsdatum", "rechnungsdatum", "datum", "zeitpunkt"),
+        *("datecommande", "datedecommande", "dateachat", "fechapedido", "fechacompra", "fecha"),
+        *("dataordine", "dataacquisto", "datapedido", "datacompra", "data", "besteldatum"),
+        *("orderdatum", "datazamowienia"),
     ),
     "quantity": (
-        *("quantity", "qty", "lineitemquantity", "amountordered", "units", "menge", "anzahl"),
-        *("quantite", "cantidad", "quantita", "pieces"),
+        *("quantity", "qty", "lineitemquantity", "amountordered", "units", "pieces"),
+        *("menge", "anzahl", "stuck", "stueck", "stuckzahl", "quantite", "qte", "cantidad"),
+        *("unidades", "quantita", "qta", "quantidade", "aantal", "antal", "ilosc"),
     ),
     "price": (
-        *("price", "unitprice", "lineitemprice", "itemprice", "salesvalue", "preis", "prix"),
-        *("precio", "prezzo"),
+        *("price", "unitprice", "lineitemprice", "itemprice", "salesvalue", "preis"),
+        *("einzelpreis", "prix", "prixunitaire", "precio", "preciounitario", "prezzo", "preco"),
+        *("prijs", "pris", "cena"),
     ),
     "event": ("event", "eventtype", "action", "type", "interaction"),
     "rating": ("rating", "stars", "score", "reviewscore", "overall"),
@@ -140,6 +162,13 @@ class Orders:
     n_joined: int
     notes: list[str] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        """Rows read, kept as pairs, joined to them, and left out for each reason."""
+        found = {"read": self.n_read, "pairs": len(self.log), "joined": self.n_joined}
+        for reason, n in self.left_out["reason"].value_counts().items():
+            found[f"left out, {reason}"] = int(n)
+        return found
+
     def report(self) -> str:
         """What was read and what became of it, in a few lines."""
         n_customers = self.log["user"].nunique()
@@ -161,6 +190,7 @@ def read_orders(
     key: bytes,
     columns: dict[str, str] | None = None,
     now: pd.Timestamp | None = None,
+    merged: pd.DataFrame | None = None,
 ) -> Orders:
     """Read an order log of any shape against a catalogue.
 
@@ -177,6 +207,9 @@ def read_orders(
         Names of columns that are not recognized: {"customer": "Kdnr"}.
     now : Timestamp, optional
         What lies more than a day after it is in the future. By default the clock's time.
+    merged : DataFrame, optional
+        As `harmonise` returns it: rows that became part of another product, under whose key their
+        orders count.
 
     Raises
     ------
@@ -184,18 +217,21 @@ def read_orders(
         If the file cannot be read, a needed column is missing, or nothing is left to learn from.
     """
     path = find_file(path)
-    table = _read_table(path)
-    columns = recognize_columns(list(table.columns), path.name, columns)
+    table = read_table(path)
+    known_names = catalog if merged is None else _with_merged(catalog, merged)
+    known = _with_item_by_values(table, catalog, columns)
+    columns = recognize_columns(list(table.columns), path.name, known)
     rows = _plain_rows(table, columns)
     left_out = _LeftOut(rows)
     left_out.drop(_is_blank(rows["customer"]), "no customer")
     left_out.drop(_is_blank(rows["item"]), "no product")
     notes = _rate(rows, columns, left_out, path.name)
     notes += _date(rows, columns, left_out, now)
-    keys = match_items(rows["item"], catalog)
+    keys = match_items(rows["item"], known_names)
     left_out.drop(keys == SEVERAL, "product on several platforms: write platform/id")
     left_out.drop(keys == "", "product not in the catalogue")
-    _refuse_if_nothing_matches(rows, left_out, catalog, path.name)
+    if not left_out.is_kept.any():
+        _refuse(rows, left_out, catalog, path.name, column_of_items(table, catalog))
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
     kept = _without_returned(kept, left_out)
     log, n_joined = _one_row_per_pair(kept)
@@ -209,16 +245,19 @@ def read_orders(
     return Orders(log, left_out.table(), columns, len(rows), n_joined, notes)
 
 
-def find_file(path: str | Path) -> Path:
-    """The log's path. Notebooks run in a folder of their own, so the project is looked in, too."""
-    for candidate in (Path(path).expanduser(), ROOT / path):
-        if candidate.is_file():
-            return candidate
-    raise OrderError(f"{path}: no such order log; give a CSV, Parquet or JSON lines file")
+def find_file(path: str | Path, *folders: str | Path) -> Path:
+    """The log's path; of a pattern such as `orders_*.csv`, the newest file.
+
+    Notebooks run in a folder of their own, so the project is looked in, too, and `folders`.
+    """
+    found = newest_file(path, ROOT, *folders)
+    if found is None:
+        raise OrderError(f"{path}: no such order log; give a CSV, Parquet or JSON lines file")
+    return found
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """The file as text cells, except for a Parquet file's own types."""
+def read_table(path: Path) -> pd.DataFrame:
+    """An order log's cells as text, except for a Parquet file's own types."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise OrderError(f"{path.name} is none of {', '.join(SUFFIXES)}: export the log as CSV")
@@ -305,7 +344,7 @@ def recognize_columns(
                 found[meaning] = column
     missing = [meaning for meaning in NEEDED if meaning not in found]
     if missing:
-        example = f"{missing[0]}={names[0]}"
+        example = " ".join(f"{meaning}=COLUMN" for meaning in missing)
         raise OrderError(
             f"{file}: no column is recognized as {' or '.join(missing)} among "
             f"{', '.join(names)}. Say which it is:  --columns {example}"
@@ -313,15 +352,45 @@ def recognize_columns(
     return OrderColumns(**found)
 
 
+def _with_item_by_values(
+    table: pd.DataFrame, catalog: pd.DataFrame, given: dict[str, str] | None
+) -> dict[str, str] | None:
+    """`given`, and the column of the items by its values where no name tells it."""
+    names = list(table.columns)
+    if "item" in (given or {}) or _first_named(names, NAMES["item"], set()) is not None:
+        return given
+    column = column_of_items(table, catalog)
+    return given if column is None else {**(given or {}), "item": column}
+
+
+def column_of_items(table: pd.DataFrame, catalog: pd.DataFrame) -> str | None:
+    """The column whose values name products of the catalogue most often, at least in half of the rows."""
+    some = table.head(ROWS_LOOKED_AT)
+    best = None
+    most = len(some) / 2
+    for name in table.columns:
+        n_known = int((match_items(as_ids(some[name]), catalog) != "").sum())
+        if n_known >= most and n_known > 0:
+            best = name
+            most = n_known + 1
+    return best
+
+
 def _first_named(names: list[str], known: tuple[str, ...], taken: set[str]) -> str | None:
     plain = {}
     for name in names:
         if name not in taken:
-            plain.setdefault(re.sub(r"[\W_]", "", name.lower()), name)
+            plain.setdefault(_letters(name), name)
     for word in known:
         if word in plain:
             return plain[word]
     return None
+
+
+def _letters(name: str) -> str:
+    """Small letters and digits of a name, without accents: `Stück-Nr.` → `stucknr`."""
+    decomposed = unicodedata.normalize("NFKD", name.lower())
+    return re.sub(r"[\W_]", "", re.sub(r"[\u0300-\u036f]", "", decomposed))
 
 
 def _plain_rows(table: pd.DataFrame, columns: OrderColumns) -> pd.DataFrame:
@@ -333,12 +402,12 @@ def _plain_rows(table: pd.DataFrame, columns: OrderColumns) -> pd.DataFrame:
             continue
         values = table[column].reset_index(drop=True)
         if entry.name in NEEDED:
-            values = _as_id(values)
+            values = as_ids(values)
         rows[entry.name] = values
     return rows
 
 
-def _as_id(values: pd.Series) -> pd.Series:
+def as_ids(values: pd.Series) -> pd.Series:
     """Ids as stripped text. A number that a table made a float loses its .0."""
     if pd.api.types.is_float_dtype(values):
         is_whole = values.notna() & (values == values.round())
@@ -427,16 +496,20 @@ def _date(
 def seconds_of(time: pd.Series) -> pd.Series:
     """Seconds since 1970 of dates or numbers (seconds or milliseconds); NaN for what is neither."""
     if pd.api.types.is_datetime64_any_dtype(time):
-        date = pd.to_datetime(time, utc=True)
-        return (date - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        return _since_1970(pd.to_datetime(time, utc=True))
     number = pd.to_numeric(time.astype(object), errors="coerce")
     number = number.where(number.abs() < 1e11, number / 1000)  # milliseconds
     looks_like_a_date = number.between(19_000_101, 21_001_231)  # 20240131
     text = time.astype("string").str.strip()
     is_text = number.isna() | looks_like_a_date
     date = _parse_dates(text.where(is_text))
-    from_date = (date - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    from_date = _since_1970(date)
     return number.mask(is_text, from_date).astype("float64")
+
+
+def _since_1970(date: pd.Series) -> pd.Series:
+    """Seconds since 1970, NaN where there is no date; any year will do, also 2999."""
+    return date.dt.as_unit("s").astype("int64").astype("float64").mask(date.isna())
 
 
 def _parse_dates(text: pd.Series) -> pd.Series:
@@ -454,6 +527,15 @@ SEVERAL = "\0several"
 """Stands for a product id that several platforms use."""
 
 
+def _with_merged(catalog: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
+    """Names of products, with the ids of rows that were merged into others."""
+    own = merged[merged["image_key"] != merged["merged_into"]]
+    product_id = own["image_key"].astype(str).str.split("/", n=1).str[1]
+    columns = [name for name in ("image_key", "product_id", "title") if name in catalog]
+    others = pd.DataFrame({"image_key": own["merged_into"], "product_id": product_id})
+    return pd.concat([catalog[columns], others.assign(title="")], ignore_index=True)
+
+
 def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
     """`image_key` of each item, "" where the catalogue lacks it, `SEVERAL` where it is unclear.
 
@@ -464,10 +546,10 @@ def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
     exact = pd.Series(keys.to_numpy(), index=keys.to_numpy())
     exact = exact[~exact.index.duplicated()]
     ids = catalog["product_id"].astype(str).str.strip()
-    lookups = [exact, _lookup(ids, keys), _lookup(_loose(ids), keys)]
+    lookups = [exact, _lookup(ids, keys), _lookup(loosened(ids), keys)]
     if "title" in catalog:
-        lookups.append(_lookup(_loose(catalog["title"].astype(str)), keys))
-    wanted = [items, items, _loose(items), _loose(items)]
+        lookups.append(_lookup(loosened(catalog["title"].astype(str)), keys))
+    wanted = [items, items, loosened(items), loosened(items)]
     found = pd.Series("", index=items.index, dtype=object)
     for lookup, names in zip(lookups, wanted, strict=False):
         answer = names.map(lookup).astype(object).fillna("")
@@ -478,20 +560,25 @@ def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:
 def _lookup(names: pd.Series, keys: pd.Series) -> pd.Series:
     """Key by name; `SEVERAL` for a name that several products share."""
     table = pd.Series(keys.to_numpy(), index=names.to_numpy(), dtype=object)
-    shared = table.index.duplicated(keep=False)
-    table[shared] = SEVERAL
+    n_keys = table.groupby(level=0).transform("nunique")
+    table[n_keys > 1] = SEVERAL
     return table[~table.index.duplicated() & (table.index != "")]
 
 
-def _loose(names: pd.Series) -> pd.Series:
+def loosened(names: pd.Series) -> pd.Series:
     """Lower case, single spaces, without leading zeros."""
     plain = names.str.lower().str.replace(r"\s+", " ", regex=True).str.strip()
     return plain.str.lstrip("0")
 
 
-def _refuse_if_nothing_matches(rows, left_out: _LeftOut, catalog, file: str) -> None:
-    if left_out.is_kept.any():
-        return
+def _refuse(
+    rows: pd.DataFrame,
+    left_out: _LeftOut,
+    catalog: pd.DataFrame,
+    file: str,
+    better: str | None,
+) -> NoReturn:
+    """Say why no row can be used; `better` is a column that would match the catalogue."""
     reasons = left_out.reason.value_counts()
     if not reasons.index[0].startswith("product"):
         raise OrderError(
@@ -502,7 +589,7 @@ def _refuse_if_nothing_matches(rows, left_out: _LeftOut, catalog, file: str) -> 
     raise OrderError(
         f"{file}: none of its products is in the catalogue. It names {unknown!r}; the catalogue "
         f"has ids such as {known['product_id']!r} and keys such as {known['image_key']!r}. "
-        "Give the column that holds the catalogue's ids:  --columns item=NAME"
+        f"Give the column that holds the catalogue's ids:  --columns item={better or 'NAME'}"
     )
 
 

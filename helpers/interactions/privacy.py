@@ -11,6 +11,8 @@ import pandas as pd
 
 PUBLIC_KEY = b"cold-start-course: simulated shoppers"
 """For made-up people only, so that a profile repeats."""
+PUBLISHED_KEY = b"cold-start-course: published customers"
+"""For published data sets, which name pseudonyms only."""
 KEY_VARIABLE = "COURSE_USER_KEY"
 SHORTEST_KEY = 16
 SMALLEST_GROUP = 5

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.artefacts import data_dir, is_whole
+from helpers.interactions.privacy import secret_key
 from helpers.runner import parameters
 from helpers.runner.evidence import why_again
 from helpers.sample.shops import sample_products
@@ -33,14 +34,42 @@ def check_before(profile: str, chapters: list[str], settings: Settings) -> None:
     ------
     FeedError, FileNotFoundError
         If chapter 01 couldn't open its feeds.
+    KeyMissing
+        As `check_key`.
     CatalogueTooSmall
         As `check_catalogue`.
     """
+    check_key(profile, chapters, settings)
     origin = _with_defaults("01", settings)
     reads_feeds = origin.get("source", DRAWN) != DRAWN
     if reads_feeds and "01" in chapters and why_again(profile, "01", settings["01"]):
         _open(profile, origin)
     check_catalogue(profile, chapters, settings)
+
+
+class KeyMissing(ValueError):
+    """Real customers, and no key for their pseudonyms; the message says how to make one."""
+
+
+def check_key(profile: str, chapters: list[str], settings: Settings) -> None:
+    """Ask for the key of customers' pseudonyms before chapter 01, not in the middle of chapter 02.
+
+    Raises
+    ------
+    KeyMissing
+        If chapter 02 would read a shop's own orders without it. Published data need none.
+    """
+    if "02" not in chapters:
+        return
+    market = _with_defaults("02", settings)
+    if not market.get("orders") or market.get("people") == "public":
+        return
+    try:
+        secret_key()
+    except KeyError as error:
+        raise KeyMissing(
+            f"profile {profile} reads real customers' orders: {error.args[0]}"
+        ) from None
 
 
 def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> None:
@@ -56,11 +85,11 @@ def check_catalogue(profile: str, chapters: list[str], settings: Settings) -> No
     runs = "02" in chapters and why_again(profile, "02", settings["02"])
     if not runs:
         return
+    market = _with_defaults("02", settings)
+    if not set(MARKET) <= set(market) or market.get("orders"):
+        return
     attributes = _attributes(profile, chapters, settings)
     if attributes is None or not 0 < len(attributes) <= SMALL:
-        return
-    market = _with_defaults("02", settings)
-    if not set(MARKET) <= set(market) or market.get("ratings"):
         return
     _check_lists(profile, attributes, market["target"], settings)
     few = {name: market[name] for name in MARKET}
@@ -130,7 +159,12 @@ def _drawn(origin: dict[str, Any]) -> pd.DataFrame | None:
 
 
 def _open(profile: str, origin: dict[str, Any]) -> Source:
-    return open_source(origin["source"], data_dir(profile), photos_dir=origin["photos_dir"])
+    return open_source(
+        origin["source"],
+        data_dir(profile),
+        photos_dir=origin["photos_dir"],
+        feed_files=origin.get("feed_files", ()),
+    )
 
 
 def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
@@ -141,6 +175,6 @@ def _from_feeds(profile: str, origin: dict[str, Any]) -> pd.DataFrame | None:
     sizes = [Path(feed.path).stat().st_size for feed in source.feeds]
     if sum(sizes) > SMALL_FEED:
         return None
-    products = source.read()[0]
-    catalog = harmonise(products)[0]
-    return source.attributes(catalog, products)
+    feeds = source.read().feeds
+    catalog = source.categories(harmonise(feeds).catalog, feeds)
+    return source.attributes(catalog, feeds)

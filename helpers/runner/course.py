@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from helpers.artefacts import CHAPTERS, DamagedArtefact, remedy_for
+from helpers.interactions.matrix import REAL, SIMULATED
 from helpers.locks import held
+from helpers.report.cells import Situation
 from helpers.runner import evidence, parameters, stamps
 from helpers.runner.before import check_before
 from helpers.runner.execute import ChapterFailed, Job, Kernels, Progress, execute
@@ -58,7 +60,8 @@ def run(
 
     Raises
     ------
-    ParameterError, ProfileBusy, DamagedArtefact, FeedError, FileNotFoundError, CatalogueTooSmall
+    ParameterError, ProfileBusy, DamagedArtefact, KeyMissing, FeedError, FileNotFoundError,
+    CatalogueTooSmall
         Before anything starts.
     ChapterFailed
         At the first failing notebook; those already running are finished first.
@@ -209,6 +212,7 @@ class _Schedule:
             parameters=values,
             record=record_path(self.profile, chapter),
             threads=self._threads(chapter),
+            situation=situation_of(self.profile, self.settings),
         )
         execute(job, self.kernels, progress)
         seconds = time.monotonic() - began
@@ -219,6 +223,13 @@ class _Schedule:
         """Chapters beside each other share the cores."""
         sharing = self.jobs if chapter in BESIDE else 1
         return (os.cpu_count() or 1) // sharing
+
+
+def situation_of(profile: str, settings: Values) -> Situation:
+    """What a run is about, by chapter 02's parameters."""
+    market = settings.get("02", {})
+    shoppers = REAL if market.get("orders") else SIMULATED
+    return Situation(profile, shoppers, market.get("vectors", "clip"))
 
 
 @contextmanager

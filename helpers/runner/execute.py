@@ -22,6 +22,7 @@ from papermill.engines import Engine, papermill_engines
 
 from helpers import recording
 from helpers.artefacts import ROOT, write_text
+from helpers.report.cells import Situation, applicable
 
 _SILENT = logging.getLogger("helpers.kernels")  # what it would say, an error says with its remedy
 _SILENT.addHandler(logging.NullHandler())
@@ -185,6 +186,8 @@ class Job:
         Where the kernel writes down which files it reads and writes.
     threads : int
         Of the libraries in its kernel.
+    situation : Situation or None
+        Cells that don't apply to it are left out; None runs all.
     """
 
     notebook: Path
@@ -192,6 +195,7 @@ class Job:
     parameters: dict[str, Any] = field(default_factory=dict)
     record: Path | None = None
     threads: int = 1
+    situation: Situation | None = None
 
 
 def execute(job: Job, kernels: Kernels, progress: Progress) -> None:
@@ -218,7 +222,7 @@ def _papermill(job: Job, kernels: Kernels, progress: Progress, scratch: str) -> 
     options = {"env": kernel_environment(job, scratch), "cwd": str(job.notebook.parent)}
     try:
         papermill.execute_notebook(
-            str(job.notebook),
+            str(_to_run(job, scratch)),
             str(job.output),
             parameters=job.parameters,
             engine_name="course",
@@ -238,6 +242,16 @@ def _papermill(job: Job, kernels: Kernels, progress: Progress, scratch: str) -> 
         if kernels.stopping:
             raise KeyboardInterrupt from None
         raise ChapterFailed(_dead(name, progress, error)) from None
+
+
+def _to_run(job: Job, scratch: str) -> Path:
+    """The notebook, or a copy of it with the cells that apply."""
+    if job.situation is None:
+        return job.notebook
+    notebook = nbformat.read(job.notebook, as_version=4)
+    copy = Path(scratch) / job.notebook.name
+    nbformat.write(applicable(notebook, job.situation), copy)
+    return copy
 
 
 def _dead(name: str, progress: Progress, error: Exception) -> str:

@@ -14,6 +14,7 @@ from helpers.feeds.spec import FEEDS, FeedError, load_spec
 from helpers.images.statuses import image_columns
 from helpers.sample.shops import Store, build_store, serve
 
+PUBLISHED = ("gifts", "groceries", "fashion")
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".xml")
 
 
@@ -69,11 +70,11 @@ class Source:
         rejects = pd.concat([result.rejects for result in results], ignore_index=True)
         return Harvest(results, rejects, read)
 
-    def images(
-        self,
-        catalog: pd.DataFrame,
-        dest: Path,
-    ) -> pd.DataFrame:
+    def categories(self, catalog: pd.DataFrame, feeds: Sequence[FeedResult]) -> pd.DataFrame:
+        """The catalogue with the categories that its later chapters use: here the vocabulary's."""
+        return catalog
+
+    def images(self, catalog: pd.DataFrame, dest: Path) -> pd.DataFrame:
         """Index of the catalogue's pictures: fetched over HTTP, or imported where they are here."""
         from helpers.images import fetch_images
 
@@ -137,6 +138,7 @@ def open_source(
     n_asos: int = 800,
     n_myntra: int = 400,
     photos_dir: str = "",
+    feed_files: Sequence[str] = (),
 ) -> Source:
     """Source of a profile.
 
@@ -147,7 +149,10 @@ def open_source(
         brands_photos.csv and myntra_photos.csv with a folder or tar of pictures each, or the public
         set's styles.csv and images/; "feeds": every feed in `photos_dir` or FASHION_DATA/retailers,
         each with a YAML beside it or in data/feeds, and its pictures in a folder or tar of its name
-        if the YAML says `image_files`.
+        if the YAML says `image_files`; "shop": your own `feed_files`, with the folder or tar
+        `photos_dir`; "gifts", "groceries", "fashion": products of published orders.
+    feed_files : list of str
+        `SPEC=FILE` for each feed of "shop"; see `own_shop.open_shop`.
 
     Raises
     ------
@@ -163,8 +168,17 @@ def open_source(
         store = build_store(Path(folder) / "store", seed, n_asos, n_myntra)
         feeds = [Feed(store.feeds["asos"], "asos"), Feed(store.feeds["myntra"], "myntra_men")]
         return Source(feeds, store)
+    if kind == "shop":
+        from helpers.sample.own_shop import open_shop
+
+        return open_shop(feed_files, photos_dir)
+    if kind in PUBLISHED:
+        from helpers.sample.published import open_published
+
+        return open_published(kind, Path(folder))
     if kind not in ("photos", "feeds"):
-        raise ValueError(f"source {kind!r} is none of store, photos, feeds")
+        known = ", ".join(("store", "photos", "feeds", "shop", *PUBLISHED))
+        raise ValueError(f"source {kind!r} is none of {known}")
     own = fashion_data() or Path("FASHION_DATA")
     base = Path(photos_dir) if photos_dir else own / ("retailers" if kind == "feeds" else kind)
     feeds = _retailers(base) if kind == "feeds" else _photo_sets(base)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers import recommenders
 from helpers.artefacts import require
-from helpers.embeddings import ClipEncoder, item_vectors, load_embeddings
+from helpers.embeddings import item_vectors, load_embeddings, load_encoder
 from helpers.feeds.harmonise import gender_of
 from helpers.interactions.matrix import Histories
 from helpers.serving.encoding import LONGEST, ListEncoder
@@ -96,7 +96,7 @@ class Service:
         catalog = pd.read_parquet(require(profile, "catalog.parquet", "01"))
         folder = require(profile, "embeddings.safetensors", "02").parent
         path = require(profile, f"models/{model}.json", "06").with_suffix("")
-        encoder = ClipEncoder()
+        encoder = load_encoder(folder)
         image, text, _ = load_embeddings(folder, encoder)
         stock = None
         if (folder / "variants.parquet").exists():

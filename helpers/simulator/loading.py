@@ -1,23 +1,25 @@
 """How a profile's market is written and read, and how a person leaves everything made with them."""
 
-import json
 from pathlib import Path
 
-import pandas as pd
-
-from helpers.artefacts import CHAPTERS, data_dir, reports_dir, require, write_json, write_parquet
-from helpers.interactions.loading import load_interactions
-from helpers.interactions.privacy import hash_ids, traces
+from helpers.artefacts import CHAPTERS, data_dir, reports_dir, require
+from helpers.interactions.forgotten import is_forgotten, remember_to_forget, without_forgotten
+from helpers.interactions.loading import (
+    LogFacts,
+    load_facts,
+    load_interactions,
+    save_log,
+)
+from helpers.interactions.matrix import SIMULATED
+from helpers.interactions.privacy import traces
 from helpers.locks import held
 from helpers.simulator.market import Market
 
-FORGOTTEN = "forgotten.json"  # hashes of the pseudonyms of those who must not come in again
-ONE_WAY = b"cold-start-course: forgotten"
 SOLUTION = "solution-"  # how the executed copies of solutions begin
 
 
 def save_market(profile: str, market: Market) -> Market:
-    """Write interactions.parquet (training log), market.json and market.safetensors.
+    """Write interactions.parquet (training log), interactions.json, market.json, market.safetensors.
 
     Who asked to be forgotten is left out, whichever file or simulation brought them in again.
 
@@ -27,12 +29,12 @@ def save_market(profile: str, market: Market) -> Market:
         What was written.
     """
     log = market.interactions()
-    people = pd.Series(hash_ids(log["user"], ONE_WAY))
-    gone = people.isin(_forgotten(profile)).to_numpy()
-    if gone.any():
-        kept = log[~gone].reset_index(drop=True)
+    kept = without_forgotten(profile, log)
+    if len(kept) < len(log):
         market = market.with_ratings(kept)
-    write_parquet(market.interactions(), data_dir(profile) / "interactions.parquet")
+    settings = market.settings
+    facts = LogFacts(SIMULATED, settings["source"], settings["target"], seed=int(settings["seed"]))
+    save_log(profile, market.interactions(), facts)
     market.save(data_dir(profile))
     return market
 
@@ -64,21 +66,24 @@ def forget(user: str, profile: str) -> dict[str, int]:
     RuntimeError
         If a file that no chapter makes still names them; it says which.
     """
-    require(profile, "market.json", "02")
+    require(profile, "interactions.json", "02")
     with held(profile):
-        return _forget(user, profile, load_market(profile))
+        return _forget(user, profile)
 
 
-def _forget(user: str, profile: str, market: Market) -> dict[str, int]:
-    one_way = hash_ids([user], ONE_WAY)[0]
-    known = _forgotten(profile)
-    n_ratings = int((market.interactions()["user"] == user).sum())
-    if not n_ratings and one_way not in known:
+def _forget(user: str, profile: str) -> dict[str, int]:
+    log = load_interactions(profile)
+    n_ratings = int((log["user"] == user).sum())
+    if not n_ratings and not is_forgotten(user, profile):
         raise KeyError(
             f"no ratings of {user!r} in profile {profile!r}; give the pseudonym, not the name"
         )
-    write_json(sorted({*known, one_way}), data_dir(profile) / FORGOTTEN)
-    save_market(profile, market)
+    remember_to_forget(user, profile)
+    facts = load_facts(profile)
+    if facts.shoppers == SIMULATED:
+        save_market(profile, load_market(profile))
+    else:
+        save_log(profile, without_forgotten(profile, log), facts)
     learnt = _learnt_with_people(profile)
     for path in learnt:
         path.unlink()
@@ -116,15 +121,14 @@ def _still_named(user: str, profile: str) -> list[str]:
     return found
 
 
-def _forgotten(profile: str) -> list[str]:
-    path = data_dir(profile) / FORGOTTEN
-    if not path.exists():
-        return []
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def load_market(profile: str) -> Market:
-    """The market of a profile, training on what interactions.parquet holds."""
+    """The market of a profile, training on what interactions.parquet holds.
+
+    Raises
+    ------
+    MissingArtefact
+        If chapter 02 hasn't run, or ran on real customers: those have no market.
+    """
     require(profile, "market.json", "02")
     require(profile, "market.safetensors", "02")
     market = Market.load(data_dir(profile))

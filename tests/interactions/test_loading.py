@@ -9,7 +9,6 @@ from safetensors.numpy import save_file
 
 from helpers.artefacts import MissingArtefact, data_dir
 from helpers.interactions import cross_platform, load_interactions, load_items
-from helpers.interactions.ratings import own_ratings
 from helpers.simulator import load_market, save_market
 
 
@@ -64,26 +63,3 @@ def test_what_is_missing_or_stale_says_what_to_run(profile):
     encode(profile, 3)
     with pytest.raises(ValueError, match=r"3 encoded items but 240 .* --only 02"):
         load_items(profile)
-
-
-def test_own_ratings_train_and_simulated_shoppers_examine(profile, market, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_USER_KEY", "k" * 32)
-    some = (
-        f"Ann Bell,{market.items[0]},5",
-        "Ann Bell,200,4",
-        f"Cy Dorn,{market.items[1]},2",
-        "Cy Dorn,no such thing,3",
-    )
-    lines = ["user,item,rating", *some]
-    (tmp_path / "own.csv").write_text("\n".join(lines))
-    own, left_out = own_ratings(
-        tmp_path / "own.csv", pd.read_parquet(data_dir(profile) / "catalog.parquet")
-    )
-    assert left_out == {
-        "product not in the catalogue": 2
-    }  # the toy's ids 0-79 are on both platforms, 200 on none
-    save_market(profile, market.with_ratings(own))
-    assert b"Ann" not in (data_dir(profile) / "interactions.parquet").read_bytes()
-    split = cross_platform(load_market(profile), market.items)
-    assert sorted(split.train.ratings.data) == [2, 5] and split.train.ratings[:, 0].max() == 5
-    assert len(split.histories[3]) == 150

@@ -20,8 +20,8 @@ def test_every_feed_of_a_folder_has_a_yaml_or_is_named(tmp_path):
         match=r"other.json has no data/feeds/other.yaml: write it with `course feed draft`",
     ):
         sources.open_source("feeds", tmp_path, photos_dir=str(tmp_path))
-    with pytest.raises(ValueError, match="source 'shop' is none of store, photos, feeds"):
-        sources.open_source("shop", tmp_path)
+    with pytest.raises(ValueError, match="source 'bazaar' is none of store, photos, feeds"):
+        sources.open_source("bazaar", tmp_path)
 
 
 def test_a_feed_of_nothing_but_rejects_stops_the_chapter(tmp_path):

@@ -8,8 +8,8 @@ import pytest
 
 from helpers.artefacts import data_dir, reports_dir
 from helpers.interactions import Interactions, cross_platform
+from helpers.interactions.orders import read_orders
 from helpers.interactions.privacy import admit, hash_ids, traces
-from helpers.interactions.ratings import own_ratings
 from helpers.locks import ProfileBusy, held
 from helpers.recommenders import EASE, ItemKNN, MatrixCompletion, UserKNN
 from helpers.simulator import forget, load_market, save_market
@@ -31,7 +31,10 @@ def shop(course_dirs, monkeypatch, market):
         rating=lambda frame: rng.integers(1, 6, len(frame))
     )
     orders.to_csv(course_dirs / "orders.csv", index=False)
-    catalog = pd.DataFrame({"image_key": market.items, "product_id": market.items})
+    platform = [name.split("/")[0] for name in market.items]
+    catalog = pd.DataFrame(
+        {"image_key": market.items, "product_id": market.items, "platform": platform}
+    )
     return course_dirs / "orders.csv", catalog
 
 
@@ -61,7 +64,7 @@ def learn(market):
 def test_nothing_is_left_and_nothing_learnt_again_knew_them(shop, market):
     path, catalog = shop
     rosa = hash_ids([ROSA], KEY.encode())[0]
-    with_her = learn(market.with_ratings(own_ratings(path, catalog)[0]))
+    with_her = learn(market.with_ratings(read_orders(path, catalog, KEY.encode()).log))
     for kept in (data_dir("shop") / "catalog.parquet", reports_dir("shop") / "01_augment.html"):
         kept.write_text("made before anyone rated anything")
     assert (
@@ -84,14 +87,14 @@ def test_nothing_is_left_and_nothing_learnt_again_knew_them(shop, market):
     ).exists()
 
     again = learn(
-        market.with_ratings(own_ratings(path, catalog)[0])
+        market.with_ratings(read_orders(path, catalog, KEY.encode()).log)
     )  # her rows are still in the file
     assert (
         rosa not in set(load_market("shop").train_users) and traces(data_dir("shop"), [rosa]) == []
     )
     pd.read_csv(path).query("user != @ROSA").to_csv(path, index=False)
     (data_dir("shop") / "forgotten.json").unlink()
-    never = learn(market.with_ratings(own_ratings(path, catalog)[0]))
+    never = learn(market.with_ratings(read_orders(path, catalog, KEY.encode()).log))
     assert again == never != with_her
 
 
@@ -111,7 +114,7 @@ def test_simulated_shoppers_can_leave_too(course_dirs, market):
 
 def test_nobody_is_forgotten_while_a_run_may_write_of_them_again(shop, market):
     path, catalog = shop
-    learn(market.with_ratings(own_ratings(path, catalog)[0]))
+    learn(market.with_ratings(read_orders(path, catalog, KEY.encode()).log))
     rosa = hash_ids([ROSA], KEY.encode())[0]
     with held("shop"), pytest.raises(ProfileBusy):
         forget(rosa, "shop")
@@ -120,7 +123,7 @@ def test_nobody_is_forgotten_while_a_run_may_write_of_them_again(shop, market):
 
 def test_strangers_and_copies_are_reported(shop, market):
     path, catalog = shop
-    learn(market.with_ratings(own_ratings(path, catalog)[0]))
+    learn(market.with_ratings(read_orders(path, catalog, KEY.encode()).log))
     with pytest.raises(KeyError, match="give the pseudonym, not the name"):
         forget(ROSA, "shop")
     rosa = hash_ids([ROSA], KEY.encode())[0]

@@ -1,0 +1,99 @@
+"""Which cells of a notebook apply: some speak of simulated shoppers, some of the sample's numbers.
+
+A cell that applies to some runs only bears a tag, and a code cell says so in its first line, too:
+
+| tag | applies |
+|---|---|
+| `simulated-only` | where the shoppers are simulated |
+| `real-only` | where they are real customers |
+| `sample-only` | to the profile `sample`, whose numbers it states |
+| `clip-only` | where the items' vectors come from pictures and titles |
+| `words-only` | where they come from words alone |
+
+`course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
+run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import nbformat
+
+SIMULATED_ONLY = "simulated-only"
+REAL_ONLY = "real-only"
+SAMPLE_ONLY = "sample-only"
+CLIP_ONLY = "clip-only"
+WORDS_ONLY = "words-only"
+TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY)
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a run is about.
+
+    Attributes
+    ----------
+    profile : str
+    shoppers : str
+        "simulated" or "real".
+    vectors : str
+        "clip" or "words".
+    """
+
+    profile: str
+    shoppers: str = "simulated"
+    vectors: str = "clip"
+
+    def has(self, tag: str) -> bool:
+        """Whether cells of this tag apply."""
+        if tag == SIMULATED_ONLY:
+            return self.shoppers == "simulated"
+        if tag == REAL_ONLY:
+            return self.shoppers == "real"
+        if tag == SAMPLE_ONLY:
+            return self.profile == "sample"
+        if tag == CLIP_ONLY:
+            return self.vectors == "clip"
+        if tag == WORDS_ONLY:
+            return self.vectors == "words"
+        return True
+
+    def keeps(self, tags: Iterable[str]) -> bool:
+        """Whether a cell with these tags applies."""
+        return all(self.has(tag) for tag in tags)
+
+
+def applicable(notebook: nbformat.NotebookNode, situation: Situation) -> nbformat.NotebookNode:
+    """A copy of a notebook with the cells that apply."""
+    kept = [cell for cell in notebook.cells if situation.keeps(cell.metadata.get("tags", []))]
+    return nbformat.from_dict({**notebook, "cells": kept})
+
+
+def skip_other_cells(profile: str, shoppers: str = "simulated", vectors: str = "clip") -> None:
+    """From the next cell on, let code cells that don't apply do nothing in this kernel.
+
+    A cell is known by its first line, for example `# simulated-only`.
+    """
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        return
+    situation = Situation(profile, shoppers, vectors)
+
+    def only_what_applies(lines: list[str]) -> list[str]:
+        return lines if situation.keeps(tags_in(lines)) else []
+
+    transforms = shell.input_transformers_cleanup
+    ours = only_what_applies.__qualname__
+    earlier = [one for one in transforms if getattr(one, "__qualname__", "") != ours]
+    transforms[:] = [*earlier, only_what_applies]
+
+
+def tags_in(lines: list[str]) -> list[str]:
+    """The tags that a code cell's first line names."""
+    first = lines[0] if lines else ""
+    if not first.startswith("#"):
+        return []
+    words = first.lstrip("# ").replace(",", " ").split()
+    return [word for word in words if word in TAGS]

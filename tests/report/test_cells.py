@@ -1,0 +1,69 @@
+"""Cells that don't apply are left out of a run, and do nothing in a kernel that runs them all."""
+
+import nbformat
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from helpers.artefacts import CHAPTERS
+from helpers.report.cells import TAGS, Situation, applicable, skip_other_cells, tags_in
+from helpers.runner.course import situation_of
+from helpers.runner.parameters import notebook_path
+
+SAMPLE = Situation("sample")
+REAL = Situation("my_shop", "real", "words")
+
+
+def notebook():
+    cells = [new_markdown_cell("for all")]
+    for tag in TAGS:
+        cells.append(new_code_cell(f"# {tag}\nx = 1", metadata={"tags": [tag, "show-code"]}))
+    return new_notebook(cells=cells)
+
+
+@pytest.mark.parametrize(
+    ("situation", "kept"),
+    [
+        (SAMPLE, {"simulated-only", "sample-only", "clip-only"}),
+        (Situation("photos"), {"simulated-only", "clip-only"}),
+        (Situation("fashion", "real"), {"real-only", "clip-only"}),
+        (REAL, {"real-only", "words-only"}),
+    ],
+)
+def test_a_run_has_the_cells_that_apply(situation, kept):
+    whole = notebook()
+    copy = applicable(whole, situation)
+    tags = {tag for cell in copy.cells for tag in cell.metadata.get("tags", [])}
+    assert tags - {"show-code"} == kept
+    assert copy.cells[0].source == "for all"
+    assert len(whole.cells) == 1 + len(TAGS)  # the stored notebook keeps all
+
+
+def test_a_situation_is_told_by_chapter_02():
+    real = situation_of("my_shop", {"02": {"orders": "orders.csv", "vectors": "words"}})
+    assert real == REAL
+    assert situation_of("sample", {"02": {"orders": ""}}) == SAMPLE
+
+
+def test_the_stored_notebook_runs_too(monkeypatch):
+    """As in JupyterLab: the kernel meets all cells, and those that don't apply do nothing."""
+    shell = InteractiveShell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    skip_other_cells("sample")
+    skip_other_cells("my_shop", "real", "words")  # the later call counts
+    shell.run_cell("# simulated-only\nsimulated = 1")
+    shell.run_cell("# real-only\nreal = 1")
+    shell.run_cell("# clip-only, sample-only\nclip = 1")
+    shell.run_cell("plain = 1")
+    assert {"simulated", "real", "clip", "plain"} & set(shell.user_ns) == {"real", "plain"}
+
+
+@pytest.mark.parametrize("chapter", sorted(set(CHAPTERS) - {"01"}))
+def test_a_code_cell_says_in_its_first_line_what_its_tags_say(chapter):
+    stored = nbformat.read(notebook_path(chapter), as_version=4)
+    for cell in stored.cells:
+        tags = [tag for tag in cell.metadata.get("tags", []) if tag in TAGS]
+        if cell.cell_type == "code":
+            assert tags_in(cell.source.splitlines()) == tags, cell.source[:80]
+        if {"real-only", "words-only"} & set(tags) and cell.cell_type == "code":
+            assert not cell.outputs  # the stored outputs are those of simulated shoppers

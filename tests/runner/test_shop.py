@@ -1,0 +1,240 @@
+"""`course shop`: a profile from files nobody has seen before, or a clear answer and nothing written."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from invented_shop import orders, products, write_shop
+
+from helpers.__main__ import main
+from helpers.artefacts import newest_file, pattern_of
+from helpers.feeds.spec import FeedError
+from helpers.interactions.orders import OrderError
+from helpers.interactions.privacy import KEY_VARIABLE
+from helpers.runner import before, shop
+from helpers.runner.shop import ShopError, ShopFiles, choose_platforms, make_shop
+from helpers.sample.own_shop import open_shop
+
+COLUMNS = {"customer": "Kd-Nr.", "item": "Art-Nr.", "time": "Bestelldatum", "quantity": "Stück"}
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """An empty course, and a folder with the invented shop's two files."""
+    monkeypatch.setattr(shop, "PROFILES", tmp_path / "profiles")
+    monkeypatch.setattr(shop, "FEEDS", tmp_path / "feeds")
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv(KEY_VARIABLE, "a key of this test only")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "export").mkdir()
+    write_shop(tmp_path / "export")
+    return tmp_path
+
+
+def made(home: Path, **changes) -> str:
+    given = {"feeds": ("export/artikel.csv",), "orders": "export/bestellungen.csv"}
+    return make_shop(ShopFiles(**{**given, "name": "garten", **changes}))
+
+
+def written(home: Path) -> list[str]:
+    """Files that `course shop` left."""
+    folders = [home / name for name in ("profiles", "feeds", "data")]
+    return sorted(path.name for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def test_two_unknown_files_become_a_profile(home):
+    report = made(home)
+    assert "90 rows read, 90 products, 0 rejected" in report
+    assert "3640 customer-item pairs of 260 customers and 90 products" in report
+    assert "course run --profile garten" in report
+    assert written(home) == [
+        "garten.yaml", "garten.yaml", "orders_left_out.csv", "shop_check.txt"
+    ]  # fmt: skip
+    profile = yaml.safe_load((home / "profiles" / "garten.yaml").read_text(encoding="utf-8"))
+    feed = home / "export" / "artikel.csv"
+    assert profile["01_augment"] == {"source": "shop", "feed_files": [f"garten={feed}"]}
+    told = profile["02_interactions"]
+    assert told["orders"] == str(home / "export" / "bestellungen.csv")
+    assert (told["platforms"], told["source"], told["target"]) == ("dealt", "A", "B")
+    assert told["vectors"] == "words"
+    spec = yaml.safe_load((home / "feeds" / "garten.yaml").read_text(encoding="utf-8"))
+    assert spec["platform"] == "garten"
+    assert spec["fields"]["product_id"] == "Artikelnummer"  # found by its values, not its name
+    assert (home / "data" / "garten" / "shop_check.txt").read_text(
+        encoding="utf-8"
+    ) in report + "\n"
+
+
+def test_the_source_of_the_profile_reads_the_feed(home):
+    made(home)
+    source = open_shop([f"{home / 'feeds' / 'garten.yaml'}=export/artikel.csv"])
+    assert sum(source.read().read.values()) == 90
+
+
+def change(home: Path, **columns) -> None:
+    """Write the log with other cells."""
+    log = orders()
+    for name, values in columns.items():
+        log[COLUMNS[name]] = values(log) if callable(values) else values
+    log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
+
+
+REFUSED = {
+    "wrong column names": (
+        lambda home: (
+            orders()
+            .rename(columns={"Kd-Nr.": "wer"})
+            .to_csv(home / "export" / "bestellungen.csv", index=False)
+        ),
+        r"no column is recognized as customer among .*wer.*--columns customer=",
+    ),
+    "unmatched ids": (
+        lambda home: change(home, item=lambda log: "Z" + log["Art-Nr."]),
+        r"none of its products is in the catalogue. It names 'ZG-\d+'; .*--columns item=",
+    ),
+    "a catalogue without overlap": (
+        lambda home: (
+            products()
+            .assign(Artikelnummer=lambda frame: "X" + frame["Artikelnummer"])
+            .to_csv(home / "export" / "artikel.csv", sep=";", index=False)
+        ),
+        r"none of its products is in the catalogue",
+    ),
+    "customers with one order": (
+        lambda home: change(home, customer=lambda log: log["Bestellung"]),
+        r"each of its 3640 customers bought one product only",
+    ),
+    "a log in the future": (
+        lambda home: change(home, time="24.12.2999"),
+        r"none of 3640 rows can be used \(the time lies in the future: 3640\)",
+    ),
+    "a log of one customer": (
+        lambda home: change(home, customer="K0001"),
+        r"usable rows are all of one customer",
+    ),
+    "one row many times": (
+        lambda home: change(home, customer="K0001", item="G-1001"),
+        r"its 1 usable rows are all of one customer",
+    ),
+    "no such log": (
+        lambda home: (home / "export" / "bestellungen.csv").unlink(),
+        r"bestellungen.csv: no such order log",
+    ),
+    "a feed of few products": (
+        lambda home: products(12).to_csv(home / "export" / "artikel.csv", sep=";", index=False),
+        r"artikel.csv: 12 products; the chapters want 20 or more",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_told_and_nothing_is_written(home, case):
+    spoil, message = REFUSED[case]
+    spoil(home)
+    with pytest.raises((ShopError, OrderError, FeedError), match=message):
+        made(home)
+    assert written(home) == []
+
+
+def test_rows_that_are_left_out_go_to_a_file_with_their_reasons(home):
+    log = orders()
+    log.loc[:4, "Art-Nr."] = "Gutschein"
+    log.loc[5:6, "Bestelldatum"] = "01.01.2999"
+    log = pd.concat([log, log.tail(3)])
+    log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
+    report = made(home)
+    assert "left out, product not in the catalogue: 5" in report
+    assert "left out, the time lies in the future: 2" in report
+    assert "3 more rows of the same pairs" in report
+    left_out = pd.read_csv(home / "data" / "garten" / "orders_left_out.csv")
+    assert left_out["row"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert set(left_out.columns) == {"row", "item", "reason"}  # nobody is named
+
+
+def test_the_key_is_asked_for_before_anything_is_read(home, monkeypatch):
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(ShopError, match=KEY_VARIABLE):
+        made(home, feeds=("no such file.csv",))
+    settings = {"02": {"orders": "orders.csv"}}
+    with pytest.raises(before.KeyMissing, match=KEY_VARIABLE):
+        before.check_key("garten", ["01", "02"], settings)
+    before.check_key("garten", ["03"], settings)
+    before.check_key("gifts", ["02"], {"02": {"orders": "orders.csv", "people": "public"}})
+    before.check_key("sample", ["02"], {"02": {}})
+
+
+def test_a_shipped_profile_is_not_overwritten_and_an_edited_feed_yaml_is_kept(home):
+    (home / "profiles").mkdir()
+    (home / "profiles" / "sample.yaml").write_text("# shipped\n")
+    with pytest.raises(ShopError, match="there is a profile of that name"):
+        made(home, name="sample")
+    made(home)
+    spec = home / "feeds" / "garten.yaml"
+    spec.write_text(spec.read_text() + "# mine\n")
+    assert "kept as it was" in made(home)
+    assert spec.read_text().endswith("# mine\n")
+
+
+def test_a_write_that_fails_takes_the_earlier_ones_back(home, monkeypatch):
+    def full(orders, path):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(shop, "write_left_out", full)
+    with pytest.raises(OSError, match="no space left"):
+        made(home)
+    assert written(home) == []
+
+
+def test_tomorrows_export_takes_over(home):
+    for date in ("_2024-03-01", "_2024-03-02"):
+        write_shop(home / "export", date)
+    first = home / "export" / "artikel_2024-03-01.csv"
+    made(home, feeds=(str(first),), orders="export/bestellungen_2024-03-01.csv")
+    profile = yaml.safe_load((home / "profiles" / "garten.yaml").read_text(encoding="utf-8"))
+    spec, _, pattern = profile["01_augment"]["feed_files"][0].partition("=")
+    assert spec == "garten"
+    assert newest_file(pattern).name == "artikel_2024-03-02.csv"
+    newest = newest_file(profile["02_interactions"]["orders"])
+    assert newest.name == "bestellungen_2024-03-02.csv"
+
+
+@pytest.mark.parametrize(
+    ("names", "newest"),
+    [
+        (["o_2023-12-31.csv", "o_2024-01-01.csv"], "o_2024-01-01.csv"),
+        (["o_31.12.2023.csv", "o_01.01.2024.csv"], "o_01.01.2024.csv"),
+        (["o20240102.csv", "o20240101.csv"], "o20240102.csv"),
+    ],
+)
+def test_the_newest_is_told_by_the_date_in_the_name(tmp_path, names, newest):
+    for name in names:
+        (tmp_path / name).touch()
+    assert newest_file(pattern_of(tmp_path / names[0])).name == newest
+
+
+def test_a_name_without_a_date_is_its_own_pattern(tmp_path):
+    path = tmp_path / "all [new].csv"
+    path.touch()
+    assert pattern_of(path) == str(path)
+    assert newest_file(path) == path
+    assert newest_file(tmp_path / "none.csv") is None
+
+
+def test_a_column_can_be_the_platforms():
+    keys = [f"s/{n}" for n in range(40)]
+    catalog = pd.DataFrame({"image_key": keys, "platform": "s", "brand": ["north", "south"] * 20})
+    log = pd.DataFrame({"user": ["ann"] * 4, "item": ["s/0", "s/2", "s/4", "s/1"]})
+    assert choose_platforms(catalog, log).column == "dealt"
+    found = choose_platforms(catalog, log, "brand")
+    assert {found.source, found.target} == {"north", "south"}
+    with pytest.raises(ShopError, match="no such column; there are brand"):
+        choose_platforms(catalog, log, "department")
+
+
+def test_the_command_prints_the_report_and_names_a_wrong_option(home, capsys):
+    files = ["export/artikel.csv", "--orders", "export/bestellungen.csv", "--name", "garten"]
+    assert main(["shop", *files, "--columns", "customer=Kd-Nr."]) == 0
+    assert "next:" in capsys.readouterr().out
+    assert main(["shop", *files, "--columns", "Kd-Nr."]) == 1
+    assert "wants MEANING=COLUMN" in capsys.readouterr().err
