@@ -23,6 +23,7 @@ test: install  ## everything that CI checks
 lint:
 	ruff check .
 	ruff format --check conftest.py helpers tests bench
+	mypy
 
 # Processes stand beside each other, and a library that starts threads of its own would only wait for them.
 JOBS ?= 2

@@ -144,7 +144,7 @@ def code(source: str, language: str) -> Block:
     """Code or printed text in a fence that nothing inside can close."""
     rows = source.splitlines()
     widest = max((len(row) for row in rows), default=0)
-    size = ()
+    size: tuple[str, ...] = ()
     if widest > 80 or len(rows) > 12:
         size = ("small-code",)
     longest_run = max((len(run) for run in re.findall(r"`+", source)), default=0)
@@ -197,7 +197,7 @@ def _rows_of(found: Tag) -> tuple[list[list[str]], list[list[str]], int]:
         return [], [], 0
     width = max(len(cells) for _, cells in rows)
     padded = [[""] * (width - len(cells)) + cells for _, cells in rows]
-    n_heads = sum(row.parent.name == "thead" for row, _ in rows)
+    n_heads = sum(row.find_parent("thead") is not None for row, _ in rows)
     n_heads = max(n_heads, 1)
     index_sizes = [len(row.find_all("th")) for row, _ in rows[n_heads:]]
     return padded[:n_heads], padded[n_heads:], max(index_sizes, default=0)

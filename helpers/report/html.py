@@ -103,7 +103,7 @@ def render_index(profile: str, executed: dict[str, Path], decks: bool) -> None:
     notebooks = {}
     for chapter, path in sorted(executed.items()):
         notebooks[chapter] = nbformat.read(path, as_version=4)
-    run = {"run": {}, "results": []}
+    run: dict = {"run": {}, "results": []}
     metrics = folder / "metrics.json"
     if metrics.exists():
         run = json.loads(metrics.read_text(encoding="utf-8"))

@@ -135,11 +135,11 @@ def _publish(files: list[Path], folder: Path) -> None:
 
 def _convert(folder: Path, kind: str, seconds: float) -> None:
     """Let marp-cli convert every Markdown file below a folder, beside its source."""
-    command = [find_node(), str(find_marp()), "--config-file", "marp.config.mjs"]
+    command = [str(find_node()), str(find_marp()), "--config-file", "marp.config.mjs"]
     command += ["--no-stdin", "--allow-local-files"]
     command += ["--input-dir", str(folder), "--output", str(folder)]
     if kind in PRINTED:
-        command += [f"--{kind}", "--browser-path", find_browser()]
+        command += [f"--{kind}", "--browser-path", str(find_browser())]
     status, said = _run(command, seconds)
     if status == 0:
         return
