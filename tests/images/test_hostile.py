@@ -608,6 +608,9 @@ def test_an_interrupt_ends_a_harvest_and_its_workers(tmp_path):
             assert run.poll() is None
         workers = parent.children()
         run.send_signal(signal.SIGINT)
-        _, complaint = run.communicate(timeout=60)  # left alone, it would take five minutes
+        try:
+            _, complaint = run.communicate(timeout=60)  # left alone, it would take five minutes
+        finally:
+            run.kill()
     assert complaint.rstrip().endswith("KeyboardInterrupt")
     assert psutil.wait_procs(workers, timeout=10)[1] == []
