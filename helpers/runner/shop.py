@@ -442,7 +442,7 @@ def _profile(
     augment = {"source": "shop", "feed_files": [f"{feed.name}={feed.pattern}" for feed in feeds]}
     if photos:
         augment["photos_dir"] = photos
-    interactions = {
+    interactions: dict[str, str | list[str]] = {
         "orders": _pattern(files.orders, orders_path),
         "source": platforms.source,
         "target": platforms.target,
