@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from effects import GroupSampler
 from public_ratings import movielens_100k, rent_the_runway
 
 from helpers.artefacts import MissingArtefact, real_data
 from helpers.interactions import Interactions
 from helpers.recommenders import MatrixCompletion
-from helpers.recommenders.gibbs import components, gibbs, habits
+from helpers.recommenders.gibbs import components, habits
 
 STEPS = {  # the ladder of chapter 05
     "mean": "two biases",
@@ -134,11 +135,11 @@ def posterior(
             asked.append(label[test])
     total = np.zeros(len(test))
     for seed in seeds:
-        for draw in gibbs(R, *X, rank, burn, draws, groups, seed):
+        sampler = GroupSampler(groups, R, X_users=X[0], X_items=X[1], rank=rank, seed=seed)
+        for draw in sampler.draws(burn, draws):
             total += draw.at(data.u[test], data.i[test])
-            total += sum(
-                effect.values[label] for effect, label in zip(draw.effects, asked, strict=True)
-            )
+            for effect, label in zip(sampler.effects, asked, strict=True):
+                total += effect.values[label]
     return total / draws / len(seeds), time.perf_counter() - start
 
 

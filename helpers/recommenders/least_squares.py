@@ -1,4 +1,4 @@
-"""What the solvers of chapter 05 share: the known entries as tensors, losses, and one small ridge regression a row."""
+"""What the solvers of chapter 05 share: known entries, losses, and one small ridge per row."""
 
 import warnings
 from functools import cached_property
@@ -10,15 +10,27 @@ from torch.nn import functional as F
 
 from helpers.recommenders.features import standard_log_price
 
-BLOCK = 1 << 24  # numbers in the largest batch of systems solved at once: 128 MB
+BATCH_CELLS = 1 << 24  # numbers in the largest batch of systems solved at once: 128 MB
 
-with warnings.catch_warnings():  # torch calls its CSR tensors a beta, once a process
+with warnings.catch_warnings():  # torch calls its CSR tensors a beta, once per process
     warnings.simplefilter("ignore")
-    torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1), check_invariants=False)
+    torch.sparse_csr_tensor(
+        [0, 1],
+        [0],
+        [1.0],
+        (1, 1),
+        check_invariants=False,
+    )
 
 
 class Known:
-    """The known entries Ω of a sparse matrix R, on one device: never a dense R.
+    """The known entries Ω of a sparse matrix R, on one device. R never becomes dense.
+
+    Parameters
+    ----------
+    R : csr_matrix, (n_rows, n_columns)
+    device : str
+    dtype : torch.dtype
 
     Attributes
     ----------
@@ -26,55 +38,105 @@ class Known:
     rows, columns, values : (nnz,) tensors
         In the order of `R.data`.
     counts : (n_rows,) tensor
-        Entries of each row.
+        Number of entries of each row.
     """
 
-    def __init__(self, R: sp.csr_matrix, device="cpu", dtype=torch.float64):
-        self._R, self.shape, self.device, self.dtype = R, R.shape, device, dtype
-        self.indptr, self.columns = (
-            torch.as_tensor(part, device=device) for part in (R.indptr, R.indices)
-        )
+    def __init__(
+        self,
+        R: sp.csr_matrix,
+        device="cpu",
+        dtype=torch.float64,
+    ):
+        self._R = R
+        self.shape = R.shape
+        self.device = device
+        self.dtype = dtype
+        self.indptr = torch.as_tensor(R.indptr, device=device)
+        self.columns = torch.as_tensor(R.indices, device=device)
         self.counts = torch.diff(self.indptr)
-        self.rows = torch.repeat_interleave(torch.arange(R.shape[0], device=device), self.counts)
+        n_rows, _ = R.shape
+        every_row = torch.arange(n_rows, device=device)
+        self.rows = torch.repeat_interleave(every_row, self.counts)
         self.values = torch.as_tensor(R.data, dtype=dtype, device=device)
 
     @cached_property
     def T(self) -> "Known":
-        """The same entries by column; `by_column` says which of R's entries each of them is."""
-        return Known(self._R.T.tocsr(), self.device, self.dtype)
+        """The same entries by column; `by_column` says which entry of R each of them is."""
+        by_column = self._R.T.tocsr()
+        return Known(by_column, self.device, self.dtype)
 
     @cached_property
     def by_column(self) -> torch.Tensor:
-        number = sp.csr_matrix(
-            (np.arange(self._R.nnz), self._R.indices, self._R.indptr), shape=self.shape
-        )
-        return torch.as_tensor(number.T.tocsr().data, device=self.device)
+        """For each entry of `T` its position in `R.data`, (nnz,)."""
+        R = self._R
+        position = np.arange(R.nnz)
+        numbered = sp.csr_matrix((position, R.indices, R.indptr), shape=R.shape)
+        by_column = numbered.T.tocsr()
+        return torch.as_tensor(by_column.data, device=self.device)
 
     def tensor(self, array) -> torch.Tensor:
+        """`array` on this device, in this dtype."""
         return torch.as_tensor(array, dtype=self.dtype, device=self.device)
 
     def products(self, U, V) -> torch.Tensor:
         """U_u·V_i at each entry (u, i), (nnz,)."""
-        return (U.index_select(0, self.rows) * V.index_select(0, self.columns)) @ U.new_ones(
-            U.shape[1]
-        )
+        of_rows = U.index_select(0, self.rows)
+        of_columns = V.index_select(0, self.columns)
+        ones = U.new_ones(U.shape[1])
+        return (of_rows * of_columns) @ ones
 
-    def sums(self, weight, Z, start=0, stop=None) -> torch.Tensor:
-        """Σ weight · Z[column] over the entries of each row from `start` to `stop`, (stop - start, Z.shape[1])."""
-        indptr = self.indptr[start : self.shape[0] + 1 if stop is None else stop + 1]
-        part = slice(int(indptr[0]), int(indptr[-1]))
-        shape = (len(indptr) - 1, self.shape[1])
+    def sums(
+        self,
+        weight,
+        Z,
+        start=0,
+        stop=None,
+    ) -> torch.Tensor:
+        """Σ weight · Z[column] over the entries of each row.
+
+        Parameters
+        ----------
+        weight : (nnz,) tensor
+        Z : (n_columns, K) tensor
+        start, stop : int
+            The rows asked for; by default all.
+
+        Returns
+        -------
+        (stop - start, K) tensor
+        """
+        if stop is None:
+            stop = self.shape[0]
+        indptr = self.indptr[start : stop + 1]
+        first = int(indptr[0])
+        last = int(indptr[-1])
+        entries = slice(first, last)
         W = torch.sparse_csr_tensor(
-            indptr - indptr[0], self.columns[part], weight[part], shape, check_invariants=False
+            indptr - first,
+            self.columns[entries],
+            weight[entries],
+            (len(indptr) - 1, self.shape[1]),
+            check_invariants=False,
         )
         return W @ Z
 
 
-def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> torch.Tensor:
-    """A weighted ridge regression for each row, on the rows of `Z` that its entries name; all in one batch.
+def ridges(
+    known: Known,
+    weight,
+    target,
+    Z,
+    penalty,
+    linear=0.0,
+    noise=None,
+) -> torch.Tensor:
+    """Solve a weighted ridge regression for each row, many rows in one batch.
+
+    The regression of a row is on the rows of `Z` that its entries name.
 
     Parameters
     ----------
+    known : Known
     weight, target : (nnz,) tensors
     Z : (n_columns, K) tensor
         The other side's factors.
@@ -90,87 +152,153 @@ def ridges(known: Known, weight, target, Z, penalty, linear=0.0, noise=None) -> 
     (n_rows, K) tensor
         x = A⁻¹ (linear + Σ weight target z) with A = penalty + Σ weight z zᵀ = LLᵀ (Cholesky).
     """
-    K, n_rows = Z.shape[1], known.shape[0]
-    i, j = torch.triu_indices(K, K, device=Z.device)
-    cell = torch.empty(K, K, dtype=torch.long, device=Z.device)
-    cell[i, j] = cell[j, i] = torch.arange(
-        len(i), device=Z.device
-    )  # where z zᵀ, being symmetric, is kept once
-    pairs = Z.index_select(1, i) * Z.index_select(1, j)
-    right = (known.sums(weight * target, Z) + linear)[:, :, None]
-    x = torch.empty(n_rows, K, dtype=Z.dtype, device=Z.device)
-    step = max(1, BLOCK // K**2)
+    n_rows = known.shape[0]
+    K = Z.shape[1]
+    upper, cell = _upper_products(Z)
+    right = known.sums(weight * target, Z) + linear
+    right = right.unsqueeze(2)
+    x = Z.new_empty(n_rows, K)
+    step = max(1, BATCH_CELLS // K**2)
     for start in range(0, n_rows, step):
-        rows = slice(start, min(n_rows, start + step))
-        A = known.sums(weight, pairs, start, rows.stop).index_select(1, cell.ravel()).view(-1, K, K)
-        L = torch.linalg.cholesky(A + penalty)
+        stop = min(n_rows, start + step)
+        rows = slice(start, stop)
+        sums = known.sums(weight, upper, start, stop)
+        A = sums.index_select(1, cell)
+        A = A.view(-1, K, K) + penalty
+        L = torch.linalg.cholesky(A)
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
-        y = y if noise is None else y + noise[rows][:, :, None]
-        x[rows] = torch.linalg.solve_triangular(L.mT, y, upper=True)[:, :, 0]
+        if noise is not None:
+            y = y + noise[rows].unsqueeze(2)
+        found = torch.linalg.solve_triangular(L.mT, y, upper=True)
+        x[rows] = found.squeeze(2)
     return x
 
 
-def losses(x, target, loss):
-    """Loss of each prediction `x`: squared; huber, which is linear beyond 1; or logistic, with targets ±1."""
-    if loss == "logistic":
-        return F.softplus(-target * x)
-    return (
-        (x - target).square()
-        if loss == "squared"
-        else 2 * F.huber_loss(x, target, reduction="none")
-    )
+def _upper_products(Z) -> tuple[torch.Tensor, torch.Tensor]:
+    """z zᵀ of each row z, kept once because it is symmetric.
+
+    Returns
+    -------
+    products : (n, K(K+1)/2) tensor
+        The upper triangle of each z zᵀ.
+    cell : (K²,) tensor
+        Where each cell of the whole z zᵀ stands in a row of `products`.
+    """
+    K = Z.shape[1]
+    i, j = torch.triu_indices(K, K, device=Z.device)
+    position = torch.arange(len(i), device=Z.device)
+    cell = i.new_empty(K, K)
+    cell[i, j] = position
+    cell[j, i] = position
+    left = Z.index_select(1, i)
+    right = Z.index_select(1, j)
+    return left * right, cell.ravel()
 
 
-def majorise(x, target, loss):
-    """Weights and targets of a quadratic that touches the loss at `x` and lies above it, so no solve raises it."""
+def losses(x, target, loss: str) -> torch.Tensor:
+    """Loss of each prediction `x`, in the shape of `x`.
+
+    ``squared`` is (x - target)². ``huber`` is the same up to an error of 1 and linear beyond.
+    ``logistic`` is log(1 + exp(-target x)), with targets ±1.
+    """
+    if loss == "squared":
+        return (x - target).square()
+    if loss == "huber":
+        return 2 * F.huber_loss(x, target, reduction="none")
+    return F.softplus(-target * x)
+
+
+def majorize(x, target, loss: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and targets of a quadratic that touches the loss at `x` and lies above it.
+
+    A solve for that quadratic never raises the loss. The bound of the logistic loss has curvature
+    1/4 everywhere (Böhning & Lindsay 1988).
+    """
     if loss == "squared":
         return torch.ones_like(target), target
     if loss == "huber":
-        return 1 / (x - target).abs().clamp(min=1), target
-    return torch.full_like(target, 1 / 8), x + 4 * target * torch.sigmoid(
-        -target * x
-    )  # Böhning & Lindsay 1988
+        error = (x - target).abs()
+        return 1 / error.clamp(min=1), target
+    weight = torch.full_like(target, 1 / 8)
+    slope = torch.sigmoid(-target * x)
+    return weight, x + 4 * target * slope
 
 
 def item_features(items) -> np.ndarray:
-    """Item vectors, log price and a constant, (n_items, d + 2) float64; an unknown price counts as the mean."""
+    """Item vectors, log price and a constant; an unknown price counts as the mean.
+
+    Returns
+    -------
+    (n_items, d + 2) float64 array
+
+    Raises
+    ------
+    ValueError
+        If `items` is None.
+    """
     if items is None:
         raise ValueError(
-            "'content' reads item vectors: give fit the ItemFeatures, or choose another init and prior"
+            "'content' reads item vectors: give fit the ItemFeatures, "
+            "or choose another init and prior"
         )
     vectors = items.vectors.astype(np.float64)
-    return np.column_stack([vectors, standard_log_price(items.frame), np.ones(len(vectors))])
+    log_price = standard_log_price(items.frame)
+    constant = np.ones(len(vectors))
+    return np.column_stack([vectors, log_price, constant])
 
 
 def projection(features, targets, counts, reg=1.0) -> np.ndarray:
-    """Ridge regression of `targets` on `features`, each item weighing as its ratings count; for all items."""
-    X = features.T * counts
-    return features @ np.linalg.solve(X @ features + reg * np.eye(features.shape[1]), X @ targets)
+    """Ridge regression of `targets` on `features`, predicted for all items.
+
+    Each item weighs as many times as it has ratings, `counts` (n_items,).
+    """
+    weighted = features.T * counts
+    d = features.shape[1]
+    gram = weighted @ features + reg * np.eye(d)
+    W = np.linalg.solve(gram, weighted @ targets)
+    return features @ W
 
 
 class ContentPrior:
-    """The belief that items with like content have like factors: |V - FW|² + |W|² in place of |V|².
+    """The belief that similar items have similar factors: |V - FW|² + |W|² in place of |V|².
 
-    W is fitted after each sweep on the items that have ratings; for an item without any, FW is all there is.
+    W is fitted after each sweep on the items that have ratings. An item without any gets its row
+    of FW.
 
     Parameters
     ----------
     features : (n_items, d) array
         F, from `item_features`.
     counts : (n_items,) tensor
-        Ratings of each item.
+        Number of ratings of each item.
+    K : int
+        Columns of [b, V].
+
+    Attributes
+    ----------
+    W : (d, K) array
+    center : (n_items, K) array
+        FW, to which the penalty draws [b, V].
     """
 
     def __init__(self, features, counts, K: int):
-        self.rated, self.features = counts.cpu().numpy() > 0, features
+        self.rated = counts.cpu().numpy() > 0
+        self.features = features
         F = features[self.rated]
-        self._hat = np.linalg.solve(F.T @ F + np.eye(F.shape[1]), F.T)
-        self.W, self.centre = np.zeros((F.shape[1], K)), np.zeros((len(features), K))
+        d = F.shape[1]
+        gram = F.T @ F + np.eye(d)
+        self._hat = np.linalg.solve(gram, F.T)
+        self.W = np.zeros((d, K))
+        self.center = np.zeros((len(features), K))
 
     def update(self, both) -> None:
+        """Fit W to [b, V], (n_items, K)."""
         self.W = self._hat @ both[self.rated]
-        self.centre = self.features @ self.W
+        self.center = self.features @ self.W
 
     def squares(self, both) -> np.ndarray:
         """|V - FW|² + |W|² of each column, (K,)."""
-        return np.sum((both - self.centre)[self.rated] ** 2, axis=0) + np.sum(self.W**2, axis=0)
+        away = (both - self.center)[self.rated]
+        of_factors = np.sum(away**2, axis=0)
+        of_W = np.sum(self.W**2, axis=0)
+        return of_factors + of_W

@@ -1,3 +1,6 @@
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -6,8 +9,8 @@ import torch
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import MatrixCompletion
-from helpers.recommenders.gibbs import Effects, Prior, components, gibbs, habits
-from helpers.recommenders.least_squares import Known, item_features, losses, majorise, ridges
+from helpers.recommenders.gibbs import Prior, components, gibbs, habits
+from helpers.recommenders.least_squares import Known, item_features, losses, majorize, ridges
 
 torch.set_num_threads(1)  # matrices this small only wait for a second thread
 MONOTONE = [
@@ -118,7 +121,7 @@ def test_content_prior_is_the_formula_on_the_dense_matrix():
     model = MatrixCompletion(rank=3, reg=2.0, prior="content", biases=False, epochs=4).fit(
         interactions(ratings), items
     )
-    W, rated = model._content.W[:, 1:], ratings.any(0)
+    W, rated = model._solver.content.W[:, 1:], ratings.any(0)
     FW = item_features(items) @ W
     expected = np.sum((ratings - model.U_ @ model.V_.T)[ratings > 0] ** 2)
     expected += 2.0 * (np.sum(model.U_**2) + np.sum((model.V_ - FW)[rated] ** 2) + np.sum(W**2))
@@ -132,7 +135,8 @@ def test_als_ends_where_finite_differences_are_flat(loss, biases):
     """At the minimum of each row's problem no small step of any number helps: central differences vanish."""
     train = interactions(noisy())
     model = MatrixCompletion(rank=2, reg=2.0, loss=loss, biases=biases, epochs=150).fit(train)
-    known = Known(model._targets(train.ratings))
+    solver = model._solver
+    known = Known(solver.targets(train.ratings))
     for name in ("U_", "V_", "b_user_", "b_item_") if biases else ("U_", "V_"):
         weights = getattr(model, name)
         for position in list(np.ndindex(weights.shape))[:7]:
@@ -141,7 +145,7 @@ def test_als_ends_where_finite_differences_are_flat(loss, biases):
                 moved = weights.copy()
                 moved[position] += step
                 setattr(model, name, moved)
-                values.append(model._objective(known)[0])
+                values.append(solver.objective(known, model.factors())[0])
             setattr(model, name, weights)
             assert abs(values[1] - values[0]) / 2e-4 < 0.02
 
@@ -159,11 +163,11 @@ def test_gradients_agree_with_finite_differences(loss):
 
 
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
-def test_majoriser_touches_the_loss_and_lies_above_it(loss):
+def test_majorizer_touches_the_loss_and_lies_above_it(loss):
     target = np.where(np.arange(200) % 2, 1.0, -1.0)
     x, elsewhere = np.random.default_rng(0).normal(0, 4, (2, 200))
     x, elsewhere, target = map(torch.as_tensor, (x, elsewhere, target))
-    weight, middle = majorise(x, target, loss)
+    weight, middle = majorize(x, target, loss)
     value = lambda x: losses(x, target, loss)  # noqa: E731
     quadratic = lambda y: value(x) + weight * ((y - middle) ** 2 - (x - middle) ** 2)  # noqa: E731
     assert (quadratic(elsewhere) >= value(elsewhere) - 1e-9).all()
@@ -296,7 +300,7 @@ def test_ridges_draw_from_the_posterior():
 
 def test_batches_of_ridges_are_one(monkeypatch):
     whole = MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_
-    monkeypatch.setattr("helpers.recommenders.least_squares.BLOCK", 100)  # six rows at a time
+    monkeypatch.setattr("helpers.recommenders.least_squares.BATCH_CELLS", 100)  # six rows at a time
     np.testing.assert_allclose(
         MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_, whole, atol=1e-12
     )
@@ -318,15 +322,39 @@ def test_prior_finds_the_mean_the_precision_and_the_features_that_matter():
     np.testing.assert_allclose(precision, np.diag([4, 0.25]), atol=0.25)
 
 
-def test_effects_are_shrunk_means_of_their_group():
-    effects, sums = Effects(np.array([0, 0, 0, 2]), 3, np.random.default_rng(0)), 0
+@pytest.fixture
+def bench(monkeypatch):
+    """The sampler that only the bench uses."""
+    folder = Path(__file__).parents[2] / "bench"
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("effects")
+
+
+def test_effects_are_shrunk_means_of_their_group(bench):
+    groups = np.array([0, 0, 0, 2])
+    residual = np.array([1.0, 2.0, 3.0, -1.0])
+    effects = bench.Effects(groups, 3, np.random.default_rng(0))
+    total = 0
     for _ in range(4000):
         effects.tau = 2.0
-        effects.draw(np.array([1.0, 2.0, 3.0, -1.0]), alpha=4.0)
-        sums = sums + effects.values
-    np.testing.assert_allclose(
-        sums / 4000, [4 * 6 / (2 + 4 * 3), 0, 4 * -1 / (2 + 4 * 1)], atol=0.03
-    )
+        effects.draw(residual, alpha=4.0)
+        total = total + effects.values
+    expected = [4 * 6 / (2 + 4 * 3), 0, 4 * -1 / (2 + 4 * 1)]
+    np.testing.assert_allclose(total / 4000, expected, atol=0.03)
+
+
+def test_the_sampler_finds_what_a_group_adds(bench):
+    """Every second rating of a shopper is 1 higher than its factors say."""
+    A, known = low_rank(rank=1, share=0.6)
+    R = sp.csr_matrix(np.where(known, 3 + A / np.abs(A).max(), 0))
+    label = np.arange(R.nnz) % 2
+    R.data += label
+    sampler = bench.GroupSampler([(label, 2)], R, rank=1)
+    gaps = []
+    for _ in sampler.draws(burn=20, n=20):
+        low, high = sampler.effects[0].values
+        gaps.append(high - low)
+    assert np.mean(gaps) == pytest.approx(1, abs=0.05)
 
 
 def test_habits_are_the_principal_components_of_who_rated_what():
@@ -355,6 +383,8 @@ def test_gibbs_knows_how_sure_it_is():
     assert 0.58 < (error < spread)[~known].mean() < 0.78
     assert np.median(1 / np.sqrt(model.draw_alpha_)) == pytest.approx(0.4, rel=0.1)
     assert error[~known].mean() < 0.25
+    with pytest.raises(NotImplementedError, match="call score"):
+        model.fold_in(everyone)
     with pytest.raises(NotImplementedError, match="gibbs"):
         MatrixCompletion(rank=2).fit(interactions(noisy())).spread(everyone, [0])
 
