@@ -1,4 +1,14 @@
-"""Neural collaborative filtering (chapter 03): a small network on a shopper's and an item's embedding."""
+"""Neural collaborative filtering (chapter 03): a small network on two embeddings.
+
+For a shopper u and an item i, with the embeddings e_u and e_i,
+
+    r̂_ui = W2 · ReLU(W1 · [e_u; e_i] + b1) + b2
+
+is the first part of NeuMF (He et al. 2017, "Neural Collaborative Filtering"). The ranker adds the
+second part, a generalized product w·(g_u ∘ g_i), and a bias b_i per item.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -7,39 +17,81 @@ from torch.nn import functional as F
 
 from helpers.interactions.matrix import liked_only
 from helpers.recommenders.base import Recommender
+from helpers.recommenders.stopping import BestSoFar
 
-LOSSES = ("mse", "bce")
+REG = {"mse": 30.0, "bce": 3.0}  # default penalty of each loss
 OTHERS = 64  # sampled items that stand for what a new shopper did not like
-PAIRS = 2_000_000  # hidden units evaluated at once while scoring
+CELLS = 2_000_000  # hidden units evaluated at once while scoring
+LAYER_DECAY = 1e-4  # weight decay of W1, b1, W2 and so on
+FOLD_LR = 0.1  # Adam's step while folding in
+
+
+@dataclass
+class Pairs:
+    """Pairs of a shopper and an item, and what the network should say of them; each (n_pairs,)."""
+
+    users: torch.Tensor
+    items: torch.Tensor
+    target: torch.Tensor
+
+    def __len__(self):
+        return len(self.users)
+
+    def to(self, device) -> "Pairs":
+        return Pairs(
+            self.users.to(device),
+            self.items.to(device),
+            self.target.to(device),
+        )
+
+    def __getitem__(self, batch) -> "Pairs":
+        return Pairs(
+            self.users[batch],
+            self.items[batch],
+            self.target[batch],
+        )
 
 
 class NeuralCF(Recommender):
-    """r̂_ui = W2 · ReLU(W1 · [e_u; e_i] + b1) + b2, trained on known ratings, or to rank.
+    """The network of this module, trained on known ratings (``mse``) or to rank (``bce``).
 
-    ``loss="mse"`` is that formula on ratings less their mean. ``loss="bce"`` learns to tell liked items from sampled
-    others and adds a generalised product w·(g_u ∘ g_i) to the network, as NeuMF does (He et al. 2017), and a bias b_i
-    that starts at popularity. Others are sampled from the shops (`platform` of the items' features) where the shopper
-    liked something: what was never on offer to them is no dislike, and would teach that popular items are avoided.
-    A shop that they are not known to visit costs its items the logarithm of how likely a visit is.
-    Both minimise  Σ loss + reg (|E_user|² + |E_item|²).
+    ``loss="mse"`` is the first formula on ratings less their mean. ``loss="bce"`` learns to tell
+    liked items from sampled others. Its b_i starts at popularity. Others are sampled from the
+    shops (`platform` of the items' features) where the shopper liked something: what was never on
+    offer to them is no dislike, and would teach that popular items are avoided. A shop that they
+    are not known to visit costs its items the logarithm of how likely a visit is.
+    Both minimize  Σ loss + reg (|E_user|² + |E_item|²).
 
-    A shopper is scored by a fresh e_u, fitted to the history with everything else fixed, so that a new shopper costs
-    some gradient steps on `dim` numbers and no retraining.
+    A shopper is scored by a fresh e_u, fitted to the history with everything else fixed. So a new
+    shopper costs some gradient steps on `dim` numbers and no retraining.
 
     Parameters
     ----------
-    dim, hidden : int
-        Length of an embedding (twice with `bce`: one half each for network and product); width of the hidden layer.
+    dim : int
+        Length of an embedding; twice that with `bce`, one half each for network and product.
+    hidden : int
+        Width of the hidden layer.
+    loss : str
+        ``mse`` or ``bce``.
     negatives : int
         Sampled items for each liked one (`bce`).
-    lr, epochs, batch_size : float, int, int
-        Adam's step, passes over the data, pairs a step.
+    lr : float
+        Adam's step.
     reg : float or None
-        The penalty above; None: 30 for `mse`, 3 for `bce`, whose errors are smaller.
+        The penalty above. None is 30 for `mse` and 3 for `bce`, whose errors are smaller.
+    epochs, batch_size : int
+        Passes over the data, and pairs per step.
     patience : int
         With `validate`, stop after that many epochs without a better value, and keep the best.
     fold_steps : int
         Gradient steps that fit a shopper's e_u.
+    seed : int
+    device : str
+
+    Raises
+    ------
+    ValueError
+        If there is no such loss.
     """
 
     def __init__(
@@ -57,215 +109,331 @@ class NeuralCF(Recommender):
         seed=7,
         device="cpu",
     ):
-        if loss not in LOSSES:
-            raise ValueError(f"loss is {loss!r}; choose one of {', '.join(LOSSES)}")
-        self.dim, self.hidden, self.loss, self.negatives = dim, hidden, loss, negatives
-        self.lr, self.reg, self.epochs, self.batch_size = lr, reg, epochs, batch_size
-        self._reg = {"mse": 30.0, "bce": 3.0}[loss] if reg is None else reg
-        self.patience, self.fold_steps, self.seed, self.device = patience, fold_steps, seed, device
+        if loss not in REG:
+            raise ValueError(f"loss is {loss!r}; choose one of {', '.join(REG)}")
+        self.dim = dim
+        self.hidden = hidden
+        self.loss = loss
+        self.negatives = negatives
+        self.lr = lr
+        self.reg = reg
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.patience = patience
+        self.fold_steps = fold_steps
+        self.seed = seed
+        self.device = device
+        self._reg = REG[loss] if reg is None else reg
         self.needs_dislikes = loss == "mse"
 
-    def _usable(self, histories):
-        return np.diff(self._positives(histories.in_catalogue(self.n_items_)).tocsr().indptr) > 0
+    # Training
 
     def _fit(self, train, items, validate):
         generator = torch.Generator().manual_seed(self.seed)
         R = self._positives(train.ratings)
-        shops = np.zeros(self.n_items_) if items is None else items.frame["platform"].to_numpy()
-        self.shop_ = np.unique(shops, return_inverse=True)[1].astype(np.int64)
+        self._learn_shops(items)
         visited = self._visited(R.tocsr())
-        together = visited.T.astype(float) @ visited
-        self.visits_ = (together + 1) / (
-            visited.sum(axis=0)[:, None] + 2
-        )  # P(goes to shop s | goes to t)
-        self.mean_ = (
-            float(train.ratings.data.mean()) if self.loss == "mse" and train.ratings.nnz else 0.0
-        )
-        self.others_ = (
-            torch.randperm(self.n_items_, generator=generator)[:OTHERS].sort().values.numpy()
-        )
-        net = self._network(train.shape[0], generator)
-        embeddings = [net["e_user"], net["e_item"]]
-        layers = [weight for name, weight in net.items() if name not in ("e_user", "e_item")]
-        optimiser = torch.optim.Adam(
-            [{"params": embeddings}, {"params": layers, "weight_decay": 1e-4}], lr=self.lr
-        )
-        losses, best, best_epoch, kept = [], -np.inf, 0, None
+        self.visits_ = _chance_of_visits(visited)
+        self.mean_ = 0.0
+        if self.loss == "mse" and train.ratings.nnz:
+            self.mean_ = float(train.ratings.data.mean())
+        shuffled = torch.randperm(self.n_items_, generator=generator)
+        self.others_ = shuffled[:OTHERS].sort().values.numpy()
+
+        n_users, _ = train.shape
+        net = self._network(n_users, generator)
+        optimizer = self._optimizer(net)
+        losses = []
+        best = BestSoFar(self.patience)
         for epoch in range(self.epochs):
-            losses.append(self._epoch(R, visited, net, optimiser, generator))
+            pairs = self._known_pairs(R)
+            if self.loss == "bce":
+                pairs = self._with_negatives(pairs, visited, generator)
+            loss = self._epoch(pairs, net, optimizer, generator)
+            losses.append(loss)
             self._store(net)
-            if validate is not None:
-                value = validate(self)
-                if value > best:
-                    best, best_epoch = value, epoch
-                    kept = {name: weight.detach().clone() for name, weight in net.items()}
-                elif epoch - best_epoch >= self.patience:
-                    break
-        if kept is not None:
-            self._store(kept)
+            if validate is None:
+                continue
+            value = validate(self)
+            if best.says_stop(value, epoch, _copy(net)):
+                break
+        if best.state is not None:
+            self._store(best.state)
         self.losses_ = np.array(losses)
 
-    def _positives(self, ratings):
-        return (ratings if self.loss == "mse" else liked_only(ratings)).tocoo()
+    def _network(self, n_users: int, generator) -> dict[str, torch.Tensor]:
+        """Weights by name: small random numbers, as torch's own layers start."""
+        width = self.dim
+        if self.loss == "bce":
+            width = 2 * self.dim
+        net = {}
 
-    def _network(self, n_users, generator) -> dict:
-        """Weights by name; small random numbers, as torch's own layers start."""
-        width = self.dim * (2 if self.loss == "bce" else 1)
-        shapes = {
-            "e_user": ((n_users, width), 0.1),
-            "e_item": ((self.n_items_, width), 0.1),
-            "W1": ((2 * self.dim, self.hidden), (1 / self.dim) ** 0.5),
-            "b1": ((self.hidden,), 0.1),
-            "W2": ((self.hidden,), (1 / self.hidden) ** 0.5),
-            "b2": ((1,), 0.0),
-            "w_product": ((self.dim,), 1.0),
-            "b_item": ((self.n_items_,), 0.0),
-        }
-        if self.loss == "mse":
-            del shapes["w_product"], shapes["b_item"]
-        net = {
-            name: torch.randn(shape, generator=generator) * scale
-            for name, (shape, scale) in shapes.items()
-        }
-        if (
-            self.loss == "bce"
-        ):  # log-odds of a like against a draw: the network learns what popularity can't say
-            liked = torch.as_tensor(self.popularity_)
-            net["b_item"] = torch.log(
-                (liked + 1) / (liked.sum() * self.negatives / self.n_items_ + 1)
-            )
-        return {name: weight.to(self.device).requires_grad_() for name, weight in net.items()}
+        def add(name, shape, scale):
+            net[name] = torch.randn(shape, generator=generator) * scale
 
-    def _epoch(self, R, visited, net, optimiser, generator) -> float:
-        """One pass; returns the mean loss of a pair, penalty apart."""
-        users, items = (
+        add("e_user", (n_users, width), 0.1)
+        add("e_item", (self.n_items_, width), 0.1)
+        add("W1", (2 * self.dim, self.hidden), (1 / self.dim) ** 0.5)
+        add("b1", (self.hidden,), 0.1)
+        add("W2", (self.hidden,), (1 / self.hidden) ** 0.5)
+        add("b2", (1,), 0.0)
+        if self.loss == "bce":
+            add("w_product", (self.dim,), 1.0)
+            add("b_item", (self.n_items_,), 0.0)
+            net["b_item"] += self._log_odds()
+        for name in net:
+            net[name] = net[name].to(self.device).requires_grad_()
+        return net
+
+    def _log_odds(self) -> torch.Tensor:
+        """Log-odds that item i was liked and not drawn: the network learns what these can't say."""
+        liked = torch.as_tensor(self.popularity_)
+        draws = liked.sum() * self.negatives / self.n_items_
+        return torch.log((liked + 1) / (draws + 1))
+
+    def _optimizer(self, net) -> torch.optim.Adam:
+        """The loss has the embeddings' penalty in it; the layers decay."""
+        layers = dict(net)
+        embeddings = [layers.pop("e_user"), layers.pop("e_item")]
+        groups = [
+            {"params": embeddings},
+            {"params": list(layers.values()), "weight_decay": LAYER_DECAY},
+        ]
+        return torch.optim.Adam(groups, lr=self.lr)
+
+    def _known_pairs(self, R) -> Pairs:
+        """The known ratings, less their mean; or the likes."""
+        target = R.data - self.mean_
+        return Pairs(
             torch.as_tensor(R.row, dtype=torch.long),
             torch.as_tensor(R.col, dtype=torch.long),
+            torch.as_tensor(target, dtype=torch.float32),
         )
-        target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32)
-        if self.loss == "bce":
-            sampled = torch.randint(
-                self.n_items_, (len(users) * self.negatives,), generator=generator
-            )
-            of = users.repeat(self.negatives)
-            key, seen = of * self.n_items_ + sampled, users * self.n_items_ + items
-            # what the shopper is known to like is no negative, nor is what a shop offers that they never went to
-            fresh = (
-                ~torch.isin(key, seen)
-                & torch.as_tensor(visited)[of, torch.as_tensor(self.shop_)[sampled]]
-            )
-            users, items = torch.cat([users, of[fresh]]), torch.cat([items, sampled[fresh]])
-            target = torch.cat([target, torch.zeros(int(fresh.sum()))])
-        users, items, target = (part.to(self.device) for part in (users, items, target))
-        # each pair carries its share of the penalty, so that an epoch adds up to reg (|E_user|² + |E_item|²)
-        share_u = self._reg / torch.bincount(users, minlength=len(net["e_user"])).clamp(min=1)
-        share_i = self._reg / torch.bincount(items, minlength=self.n_items_).clamp(min=1)
-        total = 0.0
-        for batch in torch.randperm(len(users), generator=generator).split(self.batch_size):
-            u, i = users[batch], items[batch]
-            e_u, e_i = net["e_user"][u], net["e_item"][i]
-            loss = self._losses(_forward(net, e_u, i), target[batch]).sum()
-            penalty = (share_u[u] * e_u.square().sum(1) + share_i[i] * e_i.square().sum(1)).sum()
-            optimiser.zero_grad()
-            ((loss + penalty) / len(batch)).backward()
-            optimiser.step()
-            total += float(loss.detach())
-        return total / max(1, len(users))
 
-    def _losses(self, output, target):
+    def _with_negatives(self, liked: Pairs, visited, generator) -> Pairs:
+        """Add random items that each shopper is not known to like, from shops that they visit."""
+        n_draws = len(liked) * self.negatives
+        users = liked.users.repeat(self.negatives)
+        items = torch.randint(self.n_items_, (n_draws,), generator=generator)
+        key = users * self.n_items_ + items
+        liked_key = liked.users * self.n_items_ + liked.items
+        shop = torch.as_tensor(self.shop_)[items]
+        on_offer = torch.as_tensor(visited)[users, shop]
+        fresh = ~torch.isin(key, liked_key) & on_offer
+        n_fresh = int(fresh.sum())
+        return Pairs(
+            torch.cat([liked.users, users[fresh]]),
+            torch.cat([liked.items, items[fresh]]),
+            torch.cat([liked.target, torch.zeros(n_fresh)]),
+        )
+
+    def _epoch(self, pairs: Pairs, net, optimizer, generator) -> float:
+        """One pass; returns the mean loss per pair without the penalty."""
+        pairs = pairs.to(self.device)
+        # Each pair carries its share of the penalty, so that an epoch adds up to all of it
+        share_u = self._share(pairs.users, net["e_user"])
+        share_i = self._share(pairs.items, net["e_item"])
+        total = 0.0
+        shuffled = torch.randperm(len(pairs), generator=generator)
+        for batch in shuffled.split(self.batch_size):
+            now = pairs[batch]
+            e_u = net["e_user"][now.users]
+            e_i = net["e_item"][now.items]
+            output = _forward(net, e_u, now.items)
+            loss = self._losses(output, now.target).sum()
+            of_u = e_u.square().sum(1)
+            of_i = e_i.square().sum(1)
+            penalty = share_u[now.users] * of_u + share_i[now.items] * of_i
+            objective = (loss + penalty.sum()) / len(batch)
+            optimizer.zero_grad()
+            objective.backward()
+            optimizer.step()
+            total += float(loss.detach())
+        return total / max(1, len(pairs))
+
+    def _share(self, ids, embeddings) -> torch.Tensor:
+        """λ / the number of pairs, for each row of the embeddings."""
+        counts = torch.bincount(ids, minlength=len(embeddings))
+        return self._reg / counts.clamp(min=1)
+
+    def _losses(self, output, target) -> torch.Tensor:
         if self.loss == "mse":
             return (output - target).square()
         return F.binary_cross_entropy_with_logits(output, target, reduction="none")
 
+    # What is kept
+
     def _store(self, net) -> None:
         for name, weight in net.items():
-            setattr(self, f"{name}_", weight.detach().cpu().numpy().copy())
+            array = weight.detach().cpu().numpy()
+            setattr(self, f"{name}_", array.copy())
 
-    def _weights(self) -> dict:
-        names = ["e_user", "e_item", "W1", "b1", "W2", "b2"] + (
-            ["w_product", "b_item"] if self.loss == "bce" else []
-        )
-        return {
-            name: torch.as_tensor(getattr(self, f"{name}_"), device=self.device) for name in names
-        }
+    def _weights(self) -> dict[str, torch.Tensor]:
+        """The learned weights, by the names of `_network`."""
+        names = ["e_user", "e_item", "W1", "b1", "W2", "b2"]
+        if self.loss == "bce":
+            names += ["w_product", "b_item"]
+        return {name: self._tensor(getattr(self, f"{name}_")) for name in names}
+
+    def _tensor(self, array, dtype=None) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=dtype, device=self.device)
+
+    # A new shopper
+
+    def _positives(self, ratings) -> sp.coo_matrix:
+        """What is learned from: the ratings, or the likes."""
+        if self.loss == "mse":
+            return ratings.tocoo()
+        return liked_only(ratings).tocoo()
+
+    def _read(self, histories) -> sp.coo_matrix:
+        return self._positives(histories.in_catalogue(self.n_items_))
+
+    def _usable(self, histories):
+        R = self._read(histories).tocsr()
+        return np.diff(R.indptr) > 0
 
     def fold_in(self, histories) -> np.ndarray:
-        """e_u of each history, (n_users, width) float32, all else fixed; the same alone as in company."""
+        """Fit e_u to each history, all else fixed; a shopper gets the same alone as in company.
+
+        Returns
+        -------
+        (n_users, width) float32 array
+        """
         net = self._weights()
-        R = self._positives(histories.in_catalogue(self.n_items_))
-        weights, others = self._others(R), torch.as_tensor(self.others_, device=self.device)
-        users = torch.as_tensor(R.row, dtype=torch.long, device=self.device)
-        items = torch.as_tensor(R.col, dtype=torch.long, device=self.device)
-        target = torch.as_tensor(R.data - self.mean_, dtype=torch.float32, device=self.device)
-        e = net["e_user"].mean(0, keepdim=True).repeat(len(histories), 1).requires_grad_()
-        optimiser = torch.optim.Adam([e], lr=0.1)
+        R = self._read(histories)
+        known = self._known_pairs(R).to(self.device)
+        weights = self._others(R)
+        others = self._tensor(self.others_)
+        average = net["e_user"].mean(0, keepdim=True)
+        e = average.repeat(len(histories), 1).requires_grad_()
+        optimizer = torch.optim.Adam([e], lr=FOLD_LR)
         for _ in range(self.fold_steps):
-            loss = self._losses(_forward(net, e[users], items), target).sum()
+            output = _forward(net, e[known.users], known.items)
+            loss = self._losses(output, known.target).sum()
             if self.loss == "bce":
                 logits = _all_pairs(net, e, others)
                 loss = loss + (F.softplus(logits) * weights).sum()
-            optimiser.zero_grad()
-            (loss + self._reg * e.square().sum()).backward()
-            optimiser.step()
+            objective = loss + self._reg * e.square().sum()
+            optimizer.zero_grad()
+            objective.backward()
+            optimizer.step()
         return e.detach().cpu().numpy()
+
+    def _others(self, R) -> torch.Tensor:
+        """Weights of the negatives while folding in, (n_users, n_others).
+
+        One fixed sample of items, less what is liked, stands for `negatives` draws per liked item.
+        """
+        liked = R.tocsr()
+        not_liked = liked[:, self.others_].toarray() == 0
+        shop = self.shop_[self.others_]
+        on_offer = self._visited(liked)[:, shop]
+        free = self._tensor(not_liked & on_offer, torch.float32)
+        n_draws = np.diff(liked.indptr) * self.negatives
+        n_draws = self._tensor(n_draws, torch.float32)
+        return free * n_draws[:, None] / len(self.others_)
+
+    # Shops
+
+    def _learn_shops(self, items) -> None:
+        """The shop of each item, as a number."""
+        shops = np.zeros(self.n_items_)
+        if items is not None:
+            shops = items.frame["platform"].to_numpy()
+        _, codes = np.unique(shops, return_inverse=True)
+        self.shop_ = codes.astype(np.int64)
 
     def _visited(self, liked) -> np.ndarray:
         """The shops where a shopper liked anything, (n_users, n_shops) bool."""
-        of_shop = sp.csr_matrix((np.ones(self.n_items_), (np.arange(self.n_items_), self.shop_)))
+        positions = (np.arange(self.n_items_), self.shop_)
+        of_shop = sp.csr_matrix((np.ones(self.n_items_), positions))
         return (liked @ of_shop).toarray() > 0
 
-    def _others(self, R):
-        """Negatives while folding in, as weights (n_users, n_others): one fixed sample of items, less what is liked,
-        stands for `negatives` draws for each liked item."""
-        liked = R.tocsr()
-        free = (liked[:, self.others_].toarray() == 0) & self._visited(liked)[
-            :, self.shop_[self.others_]
-        ]
-        free = torch.as_tensor(free, dtype=torch.float32, device=self.device)
-        draws = torch.as_tensor(
-            np.diff(liked.indptr) * self.negatives, dtype=torch.float32, device=self.device
-        )
-        return free * draws[:, None] / len(self.others_)
+    def _log_visit(self, histories) -> np.ndarray:
+        """log P(goes to the item's shop), (n_users, n_items)."""
+        visited = self._visited(self._read(histories).tocsr())
+        known = visited[:, :, None] * self.visits_
+        likely = np.where(visited, 1.0, known.max(axis=1))
+        of_items = likely[:, self.shop_]
+        return np.log(of_items).astype(np.float32)
 
-    def _scores(self, histories, items) -> np.ndarray:
-        net, e = self._weights(), torch.as_tensor(self.fold_in(histories), device=self.device)
-        items = torch.as_tensor(items, dtype=torch.long, device=self.device)
-        step = max(1, PAIRS // (max(1, len(items)) * self.hidden))
-        with torch.no_grad():
-            parts = [_all_pairs(net, part, items) for part in e.split(step)]
-        return (torch.cat(parts).cpu().numpy() + self.mean_).astype(np.float32)
+    # Scores
 
     def _score(self, histories):
-        scores = self._scores(histories, np.arange(self.n_items_))
-        if self.loss == "bce":  # log P(like) = log P(like | on offer) + log P(goes to that shop)
-            visited = self._visited(self._positives(histories.in_catalogue(self.n_items_)).tocsr())
-            likely = np.where(visited, 1.0, (visited[:, :, None] * self.visits_).max(axis=1))
-            scores += np.log(likely[:, self.shop_]).astype(np.float32)
+        scores = self._outputs(histories, np.arange(self.n_items_))
+        if self.loss == "bce":
+            # log P(like) = log P(like | on offer) + log P(goes to that shop)
+            scores += self._log_visit(histories)
         return scores
+
+    def _outputs(self, histories, items) -> np.ndarray:
+        """The network's output for these items, (n_users, len(items)) float32."""
+        net = self._weights()
+        e = self._tensor(self.fold_in(histories))
+        items = self._tensor(items, torch.long)
+        cells_per_user = max(1, len(items)) * self.hidden
+        step = max(1, CELLS // cells_per_user)
+        with torch.no_grad():
+            parts = [_all_pairs(net, part, items) for part in e.split(step)]
+        outputs = torch.cat(parts).cpu().numpy()
+        outputs = outputs + self.mean_
+        return outputs.astype(np.float32)
 
     def _predict(self, histories, items):
         if self.loss == "bce":
             raise NotImplementedError(
                 "NeuralCF(loss='bce') ranks items; loss='mse' predicts ratings"
             )
-        return self._scores(histories, items)
+        return self._outputs(histories, items)
 
 
-def _forward(net, e_u, items):
-    """Output for pairs of a shopper's embedding (n, width) and an item (n,) -> (n,)."""
-    d, e_i = net["W1"].shape[0] // 2, net["e_item"][items]
-    hidden = F.relu(torch.cat([e_u[:, :d], e_i[:, :d]], 1) @ net["W1"] + net["b1"])
+def _chance_of_visits(visited) -> np.ndarray:
+    """P(visits shop s | visits shop t) in row t and column s, (n_shops, n_shops)."""
+    together = visited.T.astype(float) @ visited
+    visitors = visited.sum(axis=0)
+    return (together + 1) / (visitors[:, None] + 2)
+
+
+def _copy(net) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in net.items()}
+
+
+def _forward(net, e_u, items) -> torch.Tensor:
+    """Output for pairs: embeddings (n, width) and item positions (n,) to (n,)."""
+    e_i = net["e_item"][items]
+    e_u, g_u = _halves(net, e_u)
+    e_i, g_i = _halves(net, e_i)
+    both = torch.cat([e_u, e_i], 1)
+    hidden = F.relu(both @ net["W1"] + net["b1"])
     output = hidden @ net["W2"] + net["b2"]
-    if "w_product" in net:
-        output = output + (e_u[:, d:] * e_i[:, d:]) @ net["w_product"] + net["b_item"][items]
-    return output
+    if "w_product" not in net:
+        return output
+    product = (g_u * g_i) @ net["w_product"]
+    return output + product + net["b_item"][items]
 
 
-def _all_pairs(net, e_u, items):
-    """Output for every pair, (n_users, n_items): W1 [e_u; e_i] is a sum of two parts, each computed once."""
-    d, e_i = net["W1"].shape[0] // 2, net["e_item"][items]
-    of_u, of_i = e_u[:, :d] @ net["W1"][:d] + net["b1"], e_i[:, :d] @ net["W1"][d:]
-    output = F.relu(of_u[:, None] + of_i[None]) @ net["W2"] + net["b2"]
-    if "w_product" in net:
-        output = output + (e_u[:, d:] * net["w_product"]) @ e_i[:, d:].T + net["b_item"][items]
-    return output
+def _all_pairs(net, e_u, items) -> torch.Tensor:
+    """Output for every pair, (n_users, n_items).
+
+    W1 [e_u; e_i] is a sum of two parts, each computed once.
+    """
+    e_i = net["e_item"][items]
+    e_u, g_u = _halves(net, e_u)
+    e_i, g_i = _halves(net, e_i)
+    d = e_u.shape[1]
+    W1 = net["W1"]
+    of_u = e_u @ W1[:d] + net["b1"]
+    of_i = e_i @ W1[d:]
+    hidden = F.relu(of_u[:, None] + of_i[None])
+    output = hidden @ net["W2"] + net["b2"]
+    if "w_product" not in net:
+        return output
+    product = (g_u * net["w_product"]) @ g_i.T
+    return output + product + net["b_item"][items]
+
+
+def _halves(net, e) -> tuple[torch.Tensor, torch.Tensor]:
+    """The part of an embedding that the network reads, and the part that the product reads."""
+    d = net["W1"].shape[0] // 2
+    return e[:, :d], e[:, d:]
