@@ -1,10 +1,11 @@
-"""Floors and ceilings: what chance gets, what popularity gets, and the best that the simulator would let anyone get."""
+"""Floors and ceilings: what chance gets, what popularity gets, and the best anyone could get."""
 
 import json
 import zlib
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 from safetensors.numpy import load_file
 
 from helpers.interactions.matrix import LIKED
@@ -12,17 +13,24 @@ from helpers.recommenders.base import Recommender
 from helpers.simulator.ceiling import Posterior
 from helpers.simulator.market import Market
 
-SPAN_IN_HALF_LIVES = (
-    6  # of RecentPopularity: what is liked today counts 64 times as much as on the log's first day
-)
+# A log spans six half-lives: what is liked on its last day counts 64 times as much as on its first.
+SPAN_IN_HALF_LIVES = 6
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # the step between two states of splitmix64
+MIXING = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))  # its shifts and factors
+PSEUDO_LIKE = 0.5  # so that an item without likes has a logarithm
 
 
 class Random(Recommender):
-    """Scores by lot: the same shopper with the same history gets the same lot, on any machine."""
+    """Scores by lot: the same shopper with the same history gets the same lot, on any machine.
 
-    handles_cold_users = handles_cold_items = (
-        True  # as badly as all others: chance never falls back to popularity
-    )
+    Parameters
+    ----------
+    seed : int
+    """
+
+    # As badly as all others: chance never falls back to popularity.
+    handles_cold_users = True
+    handles_cold_items = True
 
     def __init__(self, seed: int = 7):
         self.seed = seed
@@ -34,23 +42,33 @@ class Random(Recommender):
         pass
 
     def _score(self, histories):
+        keys = self._keys(histories)
+        items = np.arange(self.n_items_, dtype=np.uint64)
+        mixed = _splitmix(keys[:, None] * GOLDEN + items)
+        highest_bits = mixed >> np.uint64(40)
+        return highest_bits.astype(np.float32) / np.float32(2**24)
+
+    def _keys(self, histories) -> np.ndarray:
+        """A number for each shopper's name and history, (n_users,) uint64."""
+        names = histories.users
+        if names is None:
+            names = [b""] * len(histories)
         ratings = histories.ratings
-        names = histories.users if histories.users is not None else [b""] * len(histories)
-        rows = [
-            ratings.indices[a:b].tobytes()
-            for a, b in zip(ratings.indptr, ratings.indptr[1:], strict=False)
-        ]
-        pairs, items = zip(names, rows, strict=True), np.arange(self.n_items_, dtype=np.uint64)
-        key = [zlib.crc32(row, zlib.crc32(str(name).encode(), self.seed)) for name, row in pairs]
-        mixed = np.array(key, np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15) + items
-        for shift, factor in (
-            (30, 0xBF58476D1CE4E5B9),
-            (27, 0x94D049BB133111EB),
-        ):  # splitmix64's finaliser
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(40)).astype(
-            np.float32
-        ) / np.float32(2**24)
+        keys = []
+        for user, name in enumerate(names):
+            first, last = ratings.indptr[user : user + 2]
+            row = ratings.indices[first:last].tobytes()
+            of_name = zlib.crc32(str(name).encode(), self.seed)
+            keys.append(zlib.crc32(row, of_name))
+        return np.array(keys, np.uint64)
+
+
+def _splitmix(mixed) -> np.ndarray:
+    """The finalizer of splitmix64 (Steele et al. 2014): every bit depends on all others."""
+    for shift, factor in MIXING:
+        mixed = mixed ^ (mixed >> np.uint64(shift))
+        mixed = mixed * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 class Popularity(Recommender):
@@ -65,18 +83,24 @@ class Popularity(Recommender):
         return np.broadcast_to(self.popularity_, (len(histories), self.n_items_))
 
     def _evidence(self, histories):
-        return np.log(self._score(histories) + 0.5)
+        return np.log(self._score(histories) + PSEUDO_LIKE)
 
 
 class RecentPopularity(Recommender):
-    """The items that most training shoppers liked lately: a like counts half as much with every `half_life` that passes.
+    """The items that most training shoppers liked lately.
 
-    A log without times has no "lately": then this is Popularity.
+    A like counts half as much with every `half_life` that passes. A log without times has no
+    "lately": then this is Popularity.
 
     Parameters
     ----------
     half_life : float or None
         Days; None is a sixth of the time that the log spans.
+
+    Raises
+    ------
+    ValueError
+        If `half_life` is not above 0.
     """
 
     evidence_in_logs = True
@@ -94,16 +118,20 @@ class RecentPopularity(Recommender):
         days = train.times.data[liked]
         if len(days) == 0 or np.ptp(days) == 0:
             return
-        half_life = self.half_life or np.ptp(days) / SPAN_IN_HALF_LIVES
-        weight = 0.5 ** ((days.max() - days) / half_life)
+        half_life = self.half_life
+        if half_life is None:
+            half_life = np.ptp(days) / SPAN_IN_HALF_LIVES
+        age = days.max() - days
+        weight = 0.5 ** (age / half_life)
         columns = train.ratings.indices[liked]
-        self.recent_ = np.bincount(columns, weight, self.n_items_).astype(np.float32)
+        total = np.bincount(columns, weight, self.n_items_)
+        self.recent_ = total.astype(np.float32)
 
     def _score(self, histories):
         return np.broadcast_to(self.recent_, (len(histories), self.n_items_))
 
     def _evidence(self, histories):
-        return np.log(self._score(histories) + 0.5)
+        return np.log(self._score(histories) + PSEUDO_LIKE)
 
 
 class Oracle(Recommender):
@@ -113,17 +141,19 @@ class Oracle(Recommender):
     ----------
     market : Market
     exposure : bool
-        Rank by P(seen and rating >= 4), for tests on observed likes, in place of P(rating >= 4).
+        Rank by P(seen and liked), for tests on observed likes, in place of P(liked).
     given_history : bool
-        Forget who the shopper is and know only their history: the posterior mean of that probability, by importance
-        sampling. `ess_` then holds each scored shopper's effective sample size and `error_` the standard error of their
-        probabilities, averaged over the items.
+        Forget who the shopper is and know only their history: the posterior mean of that
+        probability, by importance sampling. `ess_` then holds each scored shopper's effective
+        sample size, and `error_` the standard error of their probabilities, averaged over items.
     n_draws, n_own : int
-        Simulated shoppers behind the posterior, and draws of its own for each history that they don't explain.
+        Simulated shoppers behind the posterior, and own draws for each history that they don't
+        explain.
 
     Notes
     -----
-    Without `given_history`, shoppers are known by the names in `Histories.users`; strangers fall back to popularity.
+    Without `given_history`, shoppers are known by the names in `Histories.users`; strangers get
+    popularity.
     """
 
     handles_cold_users = True
@@ -137,13 +167,17 @@ class Oracle(Recommender):
         n_draws: int = 8_000,
         n_own: int = 64,
     ):
-        self.market, self.exposure, self.given_history = market, exposure, given_history
-        self.n_draws, self.n_own = n_draws, n_own
+        self.market = market
+        self.exposure = exposure
+        self.given_history = given_history
+        self.n_draws = n_draws
+        self.n_own = n_own
 
     def _fit(self, train, items, validate):
         self.columns_ = self.market.items.get_indexer(train.items)
-        if (self.columns_ < 0).any():
-            raise KeyError(f"{(self.columns_ < 0).sum()} of the items are not of this market")
+        n_strange = (self.columns_ < 0).sum()
+        if n_strange:
+            raise KeyError(f"{n_strange} of the items are not of this market")
 
     def _usable(self, histories):
         if self.given_history:
@@ -155,30 +189,36 @@ class Oracle(Recommender):
     def _score(self, histories):
         if self.given_history:
             return self._posterior(histories)
-        ask = (
-            self.market.probability_seen_and_liked
-            if self.exposure
-            else self.market.probability_liked
-        )
-        return ask(histories.users)[:, self.columns_]
+        if self.exposure:
+            chances = self.market.probability_seen_and_liked(histories.users)
+        else:
+            chances = self.market.probability_liked(histories.users)
+        return chances[:, self.columns_]
 
     def _predict(self, histories, items):
-        return self.market.expected_rating(histories.users)[:, self.columns_[items]]
+        expected = self.market.expected_rating(histories.users)
+        return expected[:, self.columns_[items]]
 
-    def _posterior(self, histories):
+    def _posterior(self, histories) -> np.ndarray:
+        """Posterior mean of the probabilities, (n_users, n_items)."""
         if not hasattr(self, "_prior"):
             self._prior = Posterior(self.market, self.n_draws, self.n_own)
-        theirs = histories.in_catalogue(self.n_items_).tocoo()
-        shape = (len(histories), len(self.market.items))
-        ratings = type(theirs)(
-            (theirs.data, (theirs.row, self.columns_[theirs.col])), shape=shape
-        ).tocsr()
+        ratings = self._in_market(histories)
         scores, self.ess_, self.error_ = self._prior.mean(ratings, self.exposure)
         return scores[:, self.columns_]
 
+    def _in_market(self, histories) -> sp.csr_matrix:
+        """The histories with one column per item of the market."""
+        theirs = histories.in_catalogue(self.n_items_).tocoo()
+        cells = (theirs.row, self.columns_[theirs.col])
+        shape = (len(histories), len(self.market.items))
+        return sp.csr_matrix((theirs.data, cells), shape=shape)
+
     def parameters(self):
         """Hyperparameters; the market is saved beside them."""
-        return {name: value for name, value in super().parameters().items() if name != "market"}
+        named = super().parameters()
+        del named["market"]
+        return named
 
     def save(self, path: str | Path) -> None:
         """As in `Recommender`, and the market in the folder `path`-market."""
@@ -188,9 +228,11 @@ class Oracle(Recommender):
     @classmethod
     def load(cls, path: str | Path) -> "Oracle":
         """Read what `save` wrote."""
-        head = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        text = Path(f"{path}.json").read_text(encoding="utf-8")
+        head = json.loads(text)
         if head["class"] != "Oracle":
             raise ValueError(f"{path} holds a {head['class']}, not an Oracle")
         model = cls(Market.load(f"{path}-market"), **head["parameters"])
-        vars(model).update(head["learned"], **load_file(f"{path}.safetensors"))
+        arrays = load_file(f"{path}.safetensors")
+        vars(model).update(head["learned"] | arrays)
         return model
