@@ -86,7 +86,9 @@ def test_exposure_oracle_wins_on_observed_likes(market, split):
 
 
 def test_posterior_is_bayes_rule(market, split):
-    """One liked item: each draw's weight is P(seen and so rated) / expected number of likes, as written out here."""
+    """One liked item: each draw's weight is P(seen and so rated) / expected number of likes, as
+    written out here.
+    """
     oracle = Oracle(market, given_history=True, n_draws=1, n_own=0).fit(
         split.train
     )  # one block of draws
@@ -103,7 +105,9 @@ def test_posterior_is_bayes_rule(market, split):
 
 
 def test_own_draws_agree_with_very_many(market, split, monkeypatch):
-    """Draws made for a history differ from a far larger sample by what their stated errors add up to, and no more."""
+    """Draws made for a history differ from a far larger sample by what their stated errors add
+    up to, and no more.
+    """
     monkeypatch.setattr(
         posterior, "FEWEST_EFFECTIVE", np.inf
     )  # for every history, though here the large sample needs no help

@@ -132,7 +132,9 @@ def test_content_prior_is_the_formula_on_the_dense_matrix():
 @pytest.mark.parametrize("loss", ["squared", "huber", "logistic"])
 @pytest.mark.parametrize("biases", [False, True])
 def test_als_ends_where_finite_differences_are_flat(loss, biases):
-    """At the minimum of each row's problem no small step of any number helps: central differences vanish."""
+    """At the minimum of each row's problem no small step of any number helps: central
+    differences vanish.
+    """
     train = interactions(noisy())
     model = MatrixCompletion(rank=2, reg=2.0, loss=loss, biases=biases, epochs=150).fit(train)
     solver = model._solver
@@ -199,7 +201,9 @@ def test_fold_in_is_scikit_learns_ridge_on_the_item_factors():
 
 
 def test_ials_folds_in_as_implicit_does():
-    """Same item factors, same new user: implicit's weight of a like is alpha, ours 1 + confidence."""
+    """Same item factors, same new user: implicit's weight of a like is alpha, ours 1 +
+    confidence.
+    """
     from implicit.cpu.als import AlternatingLeastSquares
 
     likes = sp.csr_matrix(noisy() >= 4, dtype=np.float32)
@@ -369,7 +373,9 @@ def test_habits_are_the_principal_components_of_who_rated_what():
 
 
 def test_gibbs_knows_how_sure_it_is():
-    """Ratings drawn from the model itself: about 68 % of the true means lie within one posterior standard deviation."""
+    """Ratings drawn from the model itself: about 68 % of the true means lie within one posterior
+    standard deviation.
+    """
     rng = np.random.default_rng(3)
     U, V = rng.standard_normal((80, 2)), rng.standard_normal((60, 2))
     true = 3 + 0.3 * rng.standard_normal((80, 1)) + 0.4 * U @ V.T

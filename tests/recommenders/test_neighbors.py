@@ -115,7 +115,9 @@ def test_blocks_and_products_keep_the_best(similarity, shrinkage, monkeypatch):
 
 
 def best(S, k):
-    """The k best similarities of each row, in order: what must agree where ties may be broken differently."""
+    """The k best similarities of each row, in order: what must agree where ties may be broken
+    differently.
+    """
     return -np.sort(-np.where(np.eye(len(S), dtype=bool), 0, S).clip(0), axis=1)[:, :k]
 
 
@@ -251,7 +253,8 @@ def test_no_neighbour_means_the_items_mean_and_popularity_order():
         assert predicted[[2, 3]] == pytest.approx([4, 3]) and model.n_fallback_ >= 2
         assert predicted[4] == pytest.approx(ratings[ratings > 0].mean())  # nobody rated it
         scores = model.score(new)[0]
-        # evidence first, then by likes: item 2 has two, item 3 one, item 4 none; all of these below 0
+        # evidence first, then by likes: item 2 has two, item 3 one, item 4 none; all of these
+        # below 0
         assert scores[1] > 0 > scores[2] > scores[3] > scores[4]
 
 

@@ -84,7 +84,9 @@ def test_fold_in_changes_nobody_else_and_finds_a_trained_shopper_again():
 
 
 def test_a_ranker_that_learned_nothing_yet_ranks_by_popularity():
-    """b_item starts at log-odds, by hand: item 0 liked 3 times, item 1 once, 4 draws a like over 2 items."""
+    """b_item starts at log-odds, by hand: item 0 liked 3 times, item 1 once, 4 draws a like over
+    2 items.
+    """
     model = NeuralCF(loss="bce", negatives=4, lr=0.0, epochs=1).fit(
         interactions(np.array([[5, 5], [5, 1], [4, 0]]))
     )
@@ -117,7 +119,9 @@ def test_a_loss_that_does_not_exist():
 
 
 def test_what_a_shop_never_visited_offers_is_no_dislike():
-    """Nobody is in both shops, so of the other shop's items a shopper's network knows popularity and nothing else."""
+    """Nobody is in both shops, so of the other shop's items a shopper's network knows popularity
+    and nothing else.
+    """
     rng = np.random.default_rng(0)
     liked = np.zeros((400, 20))
     liked[:200, :10] = 5 * (rng.random((200, 10)) < 0.5)
