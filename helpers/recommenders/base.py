@@ -90,7 +90,8 @@ class Recommender:
         if not self.popularity_.any():
             warnings.warn(
                 f"{type(self).__name__}: nobody likes anything in this log "
-                f"({train.ratings.nnz} ratings, none of {LIKED:g} or more); there is nothing to learn a ranking from",
+                f"({train.ratings.nnz} ratings, none of {LIKED:g} or more); "
+                "there is nothing to learn a ranking from",
                 stacklevel=2,
             )
         if self.needs_dislikes and not has_dislikes(train.ratings):
