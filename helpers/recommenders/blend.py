@@ -1,10 +1,9 @@
-"""How the blend learns: practice rows cut like the exam, a loss on the whole catalogue, and a gate
-back to popularity.
+"""How the blend learns: practice rows cut like the exam, a loss on the whole catalog, and a gate.
 
 The score of item j for a shopper u with n liked items is
 
-    s(u, j) = (1 - α(n)) c log popularity_j + α(n) Σ_m w_m(n) z_m(u, j),     w_m(n) = a_m + b_m
-    log(1 + n),
+    s(u, j) = (1 - α(n)) c log popularity_j + α(n) Σ_m w_m(n) z_m(u, j)
+    w_m(n) = a_m + b_m log(1 + n)
 
 with z the members' evidence in logarithms and a, b not negative (Breiman 1996, "Stacked
 regressions": members agree so often that else one would be played off against another). Signal 0
@@ -12,13 +11,12 @@ is log popularity. So the blend is a weighted *geometric* mean: an item needs so
 every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
 standard deviation over the candidates; what is a logit already becomes e / σ.
 
-1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates:
-the *total* mass on what
-   the shopper goes on to like. The mean of log p would pay for the tail of that list, and loses.
+1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates.
+   This is the *total* mass on what the shopper goes on to like. The mean of log p would pay for
+   the tail of that list, and loses.
 2. The gate α(n), from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights were not learned
-from: the smallest
-   value within half a standard error of the best, never falling with n. Zero is exactly the
-   popularity list.
+   from: the smallest value within half a standard error of the best, never falling with n. Zero
+   is exactly the popularity list.
 """
 
 from dataclasses import dataclass
@@ -137,8 +135,10 @@ def _sample(others: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray
     n_items = others.shape[1]
     lot = rng.random(others.shape, dtype=np.float32)
     lot = np.where(others, lot, np.inf)
-    drawn = np.argpartition(lot, min(DRAWN, n_items - 1), axis=1)[:, :DRAWN]
-    is_drawn = np.isfinite(np.take_along_axis(lot, drawn, axis=1))
+    first = np.argpartition(lot, min(DRAWN, n_items - 1), axis=1)
+    drawn = first[:, :DRAWN]
+    lot_of_drawn = np.take_along_axis(lot, drawn, axis=1)
+    is_drawn = np.isfinite(lot_of_drawn)
     n_others = np.isfinite(lot).sum(axis=1)
     n_drawn = np.maximum(is_drawn.sum(axis=1), 1)
     stands_for = np.maximum(n_others / n_drawn, 1)
@@ -170,12 +170,17 @@ def _places(
 def joined(parts: list[Rows]) -> Rows:
     """All rows of several parts, padded to the widest."""
     width = max(part.liked.shape[1] for part in parts)
+    z = [_padded(part.z, width, 0) for part in parts]
+    log_weight = [_padded(part.log_weight, width, -np.inf) for part in parts]
+    liked = [_padded(part.liked, width, False) for part in parts]
+    length = [part.length for part in parts]
+    shopper = [part.shopper for part in parts]
     return Rows(
-        z=np.concatenate([_padded(part.z, width, 0) for part in parts]),
-        log_weight=np.concatenate([_padded(part.log_weight, width, -np.inf) for part in parts]),
-        liked=np.concatenate([_padded(part.liked, width, False) for part in parts]),
-        length=np.concatenate([part.length for part in parts]),
-        shopper=np.concatenate([part.shopper for part in parts]),
+        z=np.concatenate(z),
+        log_weight=np.concatenate(log_weight),
+        liked=np.concatenate(liked),
+        length=np.concatenate(length),
+        shopper=np.concatenate(shopper),
     )
 
 
@@ -258,14 +263,18 @@ class _Loss:
         """Value and gradient at weights (2 · n_signals,) in one row."""
         blend = flat.reshape(self.center.shape).astype(np.float32)
         weight = torch.from_numpy(self.basis @ blend)
-        scores = torch.bmm(weight[:, None], self.z)[:, 0] + self.offset
+        scores = torch.bmm(weight[:, None], self.z)[:, 0]
+        scores = scores + self.offset
         p = scores.softmax(dim=1)
         hit = p * self.liked
         mass = hit.sum(dim=1, keepdim=True) + 1e-12
         slope = (p - hit / mass) / len(p)  # of the loss, by each score
-        by_signal = torch.bmm(self.z, slope[:, :, None])[:, :, 0].numpy()
+        by_signal = torch.bmm(self.z, slope[:, :, None])
+        by_signal = by_signal[:, :, 0].numpy()
         apart = blend - self.center
-        value = -mass.log().mean().item() + PULL * float((apart**2).sum())
+        fit = -mass.log().mean().item()
+        pull = PULL * float((apart**2).sum())
+        value = fit + pull
         gradient = self.basis.T @ by_signal + 2 * PULL * apart
         return value, gradient.ravel().astype(float)
 
@@ -295,13 +304,14 @@ def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
     order = best_first(hidden, 10)
     is_hit = np.take_along_axis(rows.liked, order, axis=1)
     gain = is_hit @ DISCOUNT[: order.shape[1]]
-    ideal = np.concatenate([[0], np.cumsum(DISCOUNT)])  # by number of liked items
+    by_place = np.cumsum(DISCOUNT)
+    ideal = np.concatenate([[0], by_place])  # by number of liked items
     n_liked = rows.liked.sum(axis=1)
     return gain / ideal[np.minimum(n_liked, 10)]
 
 
 def cross_fitted(rows: Rows) -> np.ndarray:
-    """NDCG@10 of every row by each α, (n_alphas, n), by weights that its shopper had no part in."""
+    """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others."""
     table = np.zeros((len(ALPHAS), len(rows)), np.float32)
     _, number = np.unique(rows.shopper, return_inverse=True)
     fold = number % FOLDS
