@@ -50,8 +50,9 @@ OWN = -1  # the question "what else in the shops of the history"; others are num
 
 
 class Hybrid(Recommender):
-    """Blends popularity and the evidence of other recommenders; see `blend.py` for the formula and
-    how it is learned.
+    """Blends popularity and the evidence of other recommenders.
+
+    `blend.py` has the formula and how it is learned.
 
     The practice copies the exam. Training shoppers that the members have not seen are cut down to
     their first n likes; asked is what else they like, or what they like in a shop that the history
@@ -65,8 +66,9 @@ class Hybrid(Recommender):
         part in; all items are candidates, and a gate leads back to popularity. "enjoyed": what
         they would like if they saw everything; candidates are what they saw, which takes a log
         with dislikes, and popularity is a signal among others.
-    members : recommenders or their specs (see `parts.build`); None stands for the default ones of
-    the goal. shoppers : int
+    members : list or None
+        Recommenders or their specs (see `parts.build`); None is the default ones of the goal.
+    shoppers : int
         Practice shoppers for each question, at most.
     """
 

@@ -480,12 +480,20 @@ class Practice:
         """
         known = (self.likes > 0).nonzero()[:, 0]
         if len(known) <= 2 * n:
-            everything = torch.ones(len(known), dtype=torch.bool)
-            return Drawn(known, torch.zeros(len(known)), everything)
+            return Drawn(
+                items=known,
+                log_q=torch.zeros(len(known)),
+                lot=torch.ones(len(known), dtype=torch.bool),
+            )
         draws = torch.multinomial(self.likes, n, replacement=True, generator=self.draw)
         drawn = draws.unique()
         targets = liked.any(dim=0).nonzero()[:, 0]
         both = torch.cat([drawn, targets]).unique()
         share = self.likes[both] / self.likes.sum()
-        chance = 1 - (1 - share) ** n
-        return Drawn(both, chance.log(), torch.isin(both, drawn))
+        missed = (1 - share) ** n
+        chance = 1 - missed
+        return Drawn(
+            items=both,
+            log_q=chance.log(),
+            lot=torch.isin(both, drawn),
+        )
