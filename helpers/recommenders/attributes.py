@@ -95,8 +95,9 @@ class Attributes(Recommender):
         start = 0
         for column in self.codes_:
             size = column.max() + 1
-            log_lift = self.log_lifts_[start : start + size * size].reshape(size, size)
-            start += size * size
+            end = start + size * size
+            log_lift = self.log_lifts_[start:end].reshape(size, size)
+            start = end
             values = liked @ flags(column)
             known = np.asarray(values.sum(axis=1)).reshape(-1, 1)
             mean_lift = values @ np.exp(log_lift) + (1 - known)
@@ -139,7 +140,8 @@ def price_bands(frame: pd.DataFrame) -> np.ndarray:
 def flags(codes: np.ndarray) -> sp.csr_matrix:
     """Indicators of the values, (n_items, n_values) float32; a row of zeros for a missing value."""
     known = np.flatnonzero(codes >= 0)
-    shape = (len(codes), codes.max(initial=0) + 1)
+    n_values = codes.max(initial=0) + 1
+    shape = (len(codes), n_values)
     ones = np.ones(len(known), np.float32)
     return sp.csr_matrix((ones, (known, codes[known])), shape=shape)
 
@@ -153,8 +155,8 @@ def lifts(likes: sp.csr_matrix, codes: np.ndarray) -> np.ndarray:
     """
     by_shopper = likes @ flags(codes)  # (n_users, n_values)
     n_likes = np.asarray(likes.sum(axis=1)).ravel()
-    weight = np.where(n_likes > 1, 1 / np.maximum(n_likes - 1, 1), 0)
-    weight = sp.diags(weight)
+    others = np.maximum(n_likes - 1, 1)
+    weight = sp.diags(np.where(n_likes > 1, 1 / others, 0))
     total = np.asarray(by_shopper.sum(axis=0)).ravel()
     # each like paired with itself is no pair
     itself = np.asarray((weight @ by_shopper).sum(axis=0)).ravel()
@@ -162,5 +164,6 @@ def lifts(likes: sp.csr_matrix, codes: np.ndarray) -> np.ndarray:
     pairs = pairs - np.diag(itself)
     share = (total + 1) / (total + 1).sum()
     n_pairs = pairs.sum(axis=1, keepdims=True)
-    given = (pairs + PRIOR * share) / (n_pairs + PRIOR)
+    counted = pairs + PRIOR * share
+    given = counted / (n_pairs + PRIOR)
     return (given / share).astype(np.float32)
