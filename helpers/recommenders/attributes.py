@@ -84,8 +84,10 @@ class Attributes(Recommender):
         popular = self.popularity_ / (most + 1)
         liked = liked_only(histories.in_catalogue(self.n_items_))
         if self.weighting == "count":
-            return (self._shared(liked) + popular).astype(np.float32)
-        return (self._evidence(histories) + 1e-3 * popular).astype(np.float32)
+            scores = self._shared(liked) + popular
+        else:
+            scores = self._evidence(histories) + 1e-3 * popular
+        return scores.astype(np.float32)
 
     def _evidence(self, histories):
         liked = per_like(liked_only(histories.in_catalogue(self.n_items_)))
@@ -100,7 +102,8 @@ class Attributes(Recommender):
             start = end
             values = liked @ flags(column)
             known = np.asarray(values.sum(axis=1)).reshape(-1, 1)
-            mean_lift = values @ np.exp(log_lift) + (1 - known)
+            lift = np.exp(log_lift)
+            mean_lift = values @ lift + (1 - known)
             # the last column: an item without a value
             padded = np.pad(np.log(mean_lift), ((0, 0), (0, 1)))
             found += padded[:, column]
@@ -112,8 +115,8 @@ class Attributes(Recommender):
         """
         found = np.zeros(liked.shape, np.float32)
         for column in self.codes_:
-            values = (liked @ flags(column)).toarray()
-            padded = np.pad(values, ((0, 0), (0, 1)))
+            values = liked @ flags(column)
+            padded = np.pad(values.toarray(), ((0, 0), (0, 1)))
             found += padded[:, column]
         return found
 
@@ -157,7 +160,8 @@ def lifts(likes: sp.csr_matrix, codes: np.ndarray) -> np.ndarray:
     n_likes = np.asarray(likes.sum(axis=1)).ravel()
     others = np.maximum(n_likes - 1, 1)
     weight = sp.diags(np.where(n_likes > 1, 1 / others, 0))
-    total = np.asarray(by_shopper.sum(axis=0)).ravel()
+    total = by_shopper.sum(axis=0)
+    total = np.asarray(total).ravel()
     # each like paired with itself is no pair
     itself = np.asarray((weight @ by_shopper).sum(axis=0)).ravel()
     pairs = (by_shopper.T @ weight @ by_shopper).toarray()

@@ -51,7 +51,8 @@ def with_sampled_dislikes(
             break
         drawn = _draw(sold, shop_of_like[open_places], rng)
         when = day[open_places]
-        is_on_sale = (first[drawn] <= when) & (when <= last[drawn])
+        has_begun = first[drawn] <= when
+        is_on_sale = has_begun & (when <= last[drawn])
         rating = train.ratings[user[open_places], drawn]
         has_it = np.asarray(rating).ravel() > 0
         is_good = is_on_sale & ~has_it
@@ -82,7 +83,11 @@ def _on_sale(train: Interactions) -> tuple[np.ndarray, np.ndarray]:
 def _sold_by_shop(train: Interactions, shop: np.ndarray) -> list[np.ndarray]:
     """Positions of the items of each shop that anyone has bought."""
     is_bought = train.ratings.getnnz(axis=0) > 0
-    return [np.flatnonzero((shop == number) & is_bought) for number in range(shop.max() + 1)]
+    sold = []
+    for number in range(shop.max() + 1):
+        mine = (shop == number) & is_bought
+        sold.append(np.flatnonzero(mine))
+    return sold
 
 
 def _draw(
