@@ -146,8 +146,9 @@ def evaluate(
     n_history=None,
     n_users: int | None = None,
 ) -> pd.DataFrame:
-    """Rank every candidate for every test shopper and measure. Nothing is sampled and nobody is
-    dropped.
+    """Rank every candidate for every test shopper and measure.
+
+    Nothing is sampled and nobody is dropped.
 
     Parameters
     ----------
@@ -242,8 +243,9 @@ def _values_of_all_lists(ids, split, ks) -> list[dict]:
 
 
 def _errors_if_it_predicts(recommender: Recommender, split) -> list[dict]:
-    """RMSE and MAE, in the same form as `_values_of_all_lists`; nothing of a method that only
-    ranks.
+    """RMSE and MAE, in the same form as `_values_of_all_lists`.
+
+    Nothing of a method that only ranks.
     """
     try:
         errors = rating_errors(recommender, split)
@@ -391,8 +393,9 @@ def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _favorites(split, of_item: pd.Series) -> np.ndarray:
-    """The value of an attribute whose candidates each shopper likes the largest share of,
-    (n_users,).
+    """The value of an attribute whose candidates each shopper likes the largest share of.
+
+    Shape: (n_users,).
     """
     likes = split.relevant.get("complete", split.relevant.get("observed"))
     indicators = pd.get_dummies(of_item).astype(float)

@@ -26,13 +26,19 @@ WEIGHTINGS = ("count", "lift")
 
 
 class Attributes(Recommender):
-    """Counts the attributes that an item shares with the liked ones; among equals the more popular
-    item comes first.
+    """Counts the attributes that an item shares with the liked ones.
 
-    With ``weighting="count"``, score(j) = Σ_{i liked} (same category + same colour + same price
-    band). With ``weighting="lift"``, the attributes need not be the same. Training shoppers tell
-    how much likelier an item with value w is liked by those who like value v,  lift(v, w) = P(w |
-    v) / P(w), and score(j) = Σ_attributes log mean_{i liked} lift(v_i, w_j).
+    Among equals the more popular item comes first.
+
+    With ``weighting="count"``
+
+        score(j) = Σ_{i liked} (same category + same colour + same price band).
+
+    With ``weighting="lift"``, the attributes need not be the same. Training shoppers tell how much
+    likelier an item with value w is liked by those who like value v:
+
+        lift(v, w) = P(w | v) / P(w)
+        score(j) = Σ_attributes log mean_{i liked} lift(v_i, w_j).
 
     Parameters
     ----------
@@ -110,8 +116,9 @@ class Attributes(Recommender):
         return found
 
     def _shared(self, liked) -> np.ndarray:
-        """Attributes that each item shares with the liked ones, weighted, (n_users, n_items)
-        float32.
+        """Attributes that each item shares with the liked ones, weighted.
+
+        Shape: (n_users, n_items) float32.
         """
         found = np.zeros(liked.shape, np.float32)
         for column in self.codes_:
@@ -150,8 +157,9 @@ def flags(codes: np.ndarray) -> sp.csr_matrix:
 
 
 def lifts(likes: sp.csr_matrix, codes: np.ndarray) -> np.ndarray:
-    """How much likelier value w is among the other likes of who likes value v, (n_values,
-    n_values) float32.
+    """How much likelier value w is among the other likes of who likes value v.
+
+    Shape: (n_values, n_values) float32.
 
     A pair of likes of a shopper with m likes counts 1 / (m - 1), so that everyone counts by their
     likes.

@@ -59,8 +59,9 @@ def best_first(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 class Recommender:
-    """Base of every method. A subclass writes `_fit`, `_score` and, where it predicts ratings,
-    `_predict`.
+    """Base of every method.
+
+    A subclass writes `_fit`, `_score` and, where it predicts ratings, `_predict`.
 
     Constructor arguments are the hyperparameters, kept under their own names as attributes. What
     `fit` learns is kept in attributes that end in an underscore; arrays and numbers among them are
@@ -101,8 +102,9 @@ class Recommender:
         return self
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores (n_users, n_items) float32, higher is better; users without usable history get
-        popularity.
+        """Scores (n_users, n_items) float32, higher is better.
+
+        Users without usable history get popularity.
 
         The rows that fell back are counted in `n_fallback_`, and a warning says so.
         """
@@ -222,8 +224,9 @@ class Recommender:
         return {}
 
     def learned(self) -> dict:
-        """What `fit` has learned, by name; what a part has learned bears the part's name and a dot
-        in front.
+        """What `fit` has learned, by name.
+
+        What a part has learned bears the part's name and a dot in front.
         """
         found = {}
         for name, value in vars(self).items():
@@ -273,8 +276,9 @@ class Recommender:
         return model
 
     def _usable(self, histories: Histories) -> np.ndarray:
-        """Which users the method can score, (n_users,) bool; by default those with a history item
-        in the catalogue.
+        """Which users the method can score, (n_users,) bool.
+
+        By default those with a history item in the catalogue.
         """
         known = histories.in_catalogue(self.n_items_)
         return np.diff(known.indptr) > 0

@@ -196,8 +196,9 @@ def _padded(
 
 
 def scales(rows: Rows) -> np.ndarray:
-    """Standard deviation of each signal over the candidates, (n_signals,); log popularity, signal
-    0, keeps its own.
+    """Standard deviation of each signal over the candidates, (n_signals,).
+
+    Log popularity, signal 0, keeps its own.
     """
     known = np.isfinite(rows.log_weight)
     n_signals = rows.z.shape[1]
@@ -213,8 +214,9 @@ def in_logs(
     scale: np.ndarray,
     already: np.ndarray,
 ) -> np.ndarray:
-    """z of the formula, in place of `evidence` (n, n_signals, m); `scale` is (n_signals,) or (n,
-    n_signals).
+    """z of the formula, in place of `evidence` (n, n_signals, m).
+
+    `scale` is (n_signals,) or (n, n_signals).
     """
     evidence /= scale[..., None]
     for number in np.flatnonzero(~already):

@@ -1,6 +1,4 @@
-"""The bridge: content crosses to the other shop, and what its own customers like together carries
-on from there.
-"""
+"""Content leads into the other shop, and what its customers like together carries on."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -1,6 +1,4 @@
-"""Content-based filtering: a shopper is the mean of what they liked, an item scores by its cosine
-with that.
-"""
+"""Content-based filtering: items by their cosine with the mean of what a shopper liked."""
 
 import numpy as np
 import pandas as pd
@@ -162,8 +160,9 @@ class Content(Recommender):
         return sp.csr_matrix(parts, shape=(self.n_items_, self.n_words_))
 
     def _by_words(self, histories):
-        """Cosine of each item's words with the mean of the liked ones', (n_users, n_items)
-        float32.
+        """Cosine of each item's words with the mean of the liked ones'.
+
+        Shape: (n_users, n_items) float32.
         """
         words = self._words()
         inside = histories.columns >= 0
@@ -191,8 +190,9 @@ class Content(Recommender):
         return scores.astype(np.float32)
 
     def _price_distance(self, histories, weights, vectors) -> np.ndarray:
-        """Distance of each item's standard log price from the history's mean, (n_users,
-        n_items).
+        """Distance of each item's standard log price from the history's mean.
+
+        Shape: (n_users, n_items).
         """
         known = self.price_[:, None]
         price = catalogue_or_guess(histories, known, self.price_guess_, vectors)[:, 0]

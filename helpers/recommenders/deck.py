@@ -1,6 +1,4 @@
-"""The original report's two-tower model, as it stands there: where the towers of chapter 06 start
-from.
-"""
+"""The original report's two-tower model: where the towers of chapter 06 start from."""
 
 import numpy as np
 import torch

@@ -18,8 +18,9 @@ SIDE_COLUMNS = (
 
 
 def standard_log_price(frame: pd.DataFrame) -> np.ndarray:
-    """Log of `price_usd` in standard deviations from its mean, (n_items,) float32; an unknown
-    price is the mean, 0.
+    """Log of `price_usd` in standard deviations from its mean, (n_items,) float32.
+
+    An unknown price is the mean, 0.
     """
     price = prices(frame)
     logs = np.log(np.where(price > 0, price, np.nan))
@@ -60,8 +61,9 @@ def price_bumps(frame: pd.DataFrame) -> np.ndarray:
 
 
 def indicators(values: pd.Series) -> np.ndarray:
-    """Which of the `MOST_VALUES` most frequent values each item has, (n_items, n_values)
-    float32.
+    """Which of the `MOST_VALUES` most frequent values each item has.
+
+    Shape: (n_items, n_values) float32.
     """
     by_frequency = values.value_counts().index
     frequent = by_frequency[:MOST_VALUES]
@@ -113,8 +115,9 @@ def principal_axes(vectors: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def history_vectors(histories: Histories, vectors: np.ndarray) -> np.ndarray:
-    """Vector of each history item, (n_history_items, d): its own, or else the catalogue's; unknown
-    items get zeros.
+    """Vector of each history item, (n_history_items, d): its own, or else the catalogue's.
+
+    Unknown items get zeros.
     """
     given = histories.vectors
     if given is None:

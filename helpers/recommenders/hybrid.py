@@ -1,6 +1,4 @@
-"""A learned blend that is never far from its best member, and popularity where nothing else
-holds.
-"""
+"""A learned blend that is never far from its best member, or else popularity."""
 
 import warnings
 from dataclasses import dataclass
@@ -106,8 +104,9 @@ class Hybrid(Recommender):
         return ["Popularity", *(type(member).__name__ for member in self._members)]
 
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
-        """Weight of each signal, (len(n_history), n_signals), in the order of `signals`; of a
-        target shop if given.
+        """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
+
+        Of a target shop if given.
         """
         return blend.basis(n_history) @ self.weights_[shop + 1]
 
@@ -168,8 +167,9 @@ class Hybrid(Recommender):
         question: int,
         crowd: "_Crowd",
     ) -> list[Cut]:
-        """Shoppers cut down for a question; an empty history is practiced only if it has a gate of
-        its own.
+        """Shoppers cut down for a question.
+
+        An empty history is practiced only if it has a gate of its own.
         """
         lengths = LENGTHS if self._asks_all else (0, *LENGTHS)
         if question == OWN:
@@ -283,8 +283,9 @@ class Hybrid(Recommender):
         self,
         rows_of_questions: dict[int, blend.Rows | None],
     ) -> None:
-        """Scale, weights and gate of each question; a question without practice has a closed
-        gate.
+        """Scale, weights and gate of each question.
+
+        A question without practice has a closed gate.
         """
         n_questions = len(rows_of_questions)
         n_signals = len(self._members) + 1
@@ -301,8 +302,9 @@ class Hybrid(Recommender):
             self.alpha_[place] = self._gate(rows)
 
     def _gate(self, rows: blend.Rows) -> np.ndarray | float:
-        """α of each history length; "enjoyed" has none, since popularity is a signal among
-        others.
+        """α of each history length.
+
+        "enjoyed" has none, since popularity is a signal among others.
         """
         if not self._asks_all:
             return 1.0

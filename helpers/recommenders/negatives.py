@@ -1,6 +1,4 @@
-"""A purchase log has no dislikes: what a learner may take for one is an item that was on sale and
-was not bought.
-"""
+"""Sampled dislikes for purchase logs: items that were on sale and were not bought."""
 
 import numpy as np
 import pandas as pd

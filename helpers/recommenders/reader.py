@@ -1,6 +1,4 @@
-"""What Taste and the towers read of an item: main axes of its vector, and the columns of its
-table.
-"""
+"""What Taste and the towers read of an item: its vector and the columns of its table."""
 
 import numpy as np
 import scipy.sparse as sp

@@ -1,12 +1,15 @@
-"""What taste looks like before a history: a Gaussian prior over linear preferences, learned from
-all shoppers.
+"""A Gaussian prior over linear preferences, learned from all shoppers.
 
-A shopper's rating of item i is r = wᵀ[x_i 1] + b_i + e, with w ~ N(mean, cov) a shopper's, b ~
-N(0, tau) an item's own and e ~ N(0, noise). Given the few items of a history, the posterior mean
-of w is a ridge regression that shrinks towards what shoppers like in general, more along the
-directions in which they differ little. Prior, item effects and noise are learned by variational
-expectation-maximization (empirical Bayes; Dempster, Laird and Rubin 1977). Market research calls
-this model hierarchical Bayes conjoint analysis.
+A shopper's rating of item i is
+
+    r = wᵀ[x_i 1] + b_i + e
+
+with w ~ N(mean, cov) a shopper's taste, b ~ N(0, tau) an item's own part and e ~ N(0, noise).
+Given the few items of a history, the posterior mean of w is a ridge regression that shrinks
+towards what shoppers like in general, more along the directions in which they differ little.
+Prior, item effects and noise are learned by variational expectation-maximization (empirical
+Bayes; Dempster, Laird and Rubin 1977). Market research calls this model hierarchical Bayes
+conjoint analysis.
 """
 
 from dataclasses import dataclass, fields

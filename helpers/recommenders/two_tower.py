@@ -1,5 +1,6 @@
-"""Two towers: one network turns a history into a vector, another an item; their inner product is
-the score.
+"""Two towers: one network turns a history into a vector, another an item.
+
+Their inner product is the score.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -125,8 +126,9 @@ class Towers(nn.Module):
         return torch.cat([user, torch.ones_like(count)], dim=1)
 
     def items(self, features, which=slice(None)):
-        """Items `which` with their features (n, f) -> (n, dim + 1); the last number is what
-        everyone adds.
+        """Items `which` with their features (n, f) -> (n, dim + 1).
+
+        The last number is what everyone adds.
         """
         linear = self.target(features)
         vectors = linear + self.bend(features) + self.embedding[which]

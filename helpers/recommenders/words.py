@@ -1,6 +1,4 @@
-"""The words of an item's title and description as a sparse vector: what a shop's text says without
-any encoder.
-"""
+"""TF-IDF of the words of an item's title and description, which needs no encoder."""
 
 import numpy as np
 import pandas as pd
