@@ -1,4 +1,8 @@
-"""One way to evaluate every recommender: full catalogue, seen items excluded, a value a user, then intervals."""
+"""One protocol for every recommender.
+
+Each method ranks the full catalog with seen items excluded. Each metric has one value per shopper,
+and each mean has a bootstrap interval.
+"""
 
 import threading
 import time
@@ -11,31 +15,88 @@ import psutil
 
 from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions.matrix import REAL, SIMULATED, ItemFeatures
+from helpers.interactions.matrix import LIKED, REAL, SIMULATED, ItemFeatures
 from helpers.recommenders.base import BLOCK, Recommender
 
 KEY = ["recommender", "split", "variant", "n_history", "metric", "k"]
+GROUP = ["split", "n_history"]  # what has been measured on the same shoppers
+COLUMNS = [  # of `evaluate`
+    "recommender",
+    "split",
+    "variant",
+    "n_history",
+    "user",
+    "metric",
+    "k",
+    "value",
+]
+ABOUT = ["candidates", "seed", "shoppers"]  # the same for all rows of one evaluation
+COST = ["score_seconds", "peak_mb", "n_fallback"]
+SUMMARY = [  # columns of `summarise`
+    *KEY,
+    "segment",
+    "value",
+    "low",
+    "high",
+    "n_users",
+    "n_undefined",
+    *ABOUT,
+    *COST,
+]
+SPREAD = {"coverage": m.coverage, "gini": m.gini}  # metrics of all lists together
+NUMBER = (int, float)
+NUMBER_OR_NONE = (int, float, type(None))
 FORMAT = {  # metrics.json: the fields of a result row, and what each may hold
-    "recommender": str, "data": str, "split": str, "segment": str, "n_history": (int, type(None)), "metric": str,
-    "k": (int, type(None)), "value": (int, float), "low": (int, float, type(None)), "high": (int, float, type(None)),
-    "n_users": int, "candidates": int, "variant": str, "seed": int, "fit_seconds": (int, float, type(None)),
-    "score_seconds": (int, float, type(None)), "peak_mb": (int, float, type(None)), "shoppers": str,
-}  # fmt: skip
+    "recommender": str,
+    "data": str,
+    "split": str,
+    "segment": str,
+    "n_history": (int, type(None)),
+    "metric": str,
+    "k": (int, type(None)),
+    "value": NUMBER,
+    "low": NUMBER_OR_NONE,
+    "high": NUMBER_OR_NONE,
+    "n_users": int,
+    "candidates": int,
+    "variant": str,
+    "seed": int,
+    "fit_seconds": NUMBER_OR_NONE,
+    "score_seconds": NUMBER_OR_NONE,
+    "peak_mb": NUMBER_OR_NONE,
+    "shoppers": str,
+}
 RUN = ("profile", "parameters", "seed", "device", "versions", "started", "seconds")
 
 
 @contextmanager
 def metered(every: float = 0.01):
-    """Measure a `with` block: yields a dict that then holds `seconds` and `peak_mb` (resident, above the start)."""
-    cost, done, process = {}, threading.Event(), psutil.Process()
-    before = peak = process.memory_info().rss
+    """Measure a `with` block.
+
+    Parameters
+    ----------
+    every : float
+        Seconds between two looks at the memory.
+
+    Yields
+    ------
+    dict
+        After the block it holds `seconds` and `peak_mb`, the resident memory above that at the
+        start in MiB.
+    """
+    cost = {}
+    done = threading.Event()
+    process = psutil.Process()
+    before = process.memory_info().rss
+    peak = before
 
     def watch():
         nonlocal peak
         while not done.wait(every):
             peak = max(peak, process.memory_info().rss)
 
-    watcher, start = threading.Thread(target=watch, daemon=True), time.perf_counter()
+    watcher = threading.Thread(target=watch, daemon=True)
+    start = time.perf_counter()
     watcher.start()
     try:
         yield cost
@@ -43,21 +104,29 @@ def metered(every: float = 0.01):
         cost["seconds"] = time.perf_counter() - start
         done.set()
         watcher.join()
-        cost["peak_mb"] = (max(peak, process.memory_info().rss) - before) / 2**20
+        peak = max(peak, process.memory_info().rss)
+        cost["peak_mb"] = (peak - before) / 2**20
 
 
 def rank(recommender: Recommender, histories, k: int, candidates) -> tuple[np.ndarray, dict]:
-    """Best `k` unseen candidates (n_users, k) and what it cost: `score_seconds`, `peak_mb`, `n_fallback`."""
-    ids, n_fallback = np.empty((len(histories), k), np.int64), 0
+    """The best `k` unseen candidates of each shopper, and what it cost to find them.
+
+    Returns
+    -------
+    ids : (n_users, k) int64
+        Item positions, -1 where there are fewer than `k`.
+    cost : dict
+        `score_seconds`, `peak_mb`, and `n_fallback`: the shoppers who got the most popular items.
+    """
+    ids = np.empty((len(histories), k), np.int64)
+    n_fallback = 0
     with metered() as cost, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # falling back to popularity is counted here instead
+        # falling back to popularity is counted here instead
+        warnings.simplefilter("ignore", UserWarning)
         for start in range(0, len(histories), BLOCK):
+            rows = slice(start, start + BLOCK)
             recommender.n_fallback_ = 0
-            ids[start : start + BLOCK] = recommender.recommend(
-                histories[start : start + BLOCK], k, candidates
-            )[0]
+            ids[rows], _ = recommender.recommend(histories[rows], k, candidates)
             n_fallback += recommender.n_fallback_
     return ids, {
         "score_seconds": cost["seconds"],
@@ -77,61 +146,57 @@ def evaluate(
     n_history=None,
     n_users: int | None = None,
 ) -> pd.DataFrame:
-    """Rank every candidate for every test shopper and measure; nothing is sampled, nobody is dropped.
+    """Rank every candidate for every test shopper and measure.
+
+    Nothing is sampled and nobody is dropped.
 
     Parameters
     ----------
-    recommenders : fitted, by the name they shall bear.
+    recommenders : dict of str to Recommender
+        Fitted methods by the names that the result shows.
     split : Split
         Its `histories` by n_history, `relevant` by variant, `candidates`.
-    variants : which of `split.relevant`; default all.
-    items : if given, `diversity` of the lists by item vectors is measured too; `novelty` always is.
-    n_history : which of `split.histories`; default all.
-    n_users : only the first so many test shoppers, for what is slow; default all.
+    ks : sequence of int
+        Lengths of the lists.
+    metrics : sequence of str
+        Names in `metrics.METRICS`.
+    variants : sequence of str or None
+        Which of `split.relevant`; None is all.
+    items : ItemFeatures or None
+        If given, `diversity` of the lists by item vectors is measured too; `novelty` always is.
+    seed : int
+        Of the bootstrap in `summarise`.
+    n_history : sequence of (int or None), or None
+        Which of `split.histories`; None is all.
+    n_users : int or None
+        Only so many test shoppers, from the first, for slow methods; None is all.
 
     Returns
     -------
     DataFrame
-        A row a recommender, n_history, user (position), variant, metric and k: `value`, NaN where undefined. What
-        belongs to no single user (costs, coverage, Gini index, rating errors) is in `.attrs["runs"]` for `summarise`.
+        One row per recommender, n_history, user (position), variant, metric and k: `value`, NaN
+        where undefined. What belongs to no single user (costs, coverage, Gini index, rating
+        errors) is in `.attrs["runs"]` for `summarise`.
     """
-    variants = list(split.relevant) if variants is None else list(variants)
-    popularity = np.asarray((split.train.ratings >= 4).sum(axis=0)).ravel()
-    parts, runs = [], []
+    if variants is None:
+        variants = list(split.relevant)
+    if n_history is None:
+        n_history = list(split.histories)
+    tables = []
+    runs = []
     for name, recommender in recommenders.items():
-        for n in split.histories if n_history is None else n_history:
+        for n in n_history:
             histories = split.histories[n][:n_users]
             ids, cost = rank(recommender, histories, max(ks), split.candidates)
             where = {"recommender": name, "split": split.name, "n_history": n}
-            values = {}
-            for variant in variants:
-                found = m.measure(ids, split.relevant[variant][:n_users], ks, metrics)
-                values.update({(variant, metric, k): value for (metric, k), value in found.items()})
-            for k in ks:
-                values["any", "novelty", k] = m.novelty(
-                    ids[:, :k], popularity, split.train.shape[0]
-                )
-                if items is not None:
-                    values["any", "diversity", k] = m.diversity(ids[:, :k], items.vectors)
-                spread = {"coverage": m.coverage, "gini": m.gini}
-                runs += [
-                    {
-                        **where,
-                        **cost,
-                        "k": k,
-                        "metric": metric,
-                        "value": f(ids[:, :k], split.candidates),
-                    }
-                    for metric, f in spread.items()
-                ]
+            values = _values_of_metrics(ids, split, ks, metrics, variants)
+            values |= _values_of_lists(ids, split, ks, items)
+            tables.append(_long_table(where, values, len(histories)))
+            found = _values_of_all_lists(ids, split, ks)
             if n is None and n_users is None and split.test is not None:
-                errors = _errors_if_it_predicts(recommender, split)
-                runs += [
-                    {**where, **cost, "k": None, "metric": metric, "value": error}
-                    for metric, error in errors.items()
-                ]
-            parts.append(_tidy(where, values, len(histories)))
-    frame = pd.concat(parts, ignore_index=True)
+                found += _errors_if_it_predicts(recommender, split)
+            runs += [where | cost | value for value in found]
+    frame = pd.concat(tables, ignore_index=True)
     for column in ("recommender", "split", "variant", "metric"):
         frame[column] = frame[column].astype("category")
     frame.attrs = {
@@ -143,148 +208,259 @@ def evaluate(
     return frame
 
 
-def _errors_if_it_predicts(recommender: Recommender, split) -> dict[str, float]:
+def _values_of_metrics(ids, split, ks, metrics, variants) -> dict[tuple, np.ndarray]:
+    """Metrics of each shopper's list by (variant, metric, k), each (n_users,)."""
+    values = {}
+    for variant in variants:
+        relevant = split.relevant[variant][: len(ids)]
+        for (metric, k), value in m.measure(ids, relevant, ks, metrics).items():
+            values[variant, metric, k] = value
+    return values
+
+
+def _values_of_lists(ids, split, ks, items) -> dict[tuple, np.ndarray]:
+    """Novelty and, with `items`, diversity by ("any", metric, k): they need no judgment, each
+    (n_users,).
+    """
+    popularity = np.asarray((split.train.ratings >= LIKED).sum(axis=0)).ravel()
+    n_train = split.train.shape[0]
+    values = {}
+    for k in ks:
+        values["any", "novelty", k] = m.novelty(ids[:, :k], popularity, n_train)
+        if items is not None:
+            values["any", "diversity", k] = m.diversity(ids[:, :k], items.vectors)
+    return values
+
+
+def _values_of_all_lists(ids, split, ks) -> list[dict]:
+    """`k`, `metric` and `value` of what the lists of all shoppers say together."""
+    found = []
+    for k in ks:
+        for metric, measure in SPREAD.items():
+            value = measure(ids[:, :k], split.candidates)
+            found.append({"k": k, "metric": metric, "value": value})
+    return found
+
+
+def _errors_if_it_predicts(recommender: Recommender, split) -> list[dict]:
+    """RMSE and MAE, in the same form as `_values_of_all_lists`.
+
+    Nothing of a method that only ranks.
+    """
     try:
         errors = rating_errors(recommender, split)
-    except NotImplementedError:  # it only ranks
-        return {}
-    return {name: errors[name] for name in ("rmse", "mae")}
+    except NotImplementedError:
+        return []
+    return [{"k": None, "metric": metric, "value": errors[metric]} for metric in ("rmse", "mae")]
 
 
-def _tidy(where: dict, values: dict, n_users: int) -> pd.DataFrame:
+def _long_table(where: dict, values: dict[tuple, np.ndarray], n_users: int) -> pd.DataFrame:
+    """One row per value of each (variant, metric, k) and user."""
     keys = pd.DataFrame(list(values), columns=["variant", "metric", "k"])
-    frame = keys.loc[keys.index.repeat(n_users)].assign(**where)
-    frame["n_history"] = pd.array([where["n_history"]] * len(frame), dtype="Int64")
-    frame["user"] = np.tile(np.arange(n_users), len(keys))
+    key_of_row = keys.index.repeat(n_users)
+    n_history = [where["n_history"]] * len(key_of_row)
+    users = np.arange(n_users)
+    frame = keys.loc[key_of_row].assign(**where)
+    frame["n_history"] = pd.array(n_history, dtype="Int64")
+    frame["user"] = np.tile(users, len(keys))
     frame["value"] = np.concatenate(list(values.values()))
-    return frame[["recommender", "split", "variant", "n_history", "user", "metric", "k", "value"]]
+    return frame[COLUMNS]
 
 
 def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) -> pd.DataFrame:
-    """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of `segments`.
+    """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of
+    `segments`.
 
     Parameters
     ----------
-    per_user : from `evaluate`
-    segments : Series, user position -> segment name; or a DataFrame of several, whose segments are "column: name".
+    per_user : DataFrame
+        From `evaluate`.
+    segments : Series, DataFrame or None
+        User position -> segment name. The segments of a DataFrame are named "column: name".
+    n_resamples : int
+        Of the bootstrap.
 
     Returns
     -------
     DataFrame
-        KEY columns, `segment`, `value`, `low`, `high`, `n_users` (those the metric is defined for), `n_undefined`,
-        `candidates`, `seed`, `shoppers` ("simulated" or "real"), `score_seconds`, `peak_mb`, `n_fallback`.
+        KEY columns, `segment`, `value`, `low`, `high`, `n_users` (those the metric is defined
+        for), `n_undefined`, `candidates`, `seed`, `shoppers` ("simulated" or "real"),
+        `score_seconds`, `peak_mb`, `n_fallback`.
     """
-    attrs, parts = per_user.attrs, []
-    for (split, n_history), group in per_user.groupby(
-        ["split", "n_history"], observed=True, dropna=False
-    ):
-        wide = group.pivot(
-            index="user", columns=["recommender", "variant", "metric", "k"], values="value"
-        )
-        chosen = {"all": wide}
-        for column in [] if segments is None else pd.DataFrame(segments):
-            names = pd.DataFrame(segments)[column].reindex(wide.index)
-            label = f"{column}: " if isinstance(segments, pd.DataFrame) else ""
-            chosen.update(
-                {f"{label}{name}": wide[names == name] for name in sorted(names.dropna().unique())}
-            )
-        for segment, table in chosen.items():
-            mean, low, high = bootstrap(table.to_numpy(), n_resamples, seed=attrs["seed"])
-            part = table.columns.to_frame(index=False).assign(
-                split=split, n_history=n_history, segment=segment
-            )
-            n_users = table.notna().sum().to_numpy()
-            parts.append(
-                part.assign(
-                    value=mean,
-                    low=low,
-                    high=high,
-                    n_users=n_users,
-                    n_undefined=len(table) - n_users,
-                )
-            )
+    attrs = per_user.attrs
     runs = pd.DataFrame(attrs["runs"]).astype({"n_history": "Int64", "k": "Int64"})
-    n_all = per_user.groupby(["split", "n_history"], observed=True, dropna=False)["user"].nunique()
-    spread = runs.assign(variant="any", segment="all", n_users=int(n_all.max()), n_undefined=0)
-    cost = ["score_seconds", "peak_mb", "n_fallback"]
-    where = ["recommender", "split", "n_history"]
+    means = _means_of_segments(per_user, segments, n_resamples)
+    means = _with_costs(means, runs)
+    whole = _rows_of_runs(per_user, runs)
+    about = {name: attrs[name] for name in ABOUT}
+    summary = pd.concat([means, whole], ignore_index=True)
+    summary = summary.assign(**about)[SUMMARY]
+    return _in_order(summary, runs["recommender"].unique())
+
+
+def _means_of_segments(per_user, segments, n_resamples: int) -> pd.DataFrame:
+    """One row per split, n_history, segment, recommender, variant, metric and k."""
+    seed = per_user.attrs["seed"]
+    parts = []
+    for (split, n_history), group in per_user.groupby(GROUP, observed=True, dropna=False):
+        series = ["recommender", "variant", "metric", "k"]
+        wide = group.pivot(index="user", columns=series, values="value")
+        for segment, table in _by_segment(wide, segments).items():
+            part = _means(table, n_resamples, seed)
+            parts.append(part.assign(split=split, n_history=n_history, segment=segment))
     types = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
-    summary = pd.concat(parts, ignore_index=True).astype(types)
-    summary = summary.merge(runs[where + cost].drop_duplicates(where), on=where, how="left")
-    about = {name: attrs[name] for name in ("candidates", "seed", "shoppers")}
-    summary = pd.concat([summary, spread], ignore_index=True).assign(**about)
-    first = [*KEY, "segment", "value", "low", "high", "n_users", "n_undefined", *about, *cost]
-    order = {name: place for place, name in enumerate(runs["recommender"].unique())}
-    return summary[first].sort_values(
-        KEY, key=lambda c: c.map(order) if c.name == "recommender" else c, ignore_index=True
+    return pd.concat(parts, ignore_index=True).astype(types)
+
+
+def _by_segment(wide: pd.DataFrame, segments) -> dict[str, pd.DataFrame]:
+    """The rows of each segment's users, by the segment's name; "all" is everyone."""
+    tables = {"all": wide}
+    if segments is None:
+        return tables
+    for column, of_user in pd.DataFrame(segments).items():
+        names = of_user.reindex(wide.index)
+        label = f"{column}: " if isinstance(segments, pd.DataFrame) else ""
+        for name in sorted(names.dropna().unique()):
+            tables[f"{label}{name}"] = wide[names == name]
+    return tables
+
+
+def _means(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
+    """Mean and interval of each column of (n_users, n_series), one row per column."""
+    mean, low, high = bootstrap(table.to_numpy(), n_resamples, seed=seed)
+    n_users = table.notna().sum().to_numpy()
+    return table.columns.to_frame(index=False).assign(
+        value=mean,
+        low=low,
+        high=high,
+        n_users=n_users,
+        n_undefined=len(table) - n_users,
     )
+
+
+def _with_costs(means: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The means and what their lists cost to make."""
+    where = ["recommender", "split", "n_history"]
+    costs = runs[where + COST].drop_duplicates(where)
+    return means.merge(costs, on=where, how="left")
+
+
+def _rows_of_runs(per_user: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the summary for what belongs to no single user; it has no interval."""
+    groups = per_user.groupby(GROUP, observed=True, dropna=False)
+    n_users = groups["user"].nunique().max()
+    return runs.assign(
+        variant="any",
+        segment="all",
+        n_users=int(n_users),
+        n_undefined=0,
+    )
+
+
+def _in_order(summary: pd.DataFrame, recommenders) -> pd.DataFrame:
+    """Sorted by KEY, the recommenders in the order in which they were given."""
+    place_of = {name: place for place, name in enumerate(recommenders)}
+
+    def places(column):
+        return column.map(place_of) if column.name == "recommender" else column
+
+    return summary.sort_values(KEY, key=places, ignore_index=True)
 
 
 def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
-    """What kind of shopper each test shopper is: gender, style, activity, warmth, for `summarise`.
+    """Gender, style, activity and warmth of each test shopper, for `summarise`.
 
     Parameters
     ----------
-    attributes : DataFrame with image_key and, where known, gender and style.
+    split : Split
+    attributes : DataFrame
+        `image_key` and, where known, `gender` and `style`.
 
     Returns
     -------
-    DataFrame, a row a test shopper
-        gender, style: the value of whose candidates they like the largest share. activity: quiet, usual or busy, thirds
-        by held-out ratings. warmth: hot (at least as many training ratings as the median shopper), warm (fewer), cold.
+    DataFrame, one row per test shopper
+        gender, style: the value with the largest share of liked candidates. activity: quiet, usual
+        or busy, by thirds of held-out ratings. warmth: hot (at least as many training ratings as
+        the median shopper), warm (fewer), cold.
     """
-    found, likes = {}, split.relevant.get("complete", split.relevant.get("observed"))
+    found = {}
     for name in {"gender", "style"} & set(attributes.columns):
-        kinds = pd.get_dummies(
-            attributes.set_index("image_key").loc[split.train.items, name]
-        ).astype(float)
-        there = np.maximum(kinds.iloc[split.candidates].sum().to_numpy(), 1)
-        found[name] = kinds.columns.to_numpy()[(likes @ kinds.to_numpy() / there).argmax(axis=1)]
-    n_rated, n_train = np.diff(split.test.ratings.indptr), np.diff(split.train.ratings.indptr)
-    thirds = np.quantile(n_rated, [1 / 3, 2 / 3])
-    found["activity"] = np.array(["quiet", "usual", "busy"])[np.searchsorted(thirds, n_rated)]
-    known = np.append(n_train, 0)[
-        split.train.users.get_indexer(split.test.users)
-    ]  # a stranger's place is -1
-    found["warmth"] = np.where(
-        known == 0, "cold", np.where(known >= np.median(n_train), "hot", "warm")
-    )
+        of_item = attributes.set_index("image_key").loc[split.train.items, name]
+        found[name] = _favorites(split, of_item)
+    found["activity"] = _activity(np.diff(split.test.ratings.indptr))
+    found["warmth"] = _warmth(split)
     return pd.DataFrame(found)
+
+
+def _favorites(split, of_item: pd.Series) -> np.ndarray:
+    """The value of an attribute whose candidates each shopper likes the largest share of.
+
+    Shape: (n_users,).
+    """
+    likes = split.relevant.get("complete", split.relevant.get("observed"))
+    indicators = pd.get_dummies(of_item).astype(float)
+    n_candidates = indicators.iloc[split.candidates].sum().to_numpy()
+    n_liked = likes @ indicators.to_numpy()
+    share = n_liked / np.maximum(n_candidates, 1)
+    values = indicators.columns.to_numpy()
+    return values[share.argmax(axis=1)]
+
+
+def _activity(n_rated: np.ndarray) -> np.ndarray:
+    """Quiet, usual or busy: the third of the shoppers by number of ratings."""
+    names = np.array(["quiet", "usual", "busy"])
+    thirds = np.quantile(n_rated, [1 / 3, 2 / 3])
+    return names[np.searchsorted(thirds, n_rated)]
+
+
+def _warmth(split) -> np.ndarray:
+    """Hot, warm or cold: how many training ratings a test shopper has."""
+    n_train = np.diff(split.train.ratings.indptr)
+    row = split.train.users.get_indexer(split.test.users)
+    known = np.append(n_train, 0)[row]  # a stranger's row is -1: the 0 at the end
+    busy = np.where(known >= np.median(n_train), "hot", "warm")
+    return np.where(known == 0, "cold", busy)
 
 
 def share_of_way(
     summary: pd.DataFrame, floor: str = "Popularity", ceiling: str = "Oracle"
 ) -> pd.DataFrame:
-    """`summary` with `share` = (value - floor) / (ceiling - floor), like for like; NaN where either is missing."""
+    """`summary` with `share` = (value - floor) / (ceiling - floor), like for like.
+
+    It is NaN where either end is missing or both are equal. Raises KeyError if the summary lacks a
+    whole end.
+    """
     like = [column for column in KEY if column != "recommender"] + ["segment"]
-    ends = {
-        name: summary.loc[summary["recommender"] == name, [*like, "value"]].rename(
-            columns={"value": name}
-        )
-        for name in (floor, ceiling)
-    }
-    for name, end in ends.items():
+    wide = summary
+    for name in (floor, ceiling):
+        end = summary.loc[summary["recommender"] == name, [*like, "value"]]
         if end.empty:
-            raise KeyError(
-                f"no recommender {name!r} in the summary; there are {sorted(summary['recommender'].unique())}"
-            )
-    wide = summary.merge(ends[floor], on=like, how="left").merge(ends[ceiling], on=like, how="left")
-    way = (wide[ceiling] - wide[floor]).where(lambda span: span.abs() > 1e-12)
-    return wide.assign(share=(wide["value"] - wide[floor]) / way).drop(columns=[floor, ceiling])
+            known = sorted(summary["recommender"].unique())
+            raise KeyError(f"no recommender {name!r} in the summary; there are {known}")
+        wide = wide.merge(end.rename(columns={"value": name}), on=like, how="left")
+    way = wide[ceiling] - wide[floor]
+    way = way.where(way.abs() > 1e-12)
+    share = (wide["value"] - wide[floor]) / way
+    return wide.assign(share=share).drop(columns=[floor, ceiling])
 
 
 def rating_errors(recommender: Recommender, split) -> dict[str, float]:
-    """`rmse`, `mse`, `mae` and `n` of predicted against held-out ratings (`split.test`), nothing left out.
+    """`rmse`, `mse`, `mae` and `n` of predicted against held-out ratings (`split.test`), nothing
+    left out.
 
     Raises ValueError if the split holds out no ratings.
     """
     if split.test is None:
         raise ValueError(f"split {split.name!r} holds out no ratings")
-    histories, held, truth, guess = split.histories[None], split.test.ratings, [], []
+    histories = split.histories[None]
+    held = split.test.ratings
+    truth = []
+    guess = []
     for start in range(0, held.shape[0], BLOCK):
-        part = held[start : start + BLOCK].tocoo()
+        rows = slice(start, start + BLOCK)
+        part = held[rows].tocoo()
         items, column = np.unique(part.col, return_inverse=True)
-        predicted = recommender.predict(histories[start : start + BLOCK], items)
+        predicted = recommender.predict(histories[rows], items)
         truth.append(part.data)
         guess.append(predicted[part.row, column])
     return m.rating_error(np.concatenate(truth), np.concatenate(guess))
@@ -293,43 +469,58 @@ def rating_errors(recommender: Recommender, split) -> dict[str, float]:
 def result_rows(
     summary: pd.DataFrame, data: str, fit_seconds: dict[str, float] | None = None
 ) -> list[dict]:
-    """Rows of metrics.json; `variant` names whose judgement counts and, where it is ambiguous, the metric's meaning."""
-    fit_seconds, rows = fit_seconds or {}, []
+    """Rows of metrics.json.
+
+    `variant` names whose judgment counts and, where it is ambiguous, the metric's meaning.
+    """
+    if fit_seconds is None:
+        fit_seconds = {}
+    rows = []
     for row in summary.to_dict("records"):
-        row["variant"] = ", ".join(filter(None, [row["variant"], m.MEANING.get(row["metric"])]))
-        row.update(data=data, fit_seconds=fit_seconds.get(row["recommender"]))
+        row["data"] = data
+        row["fit_seconds"] = fit_seconds.get(row["recommender"])
+        meaning = m.MEANING.get(row["metric"])
+        if meaning:
+            row["variant"] = f"{row['variant']}, {meaning}"
         rows.append({field: _plain(row[field]) for field in FORMAT})
     return rows
 
 
 def _plain(value):
-    """A value as JSON can hold it: Python's own numbers rounded to 6 places, None for what is missing."""
-    if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+    """A value as JSON can hold it: Python's own numbers rounded to 6 places, None for what is
+    missing.
+    """
+    if value is None or value is pd.NA:
         return None
-    value = value.item() if isinstance(value, np.generic) else value
-    return round(value, 6) if isinstance(value, float) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, float):
+        return value
+    return round(value, 6) if np.isfinite(value) else None
 
 
 def validate(document: dict) -> dict:
-    """Check a metrics.json document against the format and return it. Raises ValueError naming row, field and value."""
-    if set(document) != {"run", "results"} or set(document["run"]) != set(RUN):
+    """Check a metrics.json document against the format and return it.
+
+    Raises ValueError with the row, the field and the value.
+    """
+    has_both = set(document) == {"run", "results"}
+    if not has_both or set(document["run"]) != set(RUN):
         raise ValueError(f"metrics.json holds `run` ({', '.join(RUN)}) and `results`, nothing else")
     for number, row in enumerate(document["results"]):
-        if row.get("shoppers") not in (SIMULATED, REAL):
-            raise ValueError(
-                f"results[{number}].shoppers is {row.get('shoppers')!r}, not 'simulated' or 'real'"
-            )
-        if set(row) != set(FORMAT):
-            raise ValueError(
-                f"results[{number}]: missing or unknown fields {sorted(set(row) ^ set(FORMAT))}"
-            )
-        for field, kind in FORMAT.items():
-            if (
-                not isinstance(row[field], kind)
-                or isinstance(row[field], bool)
-                or row[field] != row[field]
-            ):
-                raise ValueError(
-                    f"results[{number}].{field}: {row[field]!r} isn't allowed in {row}"
-                )
+        _validate_row(row, f"results[{number}]")
     return document
+
+
+def _validate_row(row: dict, name: str) -> None:
+    shoppers = row.get("shoppers")
+    if shoppers not in (SIMULATED, REAL):
+        raise ValueError(f"{name}.shoppers is {shoppers!r}, not 'simulated' or 'real'")
+    unlike = sorted(set(row) ^ set(FORMAT))
+    if unlike:
+        raise ValueError(f"{name}: missing or unknown fields {unlike}")
+    for field, kind in FORMAT.items():
+        value = row[field]
+        is_nan = value != value
+        if not isinstance(value, kind) or isinstance(value, bool) or is_nan:
+            raise ValueError(f"{name}.{field}: {value!r} isn't allowed in {row}")

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from helpers.interactions.matrix import liked_only
 from helpers.recommenders.base import Recommender, per_like
-from helpers.recommenders.features import standard_log_price
+from helpers.recommenders.features import prices, standard_log_price
 
 COUNTED = ("category", "colour")  # beside the price band
 LIFTED = (
@@ -26,17 +26,25 @@ WEIGHTINGS = ("count", "lift")
 
 
 class Attributes(Recommender):
-    """Counts the attributes that an item shares with the liked ones; among equals the more popular item comes first.
+    """Counts the attributes that an item shares with the liked ones.
 
-    With ``weighting="count"``, score(j) = Σ_{i liked} (same category + same colour + same price band). With
-    ``weighting="lift"``, the attributes need not be the same. Training shoppers tell how much likelier an item with
-    value w is liked by those who like value v,  lift(v, w) = P(w | v) / P(w), and
-    score(j) = Σ_attributes log mean_{i liked} lift(v_i, w_j).
+    Among equals the more popular item comes first.
+
+    With ``weighting="count"``
+
+        score(j) = Σ_{i liked} (same category + same colour + same price band).
+
+    With ``weighting="lift"``, the attributes need not be the same. Training shoppers tell how much
+    likelier an item with value w is liked by those who like value v:
+
+        lift(v, w) = P(w | v) / P(w)
+        score(j) = Σ_attributes log mean_{i liked} lift(v_i, w_j).
 
     Parameters
     ----------
     weighting : "count" or "lift"
-        "lift" also reads type, section, pattern, gender, brand, season and platform where the table has them.
+        "lift" also reads type, section, pattern, gender, brand, season and platform where the
+        table has them.
 
     Notes
     -----
@@ -54,26 +62,38 @@ class Attributes(Recommender):
     def _fit(self, train, items, validate):
         if items is None:
             raise ValueError("Attributes reads the items' table: call fit(train, items)")
-        columns = COUNTED if self.weighting == "count" else LIFTED
-        codes = [value_codes(items.frame[name]) for name in columns if name in items.frame]
-        codes.append(price_bands(items.frame))
-        codes = [column for column in codes if column.max(initial=-1) > 0]
-        self.codes_ = np.stack(codes) if codes else np.zeros((0, self.n_items_), np.int64)
+        self.codes_ = self._codes(items.frame)
         if self.weighting == "lift":
             likes = liked_only(train.ratings)
-            tables = [np.log(lifts(likes, column)).ravel() for column in self.codes_]
-            self.log_lifts_ = np.concatenate(tables) if tables else np.zeros(0, np.float32)
+            tables = [np.zeros(0, np.float32)]
+            for column in self.codes_:
+                log_lift = np.log(lifts(likes, column))
+                tables.append(log_lift.ravel())
+            self.log_lifts_ = np.concatenate(tables)
+
+    def _codes(self, frame: pd.DataFrame) -> np.ndarray:
+        """Values of each attribute that has more than one, (n_attributes, n_items) int64."""
+        names = COUNTED if self.weighting == "count" else LIFTED
+        columns = [value_codes(frame[name]) for name in names if name in frame]
+        columns.append(price_bands(frame))
+        kept = [column for column in columns if column.max(initial=-1) > 0]
+        if not kept:
+            return np.zeros((0, self.n_items_), np.int64)
+        return np.stack(kept)
 
     def _usable(self, histories):
         liked = liked_only(histories.in_catalogue(self.n_items_))
         return (liked.getnnz(axis=1) > 0) & (len(self.codes_) > 0)
 
     def _score(self, histories):
-        popular = self.popularity_ / (self.popularity_.max(initial=0) + 1)
+        most = self.popularity_.max(initial=0)
+        popular = self.popularity_ / (most + 1)
         liked = liked_only(histories.in_catalogue(self.n_items_))
         if self.weighting == "count":
-            return (self._shared(liked) + popular).astype(np.float32)
-        return (self._evidence(histories) + 1e-3 * popular).astype(np.float32)
+            scores = self._shared(liked) + popular
+        else:
+            scores = self._evidence(histories) + 1e-3 * popular
+        return scores.astype(np.float32)
 
     def _evidence(self, histories):
         liked = per_like(liked_only(histories.in_catalogue(self.n_items_)))
@@ -83,23 +103,27 @@ class Attributes(Recommender):
         start = 0
         for column in self.codes_:
             size = column.max() + 1
-            log_lift = self.log_lifts_[start : start + size * size].reshape(size, size)
-            start += size * size
+            end = start + size * size
+            log_lift = self.log_lifts_[start:end].reshape(size, size)
+            start = end
             values = liked @ flags(column)
             known = np.asarray(values.sum(axis=1)).reshape(-1, 1)
-            mean_lift = values @ np.exp(log_lift) + (1 - known)
-            padded = np.pad(
-                np.log(mean_lift), ((0, 0), (0, 1))
-            )  # the last column: an item without a value
+            lift = np.exp(log_lift)
+            mean_lift = values @ lift + (1 - known)
+            # the last column: an item without a value
+            padded = np.pad(np.log(mean_lift), ((0, 0), (0, 1)))
             found += padded[:, column]
         return found
 
     def _shared(self, liked) -> np.ndarray:
-        """Attributes that each item shares with the liked ones, weighted, (n_users, n_items) float32."""
+        """Attributes that each item shares with the liked ones, weighted.
+
+        Shape: (n_users, n_items) float32.
+        """
         found = np.zeros(liked.shape, np.float32)
         for column in self.codes_:
-            values = (liked @ flags(column)).toarray()
-            padded = np.pad(values, ((0, 0), (0, 1)))
+            values = liked @ flags(column)
+            padded = np.pad(values.toarray(), ((0, 0), (0, 1)))
             found += padded[:, column]
         return found
 
@@ -113,13 +137,12 @@ def price_bands(frame: pd.DataFrame) -> np.ndarray:
     """Fifths of the items by price, (n,) int64 from 0; -1 where the price is missing."""
     if "price_usd" not in frame:
         return np.full(len(frame), -1)
-    known = (
-        pd.to_numeric(frame["price_usd"], errors="coerce").to_numpy(np.float64, na_value=np.nan) > 0
-    )
+    known = prices(frame) > 0
     bands = np.full(len(frame), -1)
     if known.any():
         logs = standard_log_price(frame)
-        edges = np.quantile(logs[known], np.linspace(0, 1, PRICE_BANDS + 1)[1:-1])
+        shares = np.linspace(0, 1, PRICE_BANDS + 1)[1:-1]
+        edges = np.quantile(logs[known], shares)
         bands[known] = np.searchsorted(edges, logs[known], side="right")
     return bands
 
@@ -127,22 +150,32 @@ def price_bands(frame: pd.DataFrame) -> np.ndarray:
 def flags(codes: np.ndarray) -> sp.csr_matrix:
     """Indicators of the values, (n_items, n_values) float32; a row of zeros for a missing value."""
     known = np.flatnonzero(codes >= 0)
-    shape = (len(codes), codes.max(initial=0) + 1)
-    return sp.csr_matrix((np.ones(len(known), np.float32), (known, codes[known])), shape=shape)
+    n_values = codes.max(initial=0) + 1
+    shape = (len(codes), n_values)
+    ones = np.ones(len(known), np.float32)
+    return sp.csr_matrix((ones, (known, codes[known])), shape=shape)
 
 
 def lifts(likes: sp.csr_matrix, codes: np.ndarray) -> np.ndarray:
-    """How much likelier value w is among the other likes of who likes value v, (n_values, n_values) float32.
+    """How much likelier value w is among the other likes of who likes value v.
 
-    A pair of likes of a shopper with m likes counts 1 / (m - 1), so that everyone counts by their likes.
+    Shape: (n_values, n_values) float32.
+
+    A pair of likes of a shopper with m likes counts 1 / (m - 1), so that everyone counts by their
+    likes.
     """
-    values = flags(codes)
-    by_shopper = likes @ values
-    n = np.asarray(likes.sum(axis=1)).ravel()
-    weight = sp.diags(np.where(n > 1, 1 / np.maximum(n - 1, 1), 0))
-    total = np.asarray((likes @ values).sum(axis=0)).ravel()
-    own = np.asarray((weight @ by_shopper).sum(axis=0)).ravel()  # each like paired with itself
-    pairs = (by_shopper.T @ weight @ by_shopper).toarray() - np.diag(own)
+    by_shopper = likes @ flags(codes)  # (n_users, n_values)
+    n_likes = np.asarray(likes.sum(axis=1)).ravel()
+    others = np.maximum(n_likes - 1, 1)
+    weight = sp.diags(np.where(n_likes > 1, 1 / others, 0))
+    total = by_shopper.sum(axis=0)
+    total = np.asarray(total).ravel()
+    # each like paired with itself is no pair
+    itself = np.asarray((weight @ by_shopper).sum(axis=0)).ravel()
+    pairs = (by_shopper.T @ weight @ by_shopper).toarray()
+    pairs = pairs - np.diag(itself)
     share = (total + 1) / (total + 1).sum()
-    given = (pairs + PRIOR * share) / (pairs.sum(axis=1, keepdims=True) + PRIOR)
+    n_pairs = pairs.sum(axis=1, keepdims=True)
+    counted = pairs + PRIOR * share
+    given = counted / (n_pairs + PRIOR)
     return (given / share).astype(np.float32)

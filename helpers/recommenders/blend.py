@@ -1,18 +1,22 @@
-"""How the blend learns: practice rows cut like the exam, a loss on the whole catalogue, and a gate back to popularity.
+"""How the blend learns: practice rows cut like the exam, a loss on the whole catalog, and a gate.
 
 The score of item j for a shopper u with n liked items is
 
-    s(u, j) = (1 - α(n)) c log popularity_j + α(n) Σ_m w_m(n) z_m(u, j),     w_m(n) = a_m + b_m log(1 + n),
+    s(u, j) = (1 - α(n)) c log popularity_j + α(n) Σ_m w_m(n) z_m(u, j)
+    w_m(n) = a_m + b_m log(1 + n)
 
-with z the members' evidence in logarithms and a, b not negative (Breiman 1996, "Stacked regressions": members agree so
-often that else one would be played off against another). Signal 0 is log popularity. So the blend is a weighted
-*geometric* mean: an item needs some support from every member that counts. An amount e of evidence becomes
-z = log(1 + 30 e / σ), σ being its standard deviation over the candidates; what is a logit already becomes e / σ.
+with z the members' evidence in logarithms and a, b not negative (Breiman 1996, "Stacked
+regressions": members agree so often that else one would be played off against another). Signal 0
+is log popularity. So the blend is a weighted *geometric* mean: an item needs some support from
+every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
+standard deviation over the candidates; what is a logit already becomes e / σ.
 
-1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates: the *total* mass on what
-   the shopper goes on to like. The mean of log p would pay for the tail of that list, and loses.
-2. The gate α(n), from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights were not learned from: the smallest
-   value within half a standard error of the best, never falling with n. Zero is exactly the popularity list.
+1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates.
+   This is the *total* mass on what the shopper goes on to like. The mean of log p would pay for
+   the tail of that list, and loses.
+2. The gate α(n), from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights were not learned
+   from: the smallest value within half a standard error of the best, never falling with n. Zero
+   is exactly the popularity list.
 """
 
 from dataclasses import dataclass
@@ -36,7 +40,8 @@ DISCOUNT = (1 / np.log2(np.arange(2, 12))).astype(np.float32)
 
 @dataclass
 class Rows:
-    """Practice rows: cut-down shoppers, the candidates that matter, and what each signal says of them.
+    """Practice rows: cut-down shoppers, the candidates that matter, and what each signal says of
+    them.
 
     Attributes
     ----------
@@ -72,76 +77,147 @@ class Rows:
 
 
 def pruned(
-    evidence: np.ndarray, allowed: np.ndarray, liked: np.ndarray, rng, everything=False
-) -> tuple:
-    """The candidates that matter of each row: every signal's best, all that is liked, and a sample of the rest.
-
-    With `everything`, all that is allowed matters.
+    evidence: np.ndarray,
+    allowed: np.ndarray,
+    liked: np.ndarray,
+    rng,
+    everything=False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The candidates that matter of each row: every signal's best, all that is liked, a sample.
 
     Parameters
     ----------
     evidence : (n, n_signals, n_items) float32
     allowed, liked : (n, n_items) bool
+    rng : numpy.random.Generator
+    everything : bool
+        Whether all that is allowed matters.
 
     Returns
     -------
     z (n, n_signals, m), log_weight (n, m), liked (n, m), as in `Rows`
     """
-    n, n_signals, n_items = evidence.shape
     matters = allowed.copy() if everything else liked & allowed
-    for number in range(n_signals):
-        scores = np.where(allowed, evidence[:, number], -np.inf)
-        best = best_first(scores, min(KEPT, n_items))
-        np.put_along_axis(matters, best, True, axis=1)
+    for number in range(evidence.shape[1]):
+        _mark_best(matters, evidence[:, number], allowed)
     matters &= allowed
-    lot = np.where(allowed & ~matters, rng.random((n, n_items), dtype=np.float32), np.inf)
-    drawn = np.argpartition(lot, min(DRAWN, n_items - 1), axis=1)[:, :DRAWN]
-    is_drawn = np.isfinite(np.take_along_axis(lot, drawn, axis=1))
+    drawn, is_drawn, stands_for = _sample(allowed & ~matters, rng)
+    place, log_weight = _places(matters, drawn, is_drawn, stands_for)
+    z = np.take_along_axis(evidence, place[:, None, :], axis=2)
+    found = np.take_along_axis(liked & allowed, place, axis=1)
+    found &= np.isfinite(log_weight)
+    return z, log_weight, found
+
+
+def _mark_best(
+    matters: np.ndarray,
+    evidence: np.ndarray,
+    allowed: np.ndarray,
+) -> None:
+    """Mark the `KEPT` best items of one signal in each row of `matters`."""
+    scores = np.where(allowed, evidence, -np.inf)
+    best = best_first(scores, min(KEPT, scores.shape[1]))
+    np.put_along_axis(matters, best, True, axis=1)
+
+
+def _sample(others: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At most `DRAWN` of the items that each row of `others` marks.
+
+    Returns
+    -------
+    drawn : (n, DRAWN) int64
+        Positions.
+    is_drawn : (n, DRAWN) bool
+        False where there were no more.
+    stands_for : (n,) float64
+        How many items a drawn one stands for.
+    """
+    n_items = others.shape[1]
+    lot = rng.random(others.shape, dtype=np.float32)
+    lot = np.where(others, lot, np.inf)
+    first = np.argpartition(lot, min(DRAWN, n_items - 1), axis=1)
+    drawn = first[:, :DRAWN]
+    lot_of_drawn = np.take_along_axis(lot, drawn, axis=1)
+    is_drawn = np.isfinite(lot_of_drawn)
     n_others = np.isfinite(lot).sum(axis=1)
-    stands_for = np.maximum(n_others / np.maximum(is_drawn.sum(axis=1), 1), 1)
-    width = int(matters.sum(axis=1).max()) + drawn.shape[1]
+    n_drawn = np.maximum(is_drawn.sum(axis=1), 1)
+    stands_for = np.maximum(n_others / n_drawn, 1)
+    return drawn, is_drawn, stands_for
+
+
+def _places(
+    matters: np.ndarray,
+    drawn: np.ndarray,
+    is_drawn: np.ndarray,
+    stands_for: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of each row's candidates and the log of how many items each stands for, (n, m)."""
+    n = len(matters)
+    most = int(matters.sum(axis=1).max())
+    width = most + drawn.shape[1]
     place = np.zeros((n, width), np.int64)
     log_weight = np.full((n, width), -np.inf, np.float32)
     for row in range(n):
         chosen = np.flatnonzero(matters[row])
         others = drawn[row][is_drawn[row]]
-        place[row, : len(chosen)] = chosen
-        log_weight[row, : len(chosen)] = 0
         end = len(chosen) + len(others)
-        place[row, len(chosen) : end] = others
+        place[row, :end] = np.concatenate([chosen, others])
+        log_weight[row, : len(chosen)] = 0
         log_weight[row, len(chosen) : end] = np.log(stands_for[row])
-    z = np.take_along_axis(evidence, place[:, None, :], axis=2)
-    found = np.take_along_axis(liked & allowed, place, axis=1) & np.isfinite(log_weight)
-    return z, log_weight, found
+    return place, log_weight
 
 
 def joined(parts: list[Rows]) -> Rows:
     """All rows of several parts, padded to the widest."""
     width = max(part.liked.shape[1] for part in parts)
-
-    def padded(array, value):
-        gap = width - array.shape[-1]
-        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, gap)], constant_values=value)
-
+    z = [_padded(part.z, width, 0) for part in parts]
+    log_weight = [_padded(part.log_weight, width, -np.inf) for part in parts]
+    liked = [_padded(part.liked, width, False) for part in parts]
+    length = [part.length for part in parts]
+    shopper = [part.shopper for part in parts]
     return Rows(
-        np.concatenate([padded(part.z, 0) for part in parts]),
-        np.concatenate([padded(part.log_weight, -np.inf) for part in parts]),
-        np.concatenate([padded(part.liked, False) for part in parts]),
-        np.concatenate([part.length for part in parts]),
-        np.concatenate([part.shopper for part in parts]),
+        z=np.concatenate(z),
+        log_weight=np.concatenate(log_weight),
+        liked=np.concatenate(liked),
+        length=np.concatenate(length),
+        shopper=np.concatenate(shopper),
     )
 
 
+def _padded(
+    array: np.ndarray,
+    width: int,
+    value,
+) -> np.ndarray:
+    """The array with its last axis filled up to `width`."""
+    gaps = [(0, 0)] * array.ndim
+    gaps[-1] = (0, width - array.shape[-1])
+    return np.pad(array, gaps, constant_values=value)
+
+
 def scales(rows: Rows) -> np.ndarray:
-    """Standard deviation of each signal over the candidates, (n_signals,); log popularity, signal 0, keeps its own."""
+    """Standard deviation of each signal over the candidates, (n_signals,).
+
+    Log popularity, signal 0, keeps its own.
+    """
     known = np.isfinite(rows.log_weight)
-    found = [max(rows.z[:, number][known].std(), 1e-6) for number in range(rows.z.shape[1])]
-    found[0] = 1.0
-    return np.array(found, np.float32)
+    n_signals = rows.z.shape[1]
+    found = np.ones(n_signals, np.float32)
+    for number in range(1, n_signals):
+        evidence = rows.z[:, number]
+        found[number] = max(evidence[known].std(), 1e-6)
+    return found
 
 
-def in_logs(evidence: np.ndarray, scale: np.ndarray, already: np.ndarray) -> np.ndarray:
-    """z of the formula, in place of `evidence` (n, n_signals, m); `scale` is (n_signals,) or (n, n_signals)."""
+def in_logs(
+    evidence: np.ndarray,
+    scale: np.ndarray,
+    already: np.ndarray,
+) -> np.ndarray:
+    """z of the formula, in place of `evidence` (n, n_signals, m).
+
+    `scale` is (n_signals,) or (n, n_signals).
+    """
     evidence /= scale[..., None]
     for number in np.flatnonzero(~already):
         amount = np.maximum(evidence[:, number], 0)
@@ -156,38 +232,60 @@ def basis(n) -> np.ndarray:
 
 
 def fit_weights(rows: Rows) -> np.ndarray:
-    """a and b of each signal, (2, n_signals) float32, by L-BFGS-B from popularity and a little of everything."""
-    Z = torch.from_numpy(rows.z)
-    offset = torch.from_numpy(rows.log_weight)
-    liked = torch.from_numpy(rows.liked.astype(np.float32))
-    G = basis(rows.length)
-    alone = np.zeros((2, rows.z.shape[1]), np.float32)
-    alone[0, 0] = 1
+    """a and b of each signal, (2, n_signals) float32, from popularity and a bit of all."""
+    popularity_alone = np.zeros((2, rows.z.shape[1]), np.float32)
+    popularity_alone[0, 0] = 1
+    loss = _Loss(rows, popularity_alone)
+    start = popularity_alone.copy()
+    start[0] += 0.05
+    found = minimize(
+        loss,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * start.size,
+        options={"maxiter": 100},
+    )
+    return found.x.reshape(start.shape).astype(np.float32)
 
-    def loss(flat):
-        blend = flat.reshape(alone.shape).astype(np.float32)
-        weight = torch.from_numpy(G @ blend)
-        scores = torch.bmm(weight[:, None], Z)[:, 0] + offset
+
+class _Loss:
+    """Mean of -log Σ_{j liked} p(j) over the rows, and PULL · (squared distance from popularity
+    alone).
+    """
+
+    def __init__(self, rows: Rows, popularity_alone: np.ndarray):
+        self.z = torch.from_numpy(rows.z)
+        self.offset = torch.from_numpy(rows.log_weight)
+        self.liked = torch.from_numpy(rows.liked.astype(np.float32))
+        self.basis = basis(rows.length)
+        self.center = popularity_alone
+
+    def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient at weights (2 · n_signals,) in one row."""
+        blend = flat.reshape(self.center.shape).astype(np.float32)
+        weight = torch.from_numpy(self.basis @ blend)
+        scores = torch.bmm(weight[:, None], self.z)[:, 0]
+        scores = scores + self.offset
         p = scores.softmax(dim=1)
-        hit = p * liked
+        hit = p * self.liked
         mass = hit.sum(dim=1, keepdim=True) + 1e-12
-        slope = (p - hit / mass) / len(rows)
-        by_signal = torch.bmm(Z, slope[:, :, None])[:, :, 0].numpy()
-        value = -mass.log().mean().item() + PULL * float(((blend - alone) ** 2).sum())
-        gradient = G.T @ by_signal + 2 * PULL * (blend - alone)
+        slope = (p - hit / mass) / len(p)  # of the loss, by each score
+        by_signal = torch.bmm(self.z, slope[:, :, None])
+        by_signal = by_signal[:, :, 0].numpy()
+        apart = blend - self.center
+        fit = -mass.log().mean().item()
+        pull = PULL * float((apart**2).sum())
+        value = fit + pull
+        gradient = self.basis.T @ by_signal + 2 * PULL * apart
         return value, gradient.ravel().astype(float)
 
-    start = alone.copy()
-    start[0] += 0.05
-    bounds = [(0, None)] * start.size
-    options = {"maxiter": 100}
-    found = minimize(
-        loss, start.ravel(), jac=True, method="L-BFGS-B", bounds=bounds, options=options
-    )
-    return found.x.reshape(alone.shape).astype(np.float32)
 
-
-def mixed(z: np.ndarray, weight: np.ndarray, alpha) -> np.ndarray:
+def mixed(
+    z: np.ndarray,
+    weight: np.ndarray,
+    alpha,
+) -> np.ndarray:
     """(1 - α) c log popularity + α w·z, (n, m); c is the weight of popularity, at least 1.
 
     Parameters
@@ -203,15 +301,19 @@ def mixed(z: np.ndarray, weight: np.ndarray, alpha) -> np.ndarray:
 
 def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
     """NDCG@10 of each row's candidates, (n,)."""
-    hidden = np.where(np.isfinite(rows.log_weight), scores, -np.inf)
-    order = best_first(hidden, min(10, hidden.shape[1]))
-    gain = np.take_along_axis(rows.liked, order, axis=1) @ DISCOUNT[: order.shape[1]]
-    ideal = np.concatenate([[0], np.cumsum(DISCOUNT)])
-    return gain / ideal[np.minimum(rows.liked.sum(axis=1), 10)]
+    is_candidate = np.isfinite(rows.log_weight)
+    hidden = np.where(is_candidate, scores, -np.inf)
+    order = best_first(hidden, 10)
+    is_hit = np.take_along_axis(rows.liked, order, axis=1)
+    gain = is_hit @ DISCOUNT[: order.shape[1]]
+    by_place = np.cumsum(DISCOUNT)
+    ideal = np.concatenate([[0], by_place])  # by number of liked items
+    n_liked = rows.liked.sum(axis=1)
+    return gain / ideal[np.minimum(n_liked, 10)]
 
 
 def cross_fitted(rows: Rows) -> np.ndarray:
-    """NDCG@10 of every row by each α, (n_alphas, n), by weights that its shopper had no part in."""
+    """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others."""
     table = np.zeros((len(ALPHAS), len(rows)), np.float32)
     _, number = np.unique(rows.shopper, return_inverse=True)
     fold = number % FOLDS
@@ -223,12 +325,19 @@ def cross_fitted(rows: Rows) -> np.ndarray:
         part = rows[test]
         weight = basis(part.length) @ fit_weights(rows[train])
         for place, alpha in enumerate(ALPHAS):
-            table[place, test] = ndcg10(mixed(part.z, weight, alpha), part)
+            scores = mixed(part.z, weight, alpha)
+            table[place, test] = ndcg10(scores, part)
     return table
 
 
-def gate(table: np.ndarray, length: np.ndarray, lengths) -> np.ndarray:
-    """α of each history length, (len(lengths),) float32: the smallest that is good enough, never falling."""
+def gate(
+    table: np.ndarray,
+    length: np.ndarray,
+    lengths,
+) -> np.ndarray:
+    """α of each history length, (len(lengths),) float32: the smallest that is good enough, never
+    falling.
+    """
     found = []
     so_far = np.float32(0)
     for n in lengths:
@@ -240,10 +349,13 @@ def gate(table: np.ndarray, length: np.ndarray, lengths) -> np.ndarray:
 
 
 def smallest_good(table: np.ndarray) -> int:
-    """The first row of (n_alphas, n) whose mean is within `ERRORS` standard errors of the best row's."""
+    """The first row of (n_alphas, n) whose mean is within `ERRORS` standard errors of the best
+    row's.
+    """
     best = table[table.mean(axis=1).argmax()]
     for place, row in enumerate(table):
         loss = best - row
-        if loss.mean() <= ERRORS * loss.std() / np.sqrt(len(loss)):
+        error = loss.std() / np.sqrt(len(loss))
+        if loss.mean() <= ERRORS * error:
             return place
     raise AssertionError("the best row is as good as itself")

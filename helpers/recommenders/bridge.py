@@ -1,4 +1,4 @@
-"""The bridge: content crosses to the other shop, and what its own customers like together carries on from there."""
+"""Content leads into the other shop, and what its customers like together carries on."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -6,12 +6,16 @@ import scipy.sparse as sp
 from helpers.recommenders.base import Recommender, best_first
 from helpers.recommenders.parts import build, spec_of
 
+CONTENT = {"name": "Content", "parameters": {}}
+INSIDE = {"name": "ItemKNN", "parameters": {"shrinkage": 0.0}}
+
 
 class Bridge(Recommender):
     """Content into the target shop, followed by co-likes inside it.
 
-    First, content finds the `near` items of each shop that resemble the history most. Then a collaborative method,
-    which has learned inside that shop, treats them as the shopper's history there:
+    First, content finds the `near` items of each shop that resemble the history most. Then a
+    collaborative method, which has learned inside that shop, treats them as the shopper's history
+    there:
 
         score(j) = Σ_{i near} c_i (1[i = j] + similarity(i, j)),   c_i the content score of item i.
 
@@ -32,8 +36,8 @@ class Bridge(Recommender):
     def __init__(self, content=None, inside=None, near=20):
         if near < 1:
             raise ValueError(f"near must be at least 1, not {near}")
-        self._content = build(content or {"name": "Content", "parameters": {}})
-        self._inside = build(inside or {"name": "ItemKNN", "parameters": {"shrinkage": 0.0}})
+        self._content = build(content or CONTENT)
+        self._inside = build(inside or INSIDE)
         self.near = near
 
     @property
@@ -53,7 +57,8 @@ class Bridge(Recommender):
     def _fit(self, train, items, validate):
         if items is None:
             raise ValueError("Bridge reads the items' shops and content: call fit(train, items)")
-        self.shop_ = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
+        platform = items.frame["platform"].astype("category")
+        self.shop_ = platform.cat.codes.to_numpy(np.int64)
         self._content.fit(train, items)
         self._inside.fit(train, items)
 
@@ -61,7 +66,9 @@ class Bridge(Recommender):
         return self._content._usable(histories)
 
     def _score(self, histories):
-        """Bridge scores; an item that the bridge doesn't reach comes after those it reaches, by popularity."""
+        """Bridge scores; an item that the bridge doesn't reach comes after those it reaches, by
+        popularity.
+        """
         found = self._evidence(histories)
         popular = self.popularity_ / (self.popularity_.max(initial=0) + 1)
         return np.where(found > 0, found, popular - 1).astype(np.float32)
@@ -76,12 +83,18 @@ class Bridge(Recommender):
             found[:, mine] = spread[:, mine] + weights[:, mine].toarray()
         return found
 
-    def _nearest(self, content: np.ndarray, mine: np.ndarray) -> sp.csr_matrix:
+    def _nearest(
+        self,
+        content: np.ndarray,
+        mine: np.ndarray,
+    ) -> sp.csr_matrix:
         """Positive content scores of the `near` best items of one shop, (n_users, n_items)."""
-        places = best_first(content[:, mine], self.near)
-        values = np.take_along_axis(content[:, mine], places, axis=1)
+        there = content[:, mine]
+        places = best_first(there, self.near)
+        values = np.take_along_axis(there, places, axis=1)
+        values = np.maximum(values, 0).ravel()
         row = np.repeat(np.arange(len(content)), places.shape[1])
-        cells = (row, mine[places].ravel())
-        weights = sp.csr_matrix((np.maximum(values, 0).ravel(), cells), shape=content.shape)
+        column = mine[places].ravel()
+        weights = sp.csr_matrix((values, (row, column)), shape=content.shape)
         weights.eliminate_zeros()
         return weights

@@ -1,4 +1,4 @@
-"""Content-based filtering: a shopper is the mean of what they liked, an item scores by its cosine with that."""
+"""Content-based filtering: items by their cosine with the mean of what a shopper liked."""
 
 import numpy as np
 import pandas as pd
@@ -16,35 +16,54 @@ from helpers.recommenders.features import (
 from helpers.recommenders.words import word_vectors
 
 READS = ("vectors", "words")
+WEIGHTINGS = ("mean", "rating", "recency")
+NEUTRAL = 3.0  # the rating that says neither yes nor no
+ROUNDS = 10  # of k-means, at most
+LOOK_AT = 5  # candidates per place in a diverse list
 
 
 class Content(Recommender):
-    """Cosine between the mean vector of liked items, v_u = (1/|L_u|) Σ s_j, and each item: score(j) = cos(v_u, s_j).
+    """Content-based filtering by the cosine between a shopper's mean liked item and each item.
+
+    v_u = (1/|L_u|) Σ s_j over the liked items L_u, and score(j) = cos(v_u, s_j).
 
     Parameters
     ----------
-    weighting : "mean" (liked items alike: the formula above), "rating" (all rated items, weighted by rating - 3) or
-        "recency" (liked items, halved with every `half_life` before the newest; needs histories with times)
-    half_life : days
-    n_centroids : tastes per shopper; with more than one, an item scores by the taste it is nearest to
-    image_weight : None for the cosine of the whole vectors, else w in w cos(images) + (1 - w) cos(texts): a number, or
-        "learned" from what training shoppers liked among the items they saw
-    price_weight : how much a distance in log price (standard deviations) from the history's mean takes off the score
-    reads : "vectors" (the encoder's) or "words" (TF-IDF of title and description, which needs no encoder)
-    diversity : 0 ranks by score; towards 1, `recommend` avoids near-copies of what it already chose (MMR: Carbonell
-        and Goldstein 1998, "The use of MMR, diversity-based reranking")
+    weighting : "mean", "rating" or "recency"
+        "mean" takes liked items alike: the formula above. "rating" takes all rated items, weighted
+        by rating - 3. "recency" halves the weight of a liked item with every `half_life` before
+        the newest; it needs histories with times.
+    half_life : float
+        Days.
+    n_centroids : int
+        Tastes per shopper. With more than one, an item scores by the taste it is nearest to.
+    image_weight : None, float or "learned"
+        None is the cosine of the whole vectors. A number is w in w cos(images) + (1 - w)
+        cos(texts). "learned" finds it from what training shoppers liked among the items they saw.
+    price_weight : float
+        How much a distance in log price (standard deviations) from the history's mean takes off.
+    reads : "vectors" or "words"
+        The encoder's vectors, or TF-IDF of title and description, which needs no encoder.
+    diversity : float
+        0 ranks by score; towards 1, `recommend` avoids near-copies of what it already chose.
+        Source: Carbonell and Goldstein 1998, "The use of MMR, diversity-based reranking".
     """
 
     handles_cold_items = True
 
     def __init__(
-        self, weighting="mean", n_centroids=1, image_weight=None, price_weight=0.0, diversity=0.0, half_life=180.0,
+        self,
+        weighting="mean",
+        n_centroids=1,
+        image_weight=None,
+        price_weight=0.0,
+        diversity=0.0,
+        half_life=180.0,
         reads="vectors",
-    ):  # fmt: skip
+    ):
         if reads not in READS:
             raise ValueError(f"reads must be 'vectors' or 'words', not {reads!r}")
-        self.reads = reads
-        if weighting not in ("mean", "rating", "recency"):
+        if weighting not in WEIGHTINGS:
             raise ValueError(f"weighting must be 'mean', 'rating' or 'recency', not {weighting!r}")
         if isinstance(image_weight, str) and image_weight != "learned":
             raise ValueError(
@@ -52,166 +71,277 @@ class Content(Recommender):
             )
         if not 0 <= diversity < 1:
             raise ValueError(f"diversity must lie in 0 to 1, 1 excluded, not {diversity}")
-        self.weighting, self.n_centroids, self.image_weight = weighting, n_centroids, image_weight
-        self.price_weight, self.diversity, self.half_life = price_weight, diversity, half_life
+        self.weighting = weighting
+        self.n_centroids = n_centroids
+        self.image_weight = image_weight
+        self.price_weight = price_weight
+        self.diversity = diversity
+        self.half_life = half_life
+        self.reads = reads
 
     def recommend(self, histories, k, candidates=None, exclude_seen=True):
-        """As in `Recommender`; with `diversity`, the first item is the best and each next the best compromise."""
+        """As in `Recommender`; with `diversity`, the first item is the best and each next the best
+        compromise.
+        """
         if not self.diversity:
             return super().recommend(histories, k, candidates, exclude_seen)
-        ids, scores = super().recommend(histories, 5 * k, candidates, exclude_seen)
-        order = mmr(scores, unit(self.vectors_[ids]), k, self.diversity)
-        ids, scores = (np.take_along_axis(found, order, axis=1) for found in (ids, scores))
-        return np.where(order < 0, -1, ids), np.where(order < 0, -np.inf, scores)
+        ids, scores = super().recommend(histories, LOOK_AT * k, candidates, exclude_seen)
+        vectors = unit(self.vectors_[ids])
+        order = mmr(scores, vectors, k, self.diversity)
+        is_missing = order < 0
+        ids = np.take_along_axis(ids, order, axis=1)
+        scores = np.take_along_axis(scores, order, axis=1)
+        ids = np.where(is_missing, -1, ids)
+        scores = np.where(is_missing, -np.inf, scores)
+        return ids, scores
 
     def _fit(self, train, items, validate):
         if items is None:
             raise ValueError(f"{type(self).__name__} reads item vectors: call fit(train, items)")
         if self.reads == "words":
-            words = word_vectors(items.frame)
-            self.word_data_ = words.data
-            self.word_indices_ = words.indices.astype(np.int32)
-            self.word_indptr_ = words.indptr.astype(np.int64)
-            self.n_words_ = words.shape[1]
+            self._keep_words(word_vectors(items.frame))
             return
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
-        self.image_weight_ = (
-            learned_fusion(train.ratings, self.vectors_)
-            if self.image_weight == "learned"
-            else self.image_weight
-        )
+        self.image_weight_ = self.image_weight
+        if self.image_weight == "learned":
+            self.image_weight_ = learned_fusion(train.ratings, self.vectors_)
         if self.price_weight:
             self.price_ = standard_log_price(items.frame)
             self.price_guess_ = ridge(self.vectors_, self.price_[:, None])
 
     def _weights(self, histories):
-        """Weight of each history item for each shopper, csr (n_users, n_history_items); items without vector: none."""
+        """Weight of each history item for each shopper, csr (n_users, n_history_items).
+
+        Items about which nothing is known have none.
+        """
         weights = liked_only(histories.ratings)
         if self.weighting == "rating":
             weights = histories.ratings.copy()
-            weights.data = weights.data - 3.0
+            weights.data = weights.data - NEUTRAL
         if self.weighting == "recency":
-            if histories.times is None:
-                raise ValueError(
-                    "weighting='recency' needs histories that say when: Histories(…, times=…)"
-                )
-            cells = weights.nonzero()
-            when = pd.Series(np.asarray(histories.times[cells]).ravel())
-            weights.data = 0.5 ** (
-                (when.groupby(cells[0]).transform("max") - when).to_numpy() / self.half_life
-            )
-        if self.reads == "words":
-            known = (histories.columns >= 0) & (self._words().getnnz(axis=1) > 0)[histories.columns]
-        else:
-            known = np.linalg.norm(history_vectors(histories, self.vectors_), axis=1) > 0
+            weights.data = self._recency(weights, histories)
+        known = self._has_content(histories)
         weights = weights.multiply(known[None, :]).tocsr()
         weights.eliminate_zeros()
         return weights
 
+    def _recency(self, liked, histories) -> np.ndarray:
+        """0.5^(days before the shopper's newest like / half_life) of each liked cell, (nnz,)."""
+        if histories.times is None:
+            raise ValueError(
+                "weighting='recency' needs histories that say when: Histories(…, times=…)"
+            )
+        cells = liked.nonzero()
+        when = pd.Series(np.asarray(histories.times[cells]).ravel())
+        newest = when.groupby(cells[0]).transform("max")
+        age = (newest - when).to_numpy()
+        return 0.5 ** (age / self.half_life)
+
+    def _has_content(self, histories) -> np.ndarray:
+        """Whether anything is known of each history item, (n_history_items,) bool."""
+        if self.reads == "words":
+            has_words = self._words().getnnz(axis=1) > 0
+            return (histories.columns >= 0) & has_words[histories.columns]
+        vectors = history_vectors(histories, self.vectors_)
+        return np.linalg.norm(vectors, axis=1) > 0
+
     def _usable(self, histories):
         return np.diff(self._weights(histories).indptr) > 0
 
+    def _keep_words(self, words: sp.csr_matrix) -> None:
+        self.word_data_ = words.data
+        self.word_indices_ = words.indices.astype(np.int32)
+        self.word_indptr_ = words.indptr.astype(np.int64)
+        self.n_words_ = words.shape[1]
+
     def _words(self) -> sp.csr_matrix:
+        """TF-IDF of each item's words, (n_items, n_words)."""
         parts = (self.word_data_, self.word_indices_, self.word_indptr_)
         return sp.csr_matrix(parts, shape=(self.n_items_, self.n_words_))
 
     def _by_words(self, histories):
-        """Cosine of each item's words with the mean of the liked ones', (n_users, n_items) float32."""
+        """Cosine of each item's words with the mean of the liked ones'.
+
+        Shape: (n_users, n_items) float32.
+        """
         words = self._words()
         inside = histories.columns >= 0
-        mean = self._weights(histories)[:, inside] @ words[histories.columns[inside]]
-        length = np.sqrt(np.asarray(mean.multiply(mean).sum(axis=1)))
-        return ((mean @ words.T).toarray() / np.maximum(length, 1e-12)).astype(np.float32)
+        columns = histories.columns[inside]
+        weights = self._weights(histories)[:, inside]
+        mean = weights @ words[columns]
+        square = mean.multiply(mean).sum(axis=1)
+        length = np.sqrt(np.asarray(square))
+        products = (mean @ words.T).toarray()
+        cosine = products / np.maximum(length, 1e-12)
+        return cosine.astype(np.float32)
 
     def _score(self, histories):
         if self.reads == "words":
             return self._by_words(histories)
-        vectors, weights = history_vectors(histories, self.vectors_), self._weights(histories)
-        scores = (
-            self._nearest_taste(weights, vectors)
-            if self.n_centroids > 1
-            else self._cosine(weights @ vectors)
-        )
+        vectors = history_vectors(histories, self.vectors_)
+        weights = self._weights(histories)
+        if self.n_centroids > 1:
+            scores = self._nearest_taste(weights, vectors)
+        else:
+            scores = self._cosine(weights @ vectors)
         if self.price_weight:
-            price = catalogue_or_guess(histories, self.price_[:, None], self.price_guess_, vectors)[
-                :, 0
-            ]
-            liked = np.abs(weights)
-            usual = (liked @ price) / np.maximum(np.asarray(liked.sum(axis=1)).ravel(), 1e-12)
-            scores = scores - self.price_weight * np.abs(usual[:, None] - self.price_[None])
+            apart = self._price_distance(histories, weights, vectors)
+            scores = scores - self.price_weight * apart
         return scores.astype(np.float32)
 
+    def _price_distance(self, histories, weights, vectors) -> np.ndarray:
+        """Distance of each item's standard log price from the history's mean.
+
+        Shape: (n_users, n_items).
+        """
+        known = self.price_[:, None]
+        price = catalogue_or_guess(histories, known, self.price_guess_, vectors)[:, 0]
+        mass = np.abs(weights)
+        total = np.asarray(mass.sum(axis=1)).ravel()
+        usual = (mass @ price) / np.maximum(total, 1e-12)
+        return np.abs(usual[:, None] - self.price_[None])
+
     def _cosine(self, users):
-        """Cosine of (n, d) user vectors with every item, halves fused as `image_weight` says: (n, n_items)."""
+        """Cosine of (n, d) user vectors with every item, halves fused as `image_weight` says: (n,
+        n_items).
+        """
         half = users.shape[1] // 2
-        if self.image_weight_ is None:
-            scores = unit(users) @ unit(self.vectors_).T
-            # a list without pictures says nothing of looks: else items that lack a picture too would come first
-            blind = ~users[:, :half].any(axis=1) & users[:, half:].any(axis=1)
-            scores[blind] = unit(users[blind, half:]) @ unit(self.vectors_[:, half:]).T
-            return scores
-        image = unit(users[:, :half]) @ unit(self.vectors_[:, :half]).T
-        text = unit(users[:, half:]) @ unit(self.vectors_[:, half:]).T
-        return self.image_weight_ * image + (1 - self.image_weight_) * text
+        user_text = users[:, half:]
+        item_text = self.vectors_[:, half:]
+        user_image = users[:, :half]
+        item_image = self.vectors_[:, :half]
+        if self.image_weight_ is not None:
+            image = cosines(user_image, item_image)
+            text = cosines(user_text, item_text)
+            return self.image_weight_ * image + (1 - self.image_weight_) * text
+        scores = cosines(users, self.vectors_)
+        # A list without pictures says nothing of looks. Its image half of zeros would favor items
+        # that lack a picture too, so it is compared by text alone.
+        blind = ~user_image.any(axis=1) & user_text.any(axis=1)
+        scores[blind] = cosines(user_text[blind], item_text)
+        return scores
 
     def _nearest_taste(self, weights, vectors):
-        cells = [slice(*weights.indptr[row : row + 2]) for row in range(weights.shape[0])]
-        centres = [
-            tastes(vectors[weights.indices[cell]], weights.data[cell], self.n_centroids)
-            for cell in cells
-        ]
-        first = np.cumsum([0, *map(len, centres[:-1])])
-        return np.maximum.reduceat(self._cosine(np.concatenate(centres)), first, axis=0)
+        """Cosine of each item with the taste it is nearest to, (n_users, n_items)."""
+        centers = []
+        for row in range(weights.shape[0]):
+            cells = slice(weights.indptr[row], weights.indptr[row + 1])
+            mine = vectors[weights.indices[cells]]
+            centers.append(tastes(mine, weights.data[cells], self.n_centroids))
+        n_centers = [len(some) for some in centers]
+        first = np.cumsum([0, *n_centers[:-1]])
+        cosine = self._cosine(np.concatenate(centers))
+        return np.maximum.reduceat(cosine, first, axis=0)
 
 
-def tastes(vectors, weights, n, rounds=10):
-    """Weighted spherical k-means of (m, d) vectors: at most `n` centres, started from items far apart."""
+def cosines(users, items):
+    """Cosine of each row of (n, d) with each of (m, d), (n, m); 0 for a row of zeros."""
+    return unit(users) @ unit(items).T
+
+
+def tastes(vectors, weights, n, rounds=ROUNDS):
+    """Centers of a shopper's tastes by weighted spherical k-means, at most `n`.
+
+    Parameters
+    ----------
+    vectors : (m, d)
+        Of the history items.
+    weights : (m,)
+
+    Returns
+    -------
+    (n_centers, d) float32
+    """
     rows = unit(vectors)
-    centres = rows[:1]
-    while len(centres) < min(n, len(rows)):
-        centres = np.concatenate([centres, rows[[np.argmin((rows @ centres.T).max(axis=1))]]])
+    centers = _far_apart(rows, n)
     nearest = None
     for _ in range(rounds):
-        before, nearest = nearest, np.argmax(rows @ centres.T, axis=1)
+        before = nearest
+        nearest = np.argmax(rows @ centers.T, axis=1)
         if np.array_equal(before, nearest):
             break
-        mine = (nearest[None, :] == np.arange(len(centres))[:, None]) * weights[None, :]
-        centres = np.where(mine.any(axis=1)[:, None], unit(mine @ rows), centres)
-    return centres.astype(np.float32)
+        numbers = np.arange(len(centers))
+        belongs = nearest[None, :] == numbers[:, None]
+        mine = belongs * weights[None, :]
+        has_any = mine.any(axis=1)[:, None]
+        centers = np.where(has_any, unit(mine @ rows), centers)
+    return centers.astype(np.float32)
+
+
+def _far_apart(rows, n):
+    """The first of some unit vectors, and each time the one least like those chosen, at most
+    `n`.
+    """
+    chosen = rows[:1]
+    while len(chosen) < min(n, len(rows)):
+        likeness = (rows @ chosen.T).max(axis=1)
+        farthest = rows[[np.argmin(likeness)]]
+        chosen = np.concatenate([chosen, farthest])
+    return chosen
 
 
 def learned_fusion(ratings, vectors):
     """How much the pictures' cosine should count beside the texts', 0 to 1.
 
-    By least squares within each shopper: of the items they rated, csr (n_users, n_items), which did they like, given
-    each one's cosines with the mean of the *others* that they liked? What nobody saw tells nothing of taste.
+    Least squares within each shopper: of the items they rated, which did they like, given each
+    one's cosines with the mean of the *others* that they liked? What nobody saw tells nothing of
+    taste.
+
+    Parameters
+    ----------
+    ratings : csr_matrix, (n_users, n_items)
+    vectors : (n_items, d)
+        concat(image, text).
     """
     users, items = ratings.nonzero()
+    likes = liked_only(ratings)
     liked = (ratings.data >= LIKED).astype(np.float32)
-    table = {"liked": liked}
-    for name, half in zip(("image", "text"), np.split(vectors, 2, axis=1), strict=True):
-        others = (liked_only(ratings) @ half)[users] - liked[:, None] * half[items]
-        table[name] = (unit(others) * unit(half[items])).sum(axis=1)
-    table = pd.DataFrame(table)
+    image, text = np.split(vectors, 2, axis=1)
+    columns = {"liked": liked}
+    for name, half in (("image", image), ("text", text)):
+        mine = half[items]
+        others = (likes @ half)[users] - liked[:, None] * mine
+        columns[name] = (unit(others) * unit(mine)).sum(axis=1)
+    table = pd.DataFrame(columns)
     table -= table.groupby(users).transform("mean")
-    gain = np.linalg.lstsq(table[["image", "text"]].to_numpy(), table["liked"].to_numpy())[0].clip(
-        0
-    )
-    return float(gain[0] / gain.sum()) if gain.any() else 0.5
+    cosine = table[["image", "text"]].to_numpy()
+    slopes, *_ = np.linalg.lstsq(cosine, table["liked"].to_numpy())
+    gain = slopes.clip(0)
+    if not gain.any():
+        return 0.5
+    return float(gain[0] / gain.sum())
 
 
 def mmr(scores, vectors, k, diversity):
-    """Maximal marginal relevance: for each user the positions of up to `k` of m items in order of choice, else -1.
+    """Maximal marginal relevance (Carbonell and Goldstein 1998): a list without near-copies.
 
-    Each choice maximises (1 - diversity) score - diversity · (largest cosine with those chosen before); `scores` are
-    (n_users, m), -inf where an item isn't to be had, and `vectors` (n_users, m, d) of length 1.
+    Each choice maximizes (1 - diversity) score - diversity · (largest cosine with those chosen
+    before).
+
+    Parameters
+    ----------
+    scores : (n_users, m)
+        -inf where an item isn't to be had.
+    vectors : (n_users, m, d)
+        Of length 1.
+
+    Returns
+    -------
+    (n_users, k) int64
+        Positions in order of choice, -1 where there are too few.
     """
-    chosen, rows = np.full((len(scores), k), -1), np.arange(len(scores))
-    left, worth, closest = scores.copy(), scores, np.full(scores.shape, -1.0, np.float32)
-    for place in range(min(k, scores.shape[1])):
+    n_users, m = scores.shape
+    rows = np.arange(n_users)
+    chosen = np.full((n_users, k), -1)
+    closest = np.full(scores.shape, -1.0, np.float32)
+    left = scores.copy()
+    worth = scores
+    for place in range(min(k, m)):
         best = worth.argmax(axis=1)
-        chosen[:, place] = np.where(np.isfinite(left[rows, best]), best, -1)
+        is_there = np.isfinite(left[rows, best])
+        chosen[:, place] = np.where(is_there, best, -1)
         left[rows, best] = -np.inf
-        closest = np.maximum(closest, np.einsum("nmd,nd->nm", vectors, vectors[rows, best]))
+        cosine = np.einsum("nmd,nd->nm", vectors, vectors[rows, best])
+        closest = np.maximum(closest, cosine)
         worth = (1 - diversity) * left - diversity * closest
     return chosen

@@ -1,4 +1,4 @@
-"""The original report's two-tower model, as it stands there: where the towers of chapter 06 start from."""
+"""The original report's two-tower model: where the towers of chapter 06 start from."""
 
 import numpy as np
 import torch
@@ -17,7 +17,11 @@ def mlp(n_in, hidden, n_out, dropout, batch_norm):
     """Linear, [batch norm,] ReLU, dropout, linear."""
     norm = [nn.BatchNorm1d(hidden)] if batch_norm else []
     return nn.Sequential(
-        nn.Linear(n_in, hidden), *norm, nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_out)
+        nn.Linear(n_in, hidden),
+        *norm,
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, n_out),
     )
 
 
@@ -39,10 +43,13 @@ class PlainTowers(nn.Module):
 
 
 class DeckTowers(Recommender):
-    """Two MLPs with batch norm on frozen vectors, trained on (cos(z_u, z_i) - y)² with y = 1 for rated, 0 for others.
+    """Two MLPs with batch norm on frozen vectors, trained on (cos(z_u, z_i) - y)².
 
-    The user tower reads the rating-weighted mean of the whole history, the target itself included. That is one of the
-    model's flaws; the other is that a dislike counts as wanted, since it is rated.
+    y is 1 for a rated item and 0 for another one.
+
+    The user tower reads the rating-weighted mean of the whole history, the target itself included.
+    That is one of the model's flaws; the other is that a dislike counts as wanted, since it is
+    rated.
 
     Parameters
     ----------
@@ -106,10 +113,7 @@ class DeckTowers(Recommender):
         self.vectors_ = np.ascontiguousarray(items.vectors, dtype=np.float32)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            net = PlainTowers(
-                self.vectors_.shape[1], self.hidden, self.dim, self.dropout, self.batch_norm
-            )
-            net = net.to(self.device)
+            net = self._new_network()
             self._train(net, train)
         self.weights_ = flat(net)
         with torch.no_grad():
@@ -120,7 +124,7 @@ class DeckTowers(Recommender):
         pairs = RandomPairs(train, self.negatives, self.seed)
         means = torch.from_numpy(weighted_means(train.ratings, self.vectors_))
         catalogue = torch.from_numpy(self.vectors_).to(self.device)
-        optimiser = torch.optim.Adam(net.parameters(), self.lr)
+        optimizer = torch.optim.Adam(net.parameters(), self.lr)
         losses = []
         for _ in tqdm(range(self.epochs), desc="plain towers", disable=None, leave=False):
             net.train()
@@ -128,53 +132,73 @@ class DeckTowers(Recommender):
             for users, items, labels in pairs.batches(self.batch_size):
                 z_users = net.users(means[users].to(self.device))
                 z_items = net.items(catalogue[items])
-                loss = F.mse_loss((z_users * z_items).sum(dim=1), labels.to(z_users))
-                optimiser.zero_grad()
+                cosine = (z_users * z_items).sum(dim=1)
+                loss = F.mse_loss(cosine, labels.to(z_users))
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 running.append(float(loss.detach()))
-            losses.append(round(float(np.mean(running)), 6) if running else 0.0)
+            mean = float(np.mean(running)) if running else 0.0
+            losses.append(round(mean, 6))
         self.losses_ = [losses]
 
     def _network(self) -> PlainTowers:
         with torch.random.fork_rng(devices=[]):
-            net = PlainTowers(
-                self.vectors_.shape[1], self.hidden, self.dim, self.dropout, self.batch_norm
-            )
-        return filled(net, self.weights_).to(self.device)
+            net = self._new_network()
+        return filled(net, self.weights_)
+
+    def _new_network(self) -> PlainTowers:
+        net = PlainTowers(
+            self.vectors_.shape[1],
+            self.hidden,
+            self.dim,
+            self.dropout,
+            self.batch_norm,
+        )
+        return net.to(self.device)
 
 
 class RandomPairs:
-    """Pairs (u, i, y): y = 1 where u rated i, and `negatives` random others for each rated one with y = 0."""
+    """Pairs (u, i, y): y = 1 where u rated i, and `negatives` random others for each rated one
+    with y = 0.
+    """
 
     def __init__(self, train, negatives, seed):
         self.ratings = train.ratings
         self.negatives = negatives
         self.draw = torch.Generator().manual_seed(seed)
-        self.positives = torch.from_numpy(
-            np.stack(train.ratings.nonzero(), axis=1).astype(np.int64)
-        )
+        pairs = np.stack(train.ratings.nonzero(), axis=1)
+        self.positives = torch.from_numpy(pairs.astype(np.int64))
 
     def batches(self, size):
         """Users, items and labels of each batch, in random order; negatives are drawn anew."""
         users = self.positives[:, 0].repeat(self.negatives)
-        items = torch.randint(self.ratings.shape[1], (len(users),), generator=self.draw)
-        rated = np.asarray(self.ratings[users.numpy().copy(), items.numpy().copy()]).ravel()
+        n_items = self.ratings.shape[1]
+        items = torch.randint(n_items, (len(users),), generator=self.draw)
+        cells = (users.numpy().copy(), items.numpy().copy())
+        rated = np.asarray(self.ratings[cells]).ravel()
         fresh = torch.from_numpy(rated == 0)
-        others = torch.stack([users[fresh], items[fresh], torch.zeros_like(users[fresh])], dim=1)
-        pairs = torch.cat([F.pad(self.positives, (0, 1), value=1), others])
-        pairs = pairs[torch.randperm(len(pairs), generator=self.draw)]
-        return [part.T for part in pairs.split(size) if len(part) > 1]  # batch norm needs two
+        users = users[fresh]
+        items = items[fresh]
+        others = torch.stack([users, items, torch.zeros_like(users)], dim=1)
+        labeled = F.pad(self.positives, (0, 1), value=1)
+        pairs = torch.cat([labeled, others])
+        order = torch.randperm(len(pairs), generator=self.draw)
+        parts = pairs[order].split(size)
+        return [part.T for part in parts if len(part) > 1]  # batch norm needs two
 
 
 def weighted_means(ratings, vectors) -> np.ndarray:
     """Σ r x / Σ r of each row, (n, d) float32; zeros where nothing is rated."""
     total = np.asarray(ratings.sum(axis=1)).reshape(-1, 1)
-    return (ratings @ vectors / np.maximum(total, 1e-9)).astype(np.float32)
+    means = ratings @ vectors / np.maximum(total, 1e-9)
+    return means.astype(np.float32)
 
 
 def flat(net) -> np.ndarray:
-    """All weights and running statistics of a network as one float32 vector, in the order of its state dict."""
+    """All weights and running statistics of a network as one float32 vector, in the order of its
+    state dict.
+    """
     values = [value.reshape(-1).float() for value in net.state_dict().values()]
     return torch.cat(values).cpu().numpy()
 

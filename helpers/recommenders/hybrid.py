@@ -1,11 +1,12 @@
-"""A learned blend that is never far from its best member, and popularity where nothing else holds."""
+"""A learned blend that is never far from its best member, or else popularity."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import Histories, liked_only
+from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
 from helpers.recommenders import blend
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.negatives import has_dislikes
@@ -14,6 +15,7 @@ from helpers.recommenders.practice import (
     LEAST_CROSSING,
     LENGTHS,
     PARTS,
+    Cut,
     across,
     dealt,
     likes_in_order,
@@ -46,19 +48,24 @@ OWN = -1  # the question "what else in the shops of the history"; others are num
 
 
 class Hybrid(Recommender):
-    """Blends popularity and the evidence of other recommenders; see `blend.py` for the formula and how it is learned.
+    """Blends popularity and the evidence of other recommenders.
 
-    The practice copies the exam. Training shoppers that the members have not seen are cut down to their first n likes;
-    asked is what else they like, or what they like in a shop that the history doesn't know. Each of these questions has
-    weights of its own. Where too few shoppers are known in two shops, each shop is dealt into two for practice.
+    `blend.py` has the formula and how it is learned.
+
+    The practice copies the exam. Training shoppers that the members have not seen are cut down to
+    their first n likes; asked is what else they like, or what they like in a shop that the history
+    doesn't know. Each of these questions has weights of its own. Where too few shoppers are known
+    in two shops, each shop is dealt into two for practice.
 
     Parameters
     ----------
     goal : "chosen" or "enjoyed"
-        What is asked, as in `TwoTower`. "chosen": what a shopper will choose, which exposure has a part in; all items
-        are candidates, and a gate leads back to popularity. "enjoyed": what they would like if they saw everything;
-        candidates are what they saw, which takes a log with dislikes, and popularity is a signal among others.
-    members : recommenders or their specs (see `parts.build`); None stands for the default ones of the goal.
+        What is asked, as in `TwoTower`. "chosen": what a shopper will choose, which exposure has a
+        part in; all items are candidates, and a gate leads back to popularity. "enjoyed": what
+        they would like if they saw everything; candidates are what they saw, which takes a log
+        with dislikes, and popularity is a signal among others.
+    members : list or None
+        Recommenders or their specs (see `parts.build`); None is the default ones of the goal.
     shoppers : int
         Practice shoppers for each question, at most.
     """
@@ -66,7 +73,13 @@ class Hybrid(Recommender):
     handles_cold_users = True
     handles_cold_items = True
 
-    def __init__(self, members=None, goal="chosen", shoppers=400, seed=7):
+    def __init__(
+        self,
+        members=None,
+        goal="chosen",
+        shoppers=400,
+        seed=7,
+    ):
         if goal not in GOALS:
             raise ValueError(f"goal must be 'chosen' or 'enjoyed', not {goal!r}")
         if members is None:
@@ -91,7 +104,10 @@ class Hybrid(Recommender):
         return ["Popularity", *(type(member).__name__ for member in self._members)]
 
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
-        """Weight of each signal, (len(n_history), n_signals), in the order of `signals`; of a target shop if given."""
+        """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
+
+        Of a target shop if given.
+        """
         return blend.basis(n_history) @ self.weights_[shop + 1]
 
     def _usable(self, histories):
@@ -110,95 +126,152 @@ class Hybrid(Recommender):
                 stacklevel=3,
             )
         self.floor_ = bool(self._asks_all)
-        self.shop_ = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
+        self.shop_ = _shop_numbers(items)
         n_shops = self.shop_.max() + 1
-        questions = [OWN, *range(n_shops)] if n_shops > 1 else [OWN]
-        self._rows = self._practise(train, items, questions)
-        self._learn(questions)
+        questions = [OWN]
+        if n_shops > 1:
+            questions += range(n_shops)
+        self._learn(self._practise(train, items, questions))
         for member in self._members:
             if not hasattr(member, "n_items_"):
                 member.fit(train, items)
 
     # ------------------------------------------------------------------ practice
-    def _practise(self, train, items, questions) -> dict[int, blend.Rows | None]:
-        """Practice rows of each question."""
-        rng = np.random.default_rng(self.seed)
-        order = rng.permutation(train.shape[0])
-        part = rng.integers(0, PARTS, train.shape[0])
-        likes = likes_in_order(train, self.seed)
-        lengths = LENGTHS if self._asks_all else (0, *LENGTHS)
-        cuts = {}
-        for question in questions:
-            if question == OWN:
-                cuts[question] = within(likes, order, self.shoppers, lengths)
-            else:
-                cuts[question] = across(likes, self.shop_, question, order, self.shoppers, lengths)
-        crossing = {
-            question: len({cut.shopper for cut in found}) for question, found in cuts.items()
-        }
-        apart = [q for q in questions if q != OWN and crossing[q] < LEAST_CROSSING]
+    def _practise(
+        self,
+        train,
+        items,
+        questions,
+    ) -> dict[int, blend.Rows | None]:
+        """Practice rows of each question, in the order of the questions."""
+        crowd = _Crowd.of(train, self.seed)
+        cuts = {question: self._cuts(question, crowd) for question in questions}
+        apart = [question for question in questions if _too_few(question, cuts[question])]
         rows = {question: [] for question in questions}
         for held in range(PARTS):
-            known = train.rows(part != held)
+            known = train.rows(crowd.part != held)
             clones = self._clones(known, items)
             for question in questions:
                 if question in apart:
                     continue
-                mine = [cut for cut in cuts[question] if part[cut.shopper] == held]
-                allowed = self._allowed(question, self.shop_)
-                rows[question].append(self._evidence_of(clones, train, mine, allowed, rng))
+                mine = [cut for cut in cuts[question] if crowd.part[cut.shopper] == held]
+                allowed = self._allowed(question)
+                found = self._evidence_of(clones, train, mine, allowed, crowd.rng)
+                rows[question].append(found)
         if apart:
-            for question, found in self._practise_apart(
-                train, items, apart, likes, part, order, rng
-            ).items():
-                rows[question] = [found]
+            rows |= self._practise_apart(train, items, apart, crowd)
         return {question: self._join(found) for question, found in rows.items()}
 
-    def _practise_apart(self, train, items, questions, likes, part, order, rng):
-        """Practice rows of target shops that share too few shoppers with others: each shop is dealt into two."""
-        known, halves = dealt(train.rows(part != 0), items, self.seed)
+    def _cuts(
+        self,
+        question: int,
+        crowd: "_Crowd",
+    ) -> list[Cut]:
+        """Shoppers cut down for a question.
+
+        An empty history is practiced only if it has a gate of its own.
+        """
+        lengths = LENGTHS if self._asks_all else (0, *LENGTHS)
+        if question == OWN:
+            return within(crowd.likes, crowd.order, self.shoppers, lengths)
+        return across(
+            crowd.likes,
+            self.shop_,
+            question,
+            crowd.order,
+            self.shoppers,
+            lengths,
+        )
+
+    def _practise_apart(
+        self,
+        train,
+        items,
+        questions,
+        crowd: "_Crowd",
+    ) -> dict[int, list]:
+        """Practice rows of target shops that share too few shoppers with others: each shop is
+        dealt into two.
+        """
+        known, halves = dealt(train.rows(crowd.part != 0), items, self.seed)
         clones = self._clones(known, halves)
-        shop = halves.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
-        users = [user for user in order if part[user] == 0]
+        shop = _shop_numbers(halves)
+        users = [user for user in crowd.order if crowd.part[user] == 0]
         found = {}
         for question in questions:
             mine = self.shop_ == question
-            target = shop[mine].max()  # the second half
-            inside = [likes_of[mine[likes_of]] for likes_of in likes]
-            cuts = across(inside, shop, target, users, self.shoppers)
-            found[question] = self._evidence_of(clones, train, cuts, shop == target, rng)
+            second_half = shop[mine].max()
+            inside = [likes_of[mine[likes_of]] for likes_of in crowd.likes]
+            cuts = across(inside, shop, second_half, users, self.shoppers)
+            allowed = shop == second_half
+            rows = self._evidence_of(clones, train, cuts, allowed, crowd.rng)
+            found[question] = [rows]
         return found
 
     def _clones(self, train, items) -> list[Recommender]:
+        """Popularity and new members, fitted on a part of the shoppers."""
+        specs = [{"name": "Popularity", "parameters": {}}, *self.members]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            popularity = build({"name": "Popularity", "parameters": {}}).fit(train, items)
-            return [popularity, *(build(spec).fit(train, items) for spec in self.members)]
+            return [build(spec).fit(train, items) for spec in specs]
 
-    @staticmethod
-    def _allowed(question, shop) -> np.ndarray:
-        return np.ones(len(shop), bool) if question == OWN else shop == question
+    def _allowed(self, question: int) -> np.ndarray:
+        """The candidates of a question, (n_items,) bool."""
+        if question == OWN:
+            return np.ones(self.n_items_, bool)
+        return self.shop_ == question
 
-    def _evidence_of(self, members, train, cuts, allowed, rng) -> blend.Rows | None:
+    def _evidence_of(
+        self,
+        members: list[Recommender],
+        train: Interactions,
+        cuts: list[Cut],
+        allowed: np.ndarray,
+        rng,
+    ) -> blend.Rows | None:
         """Practice rows of some cuts, candidates being the items marked in `allowed`."""
         parts = []
         for start in range(0, len(cuts), BLOCK):
             some = cuts[start : start + BLOCK]
-            history = _matrix([cut.history for cut in some], self.n_items_)
-            evidence = _stacked(members, Histories(history * 5, np.arange(self.n_items_)))
-            free = np.tile(allowed, (len(some), 1))
-            free[history.nonzero()] = False
-            if not self._asks_all:
-                free &= train.ratings[[cut.shopper for cut in some]].toarray() > 0
-            liked = _matrix([cut.liked for cut in some], self.n_items_).toarray() > 0
-            z, log_weight, found = blend.pruned(evidence, free, liked, rng, not self._asks_all)
-            length = np.array([cut.length for cut in some])
-            shopper = np.array([cut.shopper for cut in some])
-            parts.append(blend.Rows(z, log_weight, found, length, shopper))
+            parts.append(self._rows_of(members, train, some, allowed, rng))
         return blend.joined(parts) if parts else None
+
+    def _rows_of(
+        self,
+        members: list[Recommender],
+        train: Interactions,
+        cuts: list[Cut],
+        allowed: np.ndarray,
+        rng,
+    ) -> blend.Rows:
+        """As `_evidence_of`, of so few cuts that their evidence may be dense."""
+        shoppers = [cut.shopper for cut in cuts]
+        history = _matrix([cut.history for cut in cuts], self.n_items_)
+        liked = _matrix([cut.liked for cut in cuts], self.n_items_)
+        evidence = _stacked(members, Histories(history * 5, np.arange(self.n_items_)))
+        candidates = np.tile(allowed, (len(cuts), 1))
+        candidates[history.nonzero()] = False
+        if not self._asks_all:
+            seen = train.ratings[shoppers].toarray() > 0
+            candidates &= seen
+        z, log_weight, found = blend.pruned(
+            evidence,
+            candidates,
+            liked.toarray() > 0,
+            rng,
+            everything=not self._asks_all,
+        )
+        return blend.Rows(
+            z=z,
+            log_weight=log_weight,
+            liked=found,
+            length=np.array([cut.length for cut in cuts]),
+            shopper=np.array(shoppers),
+        )
 
     @staticmethod
     def _join(parts) -> blend.Rows | None:
+        """The rows of all parts in which the shopper went on to like something."""
         parts = [part for part in parts if part is not None]
         if not parts:
             return None
@@ -206,78 +279,141 @@ class Hybrid(Recommender):
         return rows[rows.liked.any(axis=1)]
 
     # ------------------------------------------------------------------ weights
-    def _learn(self, questions):
-        """Scale, weights and gate of each question; a question without practice has a closed gate."""
+    def _learn(
+        self,
+        rows_of_questions: dict[int, blend.Rows | None],
+    ) -> None:
+        """Scale, weights and gate of each question.
+
+        A question without practice has a closed gate.
+        """
+        n_questions = len(rows_of_questions)
         n_signals = len(self._members) + 1
-        self.scale_ = np.ones((len(questions), n_signals), np.float32)
-        self.weights_ = np.zeros((len(questions), 2, n_signals), np.float32)
+        self.scale_ = np.ones((n_questions, n_signals), np.float32)
+        self.weights_ = np.zeros((n_questions, 2, n_signals), np.float32)
         self.weights_[:, 0, 0] = 1
-        self.alpha_ = np.zeros((len(questions), len(LENGTHS)), np.float32)
-        self.tables_ = {}
-        for place, question in enumerate(questions):
-            rows = self._rows[question]
+        self.alpha_ = np.zeros((n_questions, len(LENGTHS)), np.float32)
+        for place, rows in enumerate(rows_of_questions.values()):
             if rows is None or len(rows) < blend.LEAST:
                 continue
             self.scale_[place] = blend.scales(rows)
             blend.in_logs(rows.z, self.scale_[place], self._already_logs())
             self.weights_[place] = blend.fit_weights(rows)
-            table = blend.cross_fitted(rows)
-            self.tables_[str(question)] = [
-                [
-                    round(float(table[:, rows.length == n].mean(axis=1)[a]), 4)
-                    for a in range(len(blend.ALPHAS))
-                ]
-                for n in LENGTHS
-                if (rows.length == n).any()
-            ]
-            self.alpha_[place] = blend.gate(table, rows.length, LENGTHS) if self._asks_all else 1.0
+            self.alpha_[place] = self._gate(rows)
+
+    def _gate(self, rows: blend.Rows) -> np.ndarray | float:
+        """α of each history length.
+
+        "enjoyed" has none, since popularity is a signal among others.
+        """
+        if not self._asks_all:
+            return 1.0
+        table = blend.cross_fitted(rows)
+        return blend.gate(table, rows.length, LENGTHS)
 
     # ------------------------------------------------------------------ scores
     def _score(self, histories):
         return self.score_candidates(histories, np.arange(self.n_items_))
 
     def score_candidates(self, histories, candidates):
-        """As in `Recommender`: where all candidates are of one shop that a history doesn't know, by that shop's weights."""
+        """As in `Recommender`: where all candidates are of one shop that a history doesn't know,
+        by that shop's weights.
+        """
         found = np.zeros((len(histories), len(candidates)), np.float32)
         shops = np.unique(self.shop_[candidates])
         self.n_fallback_ = 0
         for start in range(0, len(histories), BLOCK):
-            part = histories[start : start + BLOCK]
+            rows = slice(start, start + BLOCK)
+            part = histories[rows]
             z = _stacked([self, *self._members], part, candidates)
-            liked = liked_only(part.in_catalogue(self.n_items_))
-            place = np.zeros(len(part), np.int64)
-            if len(shops) == 1 and len(self.alpha_) > 1:
-                visits = liked[:, self.shop_ == shops[0]].getnnz(axis=1) == 0
-                place[visits] = 1 + shops[0]
-            n = np.asarray(liked_only(part.ratings).sum(axis=1)).ravel()
-            found[start : start + BLOCK] = self._mix(z, place, n)
+            question = self._questions(part, shops)
+            n_liked = liked_only(part.ratings).sum(axis=1)
+            found[rows] = self._mix(z, question, np.asarray(n_liked).ravel())
         return found
 
+    def _questions(self, histories, shops: np.ndarray) -> np.ndarray:
+        """Place of the question that each shopper poses, (n_users,), if the candidates are of
+        `shops`.
+        """
+        place = np.zeros(len(histories), np.int64)
+        if len(shops) == 1 and len(self.alpha_) > 1:
+            shop = shops[0]
+            liked = liked_only(histories.in_catalogue(self.n_items_))
+            n_liked_there = liked[:, self.shop_ == shop].getnnz(axis=1)
+            place[n_liked_there == 0] = 1 + shop
+        return place
+
     def _evidence(self, histories):
-        return np.log(np.broadcast_to(self.popularity_, (len(histories), self.n_items_)) + 0.5)
+        log_popularity = np.log(self.popularity_ + 0.5)
+        return np.tile(log_popularity, (len(histories), 1))
 
     def _already_logs(self) -> np.ndarray:
         return np.array([True, *(member.evidence_in_logs for member in self._members)])
 
     def _mix(self, z, place, n):
+        """Blended scores (n_users, n_candidates) for questions `place` and history lengths `n`."""
         z = blend.in_logs(z, self.scale_[place], self._already_logs())
         weight = np.einsum("ug,ugs->us", blend.basis(n), self.weights_[place])
-        at = np.log1p(LENGTHS)
+        return blend.mixed(z, weight, self._alphas(place, n)[:, None])
+
+    def _alphas(self, place, n) -> np.ndarray:
+        """α of each shopper, (n_users,), linear in log(1 + n) between the practiced lengths."""
+        practiced = np.log1p(LENGTHS)
         alpha = np.empty(len(n), np.float32)
         for row, length in enumerate(n):
-            alpha[row] = np.interp(np.log1p(length), at, self.alpha_[place[row]])
+            gate = self.alpha_[place[row]]
+            alpha[row] = np.interp(np.log1p(length), practiced, gate)
             if length == 0 and self.floor_:
                 alpha[row] = 0  # nobody knows this shopper: popularity
-        return blend.mixed(z, weight, alpha[:, None])
+        return alpha
 
 
-def _stacked(members, histories, candidates=slice(None)) -> np.ndarray:
+@dataclass(frozen=True)
+class _Crowd:
+    """The training shoppers in the order and in the parts in which they practice."""
+
+    order: np.ndarray  # (n_users,), a permutation
+    part: np.ndarray  # (n_users,), the part in which a shopper is a stranger to the members
+    likes: list[np.ndarray]  # liked items of each
+    rng: np.random.Generator
+
+    @classmethod
+    def of(cls, train: Interactions, seed: int) -> "_Crowd":
+        """All shoppers of a log, dealt at random."""
+        n_users = train.shape[0]
+        rng = np.random.default_rng(seed)
+        order = rng.permutation(n_users)
+        part = rng.integers(0, PARTS, n_users)
+        return cls(order, part, likes_in_order(train, seed), rng)
+
+
+def _too_few(question: int, cuts: list[Cut]) -> bool:
+    """Whether too few shoppers are known in the target shop and another one."""
+    n_shoppers = len({cut.shopper for cut in cuts})
+    return question != OWN and n_shoppers < LEAST_CROSSING
+
+
+def _shop_numbers(items: ItemFeatures) -> np.ndarray:
+    """Number of each item's shop, (n_items,) int64."""
+    platform = items.frame["platform"].astype("category")
+    return platform.cat.codes.to_numpy(np.int64)
+
+
+def _stacked(
+    members,
+    histories,
+    candidates=slice(None),
+) -> np.ndarray:
     """Evidence of all members, (n_users, n_members, n_items) float32."""
-    return np.stack([member.evidence(histories)[:, candidates] for member in members], axis=1)
+    parts = [member.evidence(histories)[:, candidates] for member in members]
+    return np.stack(parts, axis=1)
 
 
 def _matrix(rows: list[np.ndarray], n_items: int) -> sp.csr_matrix:
     """Ones at the positions that each row lists."""
-    row = np.repeat(np.arange(len(rows)), [len(positions) for positions in rows])
-    shape = (len(rows), n_items)
-    return sp.csr_matrix((np.ones(len(row), np.float32), (row, np.concatenate(rows))), shape=shape)
+    n = len(rows)
+    lengths = [len(positions) for positions in rows]
+    row = np.repeat(np.arange(n), lengths)
+    column = np.concatenate(rows)
+    ones = np.ones(len(row), np.float32)
+    return sp.csr_matrix((ones, (row, column)), shape=(n, n_items))

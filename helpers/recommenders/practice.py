@@ -11,6 +11,13 @@ LENGTHS = (1, 2, 3, 5, 10)  # items of history that are practised
 TIERS = (10, 5, 3)  # longest history by which a shopper may be known; longer ones are preferred
 PARTS = 3  # each shopper is a stranger to the members in one part of three
 WANTED = 5  # likes in the other shop that make a good practice row; fewer make a poorer one
+# longest history and least likes in the other shop, in order of preference
+CROSSING_TIERS = (
+    (TIERS[0], WANTED),
+    (TIERS[1], WANTED),
+    (TIERS[1], 1),
+    (TIERS[2], 1),
+)
 LEAST_CROSSING = 60  # shoppers known in two shops, below which one shop is dealt into two
 
 
@@ -34,7 +41,8 @@ def likes_in_order(train: Interactions, seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     found = []
     for user in range(liked.shape[0]):
-        mine = liked.indices[liked.indptr[user] : liked.indptr[user + 1]]
+        cells = slice(liked.indptr[user], liked.indptr[user + 1])
+        mine = liked.indices[cells]
         when = rng.random(len(mine))
         if train.times is not None:
             when = train.times[user, mine].toarray().ravel()
@@ -42,8 +50,16 @@ def likes_in_order(train: Interactions, seed: int) -> list[np.ndarray]:
     return found
 
 
-def within(likes: list[np.ndarray], users: np.ndarray, at_most: int, lengths=LENGTHS) -> list[Cut]:
-    """Cuts for "what else in the same shops": the first likes are the history, those after the longest are asked for."""
+def within(
+    likes: list[np.ndarray],
+    users: np.ndarray,
+    at_most: int,
+    lengths=LENGTHS,
+) -> list[Cut]:
+    """Cuts for "what else in the same shops".
+
+    The first likes are the history; those after the longest history are asked for.
+    """
     found = []
     taken = set()
     for longest in TIERS:
@@ -54,7 +70,8 @@ def within(likes: list[np.ndarray], users: np.ndarray, at_most: int, lengths=LEN
             if user in taken or len(mine) <= longest:
                 continue
             taken.add(user)
-            found += [Cut(user, mine[:n], mine[longest:]) for n in lengths if n <= longest]
+            asked = mine[longest:]
+            found += [Cut(user, mine[:n], asked) for n in lengths if n <= longest]
     return found
 
 
@@ -66,10 +83,13 @@ def across(
     at_most: int,
     lengths=LENGTHS,
 ) -> list[Cut]:
-    """Cuts for a shop that the history doesn't know: the first likes in another shop, and all likes in `target`."""
+    """Cuts for a shop that the history doesn't know.
+
+    The first likes in another shop are the history; all likes in `target` are asked for.
+    """
     found = []
     taken = set()
-    for longest, wanted in ((TIERS[0], WANTED), (TIERS[1], WANTED), (TIERS[1], 1), (TIERS[2], 1)):
+    for longest, wanted in CROSSING_TIERS:
         for user in users:
             if len(taken) == at_most:
                 return found
@@ -88,21 +108,31 @@ def across(
     return found
 
 
-def dealt(train: Interactions, items: ItemFeatures, seed: int) -> tuple[Interactions, ItemFeatures]:
-    """Each shop dealt at random into two, and each shopper into one for each half: nobody is known in both.
+def dealt(
+    train: Interactions,
+    items: ItemFeatures,
+    seed: int,
+) -> tuple[Interactions, ItemFeatures]:
+    """Each shop dealt at random into two, and each shopper into one for each half: nobody is known
+    in both.
 
-    So a log whose shops share no shopper can still teach how far content leads from one shop to another: the history
-    comes from one half, the answer from the other, and what the other half's shoppers like together stays as it is.
+    So a log whose shops share no shopper can still teach how far content leads from one shop to
+    another: the history comes from one half, the answer from the other, and what the other half's
+    shoppers like together stays as it is.
     """
-    second = np.random.default_rng(seed).integers(0, 2, len(items.frame)).astype(bool)
-    halves = items.frame["platform"].astype(str) + np.where(second, " 2", " 1")
-    in_second = second[train.ratings.indices]
-    first_half = train.cells(~in_second)
-    second_half = train.cells(in_second)
+    rng = np.random.default_rng(seed)
+    in_second_half = rng.integers(0, 2, len(items.frame)).astype(bool)
+    suffix = np.where(in_second_half, " 2", " 1")
+    platform = items.frame["platform"].astype(str) + suffix
+    frame = items.frame.assign(platform=platform.to_numpy())
+    is_second = in_second_half[train.ratings.indices]
+    first = train.cells(~is_second)
+    second = train.cells(is_second)
+    ratings = sp.vstack([first.ratings, second.ratings]).tocsr()
     times = None
     if train.times is not None:
-        times = sp.vstack([first_half.times, second_half.times]).tocsr()
-    ratings = sp.vstack([first_half.ratings, second_half.ratings]).tocsr()
-    users = (train.users.astype(str) + " 1").append(train.users.astype(str) + " 2")
+        times = sp.vstack([first.times, second.times]).tocsr()
+    names = train.users.astype(str)
+    users = (names + " 1").append(names + " 2")
     apart = Interactions(ratings, users, train.items, times, train.shoppers)
-    return apart, replace(items, frame=items.frame.assign(platform=halves.to_numpy()))
+    return apart, replace(items, frame=frame)

@@ -1,47 +1,85 @@
-"""What taste looks like before a history: a Gaussian prior over linear preferences, learned from all shoppers.
+"""A Gaussian prior over linear preferences, learned from all shoppers.
 
-A shopper's rating of item i is r = wᵀ[x_i 1] + b_i + e, with w ~ N(mean, cov) a shopper's, b ~ N(0, tau) an item's own
-and e ~ N(0, noise). Given the few items of a history, the posterior mean of w is a ridge regression that shrinks
-towards what shoppers like in general, more along the directions in which they differ little. Prior, item effects and
-noise are learned by variational expectation-maximisation (empirical Bayes; Dempster, Laird and Rubin 1977). Market
-research knows the model as hierarchical Bayes conjoint analysis.
+A shopper's rating of item i is
+
+    r = wᵀ[x_i 1] + b_i + e
+
+with w ~ N(mean, cov) a shopper's taste, b ~ N(0, tau) an item's own part and e ~ N(0, noise).
+Given the few items of a history, the posterior mean of w is a ridge regression that shrinks
+towards what shoppers like in general, more along the directions in which they differ little.
+Prior, item effects and noise are learned by variational expectation-maximization (empirical
+Bayes; Dempster, Laird and Rubin 1977). Market research calls this model hierarchical Bayes
+conjoint analysis.
 """
 
-from types import SimpleNamespace
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 
 from helpers.interactions.matrix import liked_only
+from helpers.recommenders.features import with_one
 from helpers.recommenders.reader import ReadsContent, used_only
 
-LIFT, TILT = 0.8, 0.9  # see `posterior_taste`
-LEARNED = ("mean", "precision", "effect", "usual", "choice")  # what `learn_taste` finds
-
+LIFT = 0.8  # see `posterior_taste`
+TILT = 0.9  # see `posterior_taste`
 CENTRE = 3.0  # ratings are counted from here
-START = 3.0  # variance of a rating by taste before the first round: wide, for few rounds shrink it where they should
+# Variance of a rating by taste before the first round: wide, since few rounds shrink it enough.
+START = 3.0
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
 PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ: 64 MB
-APART = 0.9  # share by which covariances between groups of features shrink: a thousand shoppers tell few of them
+APART = (
+    0.9  # share by which covariances between groups of features shrink: the log tells few of them
+)
+LEAST_VARIANCE = 1e-4  # of a taste and of the items' effects
+LEAST_NOISE = 1e-3
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What `learn_taste` finds, with d = n_features + 1; all float32.
+
+    Attributes
+    ----------
+    mean : (d,)
+        Mean of w over shoppers.
+    precision : (d, d)
+        noise · cov⁻¹ of w.
+    effect : (n_items,)
+        The items' own part of a rating, b.
+    usual : (d,)
+        noise · the mean of [x 1] over all likes.
+    choice : (d, d)
+        noise · the covariance of [x 1] over all likes, within a shop.
+    """
+
+    mean: np.ndarray
+    precision: np.ndarray
+    effect: np.ndarray
+    usual: np.ndarray
+    choice: np.ndarray
 
 
 class Taste(ReadsContent):
     """What a shopper values in an item's attributes, as a posterior mean given their history.
 
-    Every shopper has a linear taste w for what the items look like and cost, drawn from one Gaussian that all training
-    shoppers teach. A history turns that prior into a posterior (`posterior_taste`), whose mean scores the items:
-    s(u, i) = ŵ_uᵀ [x_i 1] + b_i.
+    Every shopper has a linear taste w for what the items look like and cost, drawn from one
+    Gaussian that all training shoppers teach. A history turns that prior into a posterior
+    (`posterior_taste`), whose mean scores the items: s(u, i) = ŵ_uᵀ [x_i 1] + b_i.
 
     Parameters
     ----------
     axes : int
-        Main axes of the item vectors to read, beside category, colour, pattern, gender, platform, price and popularity.
+        Main axes of the item vectors to read, beside category, colour, pattern, gender, platform,
+        price and popularity.
     lift, tilt : float
-        How much a like counts beyond its rating, and as a choice among others; see `posterior_taste`.
+        How much a like counts beyond its rating, and as a choice among others; see
+        `posterior_taste`.
 
     Notes
     -----
-    A purchase log gets sampled dislikes (`negatives.py`). Items elsewhere are read by their vectors.
+    A purchase log gets sampled dislikes (`negatives.py`). Items elsewhere are read by their
+    vectors.
     """
 
     handles_cold_users = True
@@ -50,7 +88,13 @@ class Taste(ReadsContent):
     evidence_in_logs = True
     side = True
 
-    def __init__(self, axes=4, lift=LIFT, tilt=TILT, seed=7):
+    def __init__(
+        self,
+        axes=4,
+        lift=LIFT,
+        tilt=TILT,
+        seed=7,
+    ):
         self.axes = axes
         self.lift = lift
         self.tilt = tilt
@@ -61,146 +105,311 @@ class Taste(ReadsContent):
 
     def _fit(self, train, items, validate):
         groups = self._read(items)
-        widths = [
-            self.features_.shape[1] - self.side_.shape[1],
-            *(group.shape[1] for group in groups),
-        ]
-        number = np.repeat(np.arange(len(widths)), widths)
-        shops = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
-        for name, value in learn_taste(train.ratings, self.features_, number, shops).items():
-            setattr(self, f"{name}_", value)
+        n_axes = self.features_.shape[1] - self.side_.shape[1]
+        widths = [n_axes]
+        for group in groups:
+            widths.append(group.shape[1])
+        numbers = np.arange(len(widths))
+        group_of_feature = np.repeat(numbers, widths)
+        platform = items.frame["platform"].astype("category")
+        shops = platform.cat.codes.to_numpy(np.int64)
+        prior = learn_taste(train.ratings, self.features_, group_of_feature, shops)
+        for field in fields(prior):
+            setattr(self, f"{field.name}_", getattr(prior, field.name))
+
+    def _prior(self) -> Prior:
+        return Prior(
+            mean=self.mean_,
+            precision=self.precision_,
+            effect=self.effect_,
+            usual=self.usual_,
+            choice=self.choice_,
+        )
 
     def _score(self, histories):
         found = np.empty((len(histories), self.n_items_), np.float32)
-        prior = SimpleNamespace(
-            **{name: torch.from_numpy(getattr(self, f"{name}_")) for name in LEARNED}
-        )
-        d = self.features_.shape[1] + 1
-        longest = max(1, int(np.diff(histories.ratings.indptr).max(initial=1)))
-        step = min(BLOCK, max(1, 4 * PRODUCTS // (d * d * longest)))
+        prior = self._prior()
+        step = self._block_size(histories)
         for start in range(0, len(histories), step):
-            part = used_only(histories[start : start + step])
+            rows = slice(start, start + step)
+            part = used_only(histories[rows])
             ratings = torch.from_numpy(part.ratings.toarray())
             features = torch.from_numpy(self._features(part))
-            taste = posterior_taste(ratings, features, prior, self.lift, self.tilt).numpy()
-            known = self.features_ @ taste[:, :-1].T
-            found[start : start + step] = known.T + taste[:, [-1]] + self.effect_
+            taste = posterior_taste(ratings, features, prior, self.lift, self.tilt)
+            slope = taste[:, :-1].numpy()
+            constant = taste[:, [-1]].numpy()
+            by_feature = self.features_ @ slope.T
+            found[rows] = by_feature.T + constant + self.effect_
         return found
+
+    def _block_size(self, histories) -> int:
+        """How many shoppers at once keep the products x xᵀ of their histories small."""
+        d = self.features_.shape[1] + 1
+        n_rated = np.diff(histories.ratings.indptr)
+        longest = max(1, int(n_rated.max(initial=1)))
+        fitting = 4 * PRODUCTS // (d * d * longest)
+        return min(BLOCK, max(1, fitting))
+
+
+@dataclass
+class _Estimate:
+    """Where the expectation-maximization stands."""
+
+    mean: np.ndarray  # (d,), of w
+    cov: np.ndarray  # (d, d), of w
+    noise: float  # variance of a rating beside taste and effect
+    effect: np.ndarray  # (n_items,), posterior mean of b
+    unsure: np.ndarray  # (n_items,), posterior variance of b
+    tau: float  # variance of the effects
+
+
+@dataclass
+class _Sums:
+    """What the E-step adds up over all shoppers."""
+
+    first: np.ndarray  # (d,), Σ ŵ
+    second: np.ndarray  # (d, d), Σ E[w wᵀ]
+    error: float  # Σ E[(r - wᵀx - b)²]
+    residual: np.ndarray  # (n_items,), Σ r - ŵᵀx - b
+    free: np.ndarray  # (n_items,), ratings of an item less those that the tastes use up
 
 
 def learn_taste(
-    ratings, features: np.ndarray, groups=None, shops=None, rounds: int = 20
-) -> dict[str, np.ndarray]:
-    """Prior of taste from ratings (n_users, n_items) csr and features (n_items, f).
+    ratings,
+    features: np.ndarray,
+    groups=None,
+    shops=None,
+    rounds: int = 20,
+) -> Prior:
+    """Prior of taste by variational expectation-maximization.
 
-    `groups` (f,) says which features belong together (the values of one attribute): covariances between groups shrink.
-    `shops` (n_items,) numbers the shop of each item. Returns, with d = f + 1, `mean` (d,); `precision` (d, d), which is
-    noise · cov⁻¹; `effect` (n_items,), the items' own part; and of all likes the mean `usual` (d,) and the covariance
-    within a shop `choice` (d, d), both times the noise.
+    Parameters
+    ----------
+    ratings : csr_matrix, (n_users, n_items)
+    features : (n_items, n_features)
+    groups : (n_features,) int or None
+        Which features belong together (the values of one attribute). Covariances between groups
+        shrink.
+    shops : (n_items,) int or None
+        The shop of each item; None is one shop.
+    rounds : int
+        Rounds of expectation and maximization.
     """
-    X = np.concatenate([features, np.ones((len(features), 1))], axis=1).astype(
-        np.float32
-    )  # halves the time
-    n, d = ratings.shape[0], X.shape[1]
-    mean, noise, tau = np.zeros(d), 1.0, 0.1
-    cov = START / max((features**2).sum(axis=1).mean(), 1e-9) * np.eye(d)
-    shrink = np.ones((d, d))
-    if groups is not None:
-        groups = np.append(groups, np.max(groups) + 1)
-        shrink = np.where(groups[:, None] == groups, 1.0, 1 - APART)
-    count = np.bincount(ratings.indices, minlength=len(X))
-    effect, unsure = np.zeros(len(X)), np.zeros(len(X))
+    X = with_one(features).astype(np.float32)  # float32 halves the time
+    shrink = _shrinkage(groups, X.shape[1])
+    now = _start(features)
     for _ in range(rounds):
-        precision = noise * np.linalg.inv(cov)
-        first, second, error, left = (
-            np.zeros(d),
-            np.zeros((d, d)),
-            count @ unsure,
-            np.zeros((2, len(X))),
-        )
-        for start in range(0, n, BLOCK):
-            part = ratings[start : start + BLOCK].astype(np.float32)
-            users, items = part.nonzero()
-            part.data -= (CENTRE + effect[items]).astype(np.float32)
-            w, spread, gram = _posterior(part, X, precision, precision @ mean, noise)
-            first += w.sum(axis=0)
-            second += w.T @ w + spread.sum(axis=0)
-            residual = part.data - (w[users] * X[items]).sum(axis=1)
-            fitted = (spread * gram).sum(
-                axis=(1, 2)
-            )  # times 1 / noise: how many of a shopper's ratings taste uses up
-            free = 1 - (fitted / noise / np.maximum(np.diff(part.indptr), 1))[users]
-            left += [np.bincount(items, value, minlength=len(X)) for value in (residual, free)]
-            error += (residual**2).sum() + fitted.sum()
-        mean = first / max(n, 1)
-        cov = shrink * (second / max(n, 1) - np.outer(mean, mean)) + 1e-4 * np.eye(d)
-        noise = max(error / max(ratings.nnz, 1), 1e-3)
-        unsure = 1 / (left[1] / noise + 1 / tau)
-        effect += (left[0] / noise - effect / tau) * unsure
-        tau = max((effect**2 + unsure)[count > 0].mean() if ratings.nnz else tau, 1e-4)
-    found = dict(
-        mean=mean,
-        precision=noise * np.linalg.inv(cov),
-        effect=effect,
-        **_choices(ratings, X, shops, noise),
-    )
-    return {name: value.astype(np.float32) for name, value in found.items()}
-
-
-def _choices(ratings, X, shops, noise):
-    """Mean of what is liked (d,) and its covariance within a shop (d, d), times the noise."""
-    likes = np.asarray(liked_only(ratings).sum(axis=0), np.float64).ravel() + 1e-9
-    shops = np.zeros(len(X), np.int64) if shops is None else shops
-    of = np.eye(shops.max() + 1)[shops] * likes[:, None]
-    apart = X - (of.T @ X / np.maximum(of.sum(axis=0), 1e-9)[:, None])[shops]
-    return dict(
-        usual=noise * (likes @ X) / likes.sum(),
-        choice=noise * (apart.T * likes) @ apart / likes.sum(),
+        sums = _expectation(ratings, X, now)
+        _update_taste(now, sums, ratings, shrink)
+        _update_effects(now, sums, ratings)
+    usual, choice = _choices(ratings, X, shops)
+    precision = now.noise * np.linalg.inv(now.cov)
+    usual = now.noise * usual
+    choice = now.noise * choice
+    return Prior(
+        mean=now.mean.astype(np.float32),
+        precision=precision.astype(np.float32),
+        effect=now.effect.astype(np.float32),
+        usual=usual.astype(np.float32),
+        choice=choice.astype(np.float32),
     )
 
 
-def _posterior(centred, X, precision, pull, noise):
-    """Posterior means (n, d) and covariances (n, d, d) of taste, and each shopper's Σ x xᵀ (n, d, d)."""
+def _shrinkage(groups, d: int) -> np.ndarray:
+    """What each covariance is multiplied by, (d, d); the constant is a group of its own."""
+    if groups is None:
+        return np.ones((d, d))
+    groups = np.append(groups, np.max(groups) + 1)
+    return np.where(groups[:, None] == groups, 1.0, 1 - APART)
+
+
+def _start(features: np.ndarray) -> _Estimate:
+    """No preference, and as much variance of taste as makes a rating's variance `START`."""
+    n_items, n_features = features.shape
+    d = n_features + 1
+    length = (features**2).sum(axis=1).mean()
+    return _Estimate(
+        mean=np.zeros(d),
+        cov=START / max(length, 1e-9) * np.eye(d),
+        noise=1.0,
+        effect=np.zeros(n_items),
+        unsure=np.zeros(n_items),
+        tau=0.1,
+    )
+
+
+def _expectation(ratings, X: np.ndarray, now: _Estimate) -> _Sums:
+    """E-step: each shopper's posterior of w, given the prior and the effects as they stand."""
+    n_items, d = X.shape
+    precision = now.noise * np.linalg.inv(now.cov)
+    pull = precision @ now.mean
+    sums = _Sums(
+        first=np.zeros(d),
+        second=np.zeros((d, d)),
+        error=_n_ratings(ratings) @ now.unsure,
+        residual=np.zeros(n_items),
+        free=np.zeros(n_items),
+    )
+    for start in range(0, ratings.shape[0], BLOCK):
+        part = ratings[start : start + BLOCK].astype(np.float32)
+        users, items = part.nonzero()
+        part.data -= (CENTRE + now.effect[items]).astype(np.float32)
+        w, spread, gram = _posterior(part, X, precision, pull, now.noise)
+        predicted = (w[users] * X[items]).sum(axis=1)
+        residual = part.data - predicted
+        # noise · the number of a shopper's ratings that their taste uses up
+        fitted = (spread * gram).sum(axis=(1, 2))
+        n_rated = np.maximum(np.diff(part.indptr), 1)
+        share = fitted / now.noise / n_rated
+        free = 1 - share[users]
+        sums.first += w.sum(axis=0)
+        sums.second += w.T @ w + spread.sum(axis=0)
+        sums.error += (residual**2).sum() + fitted.sum()
+        sums.residual += np.bincount(items, residual, minlength=n_items)
+        sums.free += np.bincount(items, free, minlength=n_items)
+    return sums
+
+
+def _update_taste(
+    now: _Estimate,
+    sums: _Sums,
+    ratings,
+    shrink: np.ndarray,
+) -> None:
+    """M-step for the prior of w, its covariances between groups shrunk, and for the noise."""
+    n_users = max(ratings.shape[0], 1)
+    n_ratings = max(ratings.nnz, 1)
+    now.mean = sums.first / n_users
+    square = np.outer(now.mean, now.mean)
+    cov = sums.second / n_users - square
+    floor = LEAST_VARIANCE * np.eye(len(cov))
+    now.cov = shrink * cov + floor
+    now.noise = max(sums.error / n_ratings, LEAST_NOISE)
+
+
+def _update_effects(now: _Estimate, sums: _Sums, ratings) -> None:
+    """Posterior of the items' effects b ~ N(0, tau), and tau from the items that have ratings."""
+    now.unsure = 1 / (sums.free / now.noise + 1 / now.tau)
+    step = sums.residual / now.noise - now.effect / now.tau
+    now.effect = now.effect + step * now.unsure
+    if ratings.nnz:
+        squares = now.effect**2 + now.unsure
+        now.tau = squares[_n_ratings(ratings) > 0].mean()
+    now.tau = max(now.tau, LEAST_VARIANCE)
+
+
+def _n_ratings(ratings) -> np.ndarray:
+    """Ratings of each item, (n_items,)."""
+    return np.bincount(ratings.indices, minlength=ratings.shape[1])
+
+
+def _choices(
+    ratings,
+    X: np.ndarray,
+    shops,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (d,) of what is liked, and its covariance (d, d) within a shop."""
+    if shops is None:
+        shops = np.zeros(len(X), np.int64)
+    likes = liked_only(ratings).sum(axis=0)
+    likes = np.asarray(likes, np.float64).ravel() + 1e-9
+    in_shop = np.eye(shops.max() + 1)[shops]
+    likes_of_shop = in_shop * likes[:, None]
+    total = np.maximum(likes_of_shop.sum(axis=0), 1e-9)
+    mean_of_shop = likes_of_shop.T @ X / total[:, None]
+    apart = X - mean_of_shop[shops]
+    n_likes = likes.sum()
+    mean = likes @ X / n_likes
+    cov = (apart.T * likes) @ apart / n_likes
+    return mean, cov
+
+
+def _posterior(
+    centred,
+    X: np.ndarray,
+    precision: np.ndarray,
+    pull: np.ndarray,
+    noise: float,
+):
+    """Posterior of w, whose mean is (Σ x xᵀ + precision)⁻¹ (Σ r x + pull).
+
+    Returns
+    -------
+    w : (n, d)
+        Posterior means.
+    spread : (n, d, d)
+        Posterior covariances.
+    gram : (n, d, d)
+        Each shopper's Σ x xᵀ.
+    """
     seen = centred.copy()
     seen.data = np.ones_like(seen.data)
     gram = _gram(seen, X)
-    factor = torch.linalg.cholesky(torch.from_numpy((gram + precision).astype(np.float32)))
+    system = torch.from_numpy((gram + precision).astype(np.float32))
+    factor = torch.linalg.cholesky(system)
     inverse = torch.cholesky_inverse(factor).numpy()  # a third of numpy's time for its inverse
-    return np.einsum("nij,nj->ni", inverse, centred @ X + pull), np.float32(noise) * inverse, gram
+    w = np.einsum("nij,nj->ni", inverse, centred @ X + pull)
+    return w, np.float32(noise) * inverse, gram
 
 
-def _gram(seen, X) -> np.ndarray:
+def _gram(seen, X: np.ndarray) -> np.ndarray:
     """Σ x xᵀ over what each shopper saw, (n, d, d), some items at a time."""
+    n_users = seen.shape[0]
     d = X.shape[1]
-    total = np.zeros((seen.shape[0], d * d), np.float32)
+    total = np.zeros((n_users, d * d), np.float32)
     used = np.unique(seen.indices)
     step = max(1, PRODUCTS // (d * d))
     for start in range(0, len(used), step):
         some = used[start : start + step]
         x = X[some]
-        total += seen[:, some] @ (x[:, :, None] * x[:, None, :]).reshape(len(some), -1)
+        products = x[:, :, None] * x[:, None, :]
+        total += seen[:, some] @ products.reshape(len(some), -1)
     return total.reshape(-1, d, d)
 
 
 def posterior_taste(
-    ratings: torch.Tensor, features: torch.Tensor, prior, lift=0.0, tilt=0.0
+    ratings: torch.Tensor,
+    features: torch.Tensor,
+    prior: Prior,
+    lift=0.0,
+    tilt=0.0,
 ) -> torch.Tensor:
-    """Posterior mean of taste (n, f + 1) given `ratings` (n, m; 0 is unknown) of items with features (m, f).
+    """Posterior mean of taste given a history.
 
-    A history is what someone came to and liked, and that tells more than its ratings: `lift` is added to each, and
-    each is also a choice among all that could have been liked, in proportion to exp(tilt · wᵀx), which to second order
-    adds tilt² · noise · Cov(x) to the precision and tilt · noise · (x's mean, at the prior's mean of w) to be outdone.
-    `prior` has the tensors `mean`, `precision`, `usual` and `choice` of `learn_taste`.
+    A history is what someone came to and liked, and that tells more than its ratings. `lift` is
+    added to each. Each is also a choice among all that could have been liked, in proportion to
+    exp(tilt · wᵀx). To second order this adds tilt² · noise · Cov(x) to the precision, and
+    tilt · noise · (x's mean, at the prior's mean of w) to what a like has to outdo.
+
+    Parameters
+    ----------
+    ratings : (n, m)
+        0 is unknown.
+    features : (m, n_features)
+        Of the m history items.
+    prior : Prior
+        Its `mean`, `precision`, `usual` and `choice` are read.
+    lift, tilt : float
+
+    Returns
+    -------
+    (n, n_features + 1)
     """
+    mean = torch.from_numpy(prior.mean)
+    precision = torch.from_numpy(prior.precision)
+    usual = torch.from_numpy(prior.usual)
+    choice = torch.from_numpy(prior.choice)
+    n = len(ratings)
+    d = len(mean)
     users, items = ratings.nonzero(as_tuple=True)
     x = torch.nn.functional.pad(features[items], (0, 1), value=1.0)
-    n, d = len(ratings), x.shape[1]
-    gram = torch.zeros(n, d * d, device=x.device)
-    gram = gram.index_add(
-        0, users, (x[:, :, None] * x[:, None, :] + tilt**2 * prior.choice).reshape(-1, d * d)
-    )
-    value = (ratings[users, items] - CENTRE + lift - x @ prior.mean)[:, None]
-    evidence = torch.zeros(n, d, device=x.device).index_add(
-        0, users, value * x - tilt * prior.usual
-    )
-    return prior.mean + torch.linalg.solve(gram.view(n, d, d) + prior.precision, evidence)
+    outer = x[:, :, None] * x[:, None, :]
+    products = outer + tilt**2 * choice
+    gram = torch.zeros(n, d * d)
+    gram = gram.index_add(0, users, products.reshape(-1, d * d))
+    value = ratings[users, items] - CENTRE + lift - x @ mean
+    gain = value[:, None] * x - tilt * usual
+    evidence = torch.zeros(n, d)
+    evidence = evidence.index_add(0, users, gain)
+    system = gram.view(n, d, d) + precision
+    return mean + torch.linalg.solve(system, evidence)

@@ -1,4 +1,7 @@
-"""Two towers: one network turns a history into a vector, another an item; their inner product is the score."""
+"""Two towers: one network turns a history into a vector, another an item.
+
+Their inner product is the score.
+"""
 
 from dataclasses import asdict, dataclass, replace
 
@@ -14,21 +17,11 @@ from helpers.recommenders.negatives import has_dislikes
 from helpers.recommenders.reader import ReadsContent, used_only
 
 GOALS = ("chosen", "enjoyed")
-HISTORY_LENGTHS = (
-    0,
-    1,
-    1,
-    2,
-    2,
-    3,
-    4,
-    5,
-    6,
-    8,
-    10,
-    12,
-)  # practised, so that short histories are learned too
+# practiced, so that short histories are learned too
+HISTORY_LENGTHS = (0, 1, 1, 2, 2, 3, 4, 5, 6, 8, 10, 12)
 MOST_TARGETS = 5.0  # likes of one shopper that count at most in one step
+PULL = 0.002  # of the items' biases to 0
+CHECK_EVERY = 5  # epochs between two looks at the validation shoppers
 BLOCK = 256  # shoppers scored at once
 
 
@@ -38,14 +31,27 @@ class TowerSettings:
 
     Attributes
     ----------
-    axes, side : main axes of the item vectors to read (0: the vectors as they are); whether to read the table, too.
-    own : items also have a vector of their own, which starts at 0. A new item stays there.
-    dim, hidden, heads : outputs, hidden units, and attention-weighted means of the history beside its plain mean.
-    dropout : share of hidden units that are left out in training.
-    sampled : items in the softmax beside the targets, drawn by popularity and corrected for it (log Q).
-    hard : weight of a second softmax, against what the shopper saw and did not like, where the log has dislikes.
-    epochs, batch_size, lr : passes over the shoppers, shoppers in a batch, Adam's step.
-    reg, own_reg : weight decay of the networks and of the items' own vectors.
+    axes : int
+        Main axes of the item vectors to read; 0 reads the vectors as they are.
+    side : bool
+        Whether to read the items' table, too.
+    own : bool
+        Whether items also have a vector of their own, which starts at 0. A new item stays there.
+    dim, hidden, heads : int
+        Outputs, hidden units, and attention-weighted means of the history beside its plain mean.
+    dropout : float
+        Share of hidden units that are left out in training.
+    sampled : int
+        Items in the softmax beside the targets, drawn by popularity and corrected for it (log Q).
+    hard : float
+        Weight of a second softmax, against what the shopper saw and did not like, where the log
+        has dislikes.
+    epochs, batch_size : int
+        Passes over the shoppers, shoppers in a batch.
+    lr : float
+        Adam's step.
+    reg, own_reg : float
+        Weight decay of the networks and of the items' own vectors.
     """
 
     axes: int = 24
@@ -67,11 +73,17 @@ class TowerSettings:
 class Towers(nn.Module):
     """score(u, j) = a log popularity_j + f_U(pooled history) · (f_I(x_j) + e_j) + b_j
 
-    A history item is h_i = x_i P + e_i; the history is pooled by its mean and by attention, Σ softmax_i(k · h_i) h_i.
-    With log popularity in the score the networks learn only what popularity doesn't say.
+    A history item is h_i = x_i P + e_i; the history is pooled by its mean and by attention, Σ
+    softmax_i(k · h_i) h_i. With log popularity in the score the networks learn only what
+    popularity doesn't say.
     """
 
-    def __init__(self, n_features: int, log_popularity: torch.Tensor, settings: TowerSettings):
+    def __init__(
+        self,
+        n_features: int,
+        log_popularity: torch.Tensor,
+        settings: TowerSettings,
+    ):
         super().__init__()
         s = settings
         n_items = len(log_popularity)
@@ -82,43 +94,59 @@ class Towers(nn.Module):
         self.target.weight.data.copy_(self.source.weight.data)  # like is near like from the start
         self.bend = mlp(n_features, s.hidden, s.dim, s.dropout, batch_norm=False)
         self.attention = nn.Linear(s.dim, s.heads)
-        self.user = mlp((1 + s.heads) * s.dim + 1, s.hidden, s.dim, s.dropout, batch_norm=False)
+        n_read = (1 + s.heads) * s.dim + 1
+        self.user = mlp(n_read, s.hidden, s.dim, s.dropout, batch_norm=False)
         self.embedding = nn.Parameter(torch.zeros(n_items, s.dim))
         self.bias = nn.Parameter(torch.zeros(n_items))
+        # the networks start from the linear model
         for last in (self.bend[-1], self.user[-1]):
-            nn.init.zeros_(last.weight)  # the networks start from the linear model
+            nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
     def users(self, ratings, features, columns):
-        """Histories as (n, m) ratings of items with `features` (m, f) at catalogue `columns` (m,), -1 if elsewhere."""
+        """Histories as (n, m) ratings of items with `features` (m, f) at catalogue `columns` (m,),
+        -1 if elsewhere.
+        """
         liked = (ratings >= LIKED).float()
         count = liked.sum(dim=1, keepdim=True)
-        own = torch.where(columns[:, None] >= 0, self.embedding[columns.clamp(min=0)], 0.0)
+        is_known = columns[:, None] >= 0
+        embedding = self.embedding[columns.clamp(min=0)]
+        own = torch.where(is_known, embedding, 0.0)
         vectors = self.source(features) + own
         mean = liked @ vectors / count.clamp(min=1)
         pooled = [mean]
-        for strength in self.attention(vectors).clamp(-10, 10).exp().T:
-            mass = (liked @ strength[:, None]).clamp(min=1e-6)
-            pooled.append(liked @ (vectors * strength[:, None]) / mass)
+        strengths = self.attention(vectors).clamp(-10, 10).exp()
+        for strength in strengths.T:
+            strength = strength[:, None]
+            mass = (liked @ strength).clamp(min=1e-6)
+            total = liked @ (vectors * strength)
+            pooled.append(total / mass)
         read = torch.cat([*pooled, count.log1p()], dim=1)
         user = mean + self.user(read)
         return torch.cat([user, torch.ones_like(count)], dim=1)
 
     def items(self, features, which=slice(None)):
-        """Items `which` with their features (n, f) -> (n, dim + 1); the last number is what everyone adds."""
-        vectors = self.target(features) + self.bend(features) + self.embedding[which]
-        fixed = self.popular * self.log_popularity[which] + self.bias[which]
+        """Items `which` with their features (n, f) -> (n, dim + 1).
+
+        The last number is what everyone adds.
+        """
+        linear = self.target(features)
+        vectors = linear + self.bend(features) + self.embedding[which]
+        popularity = self.popular * self.log_popularity[which]
+        fixed = popularity + self.bias[which]
         return torch.cat([vectors, fixed[:, None]], dim=1)
 
 
 class TwoTower(ReadsContent):
-    """A user tower over the history and an item tower, trained together on item vectors that stay as they are.
+    """A user tower over the history and an item tower, trained together on item vectors that stay
+    as they are.
 
-    Each training shopper is cut down to a few likes of one shop; asked is what they like in another one, or in the
-    rest of the same one. ``goal="chosen"`` is the question of a log: liked items must outscore all others, which a
-    sample by popularity stands for, corrected by log Q (Yi et al. 2019, "Sampling-bias-corrected neural modeling").
-    Dislikes, where there are any, are hard negatives. ``goal="enjoyed"`` is the question of a shopper who sees
-    everything: liked items must outscore those that the shopper saw and did not like, and no others.
+    Each training shopper is cut down to a few likes of one shop; asked is what they like in
+    another one, or in the rest of the same one. ``goal="chosen"`` is the question of a log: liked
+    items must outscore all others, which a sample by popularity stands for, corrected by log Q (Yi
+    et al. 2019, "Sampling-bias-corrected neural modeling"). Dislikes, where there are any, are
+    hard negatives. ``goal="enjoyed"`` is the question of a shopper who sees everything: liked
+    items must outscore those that the shopper saw and did not like, and no others.
 
     Parameters
     ----------
@@ -132,7 +160,14 @@ class TwoTower(ReadsContent):
     handles_cold_items = True
     evidence_in_logs = True
 
-    def __init__(self, goal="chosen", epochs=None, seed=7, device="cpu", settings=None):
+    def __init__(
+        self,
+        goal="chosen",
+        epochs=None,
+        seed=7,
+        device="cpu",
+        settings=None,
+    ):
         if goal not in GOALS:
             raise ValueError(f"goal must be 'chosen' or 'enjoyed', not {goal!r}")
         if settings is None:
@@ -167,32 +202,40 @@ class TwoTower(ReadsContent):
         return self._settings.side
 
     def item_embeddings(self) -> np.ndarray:
-        """Outputs of the item tower, (n_items, dim + 1) float32: score = user_embeddings · item_embeddings."""
+        """Outputs of the item tower, (n_items, dim + 1) float32: score = user_embeddings ·
+        item_embeddings.
+        """
         return self.items_
 
     def user_embeddings(self, histories: Histories) -> np.ndarray:
         """Outputs of the user tower, (n_users, dim + 1) float32."""
+        net = self._network()
         parts = []
         for start in range(0, len(histories), BLOCK):
             some = used_only(histories[start : start + BLOCK])
-            features = torch.from_numpy(self._features(some)).to(self.device)
-            ratings = torch.from_numpy(some.ratings.toarray()).to(self.device)
-            columns = torch.from_numpy(some.columns).to(self.device)
+            features = torch.from_numpy(self._features(some))
+            ratings = torch.from_numpy(some.ratings.toarray())
+            columns = torch.from_numpy(some.columns)
             with torch.no_grad():
-                parts.append(self._network().users(ratings, features, columns).cpu().numpy())
+                users = net.users(
+                    ratings.to(self.device),
+                    features.to(self.device),
+                    columns.to(self.device),
+                )
+            parts.append(users.cpu().numpy())
         return np.concatenate(parts)
 
     def _usable(self, histories):
-        return np.ones(
-            len(histories), dtype=bool
-        )  # an empty history has its own answer, learned in training
+        # an empty history has its own answer, learned in training
+        return np.ones(len(histories), dtype=bool)
 
     def _score(self, histories):
         return self.user_embeddings(histories) @ self.items_.T
 
     def _fit(self, train, items, validate):
         self._read(items)
-        platform = items.frame["platform"].astype("category").cat.codes.to_numpy(np.int64)
+        platform = items.frame["platform"].astype("category")
+        platform = platform.cat.codes.to_numpy(np.int64)
         self.losses_ = [[]]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -203,76 +246,95 @@ class TwoTower(ReadsContent):
         log_popularity = torch.log(torch.from_numpy(self.popularity_) + 0.5)
         if self.goal == "enjoyed":
             log_popularity = torch.zeros_like(log_popularity)
-        net = Towers(
-            self.features_.shape[1], log_popularity - log_popularity.mean(), self._settings
-        )
+        log_popularity = log_popularity - log_popularity.mean()
+        n_features = self.features_.shape[1]
+        net = Towers(n_features, log_popularity, self._settings)
         return net.to(self.device)
 
     def _train(self, net, practice, validate):
         """Train the towers; with `validate`, the best epoch's weights are kept."""
         s = self._settings
-        free = [net.bias, net.popular]
-        own = [net.embedding]
-        rest = [
-            weight for weight in net.parameters() if not any(weight is w for w in (*free, *own))
-        ]
-        net.embedding.requires_grad_(s.own)
-        groups = [
-            {"params": rest, "weight_decay": s.reg},
-            {"params": own, "weight_decay": s.own_reg},
-            {"params": free, "weight_decay": 0.0},
-        ]
-        optimiser = torch.optim.AdamW(groups, s.lr)
-        catalogue = torch.from_numpy(self.features_).to(self.device)
-        steps = max(1, s.epochs * practice.n_batches(s.batch_size))
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, s.lr, total_steps=steps)
+        optimizer = torch.optim.AdamW(self._groups(net), s.lr)
+        n_steps = max(1, s.epochs * practice.n_batches(s.batch_size))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.lr, total_steps=n_steps)
+        catalog = torch.from_numpy(self.features_).to(self.device)
         best = -np.inf
         self._keep(net)
         for epoch in tqdm(range(s.epochs), desc="towers", disable=None, leave=False):
             net.train()
             running = []
             for rows in practice.batches(s.batch_size):
-                loss = self._loss(net, practice, catalogue, rows)
-                optimiser.zero_grad()
+                loss = self._loss(net, practice, catalog, rows)
+                optimizer.zero_grad()
                 loss.backward()
-                optimiser.step()
+                optimizer.step()
                 schedule.step()
                 running.append(float(loss.detach()))
-            self.losses_[0].append(round(float(np.mean(running)), 6) if running else 0.0)
-            if validate is None:
-                continue
-            if epoch % 5 == 4 or epoch == s.epochs - 1:
-                before = (self.weights_, self.items_)
-                self._keep(net)
-                value = float(validate(self))
-                if value > best:
-                    best = value
-                else:
-                    self._hold(*before)
+            mean = round(float(np.mean(running)), 6) if running else 0.0
+            self.losses_[0].append(mean)
+            is_last = epoch == s.epochs - 1
+            is_check = epoch % CHECK_EVERY == CHECK_EVERY - 1 or is_last
+            if validate is not None and is_check:
+                best = self._keep_if_better(net, validate, best)
         if validate is None:
             self._keep(net)
 
-    def _loss(self, net, practice, catalogue, rows):
+    def _groups(self, net) -> list[dict]:
+        """The weights by how strongly they decay."""
+        s = self._settings
+        free = [net.bias, net.popular]
+        own = [net.embedding]
+        apart = {id(weight) for weight in free + own}
+        rest = [weight for weight in net.parameters() if id(weight) not in apart]
+        net.embedding.requires_grad_(s.own)
+        return [
+            {"params": rest, "weight_decay": s.reg},
+            {"params": own, "weight_decay": s.own_reg},
+            {"params": free, "weight_decay": 0.0},
+        ]
+
+    def _keep_if_better(self, net, validate, best: float) -> float:
+        """Hold the towers if they beat `best` on the validation shoppers; returns the best now."""
+        weights = self.weights_
+        items = self.items_
+        self._keep(net)
+        value = float(validate(self))
+        if value > best:
+            return value
+        self._hold(weights, items)
+        return best
+
+    def _loss(self, net, practice, catalog, rows):
         """What the goal asks of these shoppers, and a pull of the items' biases to 0."""
-        ratings, liked, seen = (part.to(self.device) for part in practice.sample(rows))
+        ratings, liked, seen = practice.sample(rows)
+        ratings = ratings.to(self.device)
+        liked = liked.to(self.device)
+        seen = seen.to(self.device)
         used = ratings.any(dim=0).nonzero()[:, 0]
-        users = net.users(ratings[:, used], catalogue[used], used)
-        pull = 0.002 * (net.bias**2).sum()
-        against_seen = pull
-        if self.goal == "enjoyed" or (practice.dislikes and self._settings.hard):
-            touched = seen.any(dim=0).nonzero()[:, 0]
-            scores = users @ net.items(catalogue[touched], touched).T
-            against_seen = softmax_loss(scores, liked[:, touched], seen[:, touched])
+        users = net.users(ratings[:, used], catalog[used], used)
+        pull = PULL * (net.bias**2).sum()
         if self.goal == "enjoyed":
-            return against_seen + pull
+            return self._loss_among_seen(net, users, catalog, liked, seen) + pull
+        # the seen come first: dropout draws in this order
+        hard = pull
+        if practice.dislikes and self._settings.hard:
+            hard = self._loss_among_seen(net, users, catalog, liked, seen)
         drawn = practice.negatives(liked.cpu(), self._settings.sampled)
         which = drawn.items.to(self.device)
-        scores = users @ net.items(catalogue[which], which).T
-        scores, allowed = corrected(scores, liked[:, which], drawn)
-        loss = softmax_loss(scores, liked[:, which], allowed * (ratings[:, which] == 0))
+        liked = liked[:, which]
+        scores = users @ net.items(catalog[which], which).T
+        scores, allowed = corrected(scores, liked, drawn)
+        not_in_history = ratings[:, which] == 0
+        loss = softmax_loss(scores, liked, allowed * not_in_history)
         if practice.dislikes:
-            loss = loss + self._settings.hard * against_seen
+            loss = loss + self._settings.hard * hard
         return loss + pull
+
+    def _loss_among_seen(self, net, users, catalog, liked, seen):
+        """Softmax over what each shopper saw, (n, n_items) `seen`."""
+        touched = seen.any(dim=0).nonzero()[:, 0]
+        scores = users @ net.items(catalog[touched], touched).T
+        return softmax_loss(scores, liked[:, touched], seen[:, touched])
 
     def _keep(self, net):
         """Hold the towers' weights and the item tower's outputs."""
@@ -297,12 +359,18 @@ class TwoTower(ReadsContent):
 
 
 def softmax_loss(scores, liked, candidates):
-    """Mean over shoppers of -Σ log softmax(liked | candidates), each shopper counting as five likes at most."""
-    logp = scores.masked_fill(candidates == 0, -1e9).log_softmax(dim=1)
+    """Mean over shoppers of -Σ log softmax(liked | candidates), each shopper counting as five
+    likes at most.
+    """
+    hidden = scores.masked_fill(candidates == 0, -1e9)
+    logp = hidden.log_softmax(dim=1)
     liked = liked * candidates
-    n = liked.sum(dim=1)
-    fit = (logp * liked).sum(dim=1) / n.clamp(min=1)
-    return -(fit * n.clamp(max=MOST_TARGETS)).sum() / max(len(scores), 1)
+    n_liked = liked.sum(dim=1)
+    total = (logp * liked).sum(dim=1)
+    fit = total / n_liked.clamp(min=1)
+    weight = n_liked.clamp(max=MOST_TARGETS)
+    n_shoppers = max(len(scores), 1)
+    return -(fit * weight).sum() / n_shoppers
 
 
 @dataclass(frozen=True)
@@ -324,29 +392,36 @@ class Drawn:
 
 
 def corrected(scores, liked, drawn: Drawn):
-    """Scores less log Q, so that what was drawn stands for all items, and who may be a candidate, each (n, m).
+    """Scores less log Q, so that what was drawn stands for all items, and who may be a candidate,
+    each (n, m).
 
     A shopper's own likes are certain to be there, so nothing is taken off them.
     """
     log_q = drawn.log_q.to(scores.device)
     lot = drawn.lot.to(scores.device)
-    return scores - torch.where(liked > 0, 0.0, log_q), ((liked > 0) | lot).float()
+    is_target = liked > 0
+    correction = torch.where(is_target, 0.0, log_q)
+    allowed = (is_target | lot).float()
+    return scores - correction, allowed
 
 
 class Practice:
-    """Training shoppers cut down at random: a few likes of one shop are the history, those of others the targets.
+    """Training shoppers cut down at random: a few likes of one shop are the history, those of
+    others the targets.
 
-    A shopper of a single shop has the rest of it as targets. Only a batch of shoppers is dense at a time.
+    A shopper of a single shop has the rest of it as targets. Only a batch of shoppers is dense at
+    a time.
     """
 
     def __init__(self, train, platform, seed):
-        self.ratings = train.ratings[np.diff(train.ratings.indptr) > 1]
-        self.platform = F.one_hot(torch.from_numpy(platform)).T.float()  # (n_platforms, n_items)
+        n_rated = np.diff(train.ratings.indptr)
+        likes = liked_only(train.ratings).sum(axis=0)
+        of_item = F.one_hot(torch.from_numpy(platform))
+        self.ratings = train.ratings[n_rated > 1]
+        self.platform = of_item.T.float()  # (n_platforms, n_items)
         self.draw = torch.Generator().manual_seed(seed)
         self.dislikes = has_dislikes(train.ratings)
-        self.likes = torch.from_numpy(
-            np.asarray(liked_only(train.ratings).sum(axis=0), np.float32).ravel()
-        )
+        self.likes = torch.from_numpy(np.asarray(likes, np.float32).ravel())
 
     def n_batches(self, size: int) -> int:
         """Batches of one pass."""
@@ -359,35 +434,68 @@ class Practice:
         return torch.randperm(self.ratings.shape[0], generator=self.draw).split(size)
 
     def sample(self, rows):
-        """Histories (as rated), targets and what was seen beside the history, each (n, n_items) float32."""
+        """Histories (as rated), targets and what was seen beside the history, each (n, n_items)
+        float32.
+        """
         ratings = torch.from_numpy(self.ratings[rows.numpy()].toarray())
         seen = (ratings > 0).float()
         liked = (ratings >= LIKED).float()
-        on_platform = (liked @ self.platform.T > 0).float()
-        source = (torch.rand(on_platform.shape, generator=self.draw) * on_platform).argmax(dim=1)
-        crosses = on_platform.sum(dim=1, keepdim=True) > 1
-        inside = torch.where(crosses, self.platform[source], torch.ones(1))
-        lot = torch.randint(len(HISTORY_LENGTHS), (len(rows), 1), generator=self.draw)
-        length = torch.tensor(HISTORY_LENGTHS)[lot]
-        keys = torch.rand(liked.shape, generator=self.draw) * liked * inside
-        top = keys.topk(min(max(HISTORY_LENGTHS), keys.shape[1]), dim=1).values
-        least = top.gather(1, (length - 1).clamp(0, top.shape[1] - 1))
-        history = ((keys >= least) & (keys > 0) & (length > 0)).float()
+        crosses, inside = self._source(liked)
+        history = self._history(liked * inside)
         outside = torch.where(crosses, 1 - inside, 1 - history)
         return history * ratings, liked * outside, seen * outside
+
+    def _source(self, liked):
+        """Draw the shop of each history.
+
+        Returns
+        -------
+        crosses : (n, 1) bool
+            Whether the shopper likes something in another shop, too.
+        inside : (n, n_items) float32
+            1 for the items of the drawn shop; all items where there is only one.
+        """
+        n_liked = liked @ self.platform.T
+        visited = (n_liked > 0).float()
+        keys = torch.rand(visited.shape, generator=self.draw) * visited
+        source = keys.argmax(dim=1)
+        crosses = visited.sum(dim=1, keepdim=True) > 1
+        return crosses, torch.where(crosses, self.platform[source], torch.ones(1))
+
+    def _history(self, choice):
+        """Draw a number of the items that `choice` (n, n_items) marks, as 0 and 1."""
+        lot = torch.randint(len(HISTORY_LENGTHS), (len(choice), 1), generator=self.draw)
+        length = torch.tensor(HISTORY_LENGTHS)[lot]
+        keys = torch.rand(choice.shape, generator=self.draw) * choice
+        most = min(max(HISTORY_LENGTHS), keys.shape[1])
+        top = keys.topk(most, dim=1).values
+        last = (length - 1).clamp(0, most - 1)
+        least = top.gather(1, last)
+        is_drawn = (keys >= least) & (keys > 0) & (length > 0)
+        return is_drawn.float()
 
     def negatives(self, liked, n: int) -> Drawn:
         """Candidates of the softmax for a batch with targets `liked` (n_rows, n_items).
 
-        All items that anyone likes where they are few; else `n` draws by popularity, and the targets. An item without
-        likes is never a negative: it is new, not unwanted.
+        All items that anyone likes where they are few; else `n` draws by popularity, and the
+        targets. An item without likes is never a negative: it is new, not unwanted.
         """
         known = (self.likes > 0).nonzero()[:, 0]
         if len(known) <= 2 * n:
-            return Drawn(known, torch.zeros(len(known)), torch.ones(len(known), dtype=torch.bool))
-        drawn = torch.multinomial(self.likes, n, replacement=True, generator=self.draw).unique()
+            return Drawn(
+                items=known,
+                log_q=torch.zeros(len(known)),
+                lot=torch.ones(len(known), dtype=torch.bool),
+            )
+        draws = torch.multinomial(self.likes, n, replacement=True, generator=self.draw)
+        drawn = draws.unique()
         targets = liked.any(dim=0).nonzero()[:, 0]
         both = torch.cat([drawn, targets]).unique()
         share = self.likes[both] / self.likes.sum()
-        chance = 1 - (1 - share) ** n
-        return Drawn(both, chance.log(), torch.isin(both, drawn))
+        missed = (1 - share) ** n
+        chance = 1 - missed
+        return Drawn(
+            items=both,
+            log_q=chance.log(),
+            lot=torch.isin(both, drawn),
+        )

@@ -94,7 +94,7 @@ def test_item_from_elsewhere_is_known_by_its_vector():
 
 
 def test_vectors_of_another_encoder_are_refused():
-    with pytest.raises(ValueError, match="3 numbers, the catalogue's 4"):
+    with pytest.raises(ValueError, match="3 numbers, the catalog's 4"):
         fitted().score(history(5, vectors=np.ones((1, 3), np.float32), columns=[-1]))
 
 

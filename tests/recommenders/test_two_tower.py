@@ -1,7 +1,5 @@
 """The towers: taste against a textbook solver, pairs as promised, the deck's loss by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +10,7 @@ from sklearn.linear_model import Ridge
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Taste, TwoTower
 from helpers.recommenders.deck import PlainTowers, RandomPairs, weighted_means
-from helpers.recommenders.taste import learn_taste, posterior_taste
+from helpers.recommenders.taste import Prior, learn_taste, posterior_taste
 from helpers.recommenders.two_tower import Practice, corrected, softmax_loss
 
 N_USERS, N_ITEMS = 60, 40
@@ -79,13 +77,14 @@ def test_taste_needs_no_dislikes(shop):
 
 
 def prior_of(mean, precision, usual=0.0, choice=0.0):
-    """What `posterior_taste` reads, as tensors."""
+    """A prior of taste that was not learned."""
     d = len(mean)
-    return SimpleNamespace(
-        mean=torch.tensor(mean),
-        precision=precision,
-        usual=torch.full((d,), usual),
-        choice=choice * torch.eye(d),
+    return Prior(
+        mean=np.array(mean, np.float32),
+        precision=np.array(precision, np.float32),
+        effect=np.zeros(0, np.float32),
+        usual=np.full(d, usual, np.float32),
+        choice=choice * np.eye(d, dtype=np.float32),
     )
 
 
@@ -108,10 +107,10 @@ def test_prior_of_taste_is_recovered():
     ratings = 3 + w @ np.c_[X, np.ones(200)].T + effect + 0.4 * rng.standard_normal((400, 200))
     seen = rng.random(ratings.shape) < 0.15
     prior = learn_taste(sp.csr_matrix(np.where(seen, ratings, 0)), X, rounds=30)
-    assert prior["mean"] == pytest.approx([1.0, -0.5, 0.2], abs=0.08)
-    spread = np.sqrt(0.4**2 * np.diag(np.linalg.inv(prior["precision"])))
+    assert prior.mean == pytest.approx([1.0, -0.5, 0.2], abs=0.08)
+    spread = np.sqrt(0.4**2 * np.diag(np.linalg.inv(prior.precision)))
     assert spread == pytest.approx([0.5, 0.1, 0.3], abs=0.06)
-    assert np.corrcoef(prior["effect"], effect)[0, 1] > 0.9  # 60 ratings an item
+    assert np.corrcoef(prior.effect, effect)[0, 1] > 0.9  # 60 ratings an item
 
 
 def test_what_is_usually_liked_is_told_within_a_shop():
@@ -119,12 +118,12 @@ def test_what_is_usually_liked_is_told_within_a_shop():
     likes = sp.csr_matrix(np.array([[5.0, 5, 4, 2], [5, 1, 0, 0]]))  # 2, 1, 1 and 0 of them
     prior = learn_taste(likes, X, shops=np.array([0, 0, 1, 1]), rounds=1)
     ratio = (
-        prior["usual"][0] / prior["usual"][1]
+        prior.usual[0] / prior.usual[1]
     )  # the last number of each pair is that of the constant, 1
     assert ratio == pytest.approx((1 + 1 + 3 + 10) / 4, rel=1e-5)
     within = ((1 - 5 / 3) ** 2 * 2 + (3 - 5 / 3) ** 2) / 4
-    assert prior["choice"][0, 0] / prior["usual"][1] == pytest.approx(within, rel=1e-5)
-    assert np.abs(prior["choice"][1]).max() < 1e-6
+    assert prior.choice[0, 0] / prior.usual[1] == pytest.approx(within, rel=1e-5)
+    assert np.abs(prior.choice[1]).max() < 1e-6
 
 
 def test_covariances_between_groups_shrink_and_those_within_do_not():
@@ -134,7 +133,7 @@ def test_covariances_between_groups_shrink_and_those_within_do_not():
         3 + shared @ X.sum(axis=1, keepdims=True).T + 0.1 * rng.standard_normal((300, 100))
     )
     cov = [
-        np.linalg.inv(learn_taste(ratings, X, groups)["precision"])
+        np.linalg.inv(learn_taste(ratings, X, groups).precision)
         for groups in (None, np.array([0, 0, 1]))
     ]
     free, grouped = (c[:3, :3] / c[0, 0] for c in cov)
