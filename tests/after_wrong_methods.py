@@ -16,46 +16,57 @@ from nbformat.v4 import new_code_cell
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir
 
+# The names of a spoiling function don't meet those of the notebook.
+# Each spoils within a function, whose names the notebook's own don't overwrite.
 # Toys stay right: numbers measured on the whole catalogue are those that have tolerances.
 TOY = 100  # items
 NEGATED_SIMILARITIES = f"""
 from helpers.recommenders import ItemKNN
 
-fit = ItemKNN._fit
+def spoil():
+    fit = ItemKNN._fit
 
-def negated(self, train, *arguments):
-    fit(self, train, *arguments)
-    if train.shape[1] > {TOY}:
-        self.kept_data_ = -self.kept_data_
+    def negated(self, train, *arguments):
+        fit(self, train, *arguments)
+        if train.shape[1] > {TOY}:
+            self.kept_data_ = -self.kept_data_
 
-ItemKNN._fit = negated
+    ItemKNN._fit = negated
+
+spoil()
 """
 
 SHUFFLED_CATALOGUE = f"""
 import numpy as np
 from helpers.recommenders import Content
 
-fit = Content._fit
+def spoil():
+    fit = Content._fit
 
-def shuffled(self, train, *arguments):
-    fit(self, train, *arguments)
-    if train.shape[1] > {TOY}:
-        self.vectors_ = np.random.default_rng(7).permutation(self.vectors_)
+    def shuffled(self, train, *arguments):
+        fit(self, train, *arguments)
+        if train.shape[1] > {TOY}:
+            self.vectors_ = np.random.default_rng(7).permutation(self.vectors_)
 
-Content._fit = shuffled
+    Content._fit = shuffled
+
+spoil()
 """
 
 RANK_ONE = f"""
 from helpers.recommenders import MatrixCompletion
 
-fit = MatrixCompletion._fit
+def spoil():
+    fit = MatrixCompletion._fit
 
-def of_rank_one(self, train, *arguments):
-    if train.shape[1] > {TOY}:
-        self.rank = 1
-    fit(self, train, *arguments)
+    def of_rank_one(self, train, *arguments):
+        if train.shape[1] > {TOY}:
+            self.rank = 1
+        fit(self, train, *arguments)
 
-MatrixCompletion._fit = of_rank_one
+    MatrixCompletion._fit = of_rank_one
+
+spoil()
 """
 
 UNTRAINED_TOWERS = f"""
@@ -63,14 +74,17 @@ from dataclasses import replace
 
 from helpers.recommenders import TwoTower
 
-fit = TwoTower._fit
+def spoil():
+    fit = TwoTower._fit
 
-def untrained(self, train, *arguments):
-    if train.shape[1] > {TOY}:
-        self._settings = replace(self._settings, lr=0.0)
-    fit(self, train, *arguments)
+    def untrained(self, train, *arguments):
+        if train.shape[1] > {TOY}:
+            self._settings = replace(self._settings, lr=0.0)
+        fit(self, train, *arguments)
 
-TwoTower._fit = untrained
+    TwoTower._fit = untrained
+
+spoil()
 """
 
 # Chapter 07 fits nothing: it loads what the chapters before it have left.
@@ -78,14 +92,17 @@ LOADED_SHUFFLED = """
 import numpy as np
 from helpers.recommenders import Content
 
-load = Content.load.__func__
+def spoil():
+    load = Content.load.__func__
 
-def shuffled(cls, path):
-    model = load(cls, path)
-    model.vectors_ = np.random.default_rng(7).permutation(model.vectors_)
-    return model
+    def shuffled(cls, path):
+        model = load(cls, path)
+        model.vectors_ = np.random.default_rng(7).permutation(model.vectors_)
+        return model
 
-Content.load = classmethod(shuffled)
+    Content.load = classmethod(shuffled)
+
+spoil()
 """
 
 WRONG = {

@@ -48,7 +48,7 @@ def store(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:  # starting processes takes longer than drawing
         here = ThreadPoolExecutor(1)
         patch.setattr(shops, "ProcessPoolExecutor", lambda *_, **__: here)
-        sold = shops.build_store(folder, n_asos=64, n_myntra=32, size=128).truth
+        sold = shops.build_store(folder, n_asos=64, n_myntra=32).truth
     photos = sorted((folder / "photos").rglob("*.*"))
     catalog = sold.iloc[: len(photos)].copy()
     catalog["image_path"] = [str(path.relative_to(folder)) for path in photos]

@@ -18,6 +18,11 @@ from helpers.runner.execute import Job, Kernels, kernel_environment
 SCRIPT = Path(__file__).with_name("tiny_course.py")
 
 
+def heed_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start `course run` of a tiny course."""
     command = [sys.executable, str(SCRIPT), str(root), "run", "--profile", PROFILE, *arguments]
@@ -27,6 +32,7 @@ def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
 
 
