@@ -105,11 +105,13 @@ def groceries(fewest: int = FEWEST_HOUSEHOLDS) -> tuple[pd.DataFrame, pd.DataFra
     lines = data["transactions"].sort_values("transaction_timestamp", kind="stable")
     pieces = lines["quantity"].clip(lower=1)
     lines = lines.assign(price=(lines["sales_value"] / pieces).round(2))
-    n_households = lines.groupby("product_id")["household_id"].nunique()
+    by_product = lines.groupby("product_id")
+    n_households = by_product["household_id"].nunique()
+    price = by_product["price"].median()
     ids = n_households.index[n_households >= fewest]
     lines = lines[lines["product_id"].isin(ids)]
     first = lines.drop_duplicates(["household_id", "product_id"])
-    known = data["products"].set_index("product_id").reindex(ids).fillna("")
+    known = data["products"].astype(object).set_index("product_id").reindex(ids).fillna("")
     words = known[["product_type", "package_size", "brand"]].agg(" ".join, axis=1)
     title = words.str.split().str.join(" ").str.capitalize()
     products = pd.DataFrame(
@@ -118,7 +120,7 @@ def groceries(fewest: int = FEWEST_HOUSEHOLDS) -> tuple[pd.DataFrame, pd.DataFra
             "title": title.mask(title == "", "Product"),
             "category": known["product_category"].str.lower(),
             "department": known["department"].str.lower(),
-            "price": lines.groupby("product_id")["price"].median().loc[ids],
+            "price": price.loc[ids],
         }
     )
     orders = pd.DataFrame(
