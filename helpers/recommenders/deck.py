@@ -13,6 +13,25 @@ from helpers.recommenders.reader import used_only
 BLOCK = 256  # shoppers scored at once
 
 
+class Dropout(nn.Module):
+    """Each unit is 0 with probability `p` in training, the others grow by 1 / (1 - p).
+
+    As `nn.Dropout`, whose draws differ between makers of CPUs (torch lets MKL draw on Intel's).
+    Uniform numbers are the same on all of them.
+    """
+
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x):
+        if not self.training or not self.p:
+            return x
+        drawn = torch.rand(x.shape, dtype=torch.float64, device=x.device)
+        kept = (drawn < 1 - self.p).to(x.dtype)
+        return x * (kept / (1 - self.p))
+
+
 def mlp(n_in, hidden, n_out, dropout, batch_norm):
     """Linear, [batch norm,] ReLU, dropout, linear."""
     norm = [nn.BatchNorm1d(hidden)] if batch_norm else []
@@ -20,7 +39,7 @@ def mlp(n_in, hidden, n_out, dropout, batch_norm):
         nn.Linear(n_in, hidden),
         *norm,
         nn.ReLU(),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, n_out),
     )
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Taste, TwoTower
-from helpers.recommenders.deck import PlainTowers, RandomPairs, weighted_means
+from helpers.recommenders.deck import Dropout, PlainTowers, RandomPairs, weighted_means
 from helpers.recommenders.taste import Prior, learn_taste, posterior_taste
 from helpers.recommenders.two_tower import Practice, corrected, softmax_loss
 
@@ -236,6 +236,19 @@ def test_deck_loss_by_hand(shop):
             net.users(torch.from_numpy(z[[3]])) * net.items(torch.from_numpy(items.vectors[[7]]))
         ).sum()
     assert float(mine) == pytest.approx(float(cosine), abs=1e-6)
+
+
+def test_dropout_draws_uniform_numbers_and_keeps_the_mean():
+    layer = Dropout(0.2)
+    ones = torch.ones(300, 400)
+    torch.manual_seed(5)
+    out = layer(ones)
+    torch.manual_seed(5)
+    kept = torch.rand(300, 400, dtype=torch.float64) < 0.8
+    assert torch.equal(out > 0, kept)  # the same on every CPU, as uniform numbers are
+    assert set(out.unique().tolist()) == {0.0, 1.25}
+    assert float(out.mean()) == pytest.approx(1, abs=0.01)
+    assert torch.equal(layer.eval()(ones), ones)
 
 
 def test_random_pairs_label_what_was_rated(shop):
