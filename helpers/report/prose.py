@@ -1,0 +1,38 @@
+"""Sentences that a run fills in: a finding is computed, so it is true on every profile."""
+
+from numbers import Number
+
+from IPython.display import Markdown
+
+from helpers.report.blocks import as_text
+
+
+def finding(template: str, **values: object) -> Markdown:
+    """A finding as a heading. Slides show it as the slide's title.
+
+    Parameters
+    ----------
+    template : str
+        One sentence with fields, for example "Three items close {share:.0%} of the gap".
+    values
+        What the fields hold. Numbers are formatted as the template says; anything else is data,
+        and none of its signs is read as Markdown.
+
+    Returns
+    -------
+    Markdown
+        Shown where it is a cell's last line; elsewhere, pass it to `display`.
+    """
+    return Markdown("### " + _filled(template, values))
+
+
+def sentence(template: str, **values: object) -> Markdown:
+    """The same as plain text, for what is said below a figure or a table."""
+    return Markdown(_filled(template, values))
+
+
+def _filled(template: str, values: dict[str, object]) -> str:
+    safe = {}
+    for name, value in values.items():
+        safe[name] = value if isinstance(value, Number) else as_text(value)
+    return template.format(**safe)
