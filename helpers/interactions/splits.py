@@ -354,19 +354,28 @@ def shuffle_log(log: pd.DataFrame, seed: int = 7) -> pd.DataFrame:
         Rows in the order of `log`. A shopper gets an item twice only where 200 attempts could not avoid it.
     """
     rng = np.random.default_rng(seed)
-    shuffled = log.assign(user=log["user"].to_numpy()[rng.permutation(len(log))])
+    user = log["user"].to_numpy()[rng.permutation(len(log))]
+    numbers, names = pd.factorize(user)
+    item, _ = pd.factorize(log["item"])
+    n_twice, twice = _given_twice(numbers, item)
     for _ in range(SHUFFLES):
-        twice = np.flatnonzero(shuffled.duplicated(["user", "item"]))
-        if len(twice) == 0:
+        if n_twice == 0:
             break
-        others = rng.choice(len(log), min(len(log), len(twice)), replace=False)
+        others = rng.choice(len(log), min(len(log), n_twice), replace=False)
         rows = np.union1d(twice, others)
-        user = shuffled["user"].to_numpy().copy()
-        user[rows] = user[rng.permutation(rows)]
-        again = shuffled.assign(user=user)
-        if again.duplicated(["user", "item"]).sum() <= len(twice):
-            shuffled = again
-    return shuffled
+        again = numbers.copy()
+        again[rows] = again[rng.permutation(rows)]
+        n_again, twice_again = _given_twice(again, item)
+        if n_again <= n_twice:
+            numbers, n_twice, twice = again, n_again, twice_again
+    return log.assign(user=names[numbers])
+
+
+def _given_twice(user: np.ndarray, item: np.ndarray) -> tuple[int, np.ndarray]:
+    """How many rows repeat an earlier row's shopper and item, and where they are."""
+    pair = user.astype(np.int64) * (item.max(initial=0) + 1) + item
+    rows = np.flatnonzero(pd.Series(pair).duplicated())
+    return len(rows), rows
 
 
 # ---------------------------------------------------------------------------- helpers

@@ -130,41 +130,51 @@ def _pixels(path, largest: int) -> np.ndarray | None:
 
 
 def curve(
-    frame: pd.DataFrame, x: str, y: str, by: str, *, xlabel: str, ylabel: str, dashed=(), ax=None
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str,
+    *,
+    xlabel: str,
+    ylabel: str,
+    dashed=(),
+    colors: dict[str, str] | None = None,
+    label_size: float = 9,
+    ax=None,
 ) -> plt.Axes:
     """Lines of `y` over `x`, one for each value of `by`, each named at its right end.
 
     Columns `low` and `high`, where present, become a band. Names in `dashed` are floors and
-    ceilings: dark and thin.
+    ceilings: dark and thin. `colors` gives other lines a color by name.
     """
     if ax is None:
         _, ax = plt.subplots()
     ends = {}
-    colors = itertools.cycle(PALETTE)
+    palette = itertools.cycle(PALETTE)
     for name, part in frame.groupby(by, sort=False):
         part = part.sort_values(x)
         if name in dashed:
             color = INK
             style = {"linestyle": (0, (4, 2)), "linewidth": 1.3}
         else:
-            color = next(colors)
+            color = colors[name] if colors else next(palette)
             style = {"marker": "o", "markersize": 4}
         ax.plot(part[x], part[y], color=color, **style)
         if {"low", "high"} <= set(part.columns):
             band = {"color": color, "alpha": 0.12, "linewidth": 0}
             ax.fill_between(part[x], part["low"], part["high"], **band)
         ends[name] = (part[y].iloc[-1], color)
-    _label_ends(ax, frame[x].max(), ends)
+    _label_ends(ax, frame[x].max(), ends, label_size)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return ax
 
 
-def _label_ends(ax, right: float, ends: dict) -> None:
+def _label_ends(ax, right: float, ends: dict, size: float = 9) -> None:
     """Names at the lines' right ends, pushed apart until none covers another."""
     if not ends:
         return
     low, high = ax.get_ylim()
-    gap = (high - low) * LINE_SPACING
+    gap = (high - low) * LINE_SPACING * size / 9
     order = sorted(ends, key=lambda name: ends[name][0])
     places = []
     lowest_free = -np.inf
@@ -177,7 +187,7 @@ def _label_ends(ax, right: float, ends: dict) -> None:
     beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):
         value, color = ends[name]
-        style = {"color": color, "fontsize": 9, "va": "center", "annotation_clip": False}
+        style = {"color": color, "fontsize": size, "va": "center", "annotation_clip": False}
         ax.annotate(name, (right, value), xytext=(beside, place - overflow), **style)
 
 

@@ -1,0 +1,124 @@
+"""Who is examined: every method of the course by one name, as its chapter left it or fitted here.
+
+A new method takes one file in `helpers/recommenders` and one line in that package's `_MODULES`.
+It is then fitted with its defaults in chapter 07, and stands in its tables, figures and slides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from helpers import recommenders
+from helpers.interactions.matrix import ItemFeatures
+from helpers.interactions.splits import Split
+from helpers.recommenders.base import Recommender
+
+FLOORS = ("Popularity", "RecentPopularity")
+NOT_COMPARED = ("Random", *FLOORS, "Oracle", "DeckTowers")
+"""Chance, floors, the ceiling, and the model that stands in tables as `TwoTower-deck`."""
+STANDS_FOR = {"MatrixCompletion": "MatrixCompletion-content"}
+"""The variant that is a method's best, where it isn't the one with the plain name."""
+SIMPLE_FIRST = (
+    "Popularity",
+    "RecentPopularity",
+    "Attributes",
+    "Content",
+    "Content-text",
+    "ItemKNN",
+    "UserKNN",
+    "EASE",
+    "Bridge",
+    "MatrixCompletion-content",
+    "Taste",
+    "NeuralCF",
+    "TwoTower",
+    "Hybrid",
+)
+"""By what they take to explain, run and repair. A method that is not named here comes last."""
+FLOOR = "shows everyone the same"
+PEOPLE = "learns who liked what"
+ITEMS = "reads the items"
+BLEND = "blends both"
+
+
+@dataclass(frozen=True)
+class Contenders:
+    """Fitted methods.
+
+    Attributes
+    ----------
+    models : dict of str to Recommender
+        Every method of the course once, floors first.
+    family : dict of str to str
+        What each method learns from: FLOOR, PEOPLE, ITEMS or BLEND.
+    """
+
+    models: dict[str, Recommender]
+    family: dict[str, str]
+
+
+def method_names() -> list[str]:
+    """The public names of the methods that are compared, in the order in which they are taught."""
+    names = []
+    for name in recommenders.__all__:
+        found = getattr(recommenders, name)
+        is_method = isinstance(found, type) and issubclass(found, Recommender)
+        if is_method and found is not Recommender and name not in NOT_COMPARED:
+            names.append(name)
+    return names
+
+
+def contenders(saved: dict[str, Recommender], split: Split, items: ItemFeatures) -> Contenders:
+    """Every method once: as a chapter saved it or, where none did, fitted here with its defaults.
+
+    Parameters
+    ----------
+    saved : dict of str to Recommender
+        As `load_all` reads them.
+    split : Split
+        Its training log is learned from.
+    items : ItemFeatures
+    """
+    models = {"Popularity": recommenders.Popularity()}
+    if split.train.times is not None:
+        models["RecentPopularity"] = recommenders.RecentPopularity()
+    for model in models.values():
+        model.fit(split.train, items)
+    for method in method_names():
+        name = STANDS_FOR.get(method, method)
+        if name not in saved:
+            name = method
+        model = saved.get(name)
+        if model is None:
+            model = getattr(recommenders, method)()
+            model.fit(split.train, items)
+        models[name] = model
+    family = {name: family_of(model) for name, model in models.items()}
+    return Contenders(models, family)
+
+
+def again(models: dict[str, Recommender], names: Iterable[str], split: Split, items) -> dict:
+    """The named methods, with the same settings, fitted on another training log."""
+    fitted = {}
+    for name in names:
+        if name in models:
+            model = models[name]
+            fresh = type(model)(**model.parameters())
+            fitted[name] = fresh.fit(split.train, items)
+    return fitted
+
+
+def family_of(model: Recommender) -> str:
+    """What a method learns from."""
+    name = type(model).__name__
+    if name in FLOORS:
+        return FLOOR
+    if name == "Hybrid":
+        return BLEND
+    return ITEMS if model.handles_cold_items else PEOPLE
+
+
+def simplicity(name: str) -> int:
+    """The place of a method when the simplest comes first."""
+    if name in SIMPLE_FIRST:
+        return SIMPLE_FIRST.index(name)
+    return len(SIMPLE_FIRST)
