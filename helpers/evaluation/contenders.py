@@ -67,8 +67,13 @@ def method_names() -> list[str]:
     return names
 
 
-def contenders(saved: dict[str, Recommender], split: Split, items: ItemFeatures) -> Contenders:
-    """Every method once: as a chapter saved it or, where none did, fitted here with its defaults.
+def contenders(
+    saved: dict[str, Recommender],
+    split: Split,
+    items: ItemFeatures,
+    settings: dict[str, dict | None] | None = None,
+) -> Contenders:
+    """Every method once: as a chapter saved it or, where none did, fitted here.
 
     Parameters
     ----------
@@ -77,19 +82,27 @@ def contenders(saved: dict[str, Recommender], split: Split, items: ItemFeatures)
     split : Split
         Its training log is learned from.
     items : ItemFeatures
+    settings : dict of str to (dict or None), optional
+        Arguments of methods that are fitted here, by class name; by default their own defaults.
+        None leaves a method out.
     """
+    if settings is None:
+        settings = {}
     models = {"Popularity": recommenders.Popularity()}
     if split.train.times is not None:
         models["RecentPopularity"] = recommenders.RecentPopularity()
     for model in models.values():
         model.fit(split.train, items)
     for method in method_names():
+        chosen = settings.get(method, {})
+        if chosen is None:
+            continue
         name = STANDS_FOR.get(method, method)
-        if name not in saved:
+        if name not in saved and (method in saved or "prior" not in chosen):
             name = method
         model = saved.get(name)
         if model is None:
-            model = getattr(recommenders, method)()
+            model = getattr(recommenders, method)(**chosen)
             model.fit(split.train, items)
         models[name] = model
     family = {name: family_of(model) for name, model in models.items()}

@@ -4,7 +4,7 @@ Simulated shoppers come with a market that knows what each would say of every it
 come with a log alone. `load_exam` gives both through the same calls, and says which they are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -139,12 +139,15 @@ class Exam:
         )
 
     def control(self, n_history: tuple[int, ...] | None = None) -> Split:
-        """The headline after the log's rows were dealt to its customers at random.
+        """The headline after the log's rows were dealt to its shoppers at random.
 
-        What a method still scores here owes nothing to what one customer likes.
+        What a method still scores here owes nothing to what one shopper likes. Simulated test
+        shoppers stay as they are: they are not in the log.
         """
         shuffled = shuffle_log(self.log, self.facts.seed)
         matrix = Interactions.from_frame(shuffled, self.names, shoppers=self.shoppers)
+        if self.market is not None:
+            return replace(self.cross_platform(n_history), train=matrix)
         return self.cross_platform_of(matrix, n_history or self.lengths)
 
     def warm_by_time(self) -> Split | None:

@@ -47,7 +47,7 @@ class Advice:
     liked : float
         Of five items shown.
     wrong : str
-        The usual choice that does worst here.
+        The usual choice that does worst here; where none of them is possible, the worst method.
     cost : float
         How many fewer of five items would be liked with it.
     """
@@ -75,6 +75,8 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
             ship = name
             break
     usual = [name for name in USUAL_CHOICES if name in means]
+    if not usual:
+        usual = list(means.index)
     wrong = situation.liked[usual].idxmin()
     cost = situation.liked[ship] - situation.liked[wrong]
     return Advice(ship, means[ship], situation.liked[ship], wrong, max(cost, 0.0))

@@ -9,26 +9,35 @@ from helpers.embeddings import encode_words, item_vectors
 from helpers.evaluation.exam import Exam
 from helpers.interactions.loading import DEALT, LogFacts, with_platforms
 from helpers.interactions.matrix import REAL, ItemFeatures
-from helpers.sample.published import groceries
+from helpers.sample.published import FEWEST_HOUSEHOLDS, groceries
 
 OVERLAP = 0.2  # share of training households kept on both platforms
 PURCHASE = 5.0
+QUICK_SETTINGS = {
+    "MatrixCompletion": {"solver": "ials", "prior": "content"},
+    "Hybrid": {"shoppers": 100},
+    "NeuralCF": None,
+}
+"""What fits in half a minute: fewer practice shoppers for the blend, and no NeuralCF, which knows
+strangers only as everybody."""
 
 
-def household_exam(seed: int = 7) -> Exam:
+def household_exam(seed: int = 7, fewest: int = FEWEST_HOUSEHOLDS) -> Exam:
     """Real households of The Complete Journey, whose products are dealt to two platforms.
 
     Parameters
     ----------
     seed : int
         Of the deal and of who is examined.
+    fewest : int
+        Households that bought a product. More of them leave fewer products, and a quicker exam.
 
     Returns
     -------
     Exam
         Items with vectors of their words.
     """
-    products, orders = groceries()
+    products, orders = groceries(fewest)
     frame = pd.DataFrame(
         {
             "image_key": "groceries/" + products["id"].astype(str),

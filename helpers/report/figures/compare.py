@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE
+from helpers.evaluation.guide import Situation
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
 
 COLORS = {FLOOR: INK, PEOPLE: PALETTE[1], ITEMS: PALETTE[0], BLEND: PALETTE[2]}
@@ -357,6 +358,45 @@ def _or_dash(values: pd.Series, name: str) -> str:
     return "–" if pd.isna(value) else f"{value:.2f}"
 
 
+@dataclass(frozen=True)
+class Leaders:
+    """Who wins in each simulator.
+
+    Attributes
+    ----------
+    best : dict of str to (str, float)
+        Of each kind of taste: the best method and its lead in NDCG@10 over plain Content.
+    first : str
+        The method that is best, or level with the best to two digits, most often.
+    times : int
+        In how many kinds of taste it is.
+    """
+
+    best: dict[str, tuple[str, float]]
+    first: str
+    times: int
+
+
+def leaders(study: pd.DataFrame, n_history: int) -> Leaders:
+    """Winners of the study of three simulators at a history length."""
+    is_asked = (study["metric"] == "ndcg") & (study["n_history"] == n_history)
+    is_asked &= (study["log"] == "log") & ~study["recommender"].isin(CEILINGS)
+    best = {}
+    wins: dict[str, int] = {}
+    for space in SPACES:
+        rows = study[is_asked & (study["space"] == space)]
+        values = rows.set_index("recommender")["value"]
+        if values.empty:
+            continue
+        name = values.idxmax()
+        best[space] = (name, float(values[name] - values["Content"]))
+        level = values.index[values.round(2) == values.round(2).max()]
+        for winner in level:
+            wins[winner] = wins.get(winner, 0) + 1
+    first = max(sorted(wins), key=lambda name: wins[name])
+    return Leaders(best, first, wins[first])
+
+
 CROSS_EXAMS = ("across 20 %", "action to other", "Ladieswear to Divided", "dresses to gowns")
 """Of each shop in data/studies/real.csv, the exam between two of its platforms."""
 SHOPS = {
@@ -464,6 +504,87 @@ def shopper_lists(
     figure = contact_sheet(paths, titles, columns=columns, size=0.95, row_labels=labels)
     for axis, path in zip(figure.axes, paths, strict=False):
         axis.set_visible(path is not None)
+    return figure
+
+
+NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def known_items(n: int) -> str:
+    """A history length in words: "no history", "one known item", "three known items"."""
+    if n == 0:
+        return "no history"
+    word = NUMBER_WORDS[n] if n < len(NUMBER_WORDS) else str(n)
+    return f"{word} known item" if n == 1 else f"{word} known items"
+
+
+def situation(
+    has: str,
+    per_user: pd.DataFrame,
+    names: Sequence[str],
+    n_history: int,
+    judged: str,
+    shoppers: str | None = None,
+) -> Situation:
+    """A situation of the decision guide from what `evaluate` returned.
+
+    NDCG@10 and the precision of the first five must be among its metrics. `shoppers` is by default
+    what `evaluate` noted.
+    """
+    rows = per_user[(per_user["n_history"] == n_history) & (per_user["variant"] == judged)]
+    rows = rows[rows["recommender"].isin(names)].astype({"recommender": str})
+    ndcg = rows[(rows["metric"] == "ndcg") & (rows["k"] == 10)]
+    wide = ndcg.pivot(index="user", columns="recommender", values="value").astype(float)
+    precision = rows[(rows["metric"] == "precision") & (rows["k"] == 5)]
+    liked = 5 * precision.groupby("recommender")["value"].mean()
+    if shoppers is None:
+        shoppers = per_user.attrs["shoppers"]
+    return Situation(has, shoppers, wide, liked)
+
+
+def advice_in_words(advice: pd.DataFrame) -> str:
+    """The guide in one sentence: which methods it names, most often first."""
+    counts = advice["ship"].value_counts()
+    names = sorted(counts.index, key=lambda name: (-counts[name], name))
+    if len(names) == 1:
+        return f"{names[0]} is enough in every situation"
+    return f"{len(advice)} situations, {len(names)} answers: {', '.join(names)}"
+
+
+def as_records(advice: pd.DataFrame) -> list[dict]:
+    """The guide as rows of a JSON file, for slides."""
+    return advice.reset_index().to_dict("records")
+
+
+def favorites(relevant, values: np.ndarray, candidates: np.ndarray) -> pd.Series:
+    """The value of an item attribute of which each shopper likes the largest share, (n_users,).
+
+    Parameters
+    ----------
+    relevant : csr_matrix, (n_users, n_items)
+    values : (n_items,) str
+    candidates : (n,) int
+    """
+    indicators = pd.get_dummies(pd.Series(values)).astype(float)
+    n_on_sale = indicators.iloc[candidates].sum().to_numpy()
+    share = (relevant @ indicators.to_numpy()) / np.maximum(n_on_sale, 1)
+    return pd.Series(indicators.columns.to_numpy()[share.argmax(axis=1)])
+
+
+def segments_figure(rows: pd.DataFrame) -> plt.Figure:
+    """NDCG@10 of some methods by segment of shoppers, with 95 % intervals."""
+    segments = sorted(rows["segment"].unique())
+    names = list(dict.fromkeys(rows["recommender"]))
+    with plt.rc_context({"font.size": SLIDE_FONT}):
+        figure, axis = plt.subplots(figsize=WIDE)
+        for number, name in enumerate(names):
+            part = rows[rows["recommender"] == name].set_index("segment").loc[segments]
+            x = np.arange(len(part)) + 0.12 * (number - (len(names) - 1) / 2)
+            ends = [part["value"] - part["low"], part["high"] - part["value"]]
+            axis.errorbar(x, part["value"], ends, fmt="o", color=PALETTE[number], label=name)
+        axis.set_xticks(range(len(segments)), segments)
+        axis.set(xlabel="style that the shopper likes most", ylabel="NDCG@10")
+        figure.legend(loc="outside lower center", ncols=len(names), fontsize=LABEL_FONT)
     return figure
 
 
