@@ -16,16 +16,19 @@ from browser import (
     pdf_pages,
     pptx_slides,
 )
+from bs4 import BeautifulSoup
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir
 from helpers.interactions.privacy import traces
 from helpers.report import slides
-from helpers.report.html import render_index, render_report
+from helpers.report.html import render_index, render_notation, render_report, render_solutions
 
 NOTEBOOKS = {chapter: ROOT / "notebooks" / f"{name}.ipynb" for chapter, name in CHAPTERS.items()}
 browse = pytest.mark.xdist_group(
     "published"
 )  # one process renders the reports, another may run what doesn't need them
+BESIDE = {"metrics.json"}
+"""What a run writes beside its reports, and this file's fixture doesn't."""
 ROW = {
     *(
         "recommender",
@@ -61,6 +64,8 @@ def published(tmp_path_factory):
         (folder / "sample").mkdir()
         for chapter, path in NOTEBOOKS.items():
             render_report(path, chapter, folder / "sample" / f"{CHAPTERS[chapter]}.html")
+            render_solutions(chapter, folder / "sample")
+        render_notation(folder / "sample")
         problem = slides.render_decks(NOTEBOOKS, folder / "sample" / "decks", ["html", "md"])
         render_index("sample", NOTEBOOKS, decks=not problem)
     return folder / "sample"
@@ -114,6 +119,15 @@ def test_nobody_of_the_order_history_is_named_anywhere(published, tmp_path):
     assert {word for _, word in traces(tmp_path, words)} == words  # they would be found
     places = (data_dir("sample"), reports_dir("sample"), published, ROOT / "notebooks")
     assert [trace for place in places for trace in traces(place, words)] == []
+
+
+@browse
+@pytest.mark.parametrize("name", ["index", "notation", *CHAPTERS.values()])
+def test_no_link_of_a_report_is_dead(published, name):
+    page = BeautifulSoup((published / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    targets = {link["href"].partition("#")[0] for link in page.find_all("a", href=True)}
+    local = {target for target in targets if target and not target.startswith("http")}
+    assert [target for target in sorted(local - BESIDE) if not (published / target).exists()] == []
 
 
 @browse

@@ -1,8 +1,11 @@
 """Reports as single files: formulas as MathML, pictures inside, no script or font from elsewhere."""
 
 import json
+import posixpath
 import re
+from copy import deepcopy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import latex2mathml.converter
 import nbformat
@@ -10,12 +13,29 @@ from jinja2 import pass_context
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from helpers.artefacts import CHAPTERS, reports_dir, write_text
+from helpers.artefacts import CHAPTERS, ROOT, reports_dir, write_text
 from helpers.templates import THEME, write_page
 
+APPENDIX = "appendix"
+"""Tag of the cells that a report shows collapsed."""
 
-class _MathMLRenderer(IPythonRenderer):
-    """Markdown renderer that sets formulas as MathML, which browsers show without a script."""
+
+class _ReportRenderer(IPythonRenderer):
+    """Markdown renderer for a page in a profile's folder of reports.
+
+    Formulas become MathML, which browsers show without a script. A link to a notebook becomes a
+    link to its page. A link to a file that has no page, such as a data file, becomes its text.
+    """
+
+    def __init__(self, folder: str, **kwargs):
+        super().__init__(**kwargs)
+        self.folder = folder
+
+    def link(self, text, url, title=None):
+        target = page_of(url, self.folder)
+        if target is None:
+            return text
+        return super().link(text, target, title)
 
     def block_math(self, body):
         return latex2mathml.converter.convert(body.strip(), display="block")
@@ -25,20 +45,55 @@ class _MathMLRenderer(IPythonRenderer):
 
 
 class ReportExporter(HTMLExporter):
-    """Notebook → one HTML file in the course's dress, with links to its neighbors and its slides."""
+    """Notebook → one HTML file in the course's dress, with links to its neighbors and its slides.
 
-    def __init__(self, **kwargs):
+    Parameters
+    ----------
+    folder : str
+        Where the notebook lies in the repository: its links start there.
+    """
+
+    def __init__(self, folder: str = "notebooks", **kwargs):
         super().__init__(template_name="report", extra_template_basedirs=[str(THEME)], **kwargs)
+        self.folder = folder
 
     @pass_context
     def markdown2html(self, context, source):
         """Markdown of a cell to HTML; links between notebooks become links between reports."""
         attachments = context.get("cell", {}).get("attachments", {})
-        renderer = _MathMLRenderer(escape=False, attachments=attachments)
-        for name in CHAPTERS.values():
-            source = source.replace(f"({name}.ipynb", f"({name}.html")
-        source = source.replace("(../README.md", "(index.html")
+        renderer = _ReportRenderer(self.folder, escape=False, attachments=attachments)
         return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def page_of(url: str, folder: str = "notebooks") -> str | None:
+    """Where a link of a notebook leads from the notebook's report.
+
+    Parameters
+    ----------
+    url : str
+        As written in the notebook, for example "../README.md" or "solutions/05_completion.ipynb".
+    folder : str
+        Where the notebook lies in the repository. The page of `notebooks/X` lies at `X` in the
+        folder of reports.
+
+    Returns
+    -------
+    str or None
+        None for a file that has no page.
+    """
+    parts = urlsplit(url)
+    if parts.scheme or parts.netloc or not parts.path:
+        return url
+    file = posixpath.normpath(posixpath.join(folder, parts.path))
+    pages = {"README.md": "index.html", "notebooks/notation.md": "notation.html"}
+    for name in CHAPTERS.values():
+        pages[f"notebooks/{name}.ipynb"] = f"{name}.html"
+        pages[f"notebooks/solutions/{name}.ipynb"] = f"solutions/{name}.html"
+    if file not in pages:
+        return None
+    here = posixpath.relpath(folder, "notebooks")
+    page = posixpath.relpath(pages[file], here)
+    return f"{page}#{parts.fragment}" if parts.fragment else page
 
 
 def chapter_title(notebook) -> str:
@@ -56,6 +111,7 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
     """Write the HTML report of an executed notebook."""
     notebook = nbformat.read(executed, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not _is_spoken(cell)]
+    notebook = with_folded_appendix(notebook)
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     other_than_usual = dict(given)
     if other_than_usual.get("profile") == "sample":
@@ -71,6 +127,67 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
     }
     body, _ = ReportExporter().from_notebook_node(notebook, resources=resources)
     write_text(body, destination)
+
+
+def render_solutions(chapter: str, folder: Path) -> None:
+    """Write the page of a chapter's stored solutions into a folder of reports."""
+    name = CHAPTERS[chapter]
+    stored = ROOT / "notebooks" / "solutions" / f"{name}.ipynb"
+    if stored.exists():
+        notebook = nbformat.read(stored, as_version=4)
+        _write_extra(notebook, "notebooks/solutions", "../", folder / "solutions" / f"{name}.html")
+
+
+def render_notation(folder: Path) -> None:
+    """Write the page of symbols and terms into a folder of reports."""
+    stored = ROOT / "notebooks" / "notation.md"
+    if stored.exists():
+        cell = nbformat.v4.new_markdown_cell(stored.read_text(encoding="utf-8"))
+        notebook = nbformat.v4.new_notebook(cells=[cell])
+        _write_extra(notebook, "notebooks", "", folder / "notation.html")
+
+
+def _write_extra(notebook, folder: str, up: str, destination: Path) -> None:
+    """Write a page that is no chapter; `up` leads from it to the folder of reports."""
+    resources = {
+        "metadata": {"name": destination.stem},
+        "title": chapter_title(notebook),
+        "up": up,
+    }
+    body, _ = ReportExporter(folder).from_notebook_node(notebook, resources=resources)
+    write_text(body, destination)
+
+
+def with_folded_appendix(notebook):
+    """A copy whose appendices are marked for the template to fold.
+
+    Neighboring cells tagged `appendix` are one appendix; a heading of the second level begins the
+    next. Its heading leaves the cell and becomes the line to click on.
+    """
+    copy = deepcopy(notebook)
+    last = None
+    for cell in copy.cells:
+        if APPENDIX not in cell.metadata.get("tags", []):
+            last = None
+            continue
+        heading = _leading_heading(cell)
+        if last is None or heading:
+            cell.metadata["fold_opens"] = heading or "Appendix"
+            if heading:
+                cell.source = cell.source.lstrip().partition("\n")[2]
+        else:
+            del last.metadata["fold_closes"]
+        cell.metadata["fold_closes"] = True
+        last = cell
+    return copy
+
+
+def _leading_heading(cell) -> str:
+    """Text of the heading of the second level that a cell begins with, or nothing."""
+    first = cell.source.lstrip().partition("\n")[0]
+    if cell.cell_type != "markdown" or not first.startswith("## "):
+        return ""
+    return re.sub(r"[*`$]", "", first.removeprefix("## ")).strip()
 
 
 def _is_spoken(cell) -> bool:

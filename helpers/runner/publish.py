@@ -11,7 +11,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir, write_json
-from helpers.report.html import render_index, render_report
+from helpers.report.html import (
+    render_index,
+    render_notation,
+    render_report,
+    render_solutions,
+)
 from helpers.report.slides import render_decks
 from helpers.runner.stamps import Mark, damage_of, executed_path, file_hash, mark_of, stamp_path
 
@@ -47,11 +52,13 @@ def publish(profile: str, say: Callable[[str], None]) -> None:
     book = _Book(profile, executed, say)
     for chapter in book.stale(report_path):
         render_report(executed[chapter], chapter, report_path(profile, chapter))
+        render_solutions(chapter, reports_dir(profile))
     stale_decks = book.stale(deck_path)
     without_deck = {chapter: executed[chapter] for chapter in stale_decks}
     problem = render_decks(without_deck, reports_dir(profile) / "decks", ["html"])
     if problem:
         say(problem)
+    render_notation(reports_dir(profile))
     render_index(profile, executed, decks=not problem)
     book.write()
     say(f"open {reports_dir(profile) / 'index.html'}")
