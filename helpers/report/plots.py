@@ -63,7 +63,12 @@ def use_course_style() -> None:
 
 
 def contact_sheet(
-    paths, titles=None, columns: int = 8, size: float = 1.1, row_labels=None
+    paths,
+    titles=None,
+    columns: int = 8,
+    size: float = 1.1,
+    row_labels=None,
+    font_size: float = 7,
 ) -> plt.Figure:
     """Pictures in a grid; a missing or unreadable one is a gray field that says so.
 
@@ -79,6 +84,8 @@ def contact_sheet(
         Width of a picture in inches.
     row_labels : sequence of str, optional
         A label to the left of each row.
+    font_size : float
+        Of the titles, in points.
     """
     paths = list(paths)
     n_rows = max(1, -(-len(paths) // columns))
@@ -93,20 +100,22 @@ def contact_sheet(
         _show_picture(axis, path)
     if titles is not None:
         for axis, title in zip(axes.flat, titles, strict=False):
-            _caption(axis, str(title)[:LONGEST_CAPTION], size)
+            _caption(axis, str(title)[:LONGEST_CAPTION], size, font_size)
     if row_labels is not None:
         for axis, label in zip(axes[:, 0], row_labels, strict=False):
-            _label_row(axis, label)
+            _label_row(axis, label, max(font_size, 9))
     return figure
 
 
-def _caption(axis, text: str, size: float) -> None:
-    axis.set_title(text, fontsize=7, color=MUTED, loc="center", y=-0.18 / size, weight="normal")
+def _caption(axis, text: str, size: float, font_size: float) -> None:
+    below = -0.18 / size * font_size / 7
+    style = {"fontsize": font_size, "color": MUTED, "weight": "normal"}
+    axis.set_title(text, loc="center", y=below, **style)
 
 
-def _label_row(axis, label: str) -> None:
+def _label_row(axis, label: str, font_size: float) -> None:
     where = {"transform": axis.transAxes, "ha": "right", "va": "center"}
-    axis.text(-0.12, 0.5, label, fontsize=9, **where)
+    axis.text(-0.12, 0.5, label, fontsize=font_size, **where)
 
 
 def _show_picture(axis, path) -> None:

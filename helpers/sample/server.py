@@ -5,8 +5,11 @@ included.
 import re
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 
@@ -23,6 +26,7 @@ class PhotoServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # requests that wait to be accepted; one too many waits a second
 
     def handle_error(self, request, client_address):
         """Print the traceback, unless the client has gone."""
@@ -73,3 +77,36 @@ def handler(folder: Path, truth: pd.DataFrame) -> type[BaseHTTPRequestHandler]:
             """Keep quiet: the harvest's index holds every outcome."""
 
     return Photos
+
+
+@contextmanager
+def slow_host(folder: Path, truth: pd.DataFrame, pause: float = 0.0) -> Iterator[str]:
+    """Serve photos on loopback while the block runs, as a host at some distance would.
+
+    Parameters
+    ----------
+    folder : Path
+        The photos.
+    truth : DataFrame
+        As for `handler`.
+    pause : float
+        Seconds that every photo waits before it is answered.
+
+    Yields
+    ------
+    str
+        The host's address, "127.0.0.1:PORT".
+    """
+
+    class Distant(handler(folder, truth)):  # type: ignore[misc]
+        def photo(self, product: str, fault: str):
+            time.sleep(pause)
+            super().photo(product, fault)
+
+    server = PhotoServer(("127.0.0.1", 0), Distant)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

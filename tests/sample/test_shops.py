@@ -16,6 +16,9 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from types import SimpleNamespace
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pandas as pd
@@ -269,3 +272,26 @@ def test_a_store_that_lost_a_file_gets_it_back(store, tmp_path, name):
         assert lost.read_bytes() == whole
     (dest / "store.json").write_text("{")  # cut
     assert len(shop.build_store(dest, **SETTINGS).truth) == len(store.truth)
+
+
+def test_a_slow_host_waits_before_every_photo_and_takes_many_at_once(store, monkeypatch):
+    """The pauses are counted, not timed; more requests than a default queue holds all arrive."""
+    pauses = []
+    monkeypatch.setattr(sample_server, "time", SimpleNamespace(sleep=pauses.append))
+    truth = store.truth
+    n = 24
+    with sample_server.slow_host(store.folder / "photos", truth, pause=0.25) as host:
+        urls = [f"http://{host}/x/{number}-1" for number in truth["product_id"].head(n)]
+
+        def size(url):
+            try:
+                with urlopen(url, timeout=10) as answer:
+                    return len(answer.read())
+            except HTTPError:
+                return 0
+
+        with ThreadPoolExecutor(n) as pool:
+            sizes = list(pool.map(size, urls))
+    is_photo = ~truth["fault"].head(n).isin(["gone", "page"])
+    assert pauses.count(0.25) == is_photo.sum()
+    assert (np.array(sizes)[is_photo] > 0).all()

@@ -1,0 +1,468 @@
+"""Figures and tables of chapter 02."""
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import yaml
+from PIL import Image
+
+from helpers.artefacts import ROOT
+from helpers.evaluation.metrics import ndcg
+from helpers.interactions.matrix import LIKED
+from helpers.interactions.splits import Split, cross_platform
+from helpers.report.plots import GRID, INK, MUTED, PALETTE
+from helpers.serving.encoding import ListEncoder
+from helpers.serving.history import History
+from helpers.simulator import tastes
+from helpers.simulator.market import Market
+
+SHOPPERS_DRAWN = 200
+"""Rows of the ratings matrix that a figure shows."""
+WRAPPED = 20
+"""Characters of a line under a picture."""
+PRICE_BANDS = 6
+LIST_LENGTH = 10
+
+
+# ------------------------------------------------------------------------------ pictures in rows
+class Shown(NamedTuple):
+    """Items with pictures: `files` may hold None, `titles` are wrapped under the pictures."""
+
+    files: list[Path | None]
+    titles: list[str]
+
+
+def picture_rows(rows: dict[str, Shown], columns: int) -> plt.Figure:
+    """One row of pictures for each label, with wrapped titles under them."""
+    size = (1.45 * columns + 0.4, 1.95 * len(rows))
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=size,
+        squeeze=False,
+    )
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+    for line, (label, shown) in zip(
+        axes,
+        rows.items(),
+        strict=True,
+    ):
+        line[0].set_ylabel(label, fontsize=12)
+        for axis, file, title in zip(
+            line,
+            shown.files,
+            shown.titles,
+            strict=False,
+        ):
+            _draw_item(axis, file, title)
+    return figure
+
+
+def _draw_item(axis, file: Path | None, title: str) -> None:
+    if file is not None and file.is_file():
+        axis.imshow(Image.open(file).convert("RGB"))
+    else:
+        axis.add_patch(
+            plt.Rectangle(
+                (0, 0),
+                1,
+                1,
+                color=GRID,
+            )
+        )
+        axis.text(
+            0.5,
+            0.5,
+            "words only",
+            ha="center",
+            va="center",
+            color=MUTED,
+            fontsize=11,
+        )
+        axis.set(
+            xlim=(0, 1),
+            ylim=(0, 1),
+            aspect="equal",
+        )
+    lines = textwrap.wrap(title, WRAPPED)[:2]
+    axis.set_xlabel("\n".join(lines), fontsize=10)
+
+
+class Shop(NamedTuple):
+    """A catalog beside the folder of its pictures."""
+
+    catalog: pd.DataFrame
+    folder: Path
+
+    def shown(self, items: Sequence[int]) -> Shown:
+        """Some items, by position."""
+        chosen = self.catalog.iloc[list(items)]
+        files = [self.folder / path if path else None for path in chosen["image_path"]]
+        return Shown(files, chosen["title"].tolist())
+
+
+# -------------------------------------------------------------------------------------- a persona
+class Persona(NamedTuple):
+    """A newcomer's items, (n, d) vectors and all."""
+
+    name: str
+    items: Shown
+    vectors: np.ndarray
+
+
+def persona(name: str, encoder, catalog: pd.DataFrame, image, text) -> Persona:
+    """What a persona brings, as the catalog's encoder sees it."""
+    folder = ROOT / "data"
+    book = yaml.safe_load((folder / "personas.yaml").read_text(encoding="utf-8"))
+    liked = next(entry["liked"] for entry in book["personas"] if entry["name"] == name)
+    items = pd.DataFrame(liked)
+    histories, _ = ListEncoder(
+        encoder,
+        catalog,
+        image,
+        text,
+    ).encode(History(items, folder))
+    files = [folder / item["image"] if "image" in item else None for item in liked]
+    shown = Shown(files, items["title"].tolist())
+    return Persona(name, shown, np.asarray(histories.vectors))
+
+
+def nearest(
+    vectors: np.ndarray,
+    items: np.ndarray,
+    among: np.ndarray,
+    k: int,
+) -> np.ndarray:
+    """The `k` items of `among` most similar to each vector by cosine, (n, k) positions."""
+    similarity = _unit(vectors) @ _unit(items[among]).T
+    order = np.argsort(-similarity.round(6), axis=1, kind="stable")
+    return among[order[:, :k]]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.maximum(length, 1e-12)
+
+
+def persona_neighbors(who: Persona, shop: Shop, found: np.ndarray) -> plt.Figure:
+    """Each item that a persona brings, and the items most similar to it."""
+    rows = {}
+    for place, items in enumerate(found):
+        theirs = shop.shown(items)
+        files = [who.items.files[place], *theirs.files]
+        titles = [who.items.titles[place], *theirs.titles]
+        rows[f"item {place + 1}"] = Shown(files, titles)
+    figure = picture_rows(rows, columns=found.shape[1] + 1)
+    first = figure.axes[0]
+    first.set_title(f"{who.name} brings", fontsize=12, loc="center")
+    figure.axes[1].set_title("most similar in shop B", fontsize=12)
+    return figure
+
+
+def similar_titles(
+    vectors: np.ndarray,
+    catalog: pd.DataFrame,
+    n: int = 4,
+) -> pd.DataFrame:
+    """A few items, and the title most similar to each by cosine."""
+    places = np.linspace(
+        0,
+        len(catalog) - 1,
+        n + 2,
+    ).astype(int)[1:-1]
+    everywhere = np.arange(len(catalog))
+    two = nearest(vectors[places], vectors, everywhere, k=2)
+    others = [
+        pair[pair != place][0]
+        for pair, place in zip(
+            two,
+            places,
+            strict=True,
+        )
+    ]
+    titles = catalog["title"].to_numpy()
+    return pd.DataFrame({"item": titles[places], "most similar item": titles[others]})
+
+
+# ------------------------------------------------------------------------------ a shopper's taste
+class Taste(NamedTuple):
+    """A simulated shopper's taste, written as in the chapter.
+
+    Attributes
+    ----------
+    attributes : (n_items, n_values) float64
+        x_i of each item: 1 where it has the value.
+    weights : (n_values,) float64
+        β_u.
+    appeal : (n_items,) float64
+        g_i: what all shoppers agree on.
+    names : list of str
+        The name of each value.
+    """
+
+    attributes: np.ndarray
+    weights: np.ndarray
+    appeal: np.ndarray
+    names: list[str]
+
+
+def taste_of(market: Market, attributes: pd.DataFrame, shopper: int) -> Taste:
+    """A test shopper's taste today.
+
+    Parameters
+    ----------
+    attributes : DataFrame
+        The garments, which give the values their names.
+    shopper : int
+        Position among the test shoppers.
+    """
+    mean, scale = market.calibration
+    block, place = divmod(int(market.test_rows[shopper]), tastes.SHOPPERS_PER_BLOCK)
+    seed = market.settings["seed"]
+    everyone = tastes.draw(market.shelf, tastes.SHOPPERS_PER_BLOCK, seed, "test", block)
+    weights = (everyone.worth[place] - mean[:-1]) * scale
+    levels = market.shelf.now
+    table = np.zeros((len(levels), len(weights)))
+    rows = np.arange(len(levels))
+    for part in range(levels.shape[1]):
+        table[rows, levels[:, part]] = 1
+    names = _names_of_values(market, attributes, len(weights))
+    return Taste(table, weights, market.shelf.quality / mean[-1], names)
+
+
+def _names_of_values(
+    market: Market,
+    attributes: pd.DataFrame,
+    n_values: int,
+) -> list[str]:
+    """What each value of each attribute is called."""
+    names = ["?"] * n_values
+    for number, part in enumerate(market.shelf.parts):
+        levels = market.shelf.now[:, number]
+        if part == "price":
+            price = attributes["price_usd"].to_numpy()
+            for level in np.unique(levels):
+                names[level] = f"price near {np.median(price[levels == level]):.0f} dollars"
+        elif part in attributes:
+            label = part.replace("colour", "color")
+            for level, value in zip(levels, attributes[part], strict=True):
+                names[level] = f"{label} {value}"
+    return names
+
+
+def wishes(taste: Taste, n: int = 5) -> pd.DataFrame:
+    """The values that a shopper likes most and least, among those that some item has."""
+    is_sold = taste.attributes.any(axis=0)
+    weights = pd.Series(taste.weights, index=taste.names)[is_sold]
+    ordered = weights.sort_values(ascending=False, kind="stable").round(2)
+    best = ordered.head(n)
+    worst = ordered.tail(n)[::-1]
+    return pd.DataFrame(
+        {
+            "likes most": best.index,
+            "weight": best.to_numpy(),
+            "likes least": worst.index,
+            "weight ": worst.to_numpy(),
+        }
+    )
+
+
+# ------------------------------------------------------------------------------------------- bars
+def grouped_bars(table: pd.DataFrame, xlabel: str, ylabel: str) -> plt.Axes:
+    """Bars side by side: one group per row, one color per column."""
+    _, axis = plt.subplots(figsize=(8.6, 4.2))
+    table.plot.bar(ax=axis, color=PALETTE, width=0.8, rot=0)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.grid(axis="x", visible=False)
+    axis.tick_params(axis="x", labelcolor=INK, labelsize=12)
+    axis.legend(title=None, fontsize=12)
+    return axis
+
+
+def ratings_by_exposure(judged: np.ndarray, seen: np.ndarray) -> pd.DataFrame:
+    """Share of each rating in percent, among what was seen and among everything."""
+    levels = np.arange(1, 6)
+    shares = {
+        "what they have seen": [100 * np.mean(judged[seen] == level) for level in levels],
+        "everything in shop B": [100 * np.mean(judged == level) for level in levels],
+    }
+    return pd.DataFrame(shares, index=levels)
+
+
+class Sparsity(NamedTuple):
+    """How empty and how uneven a ratings matrix is."""
+
+    n_known: int
+    share_known: float
+    share_of_top_five: float
+    share_of_top_tenth: float
+    median_per_shopper: float
+    n_unrated: int
+
+
+def sparsity_of(ratings: sp.csr_matrix) -> Sparsity:
+    """Numbers about a ratings matrix (n_users, n_items)."""
+    per_item = np.sort(np.diff(ratings.tocsc().indptr))[::-1]
+    per_shopper = np.diff(ratings.indptr)
+    n_users, n_items = ratings.shape
+    tenth = max(n_items // 10, 1)
+    return Sparsity(
+        n_known=ratings.nnz,
+        share_known=ratings.nnz / (n_users * n_items),
+        share_of_top_five=per_item[:5].sum() / ratings.nnz,
+        share_of_top_tenth=per_item[:tenth].sum() / ratings.nnz,
+        median_per_shopper=float(np.median(per_shopper)),
+        n_unrated=int(np.sum(per_item == 0)),
+    )
+
+
+def matrix_figure(ratings: sp.csr_matrix) -> plt.Figure:
+    """A piece of the ratings matrix, and how many ratings each item has."""
+    per_item = np.diff(ratings.tocsc().indptr)
+    order = np.argsort(-per_item, kind="stable")
+    figure, axes = plt.subplots(
+        1,
+        2,
+        figsize=(9, 4.2),
+        width_ratios=[1.6, 1],
+    )
+    piece = ratings[:SHOPPERS_DRAWN][:, order]
+    axes[0].spy(
+        piece,
+        markersize=0.7,
+        color=PALETTE[0],
+        aspect="auto",
+    )
+    axes[0].set(xlabel="items, most rated first", ylabel=f"{piece.shape[0]} shoppers")
+    axes[0].set(xticks=[], yticks=[], title="Each dot is a known rating")
+    axes[1].plot(per_item[order], color=PALETTE[1])
+    axes[1].set(xlabel="items, most rated first", ylabel="ratings", title="Ratings per item")
+    return figure
+
+
+# -------------------------------------------------------------------------------------- the splits
+def split_table(splits: Sequence[Split]) -> pd.DataFrame:
+    """What each split trains on and asks, one row per split."""
+    meanings = {
+        "warm": "known shopper, known item",
+        "warm_by_time": "learn from the past, ask about the future",
+        "cold_user": "a new shopper with few likes",
+        "cold_item": "items that nobody has rated",
+        "cross_platform": "likes on A, candidates on B",
+    }
+    rows = {}
+    for split in splits:
+        rows[split.name] = {
+            "what is hidden": meanings[split.name],
+            "training ratings": split.train.ratings.nnz,
+            "test shoppers": split.relevant["observed"].shape[0],
+            "candidates": len(split.candidates),
+        }
+    return pd.DataFrame(rows).T.rename_axis("split")
+
+
+# ------------------------------------------------------------------------- rivals on any simulator
+@dataclass(frozen=True)
+class Rivals:
+    """Simple methods that are cheap enough to be tried on many simulated markets.
+
+    Attributes
+    ----------
+    vectors : (n_items, d) float32
+        What the content method reads.
+    traits : (n_items, n_values) float32
+        Attribute values as 0 and 1.
+    """
+
+    vectors: np.ndarray
+    traits: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, attributes: pd.DataFrame) -> "Rivals":
+        """The methods for a catalog's vectors and attributes."""
+        order = attributes["price_usd"].rank(method="first")
+        band = pd.qcut(order, PRICE_BANDS, labels=False).astype(str)
+        named = attributes[["category", "colour", "pattern", "style"]].assign(price=band)
+        return cls(vectors, pd.get_dummies(named).to_numpy(np.float32))
+
+    def scores(
+        self,
+        market: Market,
+        n: int = 3,
+    ) -> dict[str, float]:
+        """NDCG@10 of each method with `n` liked items, on complete judgments."""
+        split = cross_platform(market, market.items)
+        history = sp.csr_matrix(
+            split.histories[n].ratings >= LIKED,
+            dtype=np.float32,
+        )
+        likes = sp.csr_matrix(split.train.ratings >= LIKED, dtype=np.float32)
+        scored = {
+            "popularity": _popularity(likes, history),
+            "item-kNN": _item_knn(likes, history),
+            "content": history @ self.vectors @ self.vectors.T,
+            "shared attributes": history @ self.traits @ self.traits.T,
+            "Oracle": market.probability_liked(market.test_users),
+        }
+        return {name: _mean_ndcg(scores, split) for name, scores in scored.items()}
+
+
+def _popularity(likes: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
+    n_likes = np.asarray(likes.sum(axis=0))
+    return np.tile(n_likes, (history.shape[0], 1))
+
+
+def _item_knn(likes: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
+    """Items liked by the shoppers who like the history's items, by cosine."""
+    n_likes = np.asarray(likes.sum(axis=0)).ravel()
+    by_shopper = history @ likes.T  # one row per test shopper: never items × items
+    together = (by_shopper @ likes).toarray()
+    return together / np.sqrt(n_likes + 1)
+
+
+def _mean_ndcg(scores: np.ndarray, split: Split) -> float:
+    of_target = np.asarray(scores)[:, split.candidates]
+    order = np.argsort(-of_target, axis=1, kind="stable")
+    best = split.candidates[order[:, :LIST_LENGTH]]
+    return float(ndcg(best, split.relevant["complete"], LIST_LENGTH).mean())
+
+
+def crossing(trap: pd.DataFrame, names: Sequence[str]) -> plt.Axes:
+    """Lines from one simulator to the other, one per method."""
+    _, axis = plt.subplots(figsize=(8.6, 4.2))
+    for color, name in zip(PALETTE, names, strict=False):
+        values = trap[name].to_numpy()
+        axis.plot(values, "o-", color=color)
+        axis.text(
+            1.04,
+            values[-1],
+            name,
+            color=color,
+            fontsize=12,
+            va="center",
+        )
+        axis.text(
+            -0.04,
+            values[0],
+            f"{values[0]:.2f}",
+            color=color,
+            fontsize=12,
+            ha="right",
+        )
+    axis.set(
+        xticks=[0, 1],
+        xlim=(-0.2, 1.6),
+        ylabel="NDCG@10",
+    )
+    axis.set_xticklabels(trap.index, fontsize=13, color=INK)
+    return axis

@@ -1,0 +1,118 @@
+"""Figures of chapter 01: what they count and which pictures they pair."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.stats import chi2_contingency
+
+from helpers.artefacts import ROOT
+from helpers.report.figures import augment as figures
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
+
+
+def test_flaws_are_counted_by_row():
+    raw = pd.DataFrame(
+        {
+            "name": ["Coat", "", "Dress", "Skirt"],
+            "price": ["Now  35.00", "", "From", "12.00"],
+            "text": ["it doesn t fit", "", "", "you re in a hurry, they aren t"],
+        }
+    )
+    flaws = figures.flaw_table({"shop": raw})["shop"]
+    assert flaws["rows"] == 4
+    assert flaws["nothing in any column"] == 1
+    assert flaws["a price that starts with Now or From"] == 2
+    assert flaws["a price without a number"] == 1
+    assert flaws["an apostrophe that got lost (doesn t)"] == 2  # a row counts once
+
+
+def test_a_slipped_row_has_the_picture_of_the_next_rows_product():
+    raw = pd.DataFrame(
+        {
+            "image": ["/111111/a.jpg", "/222222/b.jpg", "/333333/c.jpg", "/444444/d.jpg"],
+            "url": ["", "/111111/buy", "/222222/buy", "/444444/buy"],
+        }
+    )
+    assert figures.slipped_rows(raw) == 2  # the last row's picture is its own
+    assert figures.slipped_rows(raw[["image"]]) == 0
+
+
+def test_titles_stand_side_by_side_where_both_shops_sell_a_category():
+    catalog = pd.DataFrame(
+        {
+            "platform": ["a", "a", "b", "b", "a"],
+            "category": ["jeans", "jeans", "jeans", "coats", "skirts"],
+            "title": ["Long blue jeans", "Jeans", "Denims", "Coat", "Skirt"],
+        }
+    )
+    pairs = figures.title_pairs(catalog, ["a", "b"])
+    assert pairs.to_dict("index") == {"jeans": {"a": "Jeans", "b": "Denims"}}
+
+
+def test_shelves_agree_with_scipy():
+    catalog = pd.DataFrame(
+        {
+            "platform": ["a"] * 50 + ["b"] * 40,
+            "category": ["x"] * 30 + ["y"] * 20 + ["x"] * 10 + ["y"] * 30,
+            "price_usd": np.arange(90.0),
+        }
+    )
+    shelves = figures.shelves_of(catalog, ["a", "b"])
+    expected = chi2_contingency([[30, 10], [20, 30]]).pvalue
+    assert shelves.p_value == pytest.approx(expected)
+    assert shelves.medians == {"a": 24.5, "b": 69.5}
+
+
+def test_each_bar_names_what_became_of_its_rows():
+    accounts = pd.DataFrame(
+        {"read": [10, 5], "accepted": [7, 5], "rejected": [2, 0], "merged": [1, 0]},
+        index=["a", "b"],
+    )
+    axis = figures.account_bars(accounts).axes[0]
+    told = [text.get_text().strip() for text in axis.texts]
+    assert told == ["7 accepted", "2 rejected, 1 merged", "5 accepted", "0 rejected, 0 merged"]
+    widths = np.array([bar.get_width() for bar in axis.patches]).reshape(3, 2).sum(axis=0)
+    assert widths.tolist() == [10, 5]
+
+
+def test_slipped_pairs_show_the_wrong_picture_above_the_right_one(tmp_path):
+    colors = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    for number, color in enumerate(colors):
+        Image.new("RGB", (8, 8), color).save(tmp_path / f"{number}.png")
+    catalog = pd.DataFrame(
+        {
+            "image_key": ["b/0", "b/1", "b/2"],
+            "platform": "b",
+            "title": ["Striped shirt", "Solid shirt", "Dotted shirt"],
+            "image_path": ["0.png", "1.png", "2.png"],
+            "source_row": [1, 2, 3],
+        }
+    )
+    attributes = catalog[["image_key"]].assign(pattern=["stripe", "solid", "dots"])
+    axes = figures.slipped_pairs(catalog, attributes, "b", tmp_path, n=1).axes
+    wrong, right = (axis.images[0].get_array()[0, 0].tolist() for axis in axes)
+    assert (right, wrong) == ([255, 0, 0], [0, 255, 0])
+    assert axes[0].get_title() == "Striped shirt"
+
+
+def test_every_persona_has_a_row_and_pictures():
+    path = ROOT / "data" / "personas.yaml"
+    table = figures.persona_table(path)
+    assert list(table.index) == ["Laura", "Matt", "Vivian", "Megan"]
+    assert "Slim high rise jeans in dark blue (Uniqlo)" in table.loc["Laura", "brings"]
+    drawn = [axis for axis in figures.persona_figure(path).axes if axis.images]
+    assert len(drawn) == 8
+
+
+def test_the_study_names_its_best_and_worst_treatment():
+    study = pd.read_csv(ROOT / "data" / "studies" / "standardise.csv")
+    assert figures.worst_and_best(study) == ("weave", "trimmed, padded white")
+    table = figures.study_table(study)
+    assert table.loc["weave", "text → image R@1"] == "-0.155 [-0.185, -0.123]"

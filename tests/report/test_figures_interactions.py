@@ -1,0 +1,90 @@
+"""Figures of chapter 02: tastes as the simulator has them, neighbors, and shares."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from scipy.stats import norm
+from sklearn.metrics.pairwise import cosine_similarity
+
+from helpers.report.figures import interactions as figures
+from helpers.simulator import simulate_market
+
+SETTINGS = {"n_users": 60, "n_test": 20, "density": 0.1, "n_liked": 3, "source": "a", "target": "b"}
+
+
+@pytest.fixture(scope="module")
+def attributes():
+    rng = np.random.default_rng(3)
+    n = 120
+    return pd.DataFrame(
+        {
+            "image_key": [f"{'ab'[number % 2]}/{number}" for number in range(n)],
+            "category": rng.choice(["coats", "jeans", "skirts"], n),
+            "colour": rng.choice(["red", "blue", "green", "black"], n),
+            "pattern": rng.choice(["solid", "stripe"], n),
+            "style": rng.choice(["casual", "formal"], n),
+            "price_usd": rng.uniform(10, 90, n).round(2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def market(attributes):
+    return simulate_market(attributes, seed=5, **SETTINGS)
+
+
+@pytest.mark.parametrize("shopper", [0, 7])
+def test_a_taste_gives_the_simulators_own_probabilities(market, attributes, shopper):
+    taste = figures.taste_of(market, attributes, shopper)
+    signal = taste.attributes @ taste.weights + taste.appeal
+    chance = norm.cdf((signal - market.cuts[2]) / market.settings["noise"])
+    name = market.test_users[[shopper]]
+    np.testing.assert_allclose(chance, market.probability_liked(name)[0], atol=1e-5)
+
+
+def test_every_value_that_is_sold_has_a_name(market, attributes):
+    taste = figures.taste_of(market, attributes, 0)
+    for place, row in enumerate(taste.attributes[:5]):
+        names = [taste.names[value] for value in np.flatnonzero(row)]
+        garment = attributes.iloc[place]
+        assert f"category {garment['category']}" in names
+        assert f"color {garment['colour']}" in names
+    wishes = figures.wishes(taste)
+    assert "?" not in set(wishes["likes most"]) | set(wishes["likes least"])
+    assert wishes["weight"].is_monotonic_decreasing
+
+
+def test_nearest_agrees_with_scikit_learn():
+    rng = np.random.default_rng(1)
+    items = rng.normal(size=(30, 5))
+    asked = rng.normal(size=(4, 5))
+    among = np.arange(10, 30)
+    found = figures.nearest(asked, items, among, k=3)
+    similarity = cosine_similarity(asked, items[among])
+    np.testing.assert_array_equal(found, among[np.argsort(-similarity, axis=1)[:, :3]])
+
+
+def test_sparsity_by_hand():
+    ratings = sp.csr_matrix([[5, 0, 0, 1], [4, 0, 0, 0], [3, 2, 0, 0]])
+    found = figures.sparsity_of(ratings)
+    assert found.n_known == 5 and found.n_unrated == 1
+    assert found.share_known == 5 / 12
+    assert found.share_of_top_tenth == 3 / 5  # at least one item
+    assert found.median_per_shopper == 2
+
+
+def test_ratings_of_the_seen_and_of_all():
+    judged = np.array([[5, 1], [4, 1]])
+    seen = np.array([[True, False], [True, False]])
+    table = figures.ratings_by_exposure(judged, seen)
+    assert table["what they have seen"].tolist() == [0, 0, 0, 50, 50]
+    assert table["everything in shop B"].tolist() == [50, 0, 0, 25, 25]
+
+
+def test_rivals_read_what_they_say(market, attributes):
+    """Methods on noise score like a random list; the Oracle beats all."""
+    vectors = np.random.default_rng(2).normal(size=(len(attributes), 8)).astype(np.float32)
+    scores = figures.Rivals.of(vectors, attributes).scores(market, n=3)
+    assert max(scores, key=scores.get) == "Oracle"
+    assert scores["shared attributes"] > scores["content"]
