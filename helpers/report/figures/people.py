@@ -1,0 +1,100 @@
+"""What a person likes beside what a method shows them: pictures in rows, the liked ones framed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from helpers.report.plots import GRID, INK, PALETTE, contact_sheet
+from helpers.serving.history import History
+
+WORDS_PER_LINE = 2
+FRAME = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 4}
+HIT = {"fill": False, "edgecolor": PALETTE[2], "linewidth": 4}
+
+
+def people_sheet(
+    rows: dict[str, tuple[pd.DataFrame, pd.DataFrame]],
+    root: Path,
+    n_liked: int = 4,
+    n_shown: int = 6,
+    title: str = "",
+) -> plt.Figure:
+    """One row per person: what they like (framed), then what they are shown.
+
+    Parameters
+    ----------
+    rows : dict of str to (liked, found)
+        `liked` has `title` and `picture` (an absolute path or ""). `found` has `image_path`,
+        relative to `root`.
+    root : path
+        Folder of the profile's pictures.
+    n_liked, n_shown : int
+        Pictures per row of each.
+    title : str
+        What the figure says.
+    """
+    paths = []
+    words = []
+    for liked, found in rows.values():
+        pictures, titles = _first(liked["picture"], liked["title"], n_liked)
+        paths += pictures
+        words += titles
+        shown = [root / path if path else None for path in found["image_path"].fillna("")]
+        pictures, titles = _first(shown, found["title"], n_shown)
+        paths += pictures
+        words += titles
+    n_columns = n_liked + n_shown
+    figure = contact_sheet(paths, columns=n_columns, row_labels=list(rows), size=0.82)
+    for number, axis in enumerate(figure.axes[: len(paths)]):
+        column = number % n_columns
+        if paths[number] is None:
+            _words_only(axis, words[number])
+        if column < n_liked and words[number]:
+            _frame(axis, FRAME)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+    return figure
+
+
+def liked_table(history: History) -> pd.DataFrame:
+    """A history's titles and absolute picture paths, as `people_sheet` reads them."""
+    folder = history.folder
+    pictures = [folder / name if folder and name else "" for name in history.items["image"]]
+    return pd.DataFrame({"title": history.items["title"].to_numpy(), "picture": pictures})
+
+
+def mark_hits(figure: plt.Figure, is_hit: Sequence[bool]) -> None:
+    """Frame the pictures that the shopper would like, in the order of the figure's axes."""
+    for axis, hit in zip(figure.axes, is_hit, strict=False):
+        if hit:
+            _frame(axis, HIT)
+
+
+def _first(paths, titles, n: int) -> tuple[list, list[str]]:
+    """The first `n`, filled up with empty places."""
+    kept = [path or None for path in list(paths)[:n]]
+    words = [str(title) for title in list(titles)[:n]]
+    n_empty = n - len(kept)
+    return kept + [None] * n_empty, words + [""] * n_empty
+
+
+def _frame(axis, style: dict) -> None:
+    axis.add_patch(plt.Rectangle((0, 0), 1, 1, transform=axis.transAxes, **style))
+
+
+def _words_only(axis, title: str) -> None:
+    """An item without a picture shows its title; an empty place shows nothing."""
+    axis.clear()
+    axis.axis("off")
+    if not title:
+        return
+    words = title.split()
+    lines = []
+    for start in range(0, len(words), WORDS_PER_LINE):
+        lines.append(" ".join(words[start : start + WORDS_PER_LINE]))
+    field = {"transform": axis.transAxes, "color": GRID}
+    axis.add_patch(plt.Rectangle((0, 0), 1, 1, **field))
+    text = {"ha": "center", "va": "center", "fontsize": 8, "color": INK}
+    axis.text(0.5, 0.5, "\n".join(lines[:4]), transform=axis.transAxes, **text)

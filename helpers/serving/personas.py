@@ -1,0 +1,72 @@
+"""The four personas of the course: what they like elsewhere, as lists that a service can read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from helpers.artefacts import ROOT
+from helpers.serving.history import LIKED_BY_DEFAULT, History
+from helpers.serving.service import Filters
+
+PERSONAS = ROOT / "data" / "personas.yaml"
+
+
+@dataclass(frozen=True)
+class Persona:
+    """A made-up newcomer.
+
+    Attributes
+    ----------
+    name, about : str
+    gender : str or None
+        Whose garments they buy; None lets a service read it from the list.
+    history : History
+        What they like elsewhere.
+    """
+
+    name: str
+    about: str
+    gender: str | None
+    history: History
+
+    def first(self, n: int) -> History:
+        """Their first `n` liked items."""
+        return History(self.history.items.head(n), self.history.folder)
+
+    def filters(self, catalog: pd.DataFrame, platform: str | None = None) -> Filters:
+        """Products of `platform` for this person; a catalogue may lack their gender."""
+        gender = self.gender
+        if gender not in set(catalog["gender"]):
+            gender = None
+        return Filters(platform=platform, gender=gender)
+
+
+def load_personas(path: str | Path = PERSONAS) -> dict[str, Persona]:
+    """The personas by name.
+
+    Raises
+    ------
+    ValueError
+        If one has no liked item with a title; the message names file and person.
+    """
+    path = Path(path)
+    listed = yaml.safe_load(path.read_text(encoding="utf-8"))["personas"]
+    return {entry["name"]: _persona(entry, path) for entry in listed}
+
+
+def _persona(entry: dict, path: Path) -> Persona:
+    liked = entry.get("liked") or []
+    if not liked or not all(item.get("title") for item in liked):
+        raise ValueError(
+            f"{path.name}: {entry['name']} needs at least one liked item, each with a title"
+        )
+    titles = [item["title"] for item in liked]
+    pictures = [item.get("image", "") for item in liked]
+    items = pd.DataFrame(
+        {"title": titles, "image": pictures, "rating": LIKED_BY_DEFAULT},
+        index=range(1, len(liked) + 1),
+    )
+    history = History(items, path.parent)
+    return Persona(entry["name"], entry.get("about", ""), entry.get("gender"), history)
