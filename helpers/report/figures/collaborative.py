@@ -1,0 +1,120 @@
+"""Figures and tables of chapter 03."""
+
+import pandas as pd
+
+from helpers.interactions import Histories
+from helpers.report.figures.curves import (
+    named_lines,
+    personas,
+    pictures_liked,
+    pictures_of,
+    rows_of_pictures,
+)
+from helpers.report.plots import plt
+
+LIKED_SHOWN = 7
+
+
+def blank_zeros(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of ratings in which an unknown one is empty."""
+    return table.astype(object).replace(0, "")
+
+
+def as_table(matrix, names, decimals: int = 2) -> pd.DataFrame:
+    """A small square matrix of items × items with its names and a fixed number of decimals."""
+    table = pd.DataFrame(matrix, index=names, columns=names)
+    return table.map(lambda value: f"{value:.{decimals}f}")
+
+
+def shrinkage_figure(found: pd.DataFrame, title: str) -> plt.Axes:
+    """Recall by number of neighbors, one line per shrinkage."""
+    ax = named_lines(
+        found,
+        "k",
+        "recall",
+        "shrinkage",
+        title=title,
+        xlabel="neighbors k of an item",
+        ylabel="recall@10",
+    )
+    ticks = sorted(found["k"].unique())
+    ax.set(xscale="log", xticks=ticks, xticklabels=ticks)
+    ax.minorticks_off()
+    return ax
+
+
+def history_figure(judged: pd.DataFrame, title: str, ylabel: str) -> plt.Axes:
+    """NDCG@10 by number of history items, one line per method.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        Rows of `summarise` for one metric and one variant.
+    """
+    return named_lines(
+        judged,
+        "n_history",
+        "value",
+        "recommender",
+        title=title,
+        xlabel="liked items that the shopper brings from the other shop",
+        ylabel=ylabel,
+        dashed=("Popularity", "Oracle"),
+    )
+
+
+def neighbor_pictures(profile: str, items, model, chosen) -> plt.Figure:
+    """Each chosen item, framed, and its six nearest items."""
+    picture = pictures_of(profile, items)
+    rows = {}
+    for number, item in enumerate(chosen, start=1):
+        nearest, _ = model.neighbours(item)
+        shown = [item, *nearest[:6]]
+        rows[f"item {number}"] = [picture[i] for i in shown]
+    return rows_of_pictures(rows, columns=7, framed=1)
+
+
+def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
+    """What a shopper liked, and each method's list below it."""
+    picture = pictures_of(profile, items)
+    rows = {"liked": liked[:LIKED_SHOWN], **lists}
+    shown = {name: [picture[i] for i in ids] for name, ids in rows.items()}
+    return rows_of_pictures(shown, columns=LIKED_SHOWN)
+
+
+def strangers(people: list[dict]) -> Histories:
+    """Newcomers whose liked items stand in no column of this shop's log."""
+    longest = max(len(person["liked"]) for person in people)
+    ratings = [[5.0] * len(person["liked"]) for person in people]
+    padded = [row + [0.0] * (longest - len(row)) for row in ratings]
+    return Histories(padded, [-1] * longest)
+
+
+def newcomers_figure(profile: str, items, lists) -> plt.Figure:
+    """Two things that each newcomer likes, framed, and the five items they are shown.
+
+    Parameters
+    ----------
+    lists : (4, 5) array
+        Item positions.
+    """
+    picture = pictures_of(profile, items)
+    rows = {}
+    for persona, ids in zip(personas(), lists, strict=True):
+        rows[persona["name"]] = pictures_liked(persona) + [picture[i] for i in ids]
+    return rows_of_pictures(rows, columns=7, framed=2)
+
+
+def against_floor(per_user: pd.DataFrame, metric: str, variant: str, floor: str) -> pd.DataFrame:
+    """Each shopper's value less the floor's, one column per method, for every history length.
+
+    Returns
+    -------
+    DataFrame
+        Index (n_history, user), columns the methods without the floor.
+    """
+    rows = per_user[(per_user["metric"] == metric) & (per_user["variant"] == variant)]
+    rows = rows.astype({"recommender": str})
+    wide = rows.pivot(index=["n_history", "user"], columns="recommender", values="value")
+    others = wide.drop(columns=floor)
+    return others.sub(wide[floor], axis=0)

@@ -1,0 +1,169 @@
+"""Figures and tables of chapter 05."""
+
+import numpy as np
+import pandas as pd
+
+from helpers.embeddings import item_vectors, load_encoder
+from helpers.feeds.harmonise import gender_of
+from helpers.artefacts import ROOT, data_dir
+from helpers.report.figures.curves import (
+    SIZE,
+    named_lines,
+    personas,
+    pictures_liked,
+    pictures_of,
+    rows_of_pictures,
+    with_large_words,
+)
+from helpers.report.plots import MUTED, PALETTE, plt
+
+CONTENT = "content prior"
+WOMENS_WORDS = ("dress", "skirt", "blouse")
+LIKED_SHOWN = 7
+
+
+def stars(matrix, names, columns) -> pd.DataFrame:
+    """A small matrix of ratings with its names, one decimal."""
+    table = pd.DataFrame(matrix, index=names, columns=columns)
+    return table.map(lambda value: f"{value:.1f}")
+
+
+def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> plt.Figure:
+    """Validation error by penalty, left, and by rank, right; one line per prior."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.4), sharey=True)
+    error = "validation RMSE (stars)"
+    named_lines(
+        by_reg,
+        "reg",
+        "rmse",
+        "prior",
+        title=title,
+        xlabel="penalty λ",
+        ylabel=error,
+        ax=left,
+    )
+    for name in list(left.texts):
+        name.remove()  # the right part names the lines
+    named_lines(
+        by_rank,
+        "rank",
+        "rmse",
+        "prior",
+        title="",
+        xlabel="rank f (log scale)",
+        ylabel="",
+        ax=right,
+    )
+    right.set_xscale("log")
+    ticks = [1, 2, 4, 7, 12, 20, 40, 80]
+    right.set(xticks=ticks, xticklabels=ticks)
+    right.minorticks_off()
+    return figure
+
+
+def calibration_figure(sure: pd.DataFrame, title: str) -> plt.Axes:
+    """The error that predictions state against the error they make, in six groups.
+
+    Parameters
+    ----------
+    sure : DataFrame
+        One row per held-out rating: `stated` (standard deviation), `error` (squared error).
+    """
+    _, ax = plt.subplots(figsize=SIZE)
+    groups = sure.groupby(pd.qcut(sure["stated"], 6), observed=True).mean()
+    actual = np.sqrt(groups["error"])
+    ax.plot(groups["stated"], actual, "o", markersize=9, color=PALETTE[0])
+    low = min(groups["stated"].min(), actual.min()) - 0.05
+    high = max(groups["stated"].max(), actual.max()) + 0.05
+    ax.plot([low, high], [low, high], color=MUTED, linewidth=1.5, linestyle=":")
+    ax.annotate("stated = actual", (high, high), ha="right", va="bottom", color=MUTED)
+    ax.set(
+        xlim=(low, high),
+        ylim=(low, high),
+        xlabel="error that the model states (standard deviation, stars)",
+        ylabel="error it makes (RMSE, stars)",
+    )
+    with_large_words(ax, title)
+    return ax
+
+
+def recovery_figure(found: pd.DataFrame, title: str) -> plt.Axes:
+    """Error on the unknown entries of a matrix of rank 3 by the share that is known."""
+    _, ax = plt.subplots(figsize=SIZE)
+    ax.plot(found["share"], found["error"], "o-", color=PALETTE[0])
+    ax.set(
+        yscale="log",
+        xlabel="share of entries known",
+        ylabel="RMSE of the unknown entries",
+    )
+    with_large_words(ax, title)
+    return ax
+
+
+def starts_figure(runs: dict, title: str) -> plt.Axes:
+    """Training error per gradient step, one line per start."""
+    _, ax = plt.subplots(figsize=SIZE)
+    for name, errors in runs.items():
+        ax.plot(errors, label=name)
+    ax.axhline(1.5, color=MUTED, linewidth=1, linestyle=":")
+    ax.set(yscale="log", xlabel="gradient step", ylabel="mean squared error (training)")
+    ax.legend(title="start", ncols=2, fontsize=12, title_fontsize=12)
+    with_large_words(ax, title)
+    return ax
+
+
+def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
+    """What a shopper rated best, and each objective's list below it."""
+    picture = pictures_of(profile, items)
+    rows = {"5 stars": liked[:LIKED_SHOWN], **lists}
+    shown = {name: [picture[i] for i in ids] for name, ids in rows.items()}
+    return rows_of_pictures(shown, columns=LIKED_SHOWN)
+
+
+def newcomer_vectors(profile: str, persona: dict) -> np.ndarray:
+    """Vectors of what a newcomer likes elsewhere, (n_liked, d) float32.
+
+    Where an item has no picture, the vector of its title stands in both halves.
+    """
+    encoder = load_encoder(data_dir(profile))
+    titles = [item["title"] for item in persona["liked"]]
+    paths = []
+    for item in persona["liked"]:
+        name = item.get("image")
+        paths.append(ROOT / "data" / name if name else None)
+    words = encoder.encode_texts(titles)
+    looks = encoder.encode_images(paths)
+    has_picture = looks.any(axis=1, keepdims=True)
+    return item_vectors(np.where(has_picture, looks, words), words)
+
+
+def gender_of_persona(persona: dict) -> str:
+    """"men" or "women": as given, or as the titles of what they like say."""
+    if "gender" in persona:
+        return persona["gender"]
+    titles = [item["title"].lower() for item in persona["liked"]]
+    if any(gender_of("", title) == "men" for title in titles):
+        return "men"
+    if any(word in title for title in titles for word in WOMENS_WORDS):
+        return "women"
+    return "all"
+
+
+def suits(items, candidates, gender: str) -> np.ndarray:
+    """Those candidates with a picture that are made for this gender."""
+    frame = items.frame.iloc[candidates]
+    has_picture = frame["image_path"].fillna("").astype(bool)
+    fits = pd.Series(True, index=frame.index)
+    if gender != "all":
+        fits = frame["gender"].isin([gender, "unisex", "unknown", ""])
+    return np.asarray(candidates)[(has_picture & fits).to_numpy()]
+
+
+def newcomers_figure(profile: str, items, lists: dict) -> plt.Figure:
+    """Two things that each newcomer likes, framed, and the five items they are shown."""
+    picture = pictures_of(profile, items)
+    rows = {}
+    for persona in personas():
+        ids = lists[persona["name"]]
+        rows[persona["name"]] = pictures_liked(persona) + [picture[i] for i in ids]
+    return rows_of_pictures(rows, columns=7, framed=2)

@@ -1,0 +1,129 @@
+"""Lines and rows of pictures whose words can be read on a slide."""
+
+import pandas as pd
+import yaml
+
+from helpers.artefacts import ROOT, data_dir
+from helpers.report.plots import PALETTE, contact_sheet, curve, plt
+
+SIZE = (9.6, 4.4)
+"""Inches of a figure that fills a slide."""
+WORDS = 13
+"""Points of a label: 16 pixels or more on a slide of 1280 × 720."""
+HEADLINE = 14.5
+LINE_GAP = 0.085
+"""Least distance of two names at the right end, as a share of the axis."""
+
+
+def named_lines(
+    frame: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str,
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    dashed=(),
+    ax=None,
+) -> plt.Axes:
+    """`plots.curve` with its message as the title and words of slide size.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `x`, `y` and `by`; with `low` and `high` the lines have bands.
+    dashed : sequence of str
+        Names of floors and ceilings.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=SIZE)
+    curve(frame, x, y, by, xlabel=xlabel, ylabel=ylabel, dashed=dashed, ax=ax)
+    with_large_words(ax, title)
+    _spread_names(ax)
+    return ax
+
+
+def with_large_words(ax, title: str) -> None:
+    """Set a title, and every label of an axis to the size that a slide needs."""
+    ax.set_title(title, fontsize=HEADLINE)
+    ax.xaxis.label.set_size(WORDS)
+    ax.yaxis.label.set_size(WORDS)
+    ax.tick_params(labelsize=WORDS)
+    for text in ax.texts:
+        text.set_fontsize(WORDS)
+
+
+def _spread_names(ax) -> None:
+    """Push the names at the lines' ends apart until none covers another."""
+    low, high = ax.get_ylim()
+    gap = LINE_GAP * (high - low)
+    names = sorted(ax.texts, key=lambda text: text.xy[1])
+    lowest_free = low
+    for text in names:
+        x, _ = text.get_position()
+        place = max(text.xy[1], lowest_free)
+        text.set_position((x, place))
+        lowest_free = place + gap
+    overflow = max(0.0, lowest_free - gap - high)
+    for text in names:
+        x, place = text.get_position()
+        text.set_position((x, place - overflow))
+
+
+def rows_of_pictures(rows: dict[str, list], columns: int = 7, framed: int = 0) -> plt.Figure:
+    """One row of pictures for each name.
+
+    Parameters
+    ----------
+    rows : dict of str to list of (path or None)
+        A row that is short is filled with gray fields.
+    columns : int
+        Pictures in a row.
+    framed : int
+        So many of the first pictures of each row get a frame: what a shopper liked.
+    """
+    paths = []
+    for row in rows.values():
+        shown = list(row)[:columns]
+        paths += shown + [None] * (columns - len(shown))
+    figure = contact_sheet(paths, columns=columns, size=1.15, row_labels=list(rows))
+    for place, axis in enumerate(figure.axes):
+        for text in axis.texts:
+            text.set_fontsize(WORDS if text.get_text() in rows else 9)
+        if place % columns < framed:
+            _frame(axis)
+    return figure
+
+
+def _frame(axis) -> None:
+    edge = plt.Rectangle(
+        (0, 0),
+        1,
+        1,
+        transform=axis.transAxes,
+        fill=False,
+        edgecolor=PALETTE[1],
+        linewidth=3,
+    )
+    axis.add_patch(edge)
+
+
+def pictures_of(profile: str, items) -> list:
+    """Path of each item's picture, None where it has none."""
+    folder = data_dir(profile)
+    paths = items.frame["image_path"].fillna("")
+    return [folder / path if path else None for path in paths]
+
+
+def personas() -> list[dict]:
+    """The four newcomers of `data/personas.yaml`: `name`, `about` and the items they `liked`."""
+    text = (ROOT / "data" / "personas.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["personas"]
+
+
+def pictures_liked(persona: dict, most: int = 2) -> list:
+    """Paths of the pictures of what a newcomer likes, at most so many, filled with None."""
+    named = [item["image"] for item in persona["liked"] if "image" in item]
+    paths = [ROOT / "data" / name for name in named[:most]]
+    return paths + [None] * (most - len(paths))
