@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         _add_run,
         _add_shop,
+        _add_data,
         _add_deck,
         _add_recommend,
         _add_feed,
@@ -155,6 +156,19 @@ def _shop(arguments: Arguments) -> None:
         platforms=arguments.platforms,
     )
     print(make_shop(files))
+
+
+def _add_data(commands: Commands) -> None:
+    text = "published data that a profile needs, from its authors' archive, checked"
+    sub = _command(commands, "data", _data, text)
+    sub.add_argument("name", help="online-retail: a gift shop's orders, for the profile orders")
+    sub.add_argument("--file", default="", help="the archive's CSV, if you downloaded it yourself")
+
+
+def _data(arguments: Arguments) -> None:
+    from helpers.runner.data import get_data
+
+    get_data(arguments.name, print, arguments.file)
 
 
 def _add_deck(commands: Commands) -> None:
