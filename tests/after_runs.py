@@ -1,25 +1,30 @@
-"""Runs of the real chapters that are killed, doubled and damaged: `make test` runs this last.
+"""Runs of real chapters that are killed, damaged and doubled: `make test` runs this last.
 
-The profile is `seed`, in folders of this test's own.
+They are the first two chapters of the profile `seed`, in folders of this test's own. What the later
+chapters leave (models, results) is damaged in tests/runner/test_course.py, on a course of small ones.
+Each test takes up what the one before it left, which saves a run each.
 """
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers.artefacts import CHAPTERS
+from helpers.locks import HOLDER
 from helpers.runner import evidence, parameters, stamps
 
 PROFILE = "seed"
-LAST = "07"
+LAST = "02"
 MEASURED = ("data:images.parquet", "data:results/", "reports:")  # they hold times
+pytestmark = pytest.mark.xdist_group("runs")  # one process, in this order
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +37,20 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield root
 
 
+@pytest.fixture(scope="module")
+def finished(folders: Path) -> str:
+    """What a run printed that was killed twice before, once in each chapter."""
+    draw = random.Random(7)
+    for chapter in ("01", "02"):
+        run = start()
+        record = stamps.record_path(PROFILE, chapter)
+        wait_for(record.exists, run)
+        time.sleep(draw.uniform(0, 4))
+        os.kill(run.pid, signal.SIGKILL)
+        run.communicate(timeout=60)
+    return whole_run()
+
+
 def start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "helpers", "run", "--profile", PROFILE, "--until", LAST]
     return subprocess.Popen(
@@ -41,50 +60,44 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         text=True,
         cwd=parameters.ROOT,
         start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     )
+
+
+def heed_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def wait_for(condition: Callable[[], bool], run: subprocess.Popen[str]) -> None:
+    """Wait until something is so, while a run goes on."""
+    end = time.monotonic() + 300
+    while not condition():
+        assert run.poll() is None, run.communicate()[0]
+        assert time.monotonic() < end, "it never came to pass"
+        time.sleep(0.05)
 
 
 def whole_run() -> str:
     """Run to the end; returns what was printed."""
     run = start()
-    output = run.communicate(timeout=1800)[0]
+    output = run.communicate(timeout=900)[0]
     assert run.returncode == 0, output
     return output
 
 
-def test_a_run_that_is_killed_again_and_again_ends_all_the_same(folders):
-    draw = random.Random(7)
-    for _ in range(3):
-        run = start()
-        time.sleep(draw.uniform(3, 25))
-        os.kill(run.pid, signal.SIGKILL)
-        run.communicate(timeout=60)
-    output = whole_run()
-    finished = stamps.all_stamps(PROFILE)
-    assert list(finished) == [number for number in CHAPTERS if number <= LAST], output
-    assert whole_run().count("finished earlier, reused") == len(finished)
+def test_a_run_that_is_killed_in_each_chapter_ends_all_the_same(finished):
+    assert list(stamps.all_stamps(PROFILE)) == [number for number in CHAPTERS if number <= LAST]
+    assert "01_augment  finished earlier, reused" in finished
+    assert "02_interactions  done in" in finished
 
 
-def test_a_second_run_touches_nothing_and_says_who_is_first(folders):
-    first = start("--fresh")
-    holder = folders / "data" / PROFILE / ".run.json"
-    while not holder.exists():
-        assert first.poll() is None
-        time.sleep(0.05)
-    second = start("--fresh")
-    output = second.communicate(timeout=120)[0]
-    assert second.returncode == 1
-    assert f"profile {PROFILE} is in use by process {first.pid}" in output
-    first.send_signal(signal.SIGINT)
-    assert "course: stopped" in first.communicate(timeout=120)[0]
-
-
-def test_every_artefact_cut_to_half_is_named_and_mended(folders):
-    whole_run()  # what the second test stopped
+def test_every_artefact_cut_to_half_is_named_and_mended(finished):
     places = stamps.Places(PROFILE)
     settings = parameters.resolve(PROFILE, {})
     before = stamps.all_stamps(PROFILE)
     marks = {name: mark for stamp in before.values() for name, mark in stamp.artefacts.items()}
+    assert len(marks) > 100  # tables, vectors, notebooks, and a picture of each product
     for chapter, stamp in before.items():
         for name in stamp.artefacts:
             path = places.path(name)
@@ -104,3 +117,18 @@ def test_every_artefact_cut_to_half_is_named_and_mended(folders):
     assert set(again) == set(marks)
     steady = [name for name in marks if not name.startswith(MEASURED)]
     assert [name for name in steady if again[name] != marks[name]] == []
+
+
+def test_a_second_run_touches_nothing_and_says_who_is_first(folders, finished):
+    first = start("--fresh")
+    holder = folders / "data" / PROFILE / HOLDER
+    wait_for(holder.exists, first)
+    second = start("--fresh")
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode == 1
+    assert f"profile {PROFILE} is in use by process {first.pid}" in output
+    assert json.loads(holder.read_text(encoding="utf-8"))["pid"] == first.pid
+    first.send_signal(signal.SIGINT)
+    assert "course: stopped" in first.communicate(timeout=120)[0]
+    assert first.returncode == 130
+    assert not holder.exists()

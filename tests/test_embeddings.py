@@ -1,8 +1,10 @@
 """ClipEncoder against open_clip itself, arithmetic, and everything that goes wrong with pictures, hubs and caches."""
 
+import hashlib
 import json
-import subprocess
-import sys
+import multiprocessing
+import os
+import types
 import warnings
 
 import numpy as np
@@ -315,23 +317,28 @@ def test_another_model_never_mixes_with_stored_vectors(encoder, tmp_path):
         VectorCache(tmp_path / "cache", other)
 
 
+def write_overlapping(folder, me):
+    """Twenty times ten keys; every writer also writes what the others do."""
+    encoder = types.SimpleNamespace(name="x", hash="ab" * 32, dim=4)
+    for k in range(20):
+        keys = [hashlib.sha256(bytes([j])).digest() for j in range(k, k + 10)]
+
+        def make(new, k=k):
+            return np.array([[k + j, 1, 1, 1] for j in new], np.float32).reshape(-1, 4)
+
+        vectors = VectorCache(folder, encoder).fetch(keys, make)
+        assert vectors[:, 0].tolist() == list(range(k, k + 10))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, which Windows has not")
 def test_writers_in_parallel_lose_nothing(tmp_path):
-    code = """
-import sys, hashlib, types, numpy as np
-from helpers.embeddings import VectorCache
-encoder = types.SimpleNamespace(name="x", hash="ab" * 32, dim=4)
-me = int(sys.argv[1])
-for k in range(20):  # overlapping keys: every writer also writes what the others do
-    keys = [hashlib.sha256(bytes([j])).digest() for j in range(k, k + 10)]
-    make = lambda new: np.array([[k + j, 1, 1, 1] for j in new], np.float32).reshape(-1, 4)
-    vectors = VectorCache(sys.argv[2], encoder).fetch(keys, make)
-    assert vectors[:, 0].tolist() == list(range(k, k + 10))
-"""
-    writers = [
-        subprocess.Popen([sys.executable, "-c", code, str(k), str(tmp_path)], cwd=ROOT)
-        for k in range(3)
-    ]
-    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    context = multiprocessing.get_context("fork")  # a new interpreter imports for seconds
+    writers = [context.Process(target=write_overlapping, args=(tmp_path, k)) for k in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
     shards = VectorCache(tmp_path, type("E", (), {"name": "x", "hash": "ab" * 32}))
     assert sorted(vector[0] for vector in shards.read().values()) == list(range(29))
     assert not list(tmp_path.rglob("*.part"))

@@ -50,8 +50,10 @@ class VectorCache:
 
     def write(self, keys: list[bytes], vectors: np.ndarray) -> None:
         """Add a shard."""
-        name = hashlib.sha256(b"".join(keys)).hexdigest()[:16]
-        rows = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
+        joined = b"".join(keys)
+        name = hashlib.sha256(joined).hexdigest()[:16]
+        numbers = np.frombuffer(joined, np.uint8)
+        rows = numbers.reshape(-1, KEY_BYTES)
         with whole(self.folder / f"{name}.safetensors") as aside:
             save_file({"keys": rows, "vectors": vectors}, aside)
 

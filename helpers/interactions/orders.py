@@ -529,11 +529,18 @@ SEVERAL = "\0several"
 
 def _with_merged(catalog: pd.DataFrame, merged: pd.DataFrame) -> pd.DataFrame:
     """Names of products, with the ids of rows that were merged into others."""
-    own = merged[merged["image_key"] != merged["merged_into"]]
-    product_id = own["image_key"].astype(str).str.split("/", n=1).str[1]
-    columns = [name for name in ("image_key", "product_id", "title") if name in catalog]
-    others = pd.DataFrame({"image_key": own["merged_into"], "product_id": product_id})
-    return pd.concat([catalog[columns], others.assign(title="")], ignore_index=True)
+    has_another_key = merged["image_key"] != merged["merged_into"]
+    rows = merged[has_another_key]
+    key_parts = rows["image_key"].astype(str).str.split("/", n=1)
+    others = pd.DataFrame(
+        {
+            "image_key": rows["merged_into"],
+            "product_id": key_parts.str[1],
+            "title": "",
+        }
+    )
+    names = [name for name in others if name in catalog]
+    return pd.concat([catalog[names], others], ignore_index=True)
 
 
 def match_items(items: pd.Series, catalog: pd.DataFrame) -> pd.Series:

@@ -66,7 +66,7 @@ def known() -> dict[str, Published]:
     online_retail = Published(
         name=ONLINE_RETAIL,
         url="https://archive.ics.uci.edu/static/public/352/data.csv",
-        sha256="8051ff02918d4baf3affef77b7ad7ba186ce51044d423bade75e08e0c3a63a4e",
+        sha256="b393114da02fc7c7e8dafde5c37b21727ff81b89a46195e39efcfc62c1f0b739",
         rows=541_909,
         attribution=(
             "Chen, D. (2015). Online Retail [Dataset]. UCI Machine Learning Repository. "
@@ -260,18 +260,20 @@ def _decoded(content: bytes) -> str:
 
 def content_of(table: pd.DataFrame) -> str:
     """SHA-256 of what the rows say, whatever their order and the spacing of their titles."""
-    words = table["Description"].fillna("").str.encode("ascii", "ignore").str.decode("ascii")
-    customer = table["CustomerID"].fillna(0).astype(int)
-    thousandths = np.rint(table["UnitPrice"] * 1000).astype(int)
-    lines = (
-        words.str.split().str.join(" ")
-        + "|"
-        + table["Quantity"].astype(str)
-        + "|"
-        + table["InvoiceDate"].dt.strftime("%Y-%m-%d %H:%M")
-        + "|"
-        + thousandths.astype(str)
-        + "|"
-        + customer.astype(str)
+    title = table["Description"].fillna("").str.encode("ascii", "ignore").str.decode("ascii")
+    said = pd.DataFrame(
+        {
+            "title": title.str.split().str.join(" "),
+            "quantity": table["Quantity"],
+            "minute": _minutes(table["InvoiceDate"]),
+            "thousandths": np.rint(table["UnitPrice"] * 1000).astype(int),
+            "customer": table["CustomerID"].fillna(0).astype(int),
+        }
     )
+    lines = said.to_csv(index=False, header=False, lineterminator="\n").splitlines()
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+
+def _minutes(time: pd.Series) -> pd.Series:
+    """Whole minutes since 1970."""
+    return time.dt.as_unit("s").astype("int64") // 60
