@@ -47,7 +47,7 @@ chapters:
 	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
 
 after:  # what needs the chapters' results
-	$(BESIDE) pytest -n $(JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_notebooks.py
+	$(BESIDE) pytest -n $(JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py tests/after_notebooks.py
 
 lab: install  ## JupyterLab on the notebooks
 	jupyter lab --notebook-dir notebooks

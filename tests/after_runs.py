@@ -2,12 +2,11 @@
 
 They are the first two chapters of the profile `seed`, in folders of this test's own. What the later
 chapters leave (models, results) is damaged in tests/runner/test_course.py, on a course of small ones.
-Each test takes up what the one before it left, which saves a run each.
+Each test takes up what the one before it left, which saves a run each; tests/runner/test_stop.py
+holds Ctrl-C and the like to account.
 """
 
-import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from helpers.artefacts import CHAPTERS
-from helpers.locks import HOLDER
 from helpers.runner import evidence, parameters, stamps
 
 PROFILE = "seed"
@@ -38,16 +36,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def finished(folders: Path) -> str:
-    """What a run printed that was killed twice before, once in each chapter."""
-    draw = random.Random(7)
-    for chapter in ("01", "02"):
-        run = start()
-        record = stamps.record_path(PROFILE, chapter)
-        wait_for(record.exists, run)
-        time.sleep(draw.uniform(0, 4))
-        os.kill(run.pid, signal.SIGKILL)
-        run.communicate(timeout=60)
+def second(folders: Path) -> Iterator[tuple[int, str]]:
+    """A run that is killed in chapter 02; yields its process, and what a second run beside it says."""
+    first = start()
+    wait_for(stamps.record_path(PROFILE, "01").exists, first)
+    refused = start("--fresh")
+    output = refused.communicate(timeout=120)[0]
+    assert refused.returncode == 1, output
+    wait_for(stamps.record_path(PROFILE, "02").exists, first)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate(timeout=60)
+    yield first.pid, output
+
+
+@pytest.fixture(scope="module")
+def finished(second: tuple[int, str]) -> str:
+    """What the run after that one printed, which goes on to the end."""
     return whole_run()
 
 
@@ -60,13 +64,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         text=True,
         cwd=parameters.ROOT,
         start_new_session=True,
-        preexec_fn=heed_ctrl_c,
     )
-
-
-def heed_ctrl_c() -> None:
-    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], bool], run: subprocess.Popen[str]) -> None:
@@ -86,7 +84,13 @@ def whole_run() -> str:
     return output
 
 
-def test_a_run_that_is_killed_in_each_chapter_ends_all_the_same(finished):
+def test_a_second_run_touches_nothing_and_says_who_is_first(second):
+    pid, output = second
+    assert f"profile {PROFILE} is in use by process {pid}" in output
+    assert "Nothing was touched" in output
+
+
+def test_a_run_that_is_killed_ends_all_the_same(finished):
     assert list(stamps.all_stamps(PROFILE)) == [number for number in CHAPTERS if number <= LAST]
     assert "01_augment  finished earlier, reused" in finished
     assert "02_interactions  done in" in finished
@@ -117,18 +121,3 @@ def test_every_artefact_cut_to_half_is_named_and_mended(finished):
     assert set(again) == set(marks)
     steady = [name for name in marks if not name.startswith(MEASURED)]
     assert [name for name in steady if again[name] != marks[name]] == []
-
-
-def test_a_second_run_touches_nothing_and_says_who_is_first(folders, finished):
-    first = start("--fresh")
-    holder = folders / "data" / PROFILE / HOLDER
-    wait_for(holder.exists, first)
-    second = start("--fresh")
-    output = second.communicate(timeout=120)[0]
-    assert second.returncode == 1
-    assert f"profile {PROFILE} is in use by process {first.pid}" in output
-    assert json.loads(holder.read_text(encoding="utf-8"))["pid"] == first.pid
-    first.send_signal(signal.SIGINT)
-    assert "course: stopped" in first.communicate(timeout=120)[0]
-    assert first.returncode == 130
-    assert not holder.exists()

@@ -95,22 +95,6 @@ def test_a_home_that_can_be_written_to_is_left_alone(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_chapters_run_where_the_home_folder_cannot_be_written_to(checkout):
-    toy_notebook(
-        checkout / "notebooks" / "01_augment.ipynb",
-        "import os, IPython, matplotlib.pyplot\nhome = os.environ['HOME']",
-        "print(home); assert IPython.paths.get_ipython_dir().startswith(home)",
-    )
-    run = course("run", "--profile", "toy", "--only", "01", checkout=checkout, HOME=NOWHERE)
-    assert run.returncode == 0, run.stderr.decode()
-    assert f"HOME is {NOWHERE}" in run.stderr.decode()
-    executed = nbformat.read(checkout / "reports/toy/notebooks/01_augment.ipynb", as_version=4)
-    outputs = [output for cell in executed.cells[2:] for output in cell.get("outputs", [])]
-    assert [output["name"] for output in outputs] == ["stdout"]
-    private = outputs[0]["text"].strip()
-    assert private != NOWHERE and not os.path.exists(private), "it is removed afterwards"
-
-
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
 def test_a_terminal_that_is_not_utf8_shows_what_it_can(tmp_path, encoding):
     (tmp_path / "f.yaml").write_text(SPEC, encoding="utf-8")
@@ -130,24 +114,34 @@ def test_an_error_on_a_terminal_that_is_not_utf8_is_still_told(tmp_path):
     assert "Traceback" not in check.stderr.decode("latin-1")
 
 
-def test_a_path_with_spaces_and_umlauts_and_relative_folders(checkout, tmp_path):
-    """One run shows both: a chapter and its deck, made from another working folder."""
+def test_a_path_with_spaces_relative_folders_and_a_home_that_cannot_be_written_to(
+    checkout, tmp_path
+):
+    """One run shows all three: a chapter and its deck, made from another working folder."""
     toy_notebook(
         checkout / "notebooks" / "01_augment.ipynb",
+        "import os, IPython, matplotlib.pyplot\nhome = os.environ['HOME']",
         "from helpers.artefacts import data_dir, write_text",
-        "write_text('a result', data_dir(profile) / 'result.txt')\nprint('done')",
+        "write_text('a result', data_dir(profile) / 'result.txt')",
+        "print(home); assert IPython.paths.get_ipython_dir().startswith(home)",
     )
-    given = {"COURSE_DATA": "my data", "COURSE_REPORTS": "my reports"}
+    given = {"COURSE_DATA": "my data", "COURSE_REPORTS": "my reports", "HOME": NOWHERE}
     run = course(
         "run", "--profile", "toy", "--only", "01", checkout=checkout, cwd=tmp_path, **given
     )
     assert run.returncode == 0, run.stderr.decode()
     assert (tmp_path / "my data/toy/result.txt").read_text(encoding="utf-8") == "a result"
     reports = tmp_path / "my reports" / "toy"
-    assert "done" in (reports / "01_augment.html").read_text(encoding="utf-8")
+    assert "write_text" in (reports / "01_augment.html").read_text(encoding="utf-8")
     can_write_decks = bool(slides.find_marp() and slides.find_node())
     assert (reports / "decks" / "01_augment.html").exists() == can_write_decks
     assert not (checkout / "notebooks" / "my data").exists()
+    assert f"HOME is {NOWHERE}" in run.stderr.decode()
+    executed = nbformat.read(reports / "notebooks" / "01_augment.ipynb", as_version=4)
+    outputs = [output for cell in executed.cells[2:] for output in cell.get("outputs", [])]
+    assert [output["name"] for output in outputs] == ["stdout"]
+    private = outputs[0]["text"].strip()
+    assert private != NOWHERE and not os.path.exists(private), "it is removed afterwards"
 
 
 def test_a_chapter_that_stopped_gets_no_slides(course_dirs, capsys):

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 from tiny_course import PROFILE
 
-from helpers.locks import HOLDER
+from helpers.locks import HOLDER, ProfileBusy
 from helpers.runner import evidence, stamps
 from helpers.runner.execute import Job, Kernels, kernel_environment
 
@@ -63,18 +64,30 @@ def napping(root: Path) -> subprocess.Popen[str]:
     return run
 
 
-def test_ctrl_c_names_the_chapter_and_leaves_no_kernel(tiny):
-    run = napping(tiny)
-    kernels = kernels_of(run)
+def test_ctrl_c_names_the_chapter_and_leaves_no_kernel(tiny, run):
+    first = napping(tiny)
+    kernels = kernels_of(first)
     assert len(kernels) == 1
-    run.send_signal(signal.SIGINT)
-    output = run.communicate(timeout=60)[0]
-    assert run.returncode == 130
+    a_second_run_is_refused_at_once(tiny, run, first.pid)
+    first.send_signal(signal.SIGINT)
+    output = first.communicate(timeout=60)[0]
+    assert first.returncode == 130
     assert "course: stopped: 01_augment in cell 4 of 5 (import json" in output
     assert "run the same command again" in output
     assert not any(kernel.is_running() for kernel in kernels)
     assert not (tiny / "data" / PROFILE / HOLDER).exists()
     assert not stamps.stamp_path(PROFILE, "01").exists()
+
+
+def a_second_run_is_refused_at_once(tiny: Path, run, pid: int) -> None:
+    """Case 25 of the faults by kind: it touches nothing, and says who is first."""
+    before = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
+    with pytest.raises(ProfileBusy, match=f"{PROFILE} is in use by process {pid}, since 2") as busy:
+        run(["01"])
+    assert "tiny_course.py" in str(busy.value) and "Nothing was touched" in str(busy.value)
+    after = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
+    assert after == before
+    assert json.loads((tiny / "data" / PROFILE / HOLDER).read_text())["pid"] == pid
 
 
 def test_the_stop_waits_for_no_cell():
@@ -89,7 +102,7 @@ def test_the_stop_waits_for_no_cell():
     assert late.wait(timeout=30) == -signal.SIGKILL
 
 
-def test_a_killed_run_is_taken_up_again(tiny, run):
+def test_a_killed_run_is_taken_up_again_and_its_lock_holds_nobody_up(tiny, run):
     killed = start(tiny, "-p", "03.nap=600", "--jobs", "1")
     wait_for(lambda: logged(tiny)[:1] == ["01"] and "03" in logged(tiny))
     kernels = kernels_of(killed)
@@ -97,10 +110,12 @@ def test_a_killed_run_is_taken_up_again(tiny, run):
     killed.communicate(timeout=60)
     wait_for(lambda: not any(kernel.is_running() for kernel in kernels))
     assert stamps.record_path(PROFILE, "03").exists()
+    assert (tiny / "data" / PROFILE / HOLDER).exists()
     ran = run()
     assert "03" in ran and "01" not in ran
     catalog = stamps.read_stamp(PROFILE, "03").inputs["data:catalog.parquet"]
     assert catalog == stamps.read_stamp(PROFILE, "01").artefacts["data:catalog.parquet"].sha256
+    assert not (tiny / "data" / PROFILE / HOLDER).exists()
     assert run() == []
 
 
@@ -112,21 +127,13 @@ def test_what_a_killed_attempt_left_is_known_to_the_next(finished):
     assert "data:images/one.bin" in stamp.artefacts
 
 
-def test_a_second_run_of_a_profile_is_refused_at_once(tiny):
-    """Case 25 of the faults by kind."""
-    first = napping(tiny)
-    before = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
-    second = start(tiny, "--only", "01")
-    output = second.communicate(timeout=60)[0]
-    assert second.returncode == 1
-    assert f"profile {PROFILE} is in use by process {first.pid}, since 2" in output
-    assert "tiny_course.py" in output and "Nothing was touched" in output
-    after = {path: path.stat().st_mtime_ns for path in (tiny / "data" / PROFILE).rglob("*")}
-    assert after == before
-    assert json.loads((tiny / "data" / PROFILE / HOLDER).read_text())["pid"] == first.pid
-    first.terminate()  # politely: it ends like Ctrl-C
-    assert "course: stopped" in first.communicate(timeout=60)[0]
-    assert first.returncode == 130
+def test_a_polite_end_is_like_ctrl_c(tiny):
+    run = napping(tiny)
+    kernels = kernels_of(run)
+    run.terminate()
+    assert "course: stopped: 01_augment" in run.communicate(timeout=60)[0]
+    assert run.returncode == 130
+    assert not any(kernel.is_running() for kernel in kernels)
 
 
 def test_a_dead_kernel_names_chapter_and_remedy(tiny):
@@ -136,17 +143,6 @@ def test_a_dead_kernel_names_chapter_and_remedy(tiny):
     assert run.returncode == 1
     assert "01_augment stopped in cell 4 of 5 (import json" in output
     assert "its kernel was killed" in output and "--jobs 1" in output
-
-
-def test_a_killed_run_s_lock_holds_nobody_up(tiny, run):
-    killed = napping(tiny)
-    kernels = kernels_of(killed)
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.communicate(timeout=60)
-    wait_for(lambda: not any(kernel.is_running() for kernel in kernels))
-    assert (tiny / "data" / PROFILE / HOLDER).exists()
-    assert run(["01"]) == ["01"]
-    assert not (tiny / "data" / PROFILE / HOLDER).exists()
 
 
 def test_a_kernel_s_environment_is_its_own():
