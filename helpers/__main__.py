@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
+from helpers.artefacts import CHAPTERS, data_dir
 from helpers.runner import environment
 
 FORMATS = ("html", "md", "pdf", "pptx")
@@ -172,31 +172,35 @@ def _data(arguments: Arguments) -> None:
 
 
 def _add_deck(commands: Commands) -> None:
-    sub = _command(commands, "deck", _deck, "slides of chapters that were run")
+    sub = _command(commands, "deck", _deck, "slides of chapters that were run, and the overview")
     _add_profile(sub)
+    decks = ["overview", *CHAPTERS]
+    sub.add_argument("--only", choices=decks, metavar="DECK", help=f"one of {', '.join(decks)}")
     sub.add_argument("--format", default="html", help="html, md, pdf, pptx, with commas between")
+    sub.add_argument("--theme", default="light", choices=["light", "dark"])
+    sub.add_argument(
+        "--watch", action="store_true", help="write again whenever a result or the theme changes"
+    )
 
 
 def _deck(arguments: Arguments) -> None:
-    from helpers.report.slides import render_decks
-    from helpers.runner.publish import executed_notebooks
+    from helpers.runner import decks
 
     formats = arguments.format.split(",")
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise ValueError(f"no format {', '.join(unknown)}: there are {', '.join(FORMATS)}")
-    profile = arguments.profile
-    executed = executed_notebooks(profile)
-    if not executed:
-        raise MissingArtefact(
-            f"no chapter of {profile} was run. Run:  course run --profile {profile}"
-        )
     _settle_home()
-    folder = reports_dir(profile) / "decks"
-    problem = render_decks(executed, folder, formats)
-    print(f"{len(executed)} decks in {folder}")
-    if problem:
-        raise RuntimeError(problem)
+    wish = decks.Wish(
+        profile=arguments.profile,
+        only=arguments.only,
+        formats=tuple(formats),
+        dark=arguments.theme == "dark",
+    )
+    if arguments.watch:
+        decks.watch(wish, _say)
+    else:
+        print(decks.write(wish))
 
 
 def _add_recommend(commands: Commands) -> None:

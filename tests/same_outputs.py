@@ -237,8 +237,8 @@ def _compared(data: dict) -> dict[str, str]:
     texts = {}
     for kind, text in data.items():
         texts[kind] = "" if kind.startswith("image/") else str(text)
-    if "text/html" in texts:
-        texts.pop("text/plain", None)
+    if "text/html" in texts or any(kind.startswith("image/") for kind in texts):
+        texts.pop("text/plain", None)  # of a picture it tells the size alone
     return texts
 
 

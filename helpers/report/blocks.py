@@ -11,13 +11,20 @@ from dataclasses import dataclass
 
 from bs4 import BeautifulSoup, Tag
 
-CHARACTERS_PER_LINE = 92
-FIGURE_LINES = 8.0
-"""Lines that a figure needs at least to be readable."""
-TABLE_LINE = 1.15
+CHARACTERS_PER_LINE = 88
+CHARACTERS_PER_TITLE_LINE = 62
+FIGURE_LINES = 13.0
+"""Lines that a figure or a table takes at least. A caption and the title have the rest."""
 CODE_LINE = 0.8
 MAX_ROWS = 14
 """Table rows that a slide shows; the report has the rest."""
+WIDEST_ROW = 112
+"""Characters of a table row that fit a slide in the smallest print, 17 px."""
+CELL_LIMITS = (60, 44, 32, 24)
+"""Characters that a cell of words keeps, tried one after the other until the table fits."""
+MORE = "… more in the report"
+TABLE_SIZES = (("huge", 5, 52), ("", 8, 70), ("small", 11, 90))
+"""The theme's classes, with the most rows and characters per row that each fits; else "tiny"."""
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
 MARKUP = re.compile(r"\]\([^)]*\)|[*_`]")
 LINK_TARGET = re.compile(r"\]\([^)]*\)")
@@ -39,16 +46,23 @@ class Block:
         Whether it is a figure or a table. A slide holds one of them.
     classes : tuple of str
         What the theme must do for it, such as "small" for a wide table.
+    is_prose : bool
+        Whether it is a plain paragraph, which a presenter can say instead.
     """
 
     text: str
     lines: float
     big: bool = False
     classes: tuple[str, ...] = ()
+    is_prose: bool = False
 
     @property
     def is_heading(self) -> bool:
         return self.text.startswith("#")
+
+    @property
+    def is_quote(self) -> bool:
+        return self.text.startswith(">")
 
     @property
     def is_title(self) -> bool:
@@ -120,16 +134,19 @@ def paragraph(text: str) -> Block:
         n_breaks = text.count(r"\\")
         return Block(text, 2.6 + n_breaks)
     if text.startswith("|"):
-        widest = max(len(row) for row in rows)
-        return Block(text, TABLE_LINE * len(rows), big=True, classes=table_size(len(rows), widest))
+        widest = max(len(MARKUP.sub("", row)) for row in rows)
+        return Block(text, FIGURE_LINES, big=True, classes=table_size(len(rows) - 2, widest))
     if text.startswith("#"):
-        return Block(text, 1.8)
+        return Block(text, 0.5 + 1.4 * _lines_of(text, CHARACTERS_PER_TITLE_LINE))
     if any(LIST_ITEM.match(row) for row in rows):
-        shown = [MARKUP.sub("", row) for row in rows]
-    else:
-        shown = [LINK_TARGET.sub("", " ".join(rows))]
-    n_lines = sum(-(-max(1, len(row)) // CHARACTERS_PER_LINE) for row in shown)
-    return Block(text, n_lines + 0.5)
+        n_lines = sum(_lines_of(MARKUP.sub("", row)) for row in rows)
+        return Block(text, n_lines + 0.5)
+    shown = LINK_TARGET.sub("", " ".join(rows))
+    return Block(text, _lines_of(shown) + 0.5, is_prose=not text.startswith(">"))
+
+
+def _lines_of(text: str, width: int = CHARACTERS_PER_LINE) -> int:
+    return -(-max(1, len(text)) // width)
 
 
 def is_link_bar(block: Block) -> bool:
@@ -171,22 +188,58 @@ def table(source: str) -> Block | None:
     if not heads:
         return None
     head = _one_head(heads, n_index)
-    widest = _width_of(head, body)
+    head, body = _without_row_numbers(head, body)
     n_left_out = len(body) - MAX_ROWS
+    body = body[:MAX_ROWS]
+    head, body = _narrow(head, body)
+    size = table_size(len(body), _width_of(head, body))
     if n_left_out > 0:
         blank = [""] * (len(head) - 1)
-        body = [*body[:MAX_ROWS], [f"… {n_left_out} more in the report", *blank]]
-    n_lines = TABLE_LINE * (len(body) + len(heads))
-    return Block(_as_html(head, body), n_lines, big=True, classes=table_size(len(body), widest))
+        body = [*body, [f"… {n_left_out} more in the report", *blank]]
+    return Block(_as_html(head, body), FIGURE_LINES, big=True, classes=size)
+
+
+def _without_row_numbers(
+    head: list[str], body: list[list[str]]
+) -> tuple[list[str], list[list[str]]]:
+    """Leave out a first column without a name that only counts 0, 1, 2, …"""
+    counts = [str(number) for number in range(len(body))]
+    if head[0] == "" and len(head) > 1 and [row[0] for row in body] == counts:
+        return head[1:], [row[1:] for row in body]
+    return head, body
 
 
 def table_size(n_rows: int, n_characters: int) -> tuple[str, ...]:
     """The theme's class for a table of so many rows and characters per row."""
-    if n_rows > 11 or n_characters > 150:
-        return ("tiny",)
-    if n_rows > 7 or n_characters > 105:
-        return ("small",)
-    return ()
+    for name, most_rows, most_characters in TABLE_SIZES:
+        if n_rows <= most_rows and n_characters <= most_characters:
+            return (name,) if name else ()
+    return ("tiny",)
+
+
+def _narrow(head: list[str], body: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The same table, cut until its rows fit a slide: first long cells, then columns at the right.
+
+    What is left out says so: a cell ends in "…", and a last column names the report.
+    """
+    cut = body
+    for limit in CELL_LIMITS:
+        if _width_of(head, cut) <= WIDEST_ROW:
+            return head, cut
+        cut = [[_shortened(text, limit) for text in row] for row in body]
+    n_columns = len(head)
+    while n_columns > 2 and _width_of(head[:n_columns], cut) + len(MORE) > WIDEST_ROW:
+        n_columns -= 1
+    if n_columns == len(head):
+        return head, cut
+    kept = [[*row[:n_columns], "…"] for row in cut]
+    return [*head[:n_columns], MORE], kept
+
+
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    return text[: limit - 1].rstrip() + "…"
 
 
 def _rows_of(found: Tag) -> tuple[list[list[str]], list[list[str]], int]:

@@ -14,6 +14,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.artefacts import CHAPTERS, ROOT, reports_dir, write_text
+from helpers.report.front import chapter_title
 from helpers.templates import THEME, write_page
 
 APPENDIX = "appendix"
@@ -94,17 +95,6 @@ def page_of(url: str, folder: str = "notebooks") -> str | None:
     here = posixpath.relpath(folder, "notebooks")
     page = posixpath.relpath(pages[file], here)
     return f"{page}#{parts.fragment}" if parts.fragment else page
-
-
-def chapter_title(notebook) -> str:
-    """The first heading of a notebook."""
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        for line in cell.source.splitlines():
-            if line.startswith("# "):
-                return line.lstrip("# ").strip()
-    return "Untitled"
 
 
 def render_report(executed: Path, chapter: str, destination: Path) -> None:

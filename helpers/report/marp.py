@@ -1,26 +1,13 @@
 """An nbconvert exporter that turns a notebook into Marp slides, each of which fits 1280 × 720."""
 
-import re
-from dataclasses import dataclass, field
-
 from nbconvert.exporters import Exporter
-from traitlets import Int, Unicode
+from traitlets import Bool, Int, Unicode
 
 from helpers.report.blocks import Block, code, is_link_bar, markdown_blocks, picture, table
+from helpers.report.front import chapter_title, front_of
+from helpers.report.layouts import LAYOUTS, Slide, deck_markdown, heading_of, split_slide
 
-LINES_PER_SLIDE = 18.5
-LAYOUTS = ("title", "section", "figure", "table", "columns", "personas", "quote", "dark")
-"""Classes of the theme that a cell's tag `layout-NAME` asks for."""
 PICTURE_KINDS = ("image/png", "image/jpeg", "image/svg+xml")
-
-
-@dataclass
-class Slide:
-    """Blocks under one heading, with presenter notes and the layouts that its cells ask for."""
-
-    blocks: list[Block] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    layouts: set[str] = field(default_factory=set)
 
 
 class MarpExporter(Exporter):
@@ -28,13 +15,16 @@ class MarpExporter(Exporter):
 
     `slideshow.slide_type` is honored: "slide" and "subslide" begin a slide, "fragment" and "-" go
     on with it, "notes" become presenter notes, "skip" is left out. Code is shown only in cells
-    tagged `show-code`. A tag `layout-NAME` names a layout of the theme. What does not fit goes on a
-    further slide under the same heading, so that no slide overflows. Tables and printed text are
-    data: nothing in them is read as Markdown, a formula, a link or a directive.
+    tagged `show-code`. A tag `layout-NAME` names a layout of the theme; without one a slide gets
+    the layout that its figure, its table or its text calls for. The notebook's own title becomes a
+    title slide that names the run. What does not fit goes on a further slide under the same
+    heading, so that no slide overflows. Tables and printed text are data: nothing in them is read
+    as Markdown, a formula, a link or a directive.
     """
 
     theme = Unicode("course", help="Name of the Marp theme").tag(config=True)
-    footer = Unicode("", help="Footer of each slide").tag(config=True)
+    dark = Bool(False, help="Light text on a dark ground").tag(config=True)
+    footer = Unicode("", help="Footer of each slide; by default it names the run").tag(config=True)
     max_output_lines = Int(
         12, help="Lines of printed text a slide shows; the report has the rest"
     ).tag(config=True)
@@ -45,23 +35,18 @@ class MarpExporter(Exporter):
     def from_notebook_node(self, nb, resources=None, **kwargs):
         """(Markdown, resources) of a notebook."""
         nb, resources = super().from_notebook_node(nb, resources, **kwargs)
-        slides = []
-        for slide in self._slides(nb):
-            slides += split_slide(slide)
-        title = nb.metadata.get("title") or _first_heading(slides)
-        head = [
-            "---",
-            "marp: true",
-            f"theme: {self.theme}",
-            "lang: en",
-            "math: mathjax",
-            "paginate: true",
-        ]
-        if self.footer:
-            head.append(f"footer: {_quoted(self.footer)}")
-        head += [f"title: {_quoted(title)}", "---", ""]
-        pages = [_markdown(slide) for slide in slides]
-        return "\n".join(head) + "\n\n---\n\n".join(pages) + "\n", resources
+        slides = self._slides(nb)
+        front = front_of(nb, nb.metadata.get("title") or chapter_title(nb))
+        first = Slide()
+        if slides and slides[0].blocks[0].is_title:
+            first = slides.pop(0)
+        opening = front.slide(first.notes)
+        opening.blocks += first.blocks[1:]
+        parts = []
+        for slide in [opening, *slides]:
+            parts += split_slide(slide)
+        footer = self.footer or front.line
+        return deck_markdown(parts, front.title, footer, self.theme, self.dark), resources
 
     def _slides(self, nb) -> list[Slide]:
         slides: list[Slide] = []
@@ -88,7 +73,10 @@ class MarpExporter(Exporter):
     def _blocks(self, cell) -> list[Block]:
         if cell.cell_type == "markdown":
             blocks = markdown_blocks(cell.source)
-            return [block for block in blocks if not is_link_bar(block)]
+            blocks = [block for block in blocks if not is_link_bar(block)]
+            if blocks and blocks[0].is_title:
+                return blocks[:1]  # what a reader will learn stands in the report
+            return blocks
         blocks = []
         if "show-code" in cell.metadata.get("tags", []):
             blocks.append(code(cell.source.strip(), "python"))
@@ -136,69 +124,3 @@ def _begin(slides: list[Slide], first: Block) -> Slide:
     if slides and not first.is_heading:
         return Slide(heading_of(slides[-1]))
     return Slide()
-
-
-def heading_of(slide: Slide) -> list[Block]:
-    """The heading that a further slide on the same matter repeats; never the title slide's."""
-    first = slide.blocks[0]
-    if first.is_heading and not first.is_title:
-        return [Block(first.text, first.lines)]
-    return []
-
-
-def split_slide(slide: Slide) -> list[Slide]:
-    """Cut a slide that holds too much into several under the same heading.
-
-    Notes stay with the first. A figure or table shares a slide with text, never with a second
-    figure or table.
-    """
-    heading = heading_of(slide)
-    parts = [Slide(notes=slide.notes, layouts=slide.layouts)]
-    for block in slide.blocks:
-        held = parts[-1].blocks
-        n_lines = sum(other.lines for other in held)
-        has_big = any(other.big for other in held)
-        is_full = n_lines + block.lines > LINES_PER_SLIDE or (block.big and has_big)
-        only_headings = all(other.is_heading for other in held)
-        if is_full and not only_headings:
-            parts.append(Slide(list(heading), layouts=slide.layouts))
-        parts[-1].blocks.append(block)
-    return parts
-
-
-def _markdown(slide: Slide) -> str:
-    classes = set(slide.layouts)
-    for block in slide.blocks:
-        classes |= set(block.classes)
-        if block.is_picture:
-            classes.add("picture")
-    if slide.blocks[0].is_title:
-        classes.add("title")
-    pieces = []
-    if classes:
-        pieces.append(f"<!-- _class: {' '.join(sorted(classes))} -->")
-    pieces += [block.text for block in slide.blocks]
-    pieces += [_comment(note) for note in slide.notes]
-    return "\n\n".join(pieces)
-
-
-def _comment(note: str) -> str:
-    """A presenter note is an HTML comment.
-
-    Nothing in it may end it early, and its first line keeps it from reading as a directive.
-    """
-    return "<!--\nNotes.\n\n" + note.replace("--", "—") + "\n-->"
-
-
-def _first_heading(slides: list[Slide]) -> str:
-    for slide in slides:
-        for block in slide.blocks:
-            if block.is_heading:
-                return block.text.splitlines()[0].lstrip("# ")
-    return "Slides"
-
-
-def _quoted(text: str) -> str:
-    """A YAML string of one line."""
-    plain = re.sub(r"\s+", " ", text).replace("\\", "").replace('"', "'")
-    return f'"{plain}"'

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
 
@@ -24,12 +25,27 @@ PALETTE = [
 ]
 INK = "#1f2933"
 MUTED = "#6b7785"
+MUTED_INK = "#54606c"
+"""For small letters: darker than `MUTED`, so that they can be read from the back."""
 GRID = "#e3e8ee"
 LONGEST_CAPTION = 18
+SLIDE_WIDTH = 1184
+"""Pixels that a figure has on a slide, where it is as wide as the slide allows."""
+SLIDE_HEIGHT = 500
+"""Pixels below a slide's title, a caption left out."""
+LEAST_CONTRAST = 4.5
+"""Of letters on their ground, WCAG AA."""
+LEAST_LABEL = 16
+"""Pixels of a figure's smallest letters on a slide."""
+DPI = 110
+"""Of figures that are drawn. Sheets of pictures keep `PICTURE_DPI`, which is what they hold."""
+PICTURE_DPI = 90
+SMALLEST = 9.5
+"""Points of the smallest label in a figure of at most 9.6 inches."""
 THUMBNAIL_PIXELS = 192
 THUMBNAIL_ZOOM = 160 / THUMBNAIL_PIXELS
 """`zoom` is of pictures 160 pixels wide."""
-LINE_SPACING = 0.052
+LINE_SPACING = 0.056
 """Least distance of two names at the right end of a curve, as a share of the axis."""
 
 
@@ -38,10 +54,13 @@ def use_course_style() -> None:
     plt.rcParams.update(
         {
             "figure.figsize": (8, 4),
-            "figure.dpi": 90,
+            "figure.dpi": DPI,
             "figure.constrained_layout.use": True,
-            "savefig.dpi": 90,
+            "savefig.dpi": DPI,
             "font.size": 11,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": 10,
             "font.family": "DejaVu Sans",
             "text.color": INK,
             "axes.prop_cycle": plt.cycler(color=PALETTE),
@@ -54,8 +73,8 @@ def use_course_style() -> None:
             "axes.grid": True,
             "axes.axisbelow": True,
             "grid.color": GRID,
-            "xtick.color": MUTED,
-            "ytick.color": MUTED,
+            "xtick.color": MUTED_INK,
+            "ytick.color": MUTED_INK,
             "legend.frameon": False,
             "lines.linewidth": 2,
         }
@@ -68,7 +87,7 @@ def contact_sheet(
     columns: int = 8,
     size: float = 1.1,
     row_labels=None,
-    font_size: float = 7,
+    font_size: float = 0.0,
 ) -> plt.Figure:
     """Pictures in a grid; a missing or unreadable one is a gray field that says so.
 
@@ -77,7 +96,7 @@ def contact_sheet(
     paths : sequence of str, Path or None
         Image files, row by row.
     titles : sequence of str, optional
-        A short line under each picture, cut at 18 characters.
+        A short line under each picture, cut to the picture's width.
     columns : int
         Pictures in a row.
     size : float
@@ -85,46 +104,69 @@ def contact_sheet(
     row_labels : sequence of str, optional
         A label to the left of each row.
     font_size : float
-        Of the titles, in points.
+        Of titles and labels, in points, where it shall be larger than a slide needs.
     """
     paths = list(paths)
     n_rows = max(1, -(-len(paths) // columns))
     margin = 0.0 if row_labels is None else 1.3
-    height = size * (1.04 if titles is None else 1.22)
+    width = columns * size + margin
+    height = 1.04 * size
+    points = label_points(width, n_rows * height)
+    if titles is not None:
+        points = label_points(width, n_rows * 1.22 * size)
+        height += 1.6 * points / 72
+    points = max(points, font_size)
     figure, axes = plt.subplots(
-        n_rows, columns, figsize=(columns * size + margin, n_rows * height), squeeze=False
+        n_rows,
+        columns,
+        figsize=(width, n_rows * height),
+        squeeze=False,
+        dpi=PICTURE_DPI,
     )
     for axis in axes.flat:
         axis.axis("off")
     for axis, path in zip(axes.flat, paths, strict=False):
-        _show_picture(axis, path)
+        _show_picture(axis, path, points)
     if titles is not None:
         for axis, title in zip(axes.flat, titles, strict=False):
-            _caption(axis, str(title)[:LONGEST_CAPTION], size, font_size)
+            _caption(axis, str(title), size, points)
     if row_labels is not None:
         for axis, label in zip(axes[:, 0], row_labels, strict=False):
-            _label_row(axis, label, max(font_size, 9))
+            _label_row(axis, label, points)
     return figure
 
 
-def _caption(axis, text: str, size: float, font_size: float) -> None:
-    below = -0.18 / size * font_size / 7
-    style = {"fontsize": font_size, "color": MUTED, "weight": "normal"}
-    axis.set_title(text, loc="center", y=below, **style)
+def label_points(width: float, height: float) -> float:
+    """Points of letters that are `LEAST_LABEL` pixels high where the figure fills a slide.
+
+    A point is 1/72 inch. A figure of `width` × `height` inches is shown as large as fits.
+    """
+    pixels_per_inch = min(SLIDE_WIDTH / width, SLIDE_HEIGHT / height)
+    return LEAST_LABEL * 72 / pixels_per_inch
 
 
-def _label_row(axis, label: str, font_size: float) -> None:
+def _caption(axis, text: str, size: float, points: float) -> None:
+    # A letter is some 0.55 of its height wide, and there is space between the pictures.
+    n_letters = min(LONGEST_CAPTION, int(1.2 * size * 72 / (0.55 * points)))
+    shown = text
+    if len(text) > n_letters:
+        shown = text[: n_letters - 1].rstrip() + "…"
+    style = {"fontsize": points, "color": MUTED_INK, "weight": "normal"}
+    axis.set_title(shown, loc="center", y=-0.02 * points / size, **style)
+
+
+def _label_row(axis, label: str, points: float) -> None:
     where = {"transform": axis.transAxes, "ha": "right", "va": "center"}
-    axis.text(-0.12, 0.5, label, fontsize=font_size, **where)
+    axis.text(-0.12, 0.5, label, fontsize=max(9, points), **where)
 
 
-def _show_picture(axis, path) -> None:
+def _show_picture(axis, path, points: float) -> None:
     pixels = _pixels(path, THUMBNAIL_PIXELS)
     if pixels is not None:
         axis.imshow(pixels)
         return
     axis.add_patch(plt.Rectangle((0, 0), 1, 1, color=GRID))
-    axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7, color=MUTED)
+    axis.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=points, color=MUTED_INK)
     axis.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
 
 
@@ -196,8 +238,39 @@ def _label_ends(ax, right: float, ends: dict, size: float = 9) -> None:
     beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):
         value, color = ends[name]
+<<<<<<< HEAD
         style = {"color": color, "fontsize": size, "va": "center", "annotation_clip": False}
+=======
+        style = {
+            "color": readable(color),
+            "fontsize": SMALLEST,
+            "va": "center",
+            "annotation_clip": False,
+        }
+>>>>>>> 789d244 (Slides: a title slide that names the run, layouts that the content calls for, light and dark, figures and tables that fill the slide)
         ax.annotate(name, (right, value), xytext=(beside, place - overflow), **style)
+
+
+def contrast(color: str, ground: str = "white") -> float:
+    """Contrast of two colors, 1 to 21, as WCAG 2.1 defines it."""
+    lights = sorted([_luminance(color), _luminance(ground)])
+    return (lights[1] + 0.05) / (lights[0] + 0.05)
+
+
+def _luminance(color: str) -> float:
+    channels = np.array(to_rgb(color))
+    low = channels / 12.92
+    high = ((channels + 0.055) / 1.055) ** 2.4
+    linear = np.where(channels <= 0.04045, low, high)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def readable(color: str) -> str:
+    """The color, darkened until letters in it can be read on white (contrast 4.5 : 1)."""
+    channels = np.array(to_rgb(color))
+    while contrast(to_hex(channels)) < LEAST_CONTRAST:
+        channels = channels * 0.96
+    return to_hex(channels)
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:
@@ -205,6 +278,7 @@ def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float =
 
     None is drawn nearer than `least`, a share of the width, to another.
     """
+    ax.figure.set_dpi(PICTURE_DPI)
     points = np.asarray(points, dtype=float)
     span = np.ptp(points, axis=0).max() or 1.0
     drawn: list[np.ndarray] = []

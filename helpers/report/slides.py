@@ -12,7 +12,7 @@ import nbformat
 import psutil
 from tqdm import tqdm
 
-from helpers.artefacts import CHAPTERS, ROOT, whole
+from helpers.artefacts import CHAPTERS, ROOT, whole, write_text
 from helpers.report.marp import MarpExporter
 from helpers.report.policy import with_policy
 
@@ -55,8 +55,26 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
-def render_decks(executed: dict[str, Path], folder: Path, formats: list[str]) -> str:
+def render_decks(
+    executed: dict[str, Path],
+    folder: Path,
+    formats: list[str],
+    dark: bool = False,
+    written: dict[str, str] | None = None,
+) -> str:
     """Write a deck for each executed notebook, in each format ("html", "md", "pdf", "pptx").
+
+    Parameters
+    ----------
+    executed : dict of str to Path
+        Chapter number → executed notebook.
+    folder : Path
+        Where the decks go.
+    formats : list of str
+    dark : bool
+        Light text on a dark ground.
+    written : dict of str to str, optional
+        Further decks: name → Markdown.
 
     Returns
     -------
@@ -71,12 +89,17 @@ def render_decks(executed: dict[str, Path], folder: Path, formats: list[str]) ->
         marp-cli said. Decks that were finished before stay.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not executed:
+    texts = dict(written or {})
+    for chapter, path in executed.items():
+        exporter = MarpExporter(dark=dark)
+        text, _ = exporter.from_notebook_node(nbformat.read(path, as_version=4))
+        texts[CHAPTERS[chapter]] = text
+    if not texts:
         return ""
     problem = _what_is_missing(formats)
     with tempfile.TemporaryDirectory() as scratch:
         decks = Path(scratch) / "decks"
-        sources = _write_markdown(executed, decks)
+        sources = _write_markdown(texts, decks)
         if "md" in formats:
             _publish(sources, folder)
         if problem in ("", NO_BROWSER) and "html" in formats:
@@ -99,15 +122,12 @@ def _what_is_missing(formats: list[str]) -> str:
     return ""
 
 
-def _write_markdown(executed: dict[str, Path], decks: Path) -> list[Path]:
+def _write_markdown(texts: dict[str, str], decks: Path) -> list[Path]:
     """Each deck's Markdown in a folder of its own, so that marp-cli can be given one or all."""
     sources = []
-    for chapter, path in executed.items():
-        name = CHAPTERS[chapter]
+    for name, text in texts.items():
         source = decks / name / f"{name}.md"
-        source.parent.mkdir(parents=True)
-        text, _ = MarpExporter().from_notebook_node(nbformat.read(path, as_version=4))
-        source.write_text(text, encoding="utf-8")
+        write_text(text, source)
         sources.append(source)
     return sources
 

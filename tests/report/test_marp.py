@@ -83,7 +83,7 @@ def test_link_bars_stay_off_the_slides():
         )
     )
     assert "ipynb" not in text and "# Three" in text
-    assert "ipynb" in deck(("text", "slide", "# Three\n\nSee [chapter 4](04_content.ipynb)."))
+    assert "ipynb" in deck(("text", "slide", "## Three\n\nSee [chapter 4](04_content.ipynb)."))
 
 
 def test_notes_cannot_end_their_comment_or_become_directives():
@@ -186,7 +186,7 @@ def test_blocks_keep_fences_and_formulas_whole():
 
 def test_two_figures_make_two_slides_under_one_heading():
     text = deck(("text", "slide", "## Pictures"), ("code", "-", [picture(), picture()]))
-    first, second = slides_of(text)
+    _, first, second = slides_of(text)
     assert (
         "## Pictures" in first
         and "## Pictures" in second

@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def deck(profile: str, dark: bool = False) -> str:
+    return ""
