@@ -238,16 +238,12 @@ def _label_ends(ax, right: float, ends: dict, size: float = 9) -> None:
     beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):
         value, color = ends[name]
-<<<<<<< HEAD
-        style = {"color": color, "fontsize": size, "va": "center", "annotation_clip": False}
-=======
         style = {
             "color": readable(color),
-            "fontsize": SMALLEST,
+            "fontsize": max(size, SMALLEST),
             "va": "center",
             "annotation_clip": False,
         }
->>>>>>> 789d244 (Slides: a title slide that names the run, layouts that the content calls for, light and dark, figures and tables that fill the slide)
         ax.annotate(name, (right, value), xytext=(beside, place - overflow), **style)
 
 

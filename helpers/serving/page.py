@@ -45,11 +45,11 @@ def write_recommendations(
     columns = TOLD + REASONS if explain else TOLD
     products = _records(found.products[columns])
     root = data_dir(profile)
-    pictures = [_embedded(root, path) for path in found.products["image_path"]]
+    pictures = [embedded(root, path) for path in found.products["image_path"]]
     items = _records(liked.items)
-    liked_pictures = [_embedded(liked.folder, name) for name in liked.items["image"]]
+    liked_pictures = [embedded(liked.folder, name) for name in liked.items["image"]]
     for product in products:
-        product["link"] = _web_link(product["url"])
+        product["link"] = web_link(product["url"])
     write_page(
         "recommend.html.j2",
         page,
@@ -78,13 +78,13 @@ def _records(table: pd.DataFrame) -> list[dict]:
     return plain.where(table.notna(), None).to_dict("records")
 
 
-def _web_link(url: str | None) -> str:
+def web_link(url: str | None) -> str:
     """The product's page if it is an http(s) address, else nothing."""
     url = url or ""
     return url if url.startswith(("https://", "http://")) else ""
 
 
-def _embedded(folder: Path | None, name: str | None) -> str:
+def embedded(folder: Path | None, name: str | None) -> str:
     """A picture below `folder` as a data URI; nothing if it cannot be shown."""
     kind = PICTURE_KINDS.get(Path(name or "").suffix.lower())
     if folder is None or kind is None or "://" in name:

@@ -8,7 +8,7 @@ import pandas as pd
 from helpers import recommenders
 from helpers.artefacts import require
 from helpers.embeddings import item_vectors, load_embeddings, load_encoder
-from helpers.feeds.harmonise import gender_of
+from helpers.feeds.harmonise import category_of, gender_of
 from helpers.interactions.matrix import Histories
 from helpers.serving.encoding import LONGEST, ListEncoder
 from helpers.serving.history import History
@@ -36,6 +36,10 @@ FILTERED = ("platform", "gender")
 OPEN_TO_ALL = ("unisex", "unknown", "")
 """Genders of products that suit every shopper."""
 
+FEWEST_TO_TELL = 10
+ONE_GENDER = 0.95
+"""A category tells the shopper's gender if so many products are for it, at least so many of them."""
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -57,6 +61,24 @@ class Filters:
     gender: str | None = None
     max_price: float | None = None
     in_stock: bool = False
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A list as vectors, so that several models can be asked with it.
+
+    Attributes
+    ----------
+    histories : Histories of one shopper
+    titles : list of str
+        Of its items.
+    notes : list of str
+        What could not be used, and why.
+    """
+
+    histories: Histories
+    titles: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -116,7 +138,7 @@ class Service:
         self.vectors = item_vectors(image, text)
         self.lists = ListEncoder(encoder, catalog, image, text)
         self._has_picture = catalog["image_path"].fillna("").astype(bool).to_numpy()
-        self._columns = {name: pd.Categorical(catalog[name]) for name in FILTERED}
+        self._columns = {name: pd.Categorical(catalog[name]) for name in (*FILTERED, "category")}
         self._price = catalog["price_usd"].to_numpy(float)
         self._in_stock = _in_stock(catalog, stock)
         self._index = None
@@ -129,20 +151,38 @@ class Service:
         """The best `k` products for a shopper's own list.
 
         The model ranks. Three rules make its ranking a page that people can use: products without
-        a picture come last, each liked item is represented by at least one product if `k` allows,
-        and the shopper's gender, if the list tells it, is respected.
+        a picture come last; each liked category and each liked item is represented if `k` allows
+        and the shop has it; and the shopper's gender, if the list tells it, is respected.
 
         Raises
         ------
         ValueError
             If the list is empty, or no product passes the filters.
         """
-        filters = filters or Filters()
+        return self.answer(self.encode(history), k, filters)
+
+    def encode(self, history: History) -> Encoded:
+        """A list as vectors.
+
+        Raises
+        ------
+        ValueError
+            If the list is empty.
+        """
         if not len(history):
             raise ValueError("the list is empty: give at least one liked item with a title")
         histories, notes = self.lists.encode(history)
-        notes = history.notes + notes
         titles = history.items["title"].tail(LONGEST).tolist()
+        return Encoded(histories, titles, history.notes + notes)
+
+    def answer(
+        self, encoded: Encoded, k: int = 12, filters: Filters | None = None
+    ) -> Recommendations:
+        """As `recommend`, for a list that is encoded already."""
+        filters = filters or Filters()
+        histories = encoded.histories
+        titles = encoded.titles
+        notes = list(encoded.notes)
         allowed = self.allowed(filters)
         if filters.gender is None:
             allowed, note = self._for_the_same_gender(allowed, titles)
@@ -152,7 +192,9 @@ class Service:
         ids, scores = self._shortlist(histories, max(SHORTLIST, k), allowed)
         if len(ids) < k:
             notes.append(f"only {len(ids)} products pass the filters")
-        chosen = self._choose(ids, scores, histories, k)
+        categories = [category_of(titles[row]) for row in liked_rows(histories)]
+        ids, scores = self._with_categories(ids, scores, histories, allowed, categories)
+        chosen = self._choose(ids, scores, histories, categories, k)
         found = self.catalog.reindex(columns=SHOWN).iloc[ids[chosen]].reset_index(drop=True)
         found = found.assign(rank=np.arange(1, len(found) + 1), score=scores[chosen].round(4))
         reasons = explain(found, self.vectors[ids[chosen]], histories, titles)
@@ -191,8 +233,8 @@ class Service:
         return values.codes == values.categories.get_loc(value)
 
     def _for_the_same_gender(self, allowed, titles: list[str]) -> tuple[np.ndarray, list[str]]:
-        """Drop garments for others if the list's own words name one gender and no other."""
-        named = {gender_of("", title) for title in titles} - set(OPEN_TO_ALL)
+        """Drop garments for others if the list's own words tell one gender and no other."""
+        named, why = self._genders_told(titles)
         if len(named) != 1:
             return allowed, []
         gender = named.pop()
@@ -201,8 +243,49 @@ class Service:
             suits |= self._is("gender", value)
         if not (allowed & suits).any():
             return allowed, []
-        note = f"your list names {gender}'s items, so these are for {gender}"
+        named_by = why or f"{gender}'s items"
+        note = f"your list names {named_by}, so these are for {gender}"
         return allowed & suits, [f"{note}; --gender all shows everything"]
+
+    def _genders_told(self, titles: list[str]) -> tuple[set[str], str]:
+        """Genders that the titles name, else those of categories sold to one gender alone.
+
+        The second value says which categories told it; it is empty where words did.
+        """
+        named = {gender_of("", title) for title in titles} - set(OPEN_TO_ALL)
+        if named:
+            return named, ""
+        by_category = {}
+        for category in dict.fromkeys(category_of(title) for title in titles):
+            gender = self._gender_of_category(category)
+            if gender:
+                by_category[category] = gender
+        return set(by_category.values()), " and ".join(by_category)
+
+    def _gender_of_category(self, category: str) -> str:
+        """The one gender that a category's products are for, or nothing."""
+        genders = self.catalog["gender"][self._is("category", category)]
+        genders = genders[~genders.isin(OPEN_TO_ALL)]
+        if len(genders) < FEWEST_TO_TELL:
+            return ""
+        shares = genders.value_counts(normalize=True)
+        return str(shares.index[0]) if shares.iloc[0] >= ONE_GENDER else ""
+
+    def _with_categories(
+        self, ids, scores, histories: Histories, allowed: np.ndarray, categories: list[str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The shortlist and, of each liked category that it lacks, the best product."""
+        listed = set(self.catalog["category"].iloc[ids])
+        for category in dict.fromkeys(categories):
+            if category in listed or category == "other":
+                continue
+            is_it = self._is("category", category) & allowed
+            if not is_it.any():
+                continue
+            best, score = self._shortlist(histories, 1, is_it)
+            ids = np.append(ids, best)
+            scores = np.append(scores, score)
+        return ids, scores
 
     def _shortlist(self, histories: Histories, n: int, allowed) -> tuple[np.ndarray, np.ndarray]:
         """Positions and scores of the best `n` allowed products, best first."""
@@ -229,20 +312,24 @@ class Service:
             return self.model.user_embeddings(histories)
         return histories.vectors[liked_rows(histories)].mean(axis=0, keepdims=True)
 
-    def _choose(self, ids, scores, histories: Histories, k: int) -> np.ndarray:
+    def _choose(self, ids, scores, histories: Histories, categories: list[str], k: int):
         """Which `k` of the shortlist are shown, as positions in it, best first.
 
-        Each liked item gets the best product that resembles it most. The model's ranking fills
-        the other places. Products without a picture are kept for when nothing else is left.
+        Each liked category gets its best product, then each liked item the best one that resembles
+        it most. The model's ranking fills the other places. Products without a picture are kept
+        for when nothing else is left.
         """
         pictured_first = np.argsort(~self._has_picture[ids], kind="stable")
+        offered = self.catalog["category"].iloc[ids].to_numpy()
         nearest, _ = nearest_liked(self.vectors[ids], histories)
-        represented = set()
-        chosen = []
-        for position in pictured_first:
-            if nearest[position] not in represented and len(chosen) < k:
-                represented.add(nearest[position])
-                chosen.append(position)
+        chosen: list[int] = []
+        for labels, wanted in ((offered, set(categories)), (nearest, set(nearest.tolist()))):
+            represented = {labels[position] for position in chosen}
+            for position in pictured_first:
+                label = labels[position]
+                if label in wanted and label not in represented and len(chosen) < k:
+                    represented.add(label)
+                    chosen.append(position)
         for position in pictured_first:
             if len(chosen) == k:
                 break
