@@ -19,7 +19,7 @@ from helpers.embeddings import load_embeddings, load_encoder
 from helpers.feeds.harmonise import category_of
 from helpers.interactions.loading import LogFacts, load_facts
 from helpers.interactions.matrix import LIKED, REAL
-from helpers.recommenders import Popularity, Recommender
+from helpers.recommenders import Popularity
 from helpers.serving.history import History
 from helpers.serving.page import embedded, web_link
 from helpers.serving.reasons import traits

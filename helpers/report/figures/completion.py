@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from helpers.artefacts import ROOT, data_dir
 from helpers.embeddings import item_vectors, load_encoder
 from helpers.feeds.harmonise import gender_of
-from helpers.artefacts import ROOT, data_dir
 from helpers.report.figures.curves import (
     SIZE,
     named_lines,
@@ -138,7 +138,7 @@ def newcomer_vectors(profile: str, persona: dict) -> np.ndarray:
 
 
 def gender_of_persona(persona: dict) -> str:
-    """"men" or "women": as given, or as the titles of what they like say."""
+    """ "men" or "women": as given, or as the titles of what they like say."""
     if "gender" in persona:
         return persona["gender"]
     titles = [item["title"].lower() for item in persona["liked"]]
