@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from helpers import engine
 from helpers.artefacts import CHAPTERS, data_dir
 from helpers.runner import environment
 
@@ -99,11 +100,21 @@ def _add_run(commands: Commands) -> None:
     beside = min(2, os.cpu_count() or 1)
     sub.add_argument("--jobs", type=int, default=beside, help="chapters 03-06 run at once")
     sub.add_argument("--fresh", action="store_true", help="run again what is finished")
+    sub.add_argument(
+        "--engine",
+        choices=engine.ENGINES,
+        default="local",
+        help="where pictures are fetched and encoded: here, or on a Ray cluster",
+    )
+    sub.add_argument(
+        "--address", default="", help="of the Ray cluster, such as auto; none: one on this machine"
+    )
 
 
 def _run(arguments: Arguments) -> None:
     from helpers.runner import course, parameters
 
+    engine.choose(arguments.engine, arguments.address)
     _settle_home()
     given = parameters.parse_assignments(arguments.given)
     course.run(arguments.profile, given, _chosen(arguments), arguments.jobs, _say, arguments.fresh)

@@ -11,6 +11,7 @@ import helpers
 
 HELPERS = Path(helpers.__file__).parent
 ORDER = [
+    "engine",
     "recording",
     "artefacts",
     "locks",

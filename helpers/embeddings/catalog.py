@@ -4,6 +4,8 @@ import hashlib
 import json
 import re
 import warnings
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,12 @@ from helpers.embeddings.cache import VectorCache
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
 from helpers.embeddings.words import NAME as WORDS
 from helpers.embeddings.words import WordEncoder
+from helpers.engine import Engine, LocalEngine, chosen, cut
 
 PLURAL = re.compile(r"(?<=ss)es$|(?<!s)s$")
 TEXT_COLUMNS = ("title", "colour", "category")
+PARTS_PER_WORKER = 4  # on a cluster, so that no worker waits long for the last one
+LEAST_ROWS = 64  # of a partition: the encoder is loaded once for each
 
 
 def item_text(row) -> str:
@@ -67,9 +72,58 @@ def encode_catalog(
         If an image path leads out of `images_root`.
     """
     store = VectorCache(cache, encoder) if cache else None
+    engine = chosen()
+    if cache and not isinstance(engine, LocalEngine):
+        _encode_parts(catalog, EncodePart.of(images_root, cache, encoder), engine)
     image = _encode_pictures(catalog, Path(images_root).resolve(), encoder, store)
     text = _encode_texts(catalog, encoder, store)
     return image, text
+
+
+@lru_cache(maxsize=1)
+def _encoder_of(recipe: tuple[str, str | None, str]) -> ClipEncoder:
+    """The encoder, loaded once per worker."""
+    model, pretrained, precision = recipe
+    return ClipEncoder(model, pretrained, precision=precision)
+
+
+@dataclass(frozen=True)
+class EncodePart:
+    """Encodes one partition of a catalogue into the cache; travels to a worker."""
+
+    images_root: str
+    cache: str
+    recipe: tuple[str, str | None, str]
+    hash: str
+
+    @classmethod
+    def of(cls, images_root: str | Path, cache: str | Path, encoder: ClipEncoder) -> "EncodePart":
+        """What a worker needs to know; paths are of a folder that all machines share."""
+        root = str(Path(images_root).resolve())
+        return cls(root, str(Path(cache).resolve()), encoder.recipe, encoder.hash)
+
+    def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
+        """Take a catalogue's rows; return how many there were.
+
+        Raises
+        ------
+        EncoderChanged
+            If this machine has other weights under the encoder's name.
+        """
+        encoder = _encoder_of(self.recipe)
+        if encoder.hash != self.hash:
+            raise EncoderChanged(f"a worker's {encoder.name} has other weights than the driver's")
+        store = VectorCache(self.cache, encoder)
+        _encode_pictures(part, Path(self.images_root), encoder, store)
+        _encode_texts(part, encoder, store)
+        return pd.DataFrame({"rows": [len(part)]})
+
+
+def _encode_parts(catalog: pd.DataFrame, encode: EncodePart, engine: Engine) -> None:
+    """Fill the cache from a cluster. What is in it stays, so a lost partition costs only itself."""
+    read = catalog[["image_path", *TEXT_COLUMNS]]
+    n_parts = min(engine.n_workers * PARTS_PER_WORKER, -(-len(read) // LEAST_ROWS))
+    engine.map(encode, cut(read, n_parts), gpus=1.0)
 
 
 def _encode_pictures(catalog, root: Path, encoder: ClipEncoder, store: VectorCache | None):

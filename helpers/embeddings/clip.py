@@ -73,6 +73,7 @@ class ClipEncoder:
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = device
+        self.recipe = (model, pretrained, precision)
         model, pretrained, self.name = located(model, pretrained)
         loaded, self.preprocess, self.tokenizer = open_model(model, pretrained, self.name)
         *to_shape, _, self._scale = self.preprocess.transforms  # the last two go by the batch

@@ -2,6 +2,7 @@
 costs seconds.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -25,6 +26,8 @@ from helpers.images.statuses import HAS_PICTURE, RETRIED
 SAVE_SECONDS = 2.0
 _SAVING_SHARE = 20  # at most one twentieth of the time goes into saving
 INDEX_NAME = "images.parquet"
+PARTS_FOLDER = "images.parts"
+"""Indexes of partitions, while or after a cluster fetched them."""
 INDEX: dict[str, Any] = {
     "image_key": "str",
     "status": "str",
@@ -64,10 +67,26 @@ class ImageStore:
         For the file system, as in pandas.
     """
 
-    def __init__(self, dest, storage_options: dict | None = None):
+    def __init__(self, dest, storage_options: dict | None = None, index_name: str = INDEX_NAME):
         self.fs, root = fsspec.core.url_to_fs(str(dest), **(storage_options or {}))
         self.root = root.rstrip("/")
+        self.index_name = index_name
         self.local = "file" in np.atleast_1d(self.fs.protocol)
+
+    def part(self, name: str) -> "ImageStore":
+        """The same store with a partition's own index."""
+        other = copy.copy(self)
+        other.index_name = f"{PARTS_FOLDER}/{name}.parquet"
+        return other
+
+    def parts(self) -> list[str]:
+        """Names of the partitions whose index is here."""
+        folder = f"{self.root}/{PARTS_FOLDER}"
+        self.fs.invalidate_cache()
+        if not self.fs.exists(folder):
+            return []
+        files = [Path(path) for path in self.fs.ls(folder, detail=False)]
+        return sorted(file.stem for file in files if file.suffix == ".parquet")
 
     def write(self, name: str, data: bytes) -> None:
         """Write one file whole: beside it and renamed on a disk; buckets do so by themselves."""
@@ -105,7 +124,11 @@ class ImageStore:
 
     def has_index(self) -> bool:
         """Whether anything was ever fetched here."""
-        return self.fs.exists(f"{self.root}/{INDEX_NAME}")
+        return self.fs.exists(f"{self.root}/{self.index_name}")
+
+    def remove_index(self) -> None:
+        """Delete the index, if it is there."""
+        self.remove(self.index_name)
 
     def index(self) -> pd.DataFrame:
         """The index, or an empty one.
@@ -118,10 +141,10 @@ class ImageStore:
         if not self.has_index():
             return tidy([])
         try:
-            table = pd.read_parquet(io.BytesIO(self.read(INDEX_NAME)))
+            table = pd.read_parquet(io.BytesIO(self.read(self.index_name)))
         except (ValueError, OSError) as error:
             raise DamagedIndex(
-                f"{self.root}/{INDEX_NAME} is damaged ({error}): fetch the pictures again; "
+                f"{self.root}/{self.index_name} is damaged ({error}): fetch the pictures again; "
                 "what is here already is kept"
             ) from error
         return table.reindex(columns=list(INDEX))
@@ -130,7 +153,7 @@ class ImageStore:
         """Write the index whole."""
         buffer = io.BytesIO()
         index.to_parquet(buffer, index=False, compression="zstd")
-        self.write(INDEX_NAME, buffer.getvalue())
+        self.write(self.index_name, buffer.getvalue())
 
 
 def is_whole(name: str, data: bytes) -> bool:
@@ -154,9 +177,10 @@ def locked(store: ImageStore) -> Iterator[None]:
     if not store.local:
         yield
         return
-    Path(store.root).mkdir(parents=True, exist_ok=True)
+    index = Path(store.root) / store.index_name
+    index.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(f"{store.root}/.{INDEX_NAME}.lock").acquire(timeout=0)
+        lock = FileLock(index.with_name(f".{index.name}.lock")).acquire(timeout=0)
     except Timeout:
         raise RuntimeError(
             f"another run writes to {store.root}: wait for its end, or stop it"

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from helpers.images import fetch as images
+from helpers.images import harvest as images
 from helpers.images import local as photos
 from helpers.images.limits import Limits
 from helpers.images.workers import Standardiser

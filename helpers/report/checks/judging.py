@@ -160,7 +160,7 @@ class Function:
     def _wrong_shape(self, outputs: list, wanted: list) -> str | None:
         for output, target in zip(outputs, wanted, strict=True):
             given = as_numbers(output)
-            expected = as_numbers(target)
+            expected = np.asarray(as_numbers(target))
             if given is None:
                 return (
                     f"not yet: return {_described(expected)}; the function returns "

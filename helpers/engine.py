@@ -1,0 +1,186 @@
+"""Where partitions of a step are computed: in this process, or on a Ray cluster.
+
+A step that can be cut into partitions hands them to `chosen().map`. The default engine computes
+them one after another, here. The engine `ray` gives each partition to a worker of a cluster; a
+partition whose worker dies is computed again. Both give the same results, in the same order.
+"""
+
+import importlib.util
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pandas as pd
+
+ENGINES = ("local", "ray")
+NAME = "COURSE_ENGINE"
+"""Environment variable: the engine of this process and of the kernels that it starts."""
+ADDRESS = "COURSE_RAY_ADDRESS"
+"""Environment variable: the Ray cluster; empty starts one on this machine."""
+NO_RAY = (
+    "the engine 'ray' needs the extra `cluster`, which isn't installed. "
+    "Run:  pip install -e '.[cluster]'"
+)
+
+Partition = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+class Engine(Protocol):
+    """Computes partitions."""
+
+    @property
+    def n_workers(self) -> int:
+        """Partitions that are computed at once."""
+
+    def map(
+        self, function: Partition, parts: Sequence[pd.DataFrame], gpus: float = 0.0
+    ) -> list[pd.DataFrame]:
+        """`function` of each part, in the order of the parts.
+
+        Parameters
+        ----------
+        function : callable
+            From a table to a table. It is sent to workers, so all that it needs travels with it.
+        parts : sequence of DataFrame
+        gpus : float
+            GPUs that one partition takes, where the cluster has any.
+        """
+
+
+class LocalEngine:
+    """Partitions one after another, in this process."""
+
+    n_workers = 1
+
+    def map(
+        self, function: Partition, parts: Sequence[pd.DataFrame], gpus: float = 0.0
+    ) -> list[pd.DataFrame]:
+        """See `Engine.map`; `gpus` has no meaning here."""
+        return [function(part) for part in parts]
+
+
+@dataclass(frozen=True)
+class RayEngine:
+    """Partitions on a Ray cluster, by Ray Data.
+
+    Ray Data hands out no more partitions than there are workers (back-pressure), computes one whose
+    worker died again, and keeps the order.
+
+    Parameters
+    ----------
+    address : str
+        Of a running cluster, for example "auto" or "ray://host:10001". Empty starts one on this
+        machine.
+
+    Raises
+    ------
+    RuntimeError
+        If Ray isn't installed: says how to install it.
+    """
+
+    address: str = ""
+
+    def __post_init__(self) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise RuntimeError(NO_RAY)
+
+    @property
+    def n_workers(self) -> int:
+        """CPUs of the cluster."""
+        return max(1, int(self._ray().cluster_resources().get("CPU", 1)))
+
+    def map(
+        self, function: Partition, parts: Sequence[pd.DataFrame], gpus: float = 0.0
+    ) -> list[pd.DataFrame]:
+        """See `Engine.map`. An error that the function raises is raised here."""
+        if not parts:
+            return []
+        ray = self._ray()
+        has_gpus = ray.cluster_resources().get("GPU", 0) > 0
+        needs = {"num_cpus": 1, "num_gpus": gpus if has_gpus else 0}
+        numbered = [part.assign(_part=number) for number, part in enumerate(parts)]
+        data = ray.data.from_pandas(numbered)
+        mapped = data.map_batches(
+            _KeepingNumber(function), batch_size=None, batch_format="pandas", **needs
+        )
+        found: dict[int, list[pd.DataFrame]] = {number: [] for number in range(len(parts))}
+        for block in mapped.iter_batches(batch_size=None, batch_format="pandas"):
+            for number, rows in block.groupby("_part", sort=False):
+                found[number].append(rows.drop(columns="_part"))
+        return [_joined(blocks) for blocks in found.values()]
+
+    def _ray(self):
+        """Ray, connected to the cluster."""
+        import ray
+        import ray.data
+
+        if not ray.is_initialized():
+            here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            where = {"address": self.address} if self.address else here
+            ray.init(log_to_driver=False, logging_level="ERROR", **where)
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False
+            context.execution_options.preserve_order = True
+        return ray
+
+
+@dataclass(frozen=True)
+class _KeepingNumber:
+    """A partition's function whose result tells which partition it is of."""
+
+    function: Partition
+
+    def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
+        if part.empty:
+            return part
+        number = part["_part"].iloc[0]
+        rows = part.drop(columns="_part").reset_index(drop=True)
+        return self.function(rows).assign(_part=number)
+
+
+def _joined(blocks: list[pd.DataFrame]) -> pd.DataFrame:
+    if not blocks:
+        return pd.DataFrame()
+    return pd.concat(blocks, ignore_index=True)
+
+
+def chosen() -> Engine:
+    """The engine that `course run --engine` chose for this process.
+
+    Raises
+    ------
+    ValueError
+        If the environment names no engine that there is.
+    RuntimeError
+        If Ray is asked for and isn't installed.
+    """
+    name = os.environ.get(NAME, "") or "local"
+    if name == "local":
+        return LocalEngine()
+    if name == "ray":
+        return RayEngine(os.environ.get(ADDRESS, ""))
+    raise ValueError(f"{NAME}={name}: there is no such engine; there are {', '.join(ENGINES)}")
+
+
+def choose(name: str, address: str = "") -> None:
+    """Let this process and the kernels that it starts use an engine.
+
+    Raises
+    ------
+    RuntimeError
+        If Ray is asked for and isn't installed: before anything starts.
+    """
+    os.environ[NAME] = name
+    os.environ[ADDRESS] = address
+    chosen()
+
+
+def cut(table: pd.DataFrame, n_parts: int) -> list[pd.DataFrame]:
+    """A table in `n_parts` runs of rows of nearly equal length; no run is empty."""
+    n_parts = max(1, min(n_parts, len(table)))
+    borders = [round(number * len(table) / n_parts) for number in range(n_parts + 1)]
+    return [
+        table.iloc[start:end].reset_index(drop=True) for start, end in itertools.pairwise(borders)
+    ]

@@ -1,0 +1,213 @@
+"""Partitions: the local engine and a Ray cluster give the same, and a killed worker costs nothing."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import engine
+from helpers.embeddings import ClipEncoder, encode_catalog
+from helpers.images.fetch import fetch_images
+from helpers.images.limits import Limits
+from helpers.images.partitions import balanced, grouped_by_host
+from helpers.images.store import ImageStore
+from tests.images.fault_server import FaultServer, photo, reply
+
+HOSTS = ("one.example", "two.example", "three.example")
+N_PICTURES = 24
+QUICK = Limits(backoff=0.01, connect=3.0, first_byte=3.0, whole=5.0)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray of two workers on this machine; its tests stand in one process."""
+    pytest.importorskip("ray", reason="the extra `cluster` isn't installed")
+    import ray
+
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), str(tests.parent)])
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )
+    yield engine.RayEngine()
+    ray.shutdown()
+
+
+@pytest.fixture
+def on_ray(cluster, monkeypatch):
+    """Steps use the cluster."""
+    monkeypatch.setenv(engine.NAME, "ray")
+    return cluster
+
+
+def catalogue() -> pd.DataFrame:
+    urls = [[f"http://{HOSTS[n % 3]}/{n % 20}.jpg"] for n in range(N_PICTURES)]
+    return pd.DataFrame({"image_key": [f"a/{n:02}" for n in range(N_PICTURES)], "image_urls": urls})
+
+
+def shop() -> FaultServer:
+    pictures = {f"/{n}.jpg": reply(200, photo(n)) for n in range(20)}
+    del pictures["/7.jpg"]
+    return FaultServer(extra=pictures)
+
+
+def resolved(server: FaultServer) -> dict:
+    (address,) = set(server.resolve.values())
+    return {host: address for host in HOSTS}
+
+
+def timeless(index: pd.DataFrame) -> pd.DataFrame:
+    return index.drop(columns="fetched")
+
+
+def fetched_here(dest: Path) -> pd.DataFrame:
+    with shop() as server:
+        return fetch_images(catalogue(), dest, resolve=resolved(server), limits=QUICK, workers=1)
+
+
+def test_a_table_is_cut_into_parts_of_nearly_equal_length():
+    parts = engine.cut(pd.DataFrame({"n": range(10)}), 4)
+    assert [list(part["n"]) for part in parts] == [[0, 1], [2, 3, 4], [5, 6, 7], [8, 9]]
+    assert len(engine.cut(pd.DataFrame({"n": [1]}), 5)) == 1
+
+
+def test_products_that_share_a_host_stay_together():
+    links = {
+        "p": ["http://a.example/1"],
+        "q": ["http://b.example/1", "http://a.example/2"],
+        "r": ["http://c.example/1"],
+        "s": [],
+        "t": ["not a url"],
+    }
+    assert grouped_by_host(links) == [["p", "q"], ["r"], ["s"], ["t"]]
+    assert balanced([["p", "q"], ["r"], ["s"], ["t"]], 2) == [["p", "q", "t"], ["r", "s"]]
+
+
+def test_the_engine_is_checked_before_anything_starts(monkeypatch):
+    monkeypatch.setenv(engine.NAME, "spark")
+    with pytest.raises(ValueError, match="no such engine"):
+        engine.chosen()
+    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv(engine.NAME, "ray")
+    with pytest.raises(RuntimeError, match=r"pip install -e '\.\[cluster\]'"):
+        engine.chosen()
+
+
+def test_indexes_of_partitions_that_a_killed_run_left_are_joined(tmp_path):
+    dest = tmp_path / "here"
+    whole = fetched_here(dest)
+    store = ImageStore(dest)
+    index = store.index()
+    store.part("first").write_index(index.iloc[:10])
+    store.part("second").write_index(index.iloc[10:])
+    store.remove_index()
+    with shop() as server:
+        again = fetch_images(catalogue(), dest, resolve=resolved(server), limits=QUICK, workers=1)
+        assert "/1.jpg" not in server.requests
+    pd.testing.assert_frame_equal(timeless(again), timeless(whole))
+    assert store.parts() == []
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """The same catalogue, fetched without a cluster: (dest, rows)."""
+    dest = tmp_path_factory.mktemp("here")
+    return dest, fetched_here(dest)
+
+
+def test_ray_keeps_order_and_rows(cluster):
+    parts = engine.cut(pd.DataFrame({"n": range(100)}), 7)
+    doubled = cluster.map(Doubled(), parts)
+    assert [list(part["n"]) for part in doubled] == [list(2 * part["n"]) for part in parts]
+
+
+@dataclass(frozen=True)
+class Doubled:
+    def __call__(self, part):
+        return pd.DataFrame({"n": 2 * part["n"]})
+
+
+def test_ray_fetches_the_same_pictures(on_ray, here, tmp_path):
+    dest, rows = here
+    with shop() as server:
+        far = fetch_images(catalogue(), tmp_path, resolve=resolved(server), limits=QUICK, workers=1)
+        asked = server.requests.copy()
+    pd.testing.assert_frame_equal(timeless(far), timeless(rows))
+    names = {path.name: path.read_bytes() for path in (dest / "images").iterdir()}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "images").iterdir()} == names
+    assert asked["/1.jpg"] == 2  # two hosts show the same picture, each asked once
+
+
+@dataclass(frozen=True)
+class DiesOnce:
+    """Ends its worker's process once, as soon as `folder` holds a few files."""
+
+    function: object
+    folder: Path
+    mark: Path
+
+    def __call__(self, part):
+        threading.Thread(target=self.die, daemon=True).start()
+        return self.function(part)
+
+    def die(self):
+        while not (self.folder.exists() and len(list(self.folder.iterdir())) >= 3):
+            time.sleep(0.005)
+        try:
+            self.mark.touch(exist_ok=False)
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killing_once(monkeypatch, folder, mark):
+    plain = engine.RayEngine.map
+
+    def map_(self, function, parts, gpus=0.0):
+        return plain(self, DiesOnce(function, folder, mark), parts, gpus)
+
+    monkeypatch.setattr(engine.RayEngine, "map", map_)
+
+
+def test_a_worker_killed_while_fetching_costs_its_own_partition_at_most(
+    on_ray, here, tmp_path, monkeypatch
+):
+    _, rows = here
+    mark = tmp_path / "died"
+    killing_once(monkeypatch, tmp_path / "far" / "images", mark)
+    slow = replace(QUICK, pace=0.05)
+    with shop() as server:
+        far = fetch_images(
+            catalogue(), tmp_path / "far", resolve=resolved(server), limits=slow, workers=1
+        )
+        asked = server.requests.copy()
+    assert mark.exists()
+    pd.testing.assert_frame_equal(timeless(far), timeless(rows))
+    n_asked = sum(asked[f"/{n}.jpg"] for n in range(20))
+    largest_part = 2 * N_PICTURES // 3  # two hosts of three
+    assert N_PICTURES < n_asked <= N_PICTURES + largest_part
+
+
+def test_a_worker_killed_while_encoding_changes_no_vector(on_ray, here, tmp_path, monkeypatch):
+    dest, rows = here
+    products = rows.assign(title=[f"Item {n}" for n in range(len(rows))], colour="", category="")
+    encoder = ClipEncoder()
+    monkeypatch.setenv(engine.NAME, "local")
+    image, text = encode_catalog(products, dest, encoder)
+    monkeypatch.setenv(engine.NAME, "ray")
+    mark = tmp_path / "died"
+    killing_once(monkeypatch, dest / "images", mark)
+    far_image, far_text = encode_catalog(products, dest, encoder, cache=tmp_path / "cache")
+    assert mark.exists()
+    np.testing.assert_allclose(far_image, image, atol=1e-5)
+    np.testing.assert_allclose(far_text, text, atol=1e-5)
