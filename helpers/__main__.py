@@ -130,7 +130,12 @@ def _chosen(arguments: Arguments) -> list[str]:
 def _add_shop(commands: Commands) -> None:
     text = "a profile for your own shop from its product feed and its order log"
     sub = _command(commands, "shop", _shop, text)
-    sub.add_argument("feeds", nargs="+", metavar="FEED", help="CSV or JSON files of products")
+    sub.add_argument(
+        "feeds",
+        nargs="*",
+        metavar="FEED",
+        help="CSV or JSON files of products; none, if the order log itself holds their titles",
+    )
     sub.add_argument("--orders", required=True, help="order log: CSV, Parquet or JSON lines")
     sub.add_argument("--name", default="my_shop", help="of the profile")
     sub.add_argument("--photos", default="", help="folder or tar of photos named by product id")

@@ -28,12 +28,12 @@ NAMES: dict[str, str] = {
     "details, detail, summary, about, short description, beschreibung, produktbeschreibung, "
     "artikelbeschreibung, langtext, descriptif, descripcion, descrizione, dettagli, detalles",
     "brand": "brand, brand name, vendor, manufacturer, designer, label, marke, hersteller, "
-    "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante",
+    "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante, varumarke, merk",
     "category": "category, categories, product category, product type, google product category, "
     "type, subcategory, sub category, section, department, terms, collection, kategorie, "
     "kategorien, warengruppe, produktkategorie, produkttyp, produktart, artikelgruppe, categorie, "
     "rayon, type de produit, categoria, categorias, tipo de producto, tipo, categorie prodotto, "
-    "tipo prodotto, reparto, seccion, article type",
+    "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, productgroep",
     "gender": "gender, sex, target gender, department, section, target group, group, geschlecht, "
     "zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "

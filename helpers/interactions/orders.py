@@ -9,6 +9,7 @@ import codecs
 import csv
 import re
 import unicodedata
+import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NoReturn
@@ -37,7 +38,16 @@ NAMES = {
         *("customer", "customerid", "customerno", "customernumber", "user", "userid", "shopper"),
         *("shopperid", "client", "clientid", "buyer", "buyerid", "member", "memberid", "account"),
         *("accountid", "household", "householdid", "email", "customeremail", "emailaddress"),
-        *("billingemail", "visitorid", "reviewerid"),
+        *(
+            "billingemail",
+            "visitorid",
+            "reviewerid",
+            "mail",
+            "emailadresse",
+            "mailadresse",
+            "epost",
+        ),
+        *("epostadress", "courriel", "adressemail", "correo", "correoelectronico", "sahkoposti"),
         *("kunde", "kundennummer", "kundennr", "kundenid", "kdnr", "kundenr"),
         *("cliente", "idcliente", "codcliente", "numeroclient", "numclient", "idclient"),
         *("codeclient", "codicecliente", "usuario", "utente", "klant", "klantnummer", "klantnr"),
@@ -71,7 +81,7 @@ NAMES = {
     ),
     "quantity": (
         *("quantity", "qty", "lineitemquantity", "amountordered", "units", "pieces"),
-        *("menge", "anzahl", "stuck", "stueck", "stuckzahl", "quantite", "qte", "cantidad"),
+        *("menge", "anzahl", "stk", "stuck", "stueck", "stuckzahl", "quantite", "qte", "cantidad"),
         *("unidades", "quantita", "qta", "quantidade", "aantal", "antal", "ilosc"),
     ),
     "price": (
@@ -179,8 +189,11 @@ class Orders:
             f"customers and {n_items} products, {self.n_joined} more rows of the same pairs, "
             f"{len(self.left_out)} left out",
         ]
+        by_reason = self.left_out.groupby("reason", sort=False)
         for reason, n in self.left_out["reason"].value_counts().items():
-            lines.append(f"  left out, {reason}: {n}")
+            first = by_reason.get_group(reason).iloc[0]
+            example = f"first: row {first['row']}, item {first['item']!r}"
+            lines.append(f"  left out, {reason}: {n} ({example})")
         return "\n".join([*lines, *self.notes])
 
 
@@ -235,7 +248,7 @@ def read_orders(
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
     kept = _without_returned(kept, left_out)
     log, n_joined = _one_row_per_pair(kept)
-    _refuse_if_too_little(log, left_out, path.name)
+    _refuse_if_too_little(log, left_out, columns, path.name)
     log = log.assign(user=hash_ids(log["user"], key))
     platform = catalog.set_index("image_key")["platform"]
     log = log.assign(platform=log["item"].map(platform))
@@ -272,7 +285,7 @@ def read_table(path: Path) -> pd.DataFrame:
         reason = str(error).splitlines()[0]
         raise OrderError(f"{path.name} can't be read: {reason}. Mend or export it again") from None
     if table.empty:
-        raise OrderError(f"{path.name} holds no rows")
+        raise OrderError(f"{path.name} holds no rows: export it again")
     table.columns = [str(name).strip() for name in table.columns]
     return table
 
@@ -289,9 +302,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
     first_line = text.partition("\n")[0]
     n_skipped = int(first_line.strip().lower().startswith("sep="))
     separator = _separator_of(text, n_skipped)
-    return pd.read_csv(
-        path, sep=separator, dtype=str, encoding=encoding, skiprows=n_skipped, keep_default_na=False
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            return pd.read_csv(
+                path,
+                sep=separator,
+                dtype=str,
+                encoding=encoding,
+                skiprows=n_skipped,
+                keep_default_na=False,
+                index_col=False,  # or a row of too many cells would be shifted by one
+            )
+        except pd.errors.ParserWarning:
+            raise ValueError("row 1 has more cells than the header has names") from None
 
 
 def _encoding_of(path: Path) -> str:
@@ -307,15 +331,18 @@ def _encoding_of(path: Path) -> str:
 
 
 def _separator_of(text: str, n_skipped: int) -> str:
-    """The separator that the first lines agree on."""
+    """The separator that cuts most of the first lines into as many cells as the header."""
     lines = text.splitlines()[n_skipped : n_skipped + 50]
     best = ","
     most = 0
     for separator in SEPARATORS:
         n_cells = [len(row) for row in csv.reader(lines[:-1] or lines, delimiter=separator)]
-        if n_cells and min(n_cells) == max(n_cells) and n_cells[0] > most:
+        if not n_cells or n_cells[0] == 1:
+            continue
+        n_agreeing = n_cells.count(n_cells[0])
+        if n_agreeing * n_cells[0] > most:
             best = separator
-            most = n_cells[0]
+            most = n_agreeing * n_cells[0]
     return best
 
 
@@ -356,11 +383,15 @@ def _with_item_by_values(
     table: pd.DataFrame, catalog: pd.DataFrame, given: dict[str, str] | None
 ) -> dict[str, str] | None:
     """`given`, and the column of the items by its values where no name tells it."""
-    names = list(table.columns)
-    if "item" in (given or {}) or _first_named(names, NAMES["item"], set()) is not None:
+    if "item" in (given or {}) or item_by_name(list(table.columns)) is not None:
         return given
     column = column_of_items(table, catalog)
     return given if column is None else {**(given or {}), "item": column}
+
+
+def item_by_name(names: list[str]) -> str | None:
+    """The column of items, if its name tells it."""
+    return _first_named(names, NAMES["item"], set())
 
 
 def column_of_items(table: pd.DataFrame, catalog: pd.DataFrame) -> str | None:
@@ -578,6 +609,16 @@ def loosened(names: pd.Series) -> pd.Series:
     return plain.str.lstrip("0")
 
 
+REMEDIES = {
+    "no customer": "Give the column of customers:  --columns customer=NAME",
+    "no product": "Give the column of the catalogue's ids:  --columns item=NAME",
+    "the time is not a date": "Give the column of dates:  --columns time=NAME",
+    "the time lies in the future": "Mend the dates, or this machine's clock, or give the column of "
+    "dates:  --columns time=NAME",
+    "the event is no purchase or wish": "Give the column of events:  --columns event=NAME",
+}
+
+
 def _refuse(
     rows: pd.DataFrame,
     left_out: _LeftOut,
@@ -587,16 +628,30 @@ def _refuse(
 ) -> NoReturn:
     """Say why no row can be used; `better` is a column that would match the catalogue."""
     reasons = left_out.reason.value_counts()
-    if not reasons.index[0].startswith("product"):
+    most = reasons.index[0]
+    if not most.startswith("product"):
+        place = int(np.argmax(left_out.reason == most))
+        told = rows.iloc[place]
+        value = told["time"] if "time" in most else told["item"]
         raise OrderError(
-            f"{file}: none of {len(rows)} rows can be used ({reasons.index[0]}: {reasons.iloc[0]})"
+            f"{file}: none of {len(rows)} rows can be used ({most}: {reasons.iloc[0]}). "
+            f"Row {place + 1} has {str(value)!r}. {REMEDIES.get(most, 'Export the log again')}"
         )
     unknown = rows["item"][left_out.reason.str.startswith("product")].iloc[0]
     known = catalog.iloc[0]
     raise OrderError(
         f"{file}: none of its products is in the catalogue. It names {unknown!r}; the catalogue "
         f"has ids such as {known['product_id']!r} and keys such as {known['image_key']!r}. "
-        f"Give the column that holds the catalogue's ids:  --columns item={better or 'NAME'}"
+        f"{_remedy_for_items(better)}"
+    )
+
+
+def _remedy_for_items(better: str | None) -> str:
+    if better is not None:
+        return f"Give the column that holds the catalogue's ids:  --columns item={better}"
+    return (
+        "No column of the log holds the catalogue's ids or titles: are both files of one shop, and "
+        "its ids written alike? If you know the column:  --columns item=NAME"
     )
 
 
@@ -627,14 +682,19 @@ def _one_row_per_pair(kept: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return log.rename(columns={"customer": "user"}), len(kept) - len(single)
 
 
-def _refuse_if_too_little(log: pd.DataFrame, left_out: _LeftOut, file: str) -> None:
-    for column, what in (("user", "customer"), ("item", "product")):
-        n = log[column].nunique()
+def _refuse_if_too_little(
+    log: pd.DataFrame, left_out: _LeftOut, columns: OrderColumns, file: str
+) -> None:
+    sides = (("user", "customer", columns.customer), ("item", "product", columns.item))
+    for side, what, column in sides:
+        n = log[side].nunique()
         if n < FEWEST_CUSTOMERS:
             reasons = left_out.table()["reason"].value_counts().to_dict()
+            meaning = "customer" if side == "user" else "item"
             raise OrderError(
-                f"{file}: its {len(log)} usable rows are all of one {what}, and learning from "
-                f"others takes two or more; left out: {reasons or 'nothing'}"
+                f"{file}: its {len(log)} usable rows are all of one {what} (column {column!r}), and "
+                f"learning from others takes two or more; left out: {reasons or 'nothing'}. If "
+                f"another column tells them apart:  --columns {meaning}=NAME"
             )
 
 

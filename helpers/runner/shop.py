@@ -28,9 +28,11 @@ from helpers.interactions.orders import (
     Orders,
     as_ids,
     find_file,
+    item_by_name,
     loosened,
     read_orders,
     read_table,
+    recognize_columns,
 )
 from helpers.interactions.privacy import secret_key
 from helpers.interactions.splits import by_column, deal
@@ -60,7 +62,8 @@ class ShopFiles:
     Attributes
     ----------
     feeds : tuple of str
-        Files, or patterns such as `products_*.csv`.
+        Files, or patterns such as `products_*.csv`. None, if the order log itself names its items'
+        titles.
     orders : str
         A file or a pattern.
     name : str
@@ -134,7 +137,7 @@ def make_shop(files: ShopFiles) -> str:
     key = _key()
     photos = _photos(files.photos)
     orders_path = find_file(files.orders, Path.cwd())
-    feeds = _read_feeds(files, read_table(orders_path))
+    feeds = _read_feeds(files, orders_path)
     results = [feed.result for feed in feeds]
     catalog, merged = harmonise(results)
     catalog = with_own_categories(catalog, results)
@@ -178,18 +181,31 @@ def _photos(given: str) -> str:
     return str(path)
 
 
-def _read_feeds(files: ShopFiles, log: pd.DataFrame) -> list[CheckedFeed]:
-    names = _spec_names(files)
-    return [_read_one(given, name, log) for given, name in zip(files.feeds, names, strict=True)]
+def _read_feeds(files: ShopFiles, orders_path: Path) -> list[CheckedFeed]:
+    given = files.feeds or (files.orders,)
+    log = read_table(orders_path)
+    feeds = []
+    for feed, name in zip(given, _spec_names(files, given), strict=True):
+        path = newest_file(feed, Path.cwd())
+        if path is None:
+            raise ShopError(f"{feed}: no such feed; give a CSV or JSON file of your products")
+        path = path.absolute()
+        if path.samefile(orders_path):
+            column = recognize_columns(list(log.columns), path.name, files.columns).item
+            draft = _draft_from_orders(path, name, column)
+        else:
+            draft = _draft(path, name, log, files.columns)
+        feeds.append(_read_one(path, name, draft, _pattern(feed, path)))
+    return feeds
 
 
-def _spec_names(files: ShopFiles) -> list[str]:
+def _spec_names(files: ShopFiles, given: tuple[str, ...]) -> list[str]:
     """A YAML's name for each feed: the profile's, followed by the file's where there are several."""
-    if len(files.feeds) == 1:
+    if len(given) == 1:
         return [files.name]
     names = []
-    for given in files.feeds:
-        words = re.findall(r"[a-z]+", Path(given).stem.lower())
+    for feed in given:
+        words = re.findall(r"[a-z]+", Path(feed).stem.lower())
         names.append("_".join([files.name, *words]))
     if len(set(names)) < len(names):
         raise ShopError(
@@ -199,34 +215,77 @@ def _spec_names(files: ShopFiles) -> list[str]:
     return names
 
 
-def _read_one(given: str, name: str, log: pd.DataFrame) -> CheckedFeed:
-    path = newest_file(given, Path.cwd())
-    if path is None:
-        raise ShopError(f"{given}: no such feed; give a CSV or JSON file of your products")
-    path = path.absolute()
+def _read_one(path: Path, name: str, draft: str, pattern: str) -> CheckedFeed:
+    """A feed read by its YAML: the one that is there, or the draft."""
     spec_path = FEEDS / f"{name}.yaml"
     is_new = not spec_path.exists()
-    text = _draft(path, name, log) if is_new else spec_path.read_text(encoding="utf-8")
+    text = draft if is_new else spec_path.read_text(encoding="utf-8")
     spec = _spec(text, name)
     result = read_feed(path, spec)
     if result.products.empty:
         why = result.rejects["reason"].iloc[0]
         hint = f"write data/feeds/{name}.yaml with `course feed draft {path.name}` and mend it"
         raise FeedError(f"{path.name}: no row became a product ({why}); {hint}")
-    return CheckedFeed(name, text, is_new, path, _pattern(given, path), result)
+    return CheckedFeed(name, text, is_new, path, pattern, result)
 
 
-def _draft(path: Path, name: str, log: pd.DataFrame) -> str:
+def _draft(path: Path, name: str, log: pd.DataFrame, columns: dict[str, str]) -> str:
     """The drafted YAML, with the profile's name as the shop's and the ids that the log speaks of."""
     draft = draft_spec(path)
-    comments = [line for line in draft.splitlines() if line.startswith("#")]
     spec = yaml.safe_load(draft)
-    spec["platform"] = name
-    column = id_column(path, log, spec["fields"].get("product_id"))
+    named = columns.get("item") or item_by_name(list(log.columns))
+    if named not in log:
+        named = None
+    column = id_column(path, log, spec["fields"].get("product_id"), named)
     if column is not None:
         spec["fields"] = {"product_id": column, **_without(spec["fields"], column)}
+    return _with_platform(draft, spec, name)
+
+
+def _draft_from_orders(path: Path, name: str, column: str) -> str:
+    """A drafted YAML that takes an order log for a feed: its rows of one item become one product.
+
+    Raises
+    ------
+    ShopError
+        If the log names its items by their numbers alone.
+    """
+    draft = draft_spec(path)
+    spec = yaml.safe_load(draft)
+    fields = _without(spec["fields"], column)
+    title = fields.pop("title", column)
+    if _are_numbers(path, title):
+        raise ShopError(
+            f"{path.name}: its items are named by {column!r} alone, and a number tells nothing of "
+            "an item. Export your products with their titles, and give that file first:  "
+            f"course shop products.csv --orders {path.name}"
+        )
+    fields.pop("availability", None)  # of an order, a quantity is no stock
+    spec["fields"] = {"product_id": column, "title": title, **fields}
+    return _with_platform(draft, spec, name)
+
+
+def _are_numbers(path: Path, column: str) -> bool:
+    """Whether at most half of a column's cells hold a word."""
+    cells = read_table(path)[column].head(ROWS_LOOKED_AT).astype(str)
+    has_word = cells.str.contains(r"[^\W\d_]{3}")
+    return has_word.mean() <= 0.5
+
+
+def _with_platform(draft: str, spec: dict[str, Any], name: str) -> str:
+    """A drafted YAML's comments, and its fields with the profile's name as the shop's."""
+    comments = []
+    for line in draft.splitlines():
+        if line.startswith("#") and not _is_used(line, spec["fields"]):
+            comments.append(line.replace(" product_id,", "", 1))
+    spec["platform"] = name
     body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100)
     return "\n".join([*comments, body])
+
+
+def _is_used(comment: str, fields: dict[str, Any]) -> bool:
+    """Whether a drafted comment calls a column unused that is used by now."""
+    return any(comment.startswith(f"# not used: {column} (") for column in fields.values())
 
 
 def _without(fields: dict[str, Any], column: str) -> dict[str, Any]:
@@ -238,21 +297,37 @@ def _without(fields: dict[str, Any], column: str) -> dict[str, Any]:
     return kept
 
 
-def id_column(path: Path, log: pd.DataFrame, drafted: object = None) -> str | None:
+def id_column(
+    path: Path, log: pd.DataFrame, drafted: object = None, named: str | None = None
+) -> str | None:
     """The feed's column of ids that the order log names its products by, found by its values.
 
-    None where the drafted column does as well as any other, or none does in half of the rows.
+    Parameters
+    ----------
+    path : Path
+        The feed.
+    log : DataFrame
+    drafted : str, optional
+        The feed's column that its name tells.
+    named : str, optional
+        The log's column of items, where its name tells it. All are looked at where it doesn't.
+
+    Returns
+    -------
+    str or None
+        None where the drafted column does as well as any other, or none holds enough of the log's
+        items: half of the rows, or a tenth where the log's column is known.
     """
     rows = [row for row in read_rows(path).rows if row]
     feed = pd.DataFrame(rows).head(ROWS_LOOKED_AT).fillna("")
     some = log.head(ROWS_LOOKED_AT)
-    asked = [set(loosened(as_ids(some[name]))) - {""} for name in some.columns]
+    asked = [loosened(as_ids(some[name])) for name in ([named] if named else some.columns)]
     best = None
-    most = 0.5
+    most = 0.1 if named else 0.5
     for name in sorted(feed.columns, key=lambda name: name != drafted):
         ids = set(loosened(as_ids(feed[name]))) - {""}
         is_unique = len(ids) > 0.5 * len(feed)
-        share = max((len(ids & names) / len(names) for names in asked if names), default=0.0)
+        share = max((items.isin(ids).mean() for items in asked), default=0.0)
         if is_unique and share > most:
             best = name
             most = share + 0.05  # another column must do clearly better
@@ -394,6 +469,7 @@ def _feed_lines(feeds: list[CheckedFeed], catalog: pd.DataFrame, merged: pd.Data
         for row in rejects_by_reason(feed.result.rejects).head(5).itertuples():
             lines.append(f"  rejected, {row.reason}: {row.rows}")
         lines += _field_lines(_spec(feed.text, feed.name))
+        lines.append(_currency_line(feed))
     lines.append(f"catalogue: {len(catalog)} products, {len(merged)} rows merged into others")
     return lines
 
@@ -404,6 +480,16 @@ def _field_lines(spec: FeedSpec) -> list[str]:
         columns = [column for source in sources for column in source.columns]
         told.append(f"{name} = {' or '.join(columns)}")
     return [f"  columns: {', '.join(told)}"]
+
+
+def _currency_line(feed: CheckedFeed) -> str:
+    codes = sorted(set(feed.result.products["currency"].dropna()) - {""})
+    if codes:
+        return f"  currency: {', '.join(codes)}"
+    return (
+        f"  currency: nothing tells it. Write its ISO code into data/feeds/{feed.name}.yaml, or "
+        "prices stay without dollars and pass no --max-price"
+    )
 
 
 def _order_lines(orders: Orders, path: Path) -> list[str]:

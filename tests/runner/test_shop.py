@@ -80,6 +80,13 @@ def change(home: Path, **columns) -> None:
     log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
 
 
+def cut_in_two(path: Path, row: int) -> None:
+    """One more separator in a row."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[row] = lines[row].replace(b";", b";;", 1)
+    path.write_bytes(b"".join(lines))
+
+
 REFUSED = {
     "wrong column names": (
         lambda home: (
@@ -107,11 +114,24 @@ REFUSED = {
     ),
     "a log in the future": (
         lambda home: change(home, time="24.12.2999"),
-        r"none of 3640 rows can be used \(the time lies in the future: 3640\)",
+        r"none of 3640 rows can be used \(the time lies in the future: 3640\)\. "
+        r"Row 1 has '24.12.2999'\. .*--columns time=NAME",
     ),
     "a log of one customer": (
         lambda home: change(home, customer="K0001"),
-        r"usable rows are all of one customer",
+        r"usable rows are all of one customer \(column 'Kd-Nr.'\).*--columns customer=NAME",
+    ),
+    "no dates": (
+        lambda home: change(home, time="gestern"),
+        r"\(the time is not a date: 3640\)\. Row 1 has 'gestern'\. .*--columns time=NAME",
+    ),
+    "a row with a cell too many": (
+        lambda home: cut_in_two(home / "export" / "bestellungen.csv", 9),
+        r"bestellungen.csv can't be read: .*Expected 5 fields in line 10, saw 6\. Mend",
+    ),
+    "a first row with a cell too many": (
+        lambda home: cut_in_two(home / "export" / "bestellungen.csv", 1),
+        r"bestellungen.csv can't be read: row 1 has more cells than the header has names\. Mend",
     ),
     "one row many times": (
         lambda home: change(home, customer="K0001", item="G-1001"),
@@ -150,6 +170,50 @@ def test_rows_that_are_left_out_go_to_a_file_with_their_reasons(home):
     left_out = pd.read_csv(home / "data" / "garten" / "orders_left_out.csv")
     assert left_out["row"].tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert set(left_out.columns) == {"row", "item", "reason"}  # nobody is named
+
+
+def log_with_titles(home: Path) -> Path:
+    """An order log that names each item by its title, and no feed beside it."""
+    by_id = products().set_index("Artikelnummer")
+    log = orders()
+    known = log["Art-Nr."].map(by_id["Bezeichnung"])
+    named = log.drop(columns="Art-Nr.").assign(Produkt=known, Preis="9,90 €")
+    path = home / "export" / "verkauf.csv"
+    named.to_csv(path, sep=";", index=False)
+    return path
+
+
+@pytest.mark.parametrize("feeds", [(), ("export/verkauf.csv",)])
+def test_an_order_log_with_titles_is_a_feed_too(home, feeds):
+    path = log_with_titles(home)
+    titles = pd.read_csv(path, sep=";")["Produkt"].nunique()
+    report = made(home, feeds=feeds, orders="export/verkauf.csv")
+    assert "3640 rows read, 3640 products, 0 rejected" in report
+    assert f"catalogue: {titles} products" in report
+    assert "currency: EUR" in report
+    spec = yaml.safe_load((home / "feeds" / "garten.yaml").read_text(encoding="utf-8"))
+    assert spec["fields"]["product_id"] == spec["fields"]["title"] == "Produkt"
+    profile = yaml.safe_load((home / "profiles" / "garten.yaml").read_text(encoding="utf-8"))
+    assert profile["01_augment"]["feed_files"] == [f"garten={path}"]
+
+
+def test_an_order_log_of_numbers_alone_is_no_feed(home):
+    with pytest.raises(ShopError, match=r"'Art-Nr\.' alone.*course shop products\.csv --orders"):
+        made(home, feeds=())
+    assert written(home) == []
+
+
+def test_an_id_is_not_taken_for_a_price_that_the_log_repeats(home):
+    """Half of the ids are of another shop, and every row bears the product's price."""
+    log = orders()
+    price = log["Art-Nr."].map(products().set_index("Artikelnummer").iloc[:, -1])
+    log = log.assign(Einzelpreis=price)
+    log.loc[log.index % 2 == 0, "Art-Nr."] = "other"
+    log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
+    report = made(home)
+    assert "left out, product not in the catalogue: 1820 (first: row 1, item 'other')" in report
+    spec = yaml.safe_load((home / "feeds" / "garten.yaml").read_text(encoding="utf-8"))
+    assert spec["fields"]["product_id"] == "Artikelnummer"
 
 
 def test_the_key_is_asked_for_before_anything_is_read(home, monkeypatch):
