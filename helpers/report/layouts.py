@@ -12,6 +12,8 @@ from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block
 
 LINES_PER_SLIDE = 17.5
 CAPTION_LINES = 2
+ROOMY_LINES = 8.5
+"""A slide of text alone with at most so many lines gets larger letters."""
 LAYOUTS = (
     "title",
     "section",
@@ -147,6 +149,8 @@ def _layout_for(slide: Slide) -> set[str]:
         return {"section"}
     if content and all(block.is_quote for block in content):
         return {"quote"}
+    if content and not is_title and sum(block.lines for block in content) <= ROOMY_LINES:
+        return {"roomy"}
     return set()
 
 

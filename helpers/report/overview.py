@@ -1,5 +1,591 @@
-"""placeholder"""
+"""The talk on a whole run: one deck that is made of its results, with what to say on each slide.
+
+Nothing here is a result. Titles, captions and notes are templates that the run's numbers fill in.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from helpers.evaluation import online
+from helpers.report import results as read
+from helpers.report.advice import advice_table, advise, choice
+from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
+from helpers.report.figures import overview as figures
+from helpers.report.front import Front
+from helpers.report.layouts import Slide, deck_markdown
+from helpers.report.one_shopper import OneShopper, one_shopper
+from helpers.report.personas import MethodList, PersonaLists, persona_lists
+from helpers.report.results import FLOOR, HISTORY_ORACLE, ORACLE, REAL, Results, called
+
+TITLE = "A new shopper with a little history"
+FEW = 3
+"""Items of history that the talk asks about."""
+MANY = 10
+POWER_NOTE = "with 80 % power at the 5 % level"
+LISTS_PER_SLIDE = 3
+"""Methods whose lists fit a slide beside the history, in pictures of 120 pixels."""
+PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF", "MatrixCompletion")
+LONGEST_TITLE = 34
+READS = {
+    "Popularity": "what sells",
+    "RecentPopularity": "what sells now",
+    "UserKNN": "who liked what",
+    "ItemKNN": "who liked what",
+    "EASE": "who liked what",
+    "NeuralCF": "who liked what",
+    "MatrixCompletion": "who liked what",
+    "Content": "pictures and words",
+    "Attributes": "category, color, price",
+    "Taste": "category, color, price",
+    "Bridge": "words, then who liked what",
+    "TwoTower": "pictures and words, trained",
+    "Hybrid": "all of it",
+}
+"""What each method learns from. A new method has "–" here until it is named."""
 
 
 def deck(profile: str, dark: bool = False) -> str:
-    return ""
+    """The overview of a profile's last run as Marp Markdown.
+
+    Raises
+    ------
+    MissingArtefact
+        If chapters 01 to 07 have not run.
+    """
+    results = read.load_results(profile)
+    people = persona_lists(profile)
+    few = results.length_near(FEW)
+    names = list(dict.fromkeys([FLOOR, "Content", choice(results, few)]))
+    shopper = one_shopper(profile, names, few)
+    return deck_of(results, people, shopper, read.real_study(), dark)
+
+
+def deck_of(
+    results: Results,
+    people: list[PersonaLists],
+    shopper: OneShopper | None,
+    study: pd.DataFrame,
+    dark: bool = False,
+) -> str:
+    """As `deck`, from parts in memory."""
+    front = front_of(results)
+    slides = [front.slide([_opening(results)])]
+    slides += overview_slides(results, people, shopper, study)
+    return deck_markdown(slides, TITLE, front.line, dark=dark)
+
+
+def front_of(results: Results) -> Front:
+    """The title slide's facts."""
+    day = datetime.fromisoformat(results.run["started"]).date()
+    return Front(TITLE, results.profile, results.shoppers, day)
+
+
+def overview_slides(
+    results: Results,
+    people: list[PersonaLists],
+    shopper: OneShopper | None,
+    study: pd.DataFrame,
+) -> list[Slide]:
+    """All slides after the title slide, in the order of the talk."""
+    slides: list[Slide | None] = []
+    if people:
+        slides += [_hook(people[0]), _persona(people[0])]
+    if shopper is not None:
+        slides.append(_three_items(results, shopper))
+    slides.append(_headline(results))
+    slides.append(_real(results, study))
+    slides += [_liked_of_five(results), _good_at(results)]
+    slides.append(_groups(results))
+    slides += [_persona(one) for one in people[1:]]
+    slides += [_cost(results), _unknown(results), _guide(results), _next(results, study)]
+    return [slide for slide in slides if slide is not None]
+
+
+# ------------------------------------------------------------------------------ pieces
+def _slide(title: str, *blocks: Block, notes: str, layout: str = "") -> Slide:
+    """A slide under a plain title, which is data as far as Markdown goes."""
+    heading = Block(f"## {as_text(title)}", 2.0)
+    return Slide([heading, *blocks], [notes], {layout} if layout else set())
+
+
+def _caption(text: str) -> Block:
+    return Block(as_text(text), 1.5, is_prose=True)
+
+
+def _figure(draw: Callable[..., plt.Figure], *args: Any) -> Block:
+    """A figure as it stands on a slide, sharp at the slide's own size."""
+    figure = draw(*args)
+    file = io.BytesIO()
+    figure.savefig(file, dpi=150)
+    plt.close(figure)
+    return picture("image/png", base64.b64encode(file.getvalue()).decode())
+
+
+def _table(frame: pd.DataFrame) -> Block:
+    found = table(frame.to_html(index=False))
+    assert found is not None, "a data frame always has a table"
+    return found
+
+
+def _picture_table(rows: list[tuple[str, list[tuple[str, str]]]]) -> Block:
+    """Rows of pictures, each with a label at its left.
+
+    `rows` holds (data URI, title) for each item; where there is no picture, the title stands.
+    """
+    width = max(len(pictures) for _, pictures in rows)
+    lines = ["|" + " |" * (width + 1), "|" + "---|" * (width + 1)]
+    for label, pictures in rows:
+        cells = []
+        for uri, title in pictures:
+            cells.append(f"![]({uri})" if uri else as_text(title[:LONGEST_TITLE]))
+        cells += [""] * (width - len(cells))
+        lines.append("| " + " | ".join([label, *cells]) + " |")
+    return Block("\n".join(lines), 13.0, big=True)
+
+
+def _label(name: str, told: str) -> str:
+    return f"**{as_text(name)}**" + (f"<br>{as_text(told)}" if told else "")
+
+
+def _opening(results: Results) -> str:
+    few = results.length_near(FEW)
+    best = choice(results, few)
+    return (
+        f"Somebody new walks in. We know {few} things they like in other shops. This talk says what "
+        f"to show them, how sure we are, for whom it fails, and what to do next. If you remember "
+        f"one thing: with {few} liked items, {best} is the method to beat. All results of the "
+        f"headline are from {front_of(results).whose}; slides on others say so."
+    )
+
+
+# ------------------------------------------------------------------------------ the problem
+def _hook(one: PersonaLists) -> Slide:
+    name = one.persona.name
+    n_items = len(one.history)
+    block = _history_block(one)
+    notes = (
+        f"This is {name}: {one.persona.about}. {name} likes these {n_items} items, all from other "
+        f"shops, and has never been here. We have no rating, no click and no purchase. "
+        "Every shop meets people like this every day, and most show them the bestsellers. "
+        "Ask the room: what would you show first? The next slide has the answers."
+    )
+    title = f"{name} likes {n_items} things elsewhere. What do we show first?"
+    return _slide(title, block, notes=notes, layout="personas")
+
+
+def _history_block(one: PersonaLists) -> Block:
+    """The history as one large row: pictures above their titles."""
+    width = len(one.history)
+    pictures = [f"![]({uri})" if uri else "*words alone*" for _, _, uri in one.history]
+    titles = [f"{as_text(title)}<br>{as_text(shop)}" for title, shop, _ in one.history]
+    lines = ["|" + " |" * width, "|" + "---|" * width]
+    lines.append("| " + " | ".join(pictures) + " |")
+    lines.append("| " + " | ".join(titles) + " |")
+    return Block("\n".join(lines), 13.0, big=True, classes=("large",))
+
+
+def _persona(one: PersonaLists) -> Slide:
+    name = one.persona.name
+    chosen = _distinct(one)
+    best, last = chosen[0], chosen[-1]
+    likes = [(uri, title) for title, _, uri in one.history]
+    rows = [(_label("Likes elsewhere", ""), likes)]
+    for made in chosen:
+        told = "" if made.liked is None else f"{made.liked:.1f} of {len(made.items)} liked"
+        shown = [(item.picture, item.title) for item in made.items]
+        rows.append((_label(made.name, told), shown))
+    title = f"What {name} is shown first"
+    if best.liked is not None and last.liked is not None:
+        title = (
+            f"{name} likes {best.liked:.1f} of {best.name}'s five, {last.liked:.1f} of the "
+            f"{last.name.lower()} (simulated)"
+        )
+    agreed = ""
+    if one.agreed:
+        item, methods = one.agreed[0]
+        agreed = f"{len(methods)} methods show “{item}”. "
+    missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
+    notes = (
+        f"{name}: {one.persona.about}. The top row is what {name} likes elsewhere; below are the "
+        f"first five items of {', '.join(made.name for made in chosen)}. {agreed}"
+        f"The score comes from {name} written as a simulated shopper. {missing}"
+        f"The page of {name} in the report shows all methods and why each item is there."
+    )
+    return _slide(title, _picture_table(rows), notes=notes, layout="personas")
+
+
+def _distinct(one: PersonaLists) -> list[MethodList]:
+    """The best list, others that differ from it, and the bestsellers last."""
+    last = next((made for made in one.lists if made.stands_for), one.lists[-1])
+    chosen: list[MethodList] = []
+    for made in one.lists:
+        keys = {item.key for item in made.items}
+        is_new = all(keys != {item.key for item in other.items} for other in chosen)
+        if made is not last and is_new and len(chosen) < LISTS_PER_SLIDE - 1:
+            chosen.append(made)
+    return [*chosen, last]
+
+
+def _three_items(results: Results, shopper: OneShopper) -> Slide:
+    few = len(shopper.history)
+    names = list(shopper.lists)
+    history = [(item.picture, item.title) for item in shopper.history]
+    rows = [(_label(f"{few} liked items", ""), history)]
+    for name, items in shopper.lists.items():
+        told = f"{shopper.liked(name):.1f} of {len(items)} liked"
+        shown = [(item.picture, item.title) for item in items]
+        rows.append((_label(called(name), told), shown))
+    best, floor = names[-1], names[0]
+    title = (
+        f"{few} liked items: {shopper.liked(best):.1f} of 5 liked, bestsellers "
+        f"{shopper.liked(floor):.1f} (simulated)"
+    )
+    notes = (
+        f"One simulated shopper, whose taste we know. The top row is all that the methods see. Each "
+        f"row below is one method's first five items of our shop, with how many of them this shopper "
+        f"likes. {called(floor).capitalize()} are the same for everybody. This shopper is one who "
+        "gains more than most, but not the luckiest: nine of ten gain less or about as much. "
+        "The next slide has the average over everybody."
+    )
+    return _slide(title, _picture_table(rows), notes=notes, layout="personas")
+
+
+# ------------------------------------------------------------------------------ the results
+def _whose(results: Results) -> str:
+    return "real customers" if results.shoppers == REAL else "simulated shoppers"
+
+
+def _headline(results: Results) -> Slide:
+    few = results.length_near(FEW)
+    best = choice(results, few)
+    rows = results.headline()
+    n_users = int(rows["n_users"].max())
+    share = results.gap_closed(best, few)
+    values = results.at(few)["value"]
+    title = f"{few} liked items: {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
+    if not pd.isna(share):
+        title = f"{few} liked items close {share:.0%} of the gap"
+    title += f" ({_whose(results)})"
+    caption = (
+        f"NDCG@10 is 1 for the best possible first ten items and falls with every miss; "
+        f"{n_users:,} {_whose(results)}, bands are 95 % intervals."
+    )
+    candidates = int(rows["candidates"].max())
+    notes = (
+        f"Left to right: how many liked items from another shop we know. Up: how well the first ten "
+        f"of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} and "
+        f"bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are {_whose(results)}. "
+        "The next slide asks the same of real customers."
+    )
+    block = _figure(figures.cold_start, rows, "liked items from another shop", best, PEOPLE)
+    return _slide(title, block, _caption(caption), notes=notes)
+
+
+def _ceiling_words(results: Results, n_history: int) -> str:
+    values = results.at(n_history)["value"]
+    if HISTORY_ORACLE not in values:
+        return "Nobody knows what real customers would have liked, so there is no ceiling."
+    best = choice(results, n_history)
+    share = results.gap_closed(best, n_history, HISTORY_ORACLE)
+    return (
+        f"Knowing the shopper would give {values[ORACLE]:.2f}; the best that anyone could make of "
+        f"these few items is {values[HISTORY_ORACLE]:.2f}, and {best} comes {share:.0%} of the way "
+        "from bestsellers to there."
+    )
+
+
+def _real(results: Results, study: pd.DataFrame) -> Slide | None:
+    """The same question for real customers: from the study of real shops, else from live rows."""
+    if len(study):
+        return _real_study(study)
+    if len(results.live):
+        return _real_live(results)
+    if results.shoppers == REAL:
+        return None
+    notes = (
+        "Be open about this: nothing in this run was measured on real customers. The simulator's "
+        "shoppers are tidier than people. Before anybody quotes a number, run the profile on your "
+        "own order log."
+    )
+    block = Block("> Not one number of this run comes from a real customer.", 3.0)
+    return _slide("Real customers were not examined", block, notes=notes)
+
+
+def _real_study(study: pd.DataFrame) -> Slide:
+    name = _most_gain(study)
+    rows = study[study["recommender"] == name]
+    above = int((rows["gain_low"] > 0).sum())
+    below = int((rows["gain_high"] < 0).sum())
+    n_shops = rows["shop"].nunique()
+    title = f"Real customers: {name} clearly beats bestsellers in {above} of {len(rows)} exams"
+    caption = (
+        f"{n_shops} real shops; what {name} gains over bestsellers, paired, with 95 % intervals; "
+        "the small number is how many items of history are known."
+    )
+    notes = (
+        f"Real customers this time, from {n_shops} public order logs. Each point is one exam: a "
+        f"shop and a length of history. Above the line, {name} beats bestsellers. It does so "
+        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. What real customers "
+        "would have liked and never saw counts as a miss, so read the order, not the height."
+    )
+    block = _figure(figures.gains, study, name)
+    return _slide(title, block, _caption(caption), notes=notes)
+
+
+def _most_gain(study: pd.DataFrame) -> str:
+    """The method that gains most over bestsellers, over all shops and lengths."""
+    return str(study.groupby("recommender")["gain"].mean().idxmax())
+
+
+def _real_live(results: Results) -> Slide:
+    rows = results.live
+    few = max((n for n in rows["n_history"].unique() if n <= FEW), default=rows["n_history"].min())
+    at = rows[rows["n_history"] == few].set_index("recommender")["value"]
+    name = str(at.drop(FLOOR).idxmax())
+    gain = at[name] - at[FLOOR]
+    verb = "gains" if gain > 0 else "loses"
+    log = ", ".join(sorted(rows["data"].unique()))
+    title = (
+        f"Real customers ({log}): with {few:.0f} items {name} {verb} {abs(gain):.2f} on bestsellers"
+    )
+    caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95 % intervals."
+    notes = (
+        f"The same exam on real customers of {log}. The best method there is {name} with "
+        f"{at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. What they would have liked and never "
+        "saw counts as a miss, so read the order, not the height."
+    )
+    block = _figure(figures.cold_start, rows, "items bought on another platform", name, PEOPLE)
+    return _slide(title, block, _caption(caption), notes=notes)
+
+
+def _liked_of_five(results: Results) -> Slide:
+    few = results.length_near(FEW)
+    rows = results.at(few, "precision", 5)
+    best = choice(results, few)
+    ours, theirs = 5 * rows["value"][best], 5 * rows["value"][FLOOR]
+    kind = results.shoppers
+    title = f"Of five items, {best} gets {ours:.1f} liked, bestsellers {theirs:.1f} ({kind})"
+    visits = results.at(few, "hit_rate", 5)["value"]
+    caption = (
+        f"{few} liked items known. Of 100 visits, {100 * visits[best]:.0f} have at least one liked "
+        f"item among the first five; with bestsellers {100 * visits[FLOOR]:.0f}."
+    )
+    notes = (
+        f"This is the number to take to a product manager. Five items fit above the fold. With "
+        f"{best}, a shopper likes {ours:.1f} of them; with bestsellers {theirs:.1f}; with a random "
+        f"list {5 * rows['value'].get('Random', float('nan')):.1f}. A visit succeeds if at least one "
+        f"of the five is liked: {visits[best]:.1%} against {visits[FLOOR]:.1%}. The thin lines are "
+        "95 % intervals."
+    )
+    rows = rows.drop("Oracle(exposure=True)", errors="ignore")
+    block = _figure(figures.liked_of_five, rows, best, PEOPLE)
+    return _slide(title, block, _caption(caption), notes=notes)
+
+
+def _good_at(results: Results) -> Slide:
+    shown = [n for n in (0, 1, FEW, MANY) if n in results.lengths]
+    at = {n: results.at(n)["value"] for n in shown}
+    warm = results.warm["value"] if len(results.warm) else pd.Series(dtype=float)
+    rows = []
+    for name in results.methods(shown[-1]):
+        row = {"method": called(name), "learns from": READS.get(name, "–")}
+        for n in shown:
+            row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
+        if len(warm):
+            row["known shopper"] = _number(warm.get(name))
+        rows.append(row)
+    few = shown[-2] if len(shown) > 1 else shown[-1]
+    best = choice(results, few)
+    title = f"{best} ranks best for newcomers"
+    if len(warm):
+        title = f"{best} leads for newcomers, {called(str(warm.idxmax()))} for known shoppers"
+    caption = f"NDCG@10 ({_whose(results)}); “–”: not examined there."
+    notes = (
+        f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
+        f"items from elsewhere, and a shopper with a history in this very shop. {best} leads for "
+        f"newcomers with {few} items. Methods that learn who liked what need people who bought in "
+        "both shops; methods that read the items need none. Scores of the last column are lower "
+        "because only a few hidden likes count there: compare within a column, never across."
+    )
+    return _slide(title, _table(pd.DataFrame(rows)), _caption(caption), notes=notes)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.2f}"
+
+
+def _groups(results: Results) -> Slide | None:
+    few = results.length_near(FEW)
+    rows = results.headline(segment=None)
+    rows = rows[rows["n_history"] == few]
+    if not len(rows):
+        return None
+    best = choice(results, few)
+    names = list(dict.fromkeys([best, "Content", FLOOR]))
+    own = rows[rows["recommender"] == best].set_index("segment")["value"]
+    worst = str(own.idxmin())
+    top = str(own.idxmax())
+    nothing = results.at(0)["value"]
+    title = (
+        f"Served worst: {worst} ({own[worst]:.2f}), and who tells us nothing ({nothing[best]:.2f})"
+    )
+    caption = f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals."
+    notes = (
+        f"For whom does it fail? Between groups of taste {best} differs little: from {own[worst]:.2f} "
+        f"for {worst} to {own[top]:.2f} for {top} shoppers. The group that is really served badly is "
+        f"the one we know nothing about: {nothing[best]:.2f}, hardly above the bestsellers' "
+        f"{nothing[FLOOR]:.2f}."
+    )
+    block = _figure(figures.by_group, rows, names, "style the shopper likes most")
+    return _slide(title, block, _caption(caption), notes=notes)
+
+
+# ------------------------------------------------------------------------------ what it takes
+def _cost(results: Results) -> Slide:
+    few = results.length_near(FEW)
+    at = results.at(few)
+    best = choice(results, few)
+    milliseconds = 1000 * at["score_seconds"] / at["n_users"]
+    fit = {name: results.fit_seconds(name) for name in results.methods(few)}
+    rows = []
+    for name in results.methods(few):
+        rows.append(
+            {
+                "method": called(name),
+                "train, s": _seconds(fit[name]),
+                "answer, ms per shopper": f"{milliseconds[name]:.2f}",
+                "memory, MB": f"{at['peak_mb'][name]:.0f}",
+            }
+        )
+    table_of_costs = pd.DataFrame(rows)
+    if sum(pd.isna(seconds) for seconds in fit.values()) > len(fit) / 2:
+        table_of_costs = table_of_costs.drop(columns="train, s")  # most chapters did not say
+    candidates = int(at["candidates"].max())
+    slowest = str(milliseconds[results.methods(few)].idxmax())
+    title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.1f} ms per shopper"
+    caption = f"Measured in batches of shoppers on this machine ({results.run['device']})."
+    notes = (
+        f"Cost does not decide this. On {results.run['device']}, {best} ranks the whole shop of "
+        f"{candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, the slowest "
+        f"method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of one run and move "
+        "from machine to machine. With a million items, methods whose items are vectors use an "
+        "index; chapter 06 measures that."
+    )
+    return _slide(title, _table(table_of_costs), _caption(caption), notes=notes)
+
+
+def _seconds(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.2f}"
+
+
+def _unknown(results: Results) -> Slide:
+    n_users = int(results.headline()["n_users"].max())
+    few = results.length_near(FEW)
+    best = choice(results, few)
+    row = results.at(few).loc[best]
+    half = (row["high"] - row["low"]) / 2
+    if results.shoppers == REAL:
+        lines = [
+            "- A log holds what customers saw and bought. What they never saw counts as a miss.",
+            "- There is no ceiling: nobody knows what they would have liked.",
+            "- Customers who bought little could not be examined.",
+        ]
+    else:
+        lines = [
+            f"- **Real taste.** The {n_users:,} test shoppers are simulated. They like categories, "
+            "colors, patterns, styles and prices. People also care about fit, mood and friends.",
+            "- **Other shops.** One drawn shop and one market. Chapter 02 varies the market.",
+        ]
+    lines += [
+        f"- **Luck.** The headline's {row['value']:.2f} has an interval of ± {half:.2f}. It covers "
+        "which shoppers came, not which seeds trained the models.",
+        "- **What the list does.** What we show changes what is bought next. Nothing here measures "
+        "that; only a live test does.",
+    ]
+    notes = (
+        "Say what could change the picture. The interval covers the luck of which shoppers came. It "
+        "does not cover whether our shoppers behave like yours. If somebody asks how sure we are: "
+        f"sure of the order within this run, to ± {half:.2f}; not sure of the height in your shop."
+    )
+    block = markdown_blocks("\n".join(lines))
+    return _slide("What we do not know", *block, notes=notes)
+
+
+def _guide(results: Results) -> Slide:
+    found = advise(results, results.length_near(FEW))
+    counted = [one for one in found if not pd.isna(one.liked)]
+    dearest = max(counted, key=lambda one: one.cost)
+    title = f"What to ship: being wrong costs up to {dearest.cost:.1f} of five liked items"
+    caption = (
+        f"Rule: the simplest method that the best one does not clearly beat ({_whose(results)})."
+    )
+    lines = [f"With {one.has}: ship {called(one.ship)}." for one in found]
+    notes = (
+        "One row per situation. "
+        + " ".join(lines)
+        + " The last column says what the worst usual choice would cost. Where it says nothing, "
+        "do not change what you have. Products that nobody has rated were not examined apart."
+    )
+    return _slide(title, _table(advice_table(found)), _caption(caption), notes=notes)
+
+
+def _next(results: Results, study: pd.DataFrame) -> Slide:
+    few = results.length_near(FEW)
+    best = choice(results, few)
+    visits = results.at(few, "hit_rate", 5)["value"]
+    lift = visits[best] - visits[FLOOR]
+    test = "- **Then:** an A/B test against bestsellers."
+    if lift > 0:
+        size = online.sample_size(visits[FLOOR], lift)
+        test = f"- **Then:** an A/B test against bestsellers, {size:,} shoppers in each arm."
+    lines = [
+        "- **Monday:** ask every new shopper for one thing they like.",
+        f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
+        "- **Next week:** interleave both rankings on a small share of visits.",
+        test,
+        "- **Your own shop:** `course shop FEED --orders ORDERS` runs all of this on your data.",
+    ]
+    if len(study):
+        name = _most_gain(study)
+        lines[1] = (
+            f"- **This week:** try {name}, which gains most for real customers, on newcomers who "
+            "tell us; bestsellers for the others."
+        )
+    notes = (
+        f"Five steps. {_first_item_words(results)} The sample size is what it takes to see "
+        f"{visits[FLOOR]:.1%} of visits become {visits[best]:.1%} {POWER_NOTE}. Real lifts are "
+        "smaller than simulated ones, so plan for more. Interleaving answers sooner, because each "
+        "shopper is their own control."
+    )
+    return _slide(_next_title(results), *markdown_blocks("\n".join(lines)), notes=notes)
+
+
+def _gain_of_first_item(results: Results) -> tuple[int, float]:
+    """The shortest history, and how many more of five items are liked with it than with none."""
+    first = next((n for n in results.lengths if n > 0), 0)
+    name = choice(results, results.length_near(FEW))
+    shares = []
+    for n in (0, first):
+        shares.append(float(results.at(n, "precision", 5)["value"].to_dict()[name]))
+    return first, 5 * (shares[1] - shares[0])
+
+
+def _next_title(results: Results) -> str:
+    n_items, gain = _gain_of_first_item(results)
+    items = "item" if n_items == 1 else "items"
+    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five"
+
+
+def _first_item_words(results: Results) -> str:
+    n_items, gain = _gain_of_first_item(results)
+    items = "item" if n_items == 1 else "items"
+    return (
+        f"The first step is the cheapest: {n_items} liked {items} adds {gain:.1f} liked items of "
+        "five, and no later step on the curve is as steep."
+    )

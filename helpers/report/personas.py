@@ -59,7 +59,7 @@ class Persona:
     def history(self) -> History:
         """The list as `course recommend` would read it."""
         items = pd.DataFrame(self.liked).reindex(columns=["title", "image"]).fillna("")
-        items.index = range(1, len(items) + 1)
+        items.index = pd.RangeIndex(1, len(items) + 1)
         return History(items.assign(rating=5.0), PERSONAS.parent)
 
     @property
@@ -245,8 +245,9 @@ def _agreed(found: dict[str, pd.DataFrame]) -> list[tuple[str, list[str]]]:
     titles = {}
     for name, products in found.items():
         for row in products.itertuples():
-            methods.setdefault(row.image_key, []).append(name)
-            titles[row.image_key] = row.title
+            key = str(row.image_key)
+            methods.setdefault(key, []).append(name)
+            titles[key] = str(row.title)
     shared = [(titles[key], names) for key, names in methods.items() if len(names) > 1]
     return sorted(shared, key=lambda pair: -len(pair[1]))
 

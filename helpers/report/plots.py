@@ -190,7 +190,7 @@ def curve(
     ylabel: str,
     dashed=(),
     colors: dict[str, str] | None = None,
-    label_size: float = 9,
+    label_size: float = SMALLEST,
     ax=None,
 ) -> plt.Axes:
     """Lines of `y` over `x`, one for each value of `by`, each named at its right end.
@@ -208,7 +208,7 @@ def curve(
             color = INK
             style = {"linestyle": (0, (4, 2)), "linewidth": 1.3}
         else:
-            color = colors[name] if colors else next(palette)
+            color = colors[str(name)] if colors else next(palette)
             style = {"marker": "o", "markersize": 4}
         ax.plot(part[x], part[y], color=color, **style)
         if {"low", "high"} <= set(part.columns):
@@ -220,12 +220,12 @@ def curve(
     return ax
 
 
-def _label_ends(ax, right: float, ends: dict, size: float = 9) -> None:
+def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
     """Names at the lines' right ends, pushed apart until none covers another."""
     if not ends:
         return
     low, high = ax.get_ylim()
-    gap = (high - low) * LINE_SPACING * size / 9
+    gap = (high - low) * LINE_SPACING * size / SMALLEST
     order = sorted(ends, key=lambda name: ends[name][0])
     places = []
     lowest_free = -np.inf
@@ -264,9 +264,14 @@ def _luminance(color: str) -> float:
 def readable(color: str) -> str:
     """The color, darkened until letters in it can be read on white (contrast 4.5 : 1)."""
     channels = np.array(to_rgb(color))
-    while contrast(to_hex(channels)) < LEAST_CONTRAST:
+    while contrast(_hex(channels)) < LEAST_CONTRAST:
         channels = channels * 0.96
-    return to_hex(channels)
+    return _hex(channels)
+
+
+def _hex(channels: np.ndarray) -> str:
+    red, green, blue = channels.tolist()
+    return to_hex((red, green, blue))
 
 
 def thumbnails(ax, points: np.ndarray, paths, zoom: float = 0.14, least: float = 0.035) -> int:

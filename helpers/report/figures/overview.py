@@ -1,0 +1,128 @@
+"""Figures of the overview deck, from result rows alone."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
+from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE, called
+
+WIDE = (9.6, 4.15)
+"""Inches of a figure that fills a slide below its title."""
+FONT = 10.5
+
+
+LEADER = PALETTE[2]
+"""Of the method that the talk recommends; others that read the items are blue, the rest orange."""
+
+
+def cold_start(rows: pd.DataFrame, xlabel: str, leader: str, people: Iterable[str]) -> plt.Figure:
+    """NDCG@10 over the number of known items, every method, floors and ceilings dashed.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        recommender, n_history, value, low, high.
+    leader : str
+        The method that the talk recommends.
+    people : iterable of str
+        Methods that learn who liked what, and read no item.
+    """
+    use_course_style()
+    drawn = rows[rows["recommender"] != "Oracle(exposure=True)"]
+    drawn = drawn.replace({"recommender": NAMES})
+    dashed = [called(name) for name in (*FLOORS, ORACLE, HISTORY_ORACLE)]
+    figure, axis = plt.subplots(figsize=WIDE)
+    colors = {}
+    for name in drawn["recommender"].unique():
+        colors[name] = PALETTE[1] if name in people else PALETTE[0]
+    colors[leader] = LEADER
+    curve(
+        drawn,
+        "n_history",
+        "value",
+        "recommender",
+        xlabel=xlabel,
+        ylabel="NDCG@10",
+        dashed=dashed,
+        colors=colors,
+        ax=axis,
+    )
+    top = 1.05 * drawn["value"].max()
+    axis.set(ylim=(0, top), xticks=sorted(drawn["n_history"].unique()))
+    marks = {leader: LEADER, "reads the items": PALETTE[0], "learns who liked what": PALETTE[1]}
+    handles = [plt.Line2D([], [], color=color, label=label) for label, color in marks.items()]
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(marks), fontsize=FONT)
+    return figure
+
+
+def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt.Figure:
+    """How many of five shown items are liked, with 95 % intervals; `rows` by recommender."""
+    use_course_style()
+    ordered = rows.sort_values("value")
+    figure, axis = plt.subplots(figsize=WIDE)
+    values = 5 * ordered["value"]
+    ends = [values - 5 * ordered["low"], 5 * ordered["high"] - values]
+    colors = [_color(name, leader, people) for name in ordered.index]
+    axis.barh([called(name) for name in ordered.index], values, xerr=ends, color=colors)
+    for place, (value, high) in enumerate(zip(values, 5 * ordered["high"], strict=True)):
+        axis.text(high + 0.05, place, f"{value:.1f}", va="center", fontsize=FONT)
+    axis.set(xlim=(0, 5.3), xlabel="of five items shown, how many are liked")
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
+def _color(name: str, leader: str, people: Iterable[str]) -> str:
+    if name == leader:
+        return LEADER
+    if name in FLOORS:
+        return INK
+    if name.startswith(ORACLE):
+        return MUTED
+    return PALETTE[1] if name in people else PALETTE[0]
+
+
+def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
+    """NDCG@10 of some methods in each group of shoppers, with 95 % intervals."""
+    use_course_style()
+    groups = sorted(rows["segment"].unique())
+    figure, axis = plt.subplots(figsize=WIDE)
+    for number, name in enumerate(names):
+        part = rows[rows["recommender"] == name].set_index("segment").loc[groups]
+        x = np.arange(len(groups)) + 0.14 * (number - (len(names) - 1) / 2)
+        ends = [part["value"] - part["low"], part["high"] - part["value"]]
+        color = INK if name == FLOOR else PALETTE[number]
+        style: dict[str, Any] = {"fmt": "o", "color": color, "capsize": 4, "markersize": 8}
+        axis.errorbar(x, part["value"], ends, label=called(name), **style)
+    axis.set_xticks(range(len(groups)), groups)
+    axis.set(xlabel=group, ylabel="NDCG@10", ylim=(0, None))
+    axis.legend(ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=FONT)
+    return figure
+
+
+def gains(study: pd.DataFrame, name: str) -> plt.Figure:
+    """What a method gains over bestsellers in each real shop, paired, with 95 % intervals."""
+    use_course_style()
+    rows = study[study["recommender"] == name]
+    shops = list(dict.fromkeys(rows["shop"]))
+    figure, axis = plt.subplots(figsize=WIDE)
+    for number, shop in enumerate(shops):
+        part = rows[rows["shop"] == shop].sort_values("n_history")
+        x = number + 0.12 * (np.arange(len(part)) - (len(part) - 1) / 2)
+        ends = [part["gain"] - part["gain_low"], part["gain_high"] - part["gain"]]
+        axis.errorbar(x, part["gain"], ends, fmt="o", capsize=3, color=PALETTE[0])
+        for place, top, n in zip(x, part["gain_high"], part["n_history"], strict=True):
+            where: dict[str, Any] = {
+                "textcoords": "offset points",
+                "xytext": (0, 4),
+                "ha": "center",
+            }
+            axis.annotate(f"{n:.0f}", (place, top), fontsize=SMALLEST, color=INK, **where)
+    axis.axhline(0, color=INK, linewidth=1)
+    axis.set_xticks(range(len(shops)), shops)
+    axis.set_ylabel(f"NDCG@10 of {name} less bestsellers'")
+    axis.grid(axis="x", visible=False)
+    return figure

@@ -1,0 +1,176 @@
+"""The results of a run, asked by name: what decks and the index page say comes from here."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from helpers.artefacts import ROOT, MissingArtefact, remedy_for, reports_dir
+from helpers.interactions.matrix import REAL, SIMULATED
+
+HEADLINE = "cross_platform"
+EVERYBODY = "all"
+FLOOR = "Popularity"
+ORACLE = "Oracle"
+HISTORY_ORACLE = "Oracle(given_history=True)"
+CEILINGS = (ORACLE, HISTORY_ORACLE, "Oracle(exposure=True)")
+FLOORS = ("Random", FLOOR, "RecentPopularity")
+NAMES = {FLOOR: "bestsellers", HISTORY_ORACLE: "best from the history", ORACLE: "knows the shopper"}
+"""What decks and pages call floors and ceilings."""
+REAL_STUDY = ROOT / "data" / "studies" / "real.csv"
+CROSS_EXAMS = ("across 20 %", "action to other", "Ladieswear to Divided", "dresses to gowns")
+"""Of each shop in the study of real customers, the exam between two platforms."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What metrics.json of a run holds.
+
+    Attributes
+    ----------
+    profile : str
+    run : dict
+        Parameters, versions, when it started.
+    rows : DataFrame
+        One row per result; see `helpers.evaluation.protocol`.
+    """
+
+    profile: str
+    run: dict[str, Any]
+    rows: pd.DataFrame
+
+    @cached_property
+    def shoppers(self) -> str:
+        """ "simulated" or "real": whose rows the profile's own headline has."""
+        kinds = self._own["shoppers"].unique()
+        return REAL if REAL in kinds and SIMULATED not in kinds else SIMULATED
+
+    @property
+    def judged(self) -> str:
+        """Which relevance counts: all that simulated shoppers like, or what real customers did."""
+        return "observed" if self.shoppers == REAL else "complete"
+
+    @cached_property
+    def _own(self) -> pd.DataFrame:
+        """The headline's rows of the profile's own shoppers, methods without their variants."""
+        rows = self.rows[self.rows["split"] == HEADLINE]
+        return rows[rows["data"] == self.profile]
+
+    def headline(
+        self,
+        metric: str = "ndcg",
+        k: int = 10,
+        segment: str | None = EVERYBODY,
+        variants: bool = False,
+    ) -> pd.DataFrame:
+        """Rows of one metric across platforms, by recommender and `n_history`.
+
+        Variants of a method, whose names hold a hyphen, are left out unless asked for. `segment`
+        None means the groups of shoppers in place of everybody.
+        """
+        rows = self._own
+        rows = rows[(rows["metric"] == metric) & (rows["k"] == k)]
+        variant = rows["variant"].str.split(",").str[0]
+        rows = rows[variant.isin([self.judged, "any"])]
+        if segment is None:
+            rows = rows[rows["segment"] != EVERYBODY]
+        else:
+            rows = rows[rows["segment"] == segment]
+        if variants:
+            return rows
+        return rows[~rows["recommender"].str.contains("-")]
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """History lengths of the headline."""
+        return sorted(int(n) for n in self.headline()["n_history"].dropna().unique())
+
+    def length_near(self, wanted: int) -> int:
+        """The longest history of at most `wanted` items."""
+        return max((n for n in self.lengths if n <= wanted), default=self.lengths[0])
+
+    def at(
+        self, n_history: int, metric: str = "ndcg", k: int = 10, variants: bool = False
+    ) -> pd.DataFrame:
+        """Rows of one history length, by recommender."""
+        rows = self.headline(metric, k, variants=variants)
+        return rows[rows["n_history"] == n_history].set_index("recommender")
+
+    def methods(self, n_history: int) -> list[str]:
+        """Recommenders that could be shipped, best first."""
+        values = self.at(n_history)["value"].sort_values(ascending=False, kind="stable")
+        return [name for name in values.index if name not in (*CEILINGS, "Random")]
+
+    def best(self, n_history: int) -> str:
+        """The method with the highest NDCG@10; of values that agree to two digits, the first name."""
+        values = self.at(n_history)["value"].reindex(self.methods(n_history)).round(2)
+        return min(values.index[values == values.max()])
+
+    def gap_closed(self, name: str, n_history: int, ceiling: str = ORACLE) -> float:
+        """(method - bestsellers) / (ceiling - bestsellers); NaN without a ceiling."""
+        values = self.at(n_history)["value"]
+        if ceiling not in values:
+            return np.nan
+        return float((values[name] - values[FLOOR]) / (values[ceiling] - values[FLOOR]))
+
+    @cached_property
+    def warm(self) -> pd.DataFrame:
+        """NDCG@10 for known shoppers by recommender, judged by their hidden likes."""
+        rows = self.rows
+        asked = (rows["split"] == "warm") & (rows["metric"] == "ndcg") & (rows["k"] == 10)
+        asked &= rows["variant"].str.startswith("observed") & (rows["segment"] == EVERYBODY)
+        return rows[asked].drop_duplicates("recommender").set_index("recommender")
+
+    @cached_property
+    def live(self) -> pd.DataFrame:
+        """Headline rows of real customers beside a simulated profile: NDCG@10, all of one log."""
+        rows = self.rows
+        asked = (rows["split"] == HEADLINE) & (rows["shoppers"] == REAL) & (rows["k"] == 10)
+        asked &= (rows["metric"] == "ndcg") & (rows["segment"] == EVERYBODY)
+        return rows[asked & (rows["data"] != self.profile)]
+
+    def fit_seconds(self, name: str) -> float:
+        """Seconds to train, as the method's chapter measured them; NaN if no row says."""
+        told = self.rows.loc[self.rows["recommender"] == name, "fit_seconds"].dropna()
+        return float(told.iloc[0]) if len(told) else np.nan
+
+
+def load_results(profile: str) -> Results:
+    """The results of a profile's last run.
+
+    Raises
+    ------
+    MissingArtefact
+        If chapter 07 has not run.
+    """
+    path = reports_dir(profile) / "metrics.json"
+    if not path.exists():
+        raise MissingArtefact(f"{path} is missing. {remedy_for(profile, '07')}")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    rows = pd.DataFrame(document["results"])
+    if "shoppers" not in rows:
+        rows["shoppers"] = SIMULATED
+    return Results(profile, document["run"], rows)
+
+
+def real_study(path: Path = REAL_STUDY) -> pd.DataFrame:
+    """Cross-platform rows of the study of real customers; empty where it was not made.
+
+    Columns shop, recommender, n_history, value, low, high, gain, gain_low, gain_high, n_users;
+    gains are over bestsellers, paired.
+    """
+    if not path.exists():
+        return pd.DataFrame(columns=["shop", "recommender", "n_history", "value", "gain"])
+    study = pd.read_csv(path)
+    study = study[study["exam"].str.startswith(CROSS_EXAMS) & ~study["control"].astype(bool)]
+    of_length = ["shop", "recommender", "n_history"]
+    return study.sort_values(of_length).drop_duplicates(of_length, keep="last")
+
+
+def called(name: str) -> str:
+    """What a deck calls a recommender."""
+    return NAMES.get(name, name)
