@@ -1,11 +1,9 @@
-"""What offline numbers can't say: sizes and readouts of A/B tests, and interleaving, which asks sooner."""
+"""A/B tests: how many shoppers they take, and how they are read."""
 
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm
-
-TEAM_A, TEAM_B = 0, 1
 
 
 def sample_size(rate: float, lift: float, power: float = 0.8, alpha: float = 0.05) -> int:
@@ -80,55 +78,48 @@ def two_proportion(clicks_a: int, shown_a: int, clicks_b: int, shown_b: int) -> 
     return Readout(lift, lift - margin, lift + margin, z, 2 * norm.sf(abs(z)))
 
 
-def team_draft(a, b, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One list out of two (Radlinski et al. 2008).
+def power_of_test(rate: float, lift: float, n: int, alpha: float = 0.05) -> float:
+    """Chance that `n` shoppers per arm find `rate` → `rate` + `lift`, two-sided.
 
-    The teams pick in turn, and a coin decides who picks first in each round.
+    The formula of `sample_size` solved for the power, plus the chance of a significant
+    difference in the wrong direction.
+
+    Raises
+    ------
+    ValueError
+        If a rate does not lie between 0 and 1, or nobody is shown anything.
+    """
+    other = rate + lift
+    if not (0 < rate < 1 and 0 < other < 1 and n > 0):
+        raise ValueError(
+            f"rate {rate} and rate + lift {other} must lie between 0 and 1, and n {n} above 0"
+        )
+    null_error = np.sqrt(2 * _variance((rate + other) / 2) / n)
+    error = np.sqrt((_variance(rate) + _variance(other)) / n)
+    limit = norm.ppf(1 - alpha / 2) * null_error
+    above = norm.sf((limit - lift) / error)
+    below = norm.cdf((-limit - lift) / error)
+    return float(above + below)
+
+
+def mean_difference(a, b) -> Readout:
+    """B's mean minus A's, for a number per visit such as clicks: Welch's (1947) large-sample test.
+
+    A visit is the unit. The places of one list share a shopper, so counting each place as an
+    independent trial would give intervals that are too short.
 
     Parameters
     ----------
-    a, b : sequence of int
-        Ranked ids; -1 where a list ended early.
-
-    Returns
-    -------
-    shown, teams : (n,) int64, n <= k
-        The ids, and the team that picked each: 0 for `a`, 1 for `b`.
+    a, b : (..., n) float
+        One number per visit. Leading axes are repetitions of the experiment; then the readout's
+        fields are arrays.
     """
-    left = [[item for item in ids if item >= 0] for ids in (a, b)]
-    shown = []
-    teams = []
-    while len(shown) < k and any(left):
-        for team in rng.permutation(2):
-            left[team] = [item for item in left[team] if item not in shown]
-            if left[team] and len(shown) < k:
-                shown.append(left[team][0])
-                teams.append(int(team))
-    return np.array(shown, dtype=np.int64), np.array(teams, dtype=np.int64)
-
-
-def interleave(ranked_a, ranked_b, p_liked, k: int = 10, seed: int = 7) -> np.ndarray:
-    """Show every user a team-draft list, read from the top until something is liked.
-
-    The reader is a cascade (Craswell et al. 2008).
-
-    Parameters
-    ----------
-    ranked_a, ranked_b : (n_users, >= k) int
-    p_liked : (n_users, n_items) float
-        Probability that a user likes an item.
-
-    Returns
-    -------
-    (n_users,) int8
-        1 where B's item was clicked, -1 where A's, 0 where none.
-    """
-    rng = np.random.default_rng(seed)
-    credit = np.zeros(len(ranked_a), dtype=np.int8)
-    for user, (a, b) in enumerate(zip(ranked_a, ranked_b, strict=True)):
-        shown, teams = team_draft(a, b, k, rng)
-        is_liked = rng.random(len(shown)) < p_liked[user, shown]
-        places = np.flatnonzero(is_liked)
-        if len(places):
-            credit[user] = 1 if teams[places[0]] == TEAM_B else -1
-    return credit
+    a = np.asarray(a, np.float64)
+    b = np.asarray(b, np.float64)
+    lift = b.mean(axis=-1) - a.mean(axis=-1)
+    variance_a = a.var(axis=-1, ddof=1) / a.shape[-1]
+    variance_b = b.var(axis=-1, ddof=1) / b.shape[-1]
+    error = np.sqrt(variance_a + variance_b)
+    margin = norm.ppf(0.975) * error
+    z = np.divide(lift, error, out=np.zeros_like(lift), where=error > 0)
+    return Readout(lift, lift - margin, lift + margin, z, 2 * norm.sf(np.abs(z)))

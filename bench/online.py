@@ -1,0 +1,560 @@
+"""What happens after the list is shown, on simulated shoppers: data/studies/online.csv.
+
+    python bench/online.py [--studies clicks tests loop off_policy questions] [--repetitions 2000]
+
+Studies:
+clicks      click rate by place, and what an item's click rate says of it with and without the place
+tests       sizes and coverage of A/B tests; false alarms of a test that is peeked at
+loop        half a year of static lists, ε-greedy, LinUCB and Thompson sampling, by week
+off_policy  IPS, self-normalized IPS and doubly robust against the known truth, 2,000 logs each
+questions   NDCG@10 after asking a new shopper about 0 to 10 items, by how these are chosen
+
+A study that is run again replaces its own rows. Intervals are 95 %: over seeds for the loop, over
+shoppers for the questions, over repetitions elsewhere.
+"""
+
+import argparse
+import platform
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy
+import torch
+from scipy.stats import binomtest
+from scipy.stats import t as student
+from sklearn.linear_model import LogisticRegression
+
+from helpers.artefacts import ROOT, whole
+from helpers.evaluation import load_exam, metrics, online, rank
+from helpers.evaluation.significance import bootstrap
+from helpers.interactions.splits import Split
+from helpers.recommenders import Content, Popularity, Taste
+from helpers.recommenders.features import principal_axes
+
+STUDIES = ("clicks", "tests", "loop", "off_policy", "questions")
+K = 5
+KNOWN = 3  # liked items that a visitor brings
+AXES = 16  # main axes of the item vectors that the bandits read
+N_WEEKS = 26
+N_REGULARS = 200
+SLOPE = 0.05  # attraction per standard deviation of today's score
+BASE = 0.15  # attraction of an average item
+N_SEEDS = 24
+VISITORS_PER_ARM = 2000
+LOOKS = (1, 2, 5, 10, 20, 50)
+AT_ONCE = 50  # repetitions held in memory together
+N_BANNERS = 20
+LOGGED = 5000
+EXPLORED = 0.2
+SHARES_EXPLORED = (0.0, 0.05, 0.1, 0.2, 0.5)
+N_QUESTIONS = (0, 1, 2, 3, 5, 10)
+
+
+@dataclass
+class Stage:
+    """The simulated shop that all studies use; arrays of shoppers x items of the target shop."""
+
+    split: Split
+    market: object
+    items: object
+    p_liked: np.ndarray
+    popularity: np.ndarray
+    scores: np.ndarray
+    vectors: np.ndarray
+    shop: online.Shop
+
+
+def set_stage(profile: str) -> Stage:
+    """Test shoppers with three liked items, and the items of the target shop."""
+    exam = load_exam(profile)
+    if exam.market is None:
+        raise SystemExit(f"profile {profile} has real customers: nobody knows the truth of these")
+    split = exam.cross_platform(N_QUESTIONS)
+    histories = split.histories[KNOWN]
+    order = exam.market.items.get_indexer(split.train.items)
+    everything = exam.market.probability_liked(histories.users)[:, order]
+    p_liked = everything[:, split.candidates].astype(np.float64)
+    popular = Popularity().fit(split.train, exam.items)
+    content = Content().fit(split.train, exam.items)
+    vectors = reduced(exam.items.vectors)
+    popularity = popular.popularity_[split.candidates].astype(np.float64)
+    scores = content.score(histories)[:, split.candidates].astype(np.float64)
+    return Stage(
+        split=split,
+        market=exam.market,
+        items=exam.items,
+        p_liked=p_liked,
+        popularity=popularity,
+        scores=(scores - scores.mean()) / scores.std(),
+        vectors=unit_rows(vectors[split.candidates]),
+        shop=online.Shop(p_liked, popularity, online.ClickModel()),
+    )
+
+
+def reduced(vectors: np.ndarray) -> np.ndarray:
+    """Item vectors along their main axes, (n_items, AXES)."""
+    center, directions = principal_axes(vectors, AXES)
+    return (vectors - center) @ directions
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.maximum(length, 1e-12)
+
+
+def row(study, method, x, metric, value, low=np.nan, high=np.nan) -> dict:
+    return {
+        "study": study,
+        "method": method,
+        "x": x,
+        "metric": metric,
+        "value": value,
+        "low": low,
+        "high": high,
+    }
+
+
+def share_row(study, method, x, metric, happened: np.ndarray) -> dict:
+    """A share of repetitions with its exact interval (Clopper and Pearson 1934)."""
+    test = binomtest(int(np.sum(happened)), int(np.size(happened)))
+    ends = test.proportion_ci(0.95)
+    return row(study, method, x, metric, float(np.mean(happened)), ends.low, ends.high)
+
+
+def mean_row(study, method, x, metric, values: np.ndarray) -> dict:
+    """A mean over seeds or repetitions with Student's interval."""
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    margin = student.ppf(0.975, len(values) - 1) * error
+    mean = float(np.mean(values))
+    return row(study, method, x, metric, mean, mean - margin, mean + margin)
+
+
+# --- clicks ---------------------------------------------------------------------------------
+
+
+def clicks_study(stage: Stage, repetitions: int) -> list[dict]:
+    """Lists in popularity's order and in random order: what do clicks say of places and items?"""
+    rng = np.random.default_rng(7)
+    n_shoppers, n_items = stage.p_liked.shape
+    model = stage.shop.clicks
+    visitors = rng.integers(0, n_shoppers, 100 * repetitions)
+    front = np.argsort(-stage.popularity, kind="stable")[:K]
+    fixed = np.broadcast_to(front, (len(visitors), K))
+    shuffled = rng.permuted(fixed, axis=1)
+    truth = model.attraction(stage.p_liked).mean(axis=0)
+    rows = []
+    for method, ids in {"always the same order": fixed, "random order": shuffled}.items():
+        happened = model.visit(stage.p_liked[visitors[:, None], ids], rng)
+        for place in range(K):
+            clicked = happened.clicks[:, place]
+            bought = happened.purchases[:, place]
+            rows.append(share_row("clicks", method, place + 1, "click rate", clicked))
+            rows.append(share_row("clicks", method, place + 1, "conversion rate", bought))
+        if method == "random order":
+            looks = online.examination_from_shuffled(happened.clicks)
+        else:
+            seen = happened.clicks
+    true_looks = online.examination(K, model.fade)
+    naive = online.attraction_of_items(fixed, seen, n_items)
+    corrected = online.attraction_of_items(fixed, seen, n_items, looks)
+    for place, item in enumerate(front):
+        x = place + 1
+        rows.append(row("clicks", "random order", x, "examination found", looks[place]))
+        rows.append(row("clicks", "truth", x, "examination", true_looks[place]))
+        rows.append(row("clicks", "truth", x, "attraction", truth[item]))
+        rows.append(row("clicks", "clicks per time shown", x, "attraction", naive[item]))
+        rows.append(row("clicks", "clicks per look", x, "attraction", corrected[item]))
+    return rows
+
+
+# --- A/B tests ------------------------------------------------------------------------------
+
+
+def tests_study(stage: Stage, repetitions: int) -> list[dict]:
+    rows = coverage_of_tests(stage, repetitions)
+    rows += power_of_tests(stage)
+    rows += false_alarms(stage, 10 * repetitions)
+    return rows
+
+
+def lists_of(stage: Stage) -> dict[str, np.ndarray]:
+    """P(liked) of the five items that each arm shows each shopper, (n_shoppers, K)."""
+    order = np.argsort(-stage.popularity, kind="stable")[:K]
+    popular = np.broadcast_to(order, (len(stage.p_liked), K))
+    personal = np.argsort(-stage.scores, axis=1, kind="stable")[:, :K]
+    arms = {"Popularity": popular, "Content": personal}
+    return {name: np.take_along_axis(stage.p_liked, ids, axis=1) for name, ids in arms.items()}
+
+
+def coverage_of_tests(stage: Stage, repetitions: int) -> list[dict]:
+    """How often the 95 % intervals of an A/B test hold the true difference."""
+    rng = np.random.default_rng(11)
+    model = stage.shop.clicks
+    arms = lists_of(stage)
+    truth = true_differences(model, arms)
+    held = {metric: [] for metric in truth}
+    for _ in range(repetitions // AT_ONCE):
+        measured = [measure_arm(model, p_shown, rng) for p_shown in arms.values()]
+        for metric in truth:
+            read = online.mean_difference(measured[0][metric], measured[1][metric])
+            held[metric].append((read.low <= truth[metric]) & (truth[metric] <= read.high))
+    rows = []
+    for metric, covered in held.items():
+        name = f"A/B test, {metric}"
+        rows.append(share_row("tests", name, VISITORS_PER_ARM, "coverage", np.concatenate(covered)))
+        rows.append(row("tests", name, VISITORS_PER_ARM, "true lift", truth[metric]))
+    return rows
+
+
+def true_differences(model, arms: dict[str, np.ndarray]) -> dict[str, float]:
+    """Content's mean per visit minus Popularity's, by the simulator's own probabilities."""
+    means = []
+    for p_shown in arms.values():
+        clicks = model.chance_of_click(p_shown)
+        purchases = model.chance_of_purchase(p_shown)
+        means.append(
+            {
+                "clicks per visit": clicks.sum(axis=1).mean(),
+                "visits with a click": (1 - np.prod(1 - clicks, axis=1)).mean(),
+                "visits with a purchase": (1 - np.prod(1 - purchases, axis=1)).mean(),
+            }
+        )
+    before, after = means
+    return {metric: after[metric] - before[metric] for metric in before}
+
+
+def measure_arm(model, p_shown: np.ndarray, rng) -> dict[str, np.ndarray]:
+    """One arm of `AT_ONCE` experiments, one number per visit: (AT_ONCE, VISITORS_PER_ARM)."""
+    visitors = rng.integers(0, len(p_shown), (AT_ONCE, VISITORS_PER_ARM))
+    happened = model.visit(p_shown[visitors].astype(np.float32), rng)
+    return {
+        "clicks per visit": happened.clicks.sum(axis=2),
+        "visits with a click": happened.clicks.any(axis=2),
+        "visits with a purchase": happened.purchases.any(axis=2),
+    }
+
+
+def power_of_tests(stage: Stage) -> list[dict]:
+    """Shoppers per arm for 80 % power, for the true difference and for smaller ones."""
+    model = stage.shop.clicks
+    base = 1 - np.prod(1 - model.chance_of_click(lists_of(stage)["Popularity"]), axis=1)
+    rate = base.mean()
+    rows = [row("tests", "Popularity", 0, "visits with a click", rate)]
+    for lift in (0.005, 0.01, 0.02, 0.05, 0.1):
+        size = online.sample_size(rate, lift)
+        rows.append(row("tests", "two proportions", lift, "shoppers per arm", size))
+    return rows
+
+
+def false_alarms(stage: Stage, repetitions: int) -> list[dict]:
+    """Tests of a list against itself, and against a better one, by number of looks."""
+    rng = np.random.default_rng(13)
+    chance = stage.shop.clicks.chance_of_click(lists_of(stage)["Popularity"])
+    rate = (1 - np.prod(1 - chance, axis=1)).mean()
+    lift = 0.05
+    rows = []
+    for looks in LOOKS:
+        for metric, other in (("false alarms", rate), ("power", rate + lift)):
+            a = running_clicks(rate, looks, repetitions, rng)
+            b = running_clicks(other, looks, repetitions, rng)
+            shown = VISITORS_PER_ARM * np.arange(1, looks + 1) // looks
+            for method, stopped in stops(a, b, shown, lift).items():
+                rows.append(share_row("tests", method, looks, metric, stopped))
+    return rows
+
+
+def running_clicks(rate: float, looks: int, repetitions: int, rng) -> np.ndarray:
+    """Visits with a click so far, (repetitions, looks); shoppers come at random, so each is a coin."""
+    each = VISITORS_PER_ARM // looks
+    return np.cumsum(rng.binomial(each, rate, (repetitions, looks)), axis=1)
+
+
+def stops(a, b, shown, lift: float) -> dict[str, np.ndarray]:
+    z = online.running_z(a, b, shown)
+    odds = online.sequential_odds(a, b, shown, lift)
+    return {
+        "peeking": online.peeked(z, 1.96),
+        "O'Brien-Fleming": online.peeked(z, online.obrien_fleming(len(shown))),
+        "mixture SPRT": (odds >= 1 / 0.05).any(axis=1),
+    }
+
+
+# --- the loop -------------------------------------------------------------------------------
+
+
+def policies(shop: online.Shop, content: np.ndarray, features: np.ndarray) -> dict:
+    """The policies that run the shop, fresh."""
+    popularity = np.broadcast_to(shop.popularity, shop.p_liked.shape)
+    prior = online.trust_in_scores(features.shape[2], SLOPE, BASE)
+    return {
+        "Popularity, fixed": online.Static(popularity),
+        "Popularity, recounted": online.Recounted(popularity),
+        "Content, fixed": online.Static(content),
+        "greedy": online.Greedy(features, prior),
+        "ε-greedy": online.EpsilonGreedy(features, prior),
+        "LinUCB": online.LinUCB(features, prior),
+        "Thompson": online.LinearThompson(features, prior),
+    }
+
+
+def loop_study(stage: Stage, repetitions: int) -> list[dict]:
+    """Half a year under each policy, `N_SEEDS` times; a seed draws the same shoppers for all."""
+    runs = {}
+    for seed in range(N_SEEDS):
+        rng = np.random.default_rng([17, seed])
+        regulars = rng.choice(len(stage.p_liked), N_REGULARS, replace=False)
+        shop = replace(stage.shop, p_liked=stage.p_liked[regulars])
+        scores = stage.scores[regulars]
+        features = online.visit_features(stage.vectors, scores)
+        for name, policy in policies(shop, scores, features).items():
+            visits = np.random.default_rng([18, seed])
+            runs.setdefault(name, []).append(online.run_weeks(policy, shop, N_WEEKS, K, visits))
+    rows = []
+    for name, of_policy in runs.items():
+        rows += weekly_rows(name, of_policy)
+    return rows
+
+
+def weekly_rows(name: str, runs: list) -> list[dict]:
+    rows = []
+    for metric in online.Weeks._fields:
+        by_seed = np.array([getattr(run, metric) for run in runs])
+        for week in range(N_WEEKS):
+            rows.append(mean_row("loop", name, week + 1, metric, by_seed[:, week]))
+    lost = np.cumsum([run.regret for run in runs], axis=1)
+    for week in range(N_WEEKS):
+        rows.append(mean_row("loop", name, week + 1, "cumulative regret", lost[:, week]))
+    return rows
+
+
+# --- off-policy -----------------------------------------------------------------------------
+
+
+def banner_policies(stage: Stage, explored: float):
+    """Which of the shop's most popular items the banner shows: today's policy, and a new one.
+
+    Today's prefers popular items and explores with probability `explored`. The new one prefers what
+    resembles the shopper's three liked items.
+    """
+    banners = np.argsort(-stage.popularity, kind="stable")[:N_BANNERS]
+    popular = standardized(np.log(stage.popularity[banners])[None])
+    popular = np.broadcast_to(popular, (len(stage.p_liked), N_BANNERS))
+    likeness = standardized(stage.scores[:, banners])
+    greedy = online.softmax(popular)
+    today = (1 - explored) * greedy + explored / N_BANNERS
+    return banners, today, greedy, online.softmax(likeness)
+
+
+def standardized(rows: np.ndarray) -> np.ndarray:
+    apart = rows - rows.mean(axis=1, keepdims=True)
+    return apart / rows.std(axis=1, keepdims=True)
+
+
+def reward_models(stage: Stage, banners, today, p_reward) -> dict[str, np.ndarray]:
+    """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right, wrong."""
+    earlier = online.draw_log(today, p_reward, LOGGED, np.random.default_rng(19))
+    features = online.visit_features(stage.vectors[banners], stage.scores[:, banners])
+    model = LogisticRegression(max_iter=1000)
+    model.fit(features[earlier.shoppers, earlier.items], earlier.rewards)
+    flat = features.reshape(-1, features.shape[2])
+    learned = model.predict_proba(flat)[:, 1].reshape(p_reward.shape)
+    constant = np.full(p_reward.shape, earlier.rewards.mean())
+    return {"learned": learned, "the truth": p_reward, "a constant": constant}
+
+
+def off_policy_study(stage: Stage, repetitions: int) -> list[dict]:
+    rows = []
+    for explored in SHARES_EXPLORED:
+        rows += off_policy_rows(stage, repetitions, explored)
+    return rows
+
+
+def off_policy_rows(stage: Stage, repetitions: int, explored: float) -> list[dict]:
+    """All estimators on the same logs, with one share of exploration."""
+    banners, today, greedy, new = banner_policies(stage, explored)
+    p_reward = stage.shop.clicks.attraction(stage.p_liked[:, banners])
+    models = reward_models(stage, banners, today, p_reward)
+    truth = online.true_value(new, p_reward)
+    rng = np.random.default_rng(23)
+    found = {}
+    sizes = {}
+    for _ in range(repetitions // AT_ONCE):
+        log = online.draw_log(today, p_reward, (AT_ONCE, LOGGED), rng)
+        for method, estimate in estimates(log, new, models, greedy).items():
+            found.setdefault(method, []).append(estimate)
+        for method, weights in weights_of(log, new, greedy).items():
+            sizes.setdefault(method, []).append(online.effective_size(weights))
+            found.setdefault(f"mean weight, {method}", []).append(weights.mean(axis=1))
+    rows = [row("off_policy", "truth", explored, "value of the new policy", truth)]
+    today_value = online.true_value(today, p_reward)
+    rows.append(row("off_policy", "truth", explored, "value of today's policy", today_value))
+    for method, parts in found.items():
+        if method.startswith("mean weight"):
+            label = method.removeprefix("mean weight, ")
+            weight = np.concatenate(parts)
+            rows.append(mean_row("off_policy", label, explored, "mean weight", weight))
+            continue
+        rows += estimate_rows(method, explored, parts, truth)
+    for method, parts in sizes.items():
+        size = np.concatenate(parts)
+        rows.append(mean_row("off_policy", method, explored, "effective visits", size))
+    return rows
+
+
+def estimate_rows(method: str, explored: float, parts: list, truth: float) -> list[dict]:
+    """Coverage, bias, error and width of the interval of one estimator."""
+    value, low, high = (np.concatenate(column) for column in zip(*parts, strict=True))
+    covered = (low <= truth) & (truth <= high)
+    squared = np.sqrt(np.mean((value - truth) ** 2))
+    middle = np.quantile(value, [0.025, 0.975])
+    name = "off_policy"
+    return [
+        share_row(name, method, explored, "coverage", covered),
+        mean_row(name, method, explored, "bias", value - truth),
+        row(name, method, explored, "rmse", squared),
+        row(name, method, explored, "estimate", value.mean(), *middle),
+        row(name, method, explored, "width", np.mean(high - low)),
+    ]
+
+
+def weights_of(log, new, greedy) -> dict[str, np.ndarray]:
+    """Weights with right propensities and with two kinds of wrong ones."""
+    uniform = np.full(log.items.shape, 1 / N_BANNERS)
+    without = greedy[log.shoppers, log.items]
+    return {
+        "right": log.weights(new),
+        "uniform": log.weights(new, uniform),
+        "exploration forgotten": log.weights(new, without),
+    }
+
+
+def estimates(log, new, models, greedy) -> dict[str, online.Estimate]:
+    found = {}
+    for kind, weights in weights_of(log, new, greedy).items():
+        found[f"IPS, {kind}"] = online.ips(log.rewards, weights)
+        found[f"SNIPS, {kind}"] = online.self_normalized_ips(log.rewards, weights)
+        for name, model in models.items():
+            predicted = model[log.shoppers, log.items]
+            expected = (new * model).sum(axis=1)[log.shoppers]
+            estimate = online.doubly_robust(log.rewards, weights, predicted, expected)
+            found[f"DR with {name}, {kind}"] = estimate
+    for name, model in models.items():
+        expected = (new * model).sum(axis=1)[log.shoppers]
+        found[f"DM with {name}"] = online.direct_method(expected)
+    return found
+
+
+# --- questions ------------------------------------------------------------------------------
+
+
+def questions_study(stage: Stage, repetitions: int) -> list[dict]:
+    """NDCG@10 in the target shop after a few questions about items of the source shop."""
+    split = stage.split
+    taste = Taste(seed=7).fit(split.train, stage.items)
+    on_source = stage.items.frame["platform"].to_numpy() == stage.market.settings["source"]
+    askable = np.flatnonzero(on_source)
+    most = max(N_QUESTIONS)
+    telling = online.questions_for(taste, askable, split.candidates, most)
+    n_likes = taste.popularity_[askable]
+    popular = askable[np.argsort(-n_likes, kind="stable")[:most]]
+    n = len(stage.p_liked)
+    rows = []
+    for method, items in {"most telling": telling, "most popular": popular}.items():
+        asked = np.broadcast_to(items, (n, most))
+        values = {q: ndcg_after(stage, taste, asked[:, :q]) for q in N_QUESTIONS}
+        rows += question_rows(method, values)
+    values = {q: [] for q in N_QUESTIONS}
+    for seed in range(N_SEEDS):
+        rng = np.random.default_rng([29, seed])
+        asked = askable[np.argsort(rng.random((n, len(askable))), axis=1)[:, :most]]
+        for q in N_QUESTIONS:
+            values[q].append(ndcg_after(stage, taste, asked[:, :q]))
+    rows += question_rows("random", {q: np.mean(many, axis=0) for q, many in values.items()})
+    for q, histories in split.histories.items():
+        ids, _ = rank(taste, histories, 10, split.candidates)
+        value = metrics.ndcg(ids, split.relevant["complete"], 10)
+        rows += question_rows("items she brings", {q: value})
+    return rows
+
+
+def ndcg_after(stage: Stage, taste: Taste, asked: np.ndarray) -> np.ndarray:
+    """NDCG@10 of each shopper, complete judgments, once the items `asked` (n, q) are answered."""
+    split = stage.split
+    order = stage.market.items.get_indexer(split.train.items)
+    judged = stage.market.judged[:, order]
+    answers = np.take_along_axis(judged, asked, axis=1).astype(np.float64)
+    scores = online.scores_after(taste, asked, answers)[:, split.candidates]
+    ids = split.candidates[np.argsort(-scores, axis=1, kind="stable")[:, :10]]
+    return metrics.ndcg(ids, split.relevant["complete"], 10)
+
+
+def question_rows(method: str, values: dict[int, np.ndarray]) -> list[dict]:
+    rows = []
+    for q, value in values.items():
+        rows.append(row("questions", method, q, "ndcg@10", *bootstrap(value)))
+    return rows
+
+
+# --- the file -------------------------------------------------------------------------------
+
+
+def provenance() -> dict[str, str]:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    versions = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "torch": torch.__version__.split("+")[0],
+    }
+    described = " ".join(f"{name} {version}" for name, version in versions.items())
+    return {
+        "commit": commit.stdout.strip(),
+        "date": date.today().isoformat(),
+        "versions": described,
+    }
+
+
+def replace_study(path: Path, study: str, rows: list[dict]) -> None:
+    """Write a study's rows in place of its earlier ones; the studies keep their order."""
+    fresh = pd.DataFrame(rows).round({"value": 5, "low": 5, "high": 5})
+    fresh = fresh.assign(**provenance())
+    parts = {study: fresh}
+    if path.exists():
+        earlier = pd.read_csv(path)
+        for name, part in earlier.groupby("study", sort=False):
+            parts.setdefault(name, part)
+    ordered = [parts[name] for name in STUDIES if name in parts]
+    with whole(path) as aside:
+        pd.concat(ordered, ignore_index=True).to_csv(aside, index=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="sample")
+    parser.add_argument("--repetitions", type=int, default=2000)
+    parser.add_argument("--studies", nargs="+", default=STUDIES, choices=STUDIES)
+    parser.add_argument("--out", type=Path, default=ROOT / "data" / "studies" / "online.csv")
+    arguments = parser.parse_args()
+    stage = set_stage(arguments.profile)
+    studies = {
+        "clicks": clicks_study,
+        "tests": tests_study,
+        "loop": loop_study,
+        "off_policy": off_policy_study,
+        "questions": questions_study,
+    }
+    for name in arguments.studies:
+        start = time.perf_counter()
+        rows = studies[name](stage, arguments.repetitions)
+        replace_study(arguments.out, name, rows)
+        print(f"{name}: {len(rows)} rows in {time.perf_counter() - start:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Interleaving: one list out of two rankings, so that each shopper compares both."""
+
+import numpy as np
+
+TEAM_B = 1
+
+
+def team_draft(a, b, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """One list out of two (Radlinski et al. 2008).
+
+    The teams pick in turn, and a coin decides who picks first in each round.
+
+    Parameters
+    ----------
+    a, b : sequence of int
+        Ranked ids; -1 where a list ended early.
+
+    Returns
+    -------
+    shown, teams : (n,) int64, n <= k
+        The ids, and the team that picked each: 0 for `a`, 1 for `b`.
+    """
+    left = [[item for item in ids if item >= 0] for ids in (a, b)]
+    shown = []
+    teams = []
+    while len(shown) < k and any(left):
+        for team in rng.permutation(2):
+            left[team] = [item for item in left[team] if item not in shown]
+            if left[team] and len(shown) < k:
+                shown.append(left[team][0])
+                teams.append(int(team))
+    return np.array(shown, dtype=np.int64), np.array(teams, dtype=np.int64)
+
+
+def interleave(ranked_a, ranked_b, p_liked, k: int = 10, seed: int = 7) -> np.ndarray:
+    """Show every user a team-draft list, read from the top until something is liked.
+
+    The reader is a cascade (Craswell et al. 2008).
+
+    Parameters
+    ----------
+    ranked_a, ranked_b : (n_users, >= k) int
+    p_liked : (n_users, n_items) float
+        Probability that a user likes an item.
+
+    Returns
+    -------
+    (n_users,) int8
+        1 where B's item was clicked, -1 where A's, 0 where none.
+    """
+    rng = np.random.default_rng(seed)
+    credit = np.zeros(len(ranked_a), dtype=np.int8)
+    for user, (a, b) in enumerate(zip(ranked_a, ranked_b, strict=True)):
+        shown, teams = team_draft(a, b, k, rng)
+        is_liked = rng.random(len(shown)) < p_liked[user, shown]
+        places = np.flatnonzero(is_liked)
+        if len(places):
+            credit[user] = 1 if teams[places[0]] == TEAM_B else -1
+    return credit
