@@ -5,8 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+Z_95 = norm.ppf(0.975)
 
-def sample_size(rate: float, lift: float, power: float = 0.8, alpha: float = 0.05) -> int:
+
+def sample_size(
+    rate: float,
+    lift: float,
+    power: float = 0.8,
+    alpha: float = 0.05,
+) -> int:
     """Shoppers per arm to detect `rate` → `rate` + `lift` with a two-sided two-proportion test.
 
     n = (z_{1-α/2} √(2 p (1-p)) + z_power √(p₁ (1-p₁) + p₂ (1-p₂)))² / lift², where p is the mean
@@ -23,9 +30,12 @@ def sample_size(rate: float, lift: float, power: float = 0.8, alpha: float = 0.0
             f"rate {rate} and rate + lift {other} must lie between 0 and 1, and differ"
         )
     mean = (rate + other) / 2
-    under_null = norm.ppf(1 - alpha / 2) * np.sqrt(2 * _variance(mean))
-    under_lift = norm.ppf(power) * np.sqrt(_variance(rate) + _variance(other))
-    return int(np.ceil(((under_null + under_lift) / lift) ** 2))
+    null_error = np.sqrt(2 * _variance(mean))
+    error = np.sqrt(_variance(rate) + _variance(other))
+    under_null = norm.ppf(1 - alpha / 2) * null_error
+    under_lift = norm.ppf(power) * error
+    needed = (under_null + under_lift) / lift
+    return int(np.ceil(needed**2))
 
 
 def _variance(rate: float) -> float:
@@ -53,7 +63,12 @@ class Readout(NamedTuple):
     p: float
 
 
-def two_proportion(clicks_a: int, shown_a: int, clicks_b: int, shown_b: int) -> Readout:
+def two_proportion(
+    clicks_a: int,
+    shown_a: int,
+    clicks_b: int,
+    shown_b: int,
+) -> Readout:
     """Two-proportion z-test of B against A. The interval uses the unpooled (Wald) error.
 
     Raises
@@ -71,14 +86,21 @@ def two_proportion(clicks_a: int, shown_a: int, clicks_b: int, shown_b: int) -> 
     b = clicks_b / shown_b
     lift = b - a
     pooled = (clicks_a + clicks_b) / (shown_a + shown_b)
-    pooled_error = np.sqrt(_variance(pooled) * (1 / shown_a + 1 / shown_b))
+    per_shopper = 1 / shown_a + 1 / shown_b
+    pooled_error = np.sqrt(_variance(pooled) * per_shopper)
     z = lift / pooled_error if pooled_error else 0.0
     error = np.sqrt(_variance(a) / shown_a + _variance(b) / shown_b)
-    margin = norm.ppf(0.975) * error
-    return Readout(lift, lift - margin, lift + margin, z, 2 * norm.sf(abs(z)))
+    margin = Z_95 * error
+    p = 2 * norm.sf(abs(z))
+    return Readout(lift, lift - margin, lift + margin, z, p)
 
 
-def power_of_test(rate: float, lift: float, n: int, alpha: float = 0.05) -> float:
+def power_of_test(
+    rate: float,
+    lift: float,
+    n: int,
+    alpha: float = 0.05,
+) -> float:
     """Chance that `n` shoppers per arm find `rate` → `rate` + `lift`, two-sided.
 
     The formula of `sample_size` solved for the power, plus the chance of a significant
@@ -94,8 +116,10 @@ def power_of_test(rate: float, lift: float, n: int, alpha: float = 0.05) -> floa
         raise ValueError(
             f"rate {rate} and rate + lift {other} must lie between 0 and 1, and n {n} above 0"
         )
-    null_error = np.sqrt(2 * _variance((rate + other) / 2) / n)
-    error = np.sqrt((_variance(rate) + _variance(other)) / n)
+    mean = (rate + other) / 2
+    variance = _variance(rate) + _variance(other)
+    null_error = np.sqrt(2 * _variance(mean) / n)
+    error = np.sqrt(variance / n)
     limit = norm.ppf(1 - alpha / 2) * null_error
     above = norm.sf((limit - lift) / error)
     below = norm.cdf((-limit - lift) / error)
@@ -117,9 +141,14 @@ def mean_difference(a, b) -> Readout:
     a = np.asarray(a, np.float64)
     b = np.asarray(b, np.float64)
     lift = b.mean(axis=-1) - a.mean(axis=-1)
-    variance_a = a.var(axis=-1, ddof=1) / a.shape[-1]
-    variance_b = b.var(axis=-1, ddof=1) / b.shape[-1]
-    error = np.sqrt(variance_a + variance_b)
-    margin = norm.ppf(0.975) * error
-    z = np.divide(lift, error, out=np.zeros_like(lift), where=error > 0)
-    return Readout(lift, lift - margin, lift + margin, z, 2 * norm.sf(np.abs(z)))
+    variance = _variance_of_mean(a) + _variance_of_mean(b)
+    error = np.sqrt(variance)
+    margin = Z_95 * error
+    z = np.zeros_like(lift)
+    np.divide(lift, error, out=z, where=error > 0)
+    p = 2 * norm.sf(np.abs(z))
+    return Readout(lift, lift - margin, lift + margin, z, p)
+
+
+def _variance_of_mean(values: np.ndarray) -> np.ndarray:
+    return values.var(axis=-1, ddof=1) / values.shape[-1]

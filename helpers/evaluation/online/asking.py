@@ -11,7 +11,12 @@ from helpers.recommenders.features import with_one
 from helpers.recommenders.taste import CENTRE, Taste
 
 
-def most_telling(cov: np.ndarray, questions: np.ndarray, targets: np.ndarray, n: int) -> np.ndarray:
+def most_telling(
+    cov: np.ndarray,
+    questions: np.ndarray,
+    targets: np.ndarray,
+    n: int,
+) -> np.ndarray:
     """The `n` questions that leave the least uncertainty about which targets are better, in order.
 
     Greedy: each next question i has the largest
@@ -44,17 +49,23 @@ def most_telling(cov: np.ndarray, questions: np.ndarray, targets: np.ndarray, n:
     chosen = []
     for _ in range(n):
         toward = questions @ cov
-        gain = np.einsum("md,de,me->m", toward, importance, toward, optimize=True)
+        told = (toward @ importance) * toward
         surprise = 1 + (toward * questions).sum(axis=1)
-        gain /= surprise
+        gain = told.sum(axis=1) / surprise
         gain[chosen] = -np.inf
         best = int(np.argmax(gain))
         chosen.append(best)
-        cov -= np.outer(toward[best], toward[best]) / surprise[best]
+        learned = np.outer(toward[best], toward[best])
+        cov -= learned / surprise[best]
     return np.array(chosen, dtype=np.int64)
 
 
-def questions_for(taste: Taste, askable: np.ndarray, targets: np.ndarray, n: int) -> np.ndarray:
+def questions_for(
+    taste: Taste,
+    askable: np.ndarray,
+    targets: np.ndarray,
+    n: int,
+) -> np.ndarray:
     """`most_telling` for a fitted `Taste`, as columns of its catalogue.
 
     Parameters
@@ -68,13 +79,18 @@ def questions_for(taste: Taste, askable: np.ndarray, targets: np.ndarray, n: int
     -------
     (n,) int64
     """
-    features = with_one(taste.features_).astype(np.float64)
-    cov = np.linalg.inv(taste.precision_.astype(np.float64))
+    features = _features(taste)
+    precision = taste.precision_.astype(np.float64)
+    cov = np.linalg.inv(precision)
     found = most_telling(cov, features[askable], features[targets], n)
     return np.asarray(askable)[found]
 
 
-def scores_after(taste: Taste, asked: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def scores_after(
+    taste: Taste,
+    asked: np.ndarray,
+    answers: np.ndarray,
+) -> np.ndarray:
     """Scores of all items once shoppers have answered, (n, n_items) float64.
 
         ŵ = mean + (precision + Σ x xᵀ)⁻¹ Σ x (r - 3 - b - xᵀ mean)
@@ -90,12 +106,20 @@ def scores_after(taste: Taste, asked: np.ndarray, answers: np.ndarray) -> np.nda
     answers : (n, q) float
         Ratings 1-5.
     """
-    features = with_one(taste.features_).astype(np.float64)
+    features = _features(taste)
     mean = taste.mean_.astype(np.float64)
     effect = taste.effect_.astype(np.float64)
     x = features[asked]
-    surprise = answers - CENTRE - effect[asked] - x @ mean
+    expected = CENTRE + effect[asked] + x @ mean
+    surprise = answers - expected
     evidence = np.einsum("nqd,nq->nd", x, surprise)
-    system = taste.precision_ + x.transpose(0, 2, 1) @ x
-    step = np.linalg.solve(system, evidence[:, :, None])[:, :, 0]
-    return (mean + step) @ features.T + effect
+    transposed = x.transpose(0, 2, 1)
+    system = taste.precision_ + transposed @ x
+    step = np.linalg.solve(system, evidence[..., None])
+    posterior = mean + step[..., 0]
+    return posterior @ features.T + effect
+
+
+def _features(taste: Taste) -> np.ndarray:
+    """[x_i 1] of each item of the catalogue, (n_items, d) float64."""
+    return with_one(taste.features_).astype(np.float64)

@@ -92,8 +92,9 @@ def visit_features(items: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """
     n_shoppers = len(scores)
     vectors = np.broadcast_to(items, (n_shoppers, *items.shape))
-    score = scores[:, :, None]
-    return np.concatenate([vectors, score, np.ones_like(score)], axis=2)
+    score = scores[..., None]
+    ones = np.ones_like(score)
+    return np.concatenate([vectors, score, ones], axis=2)
 
 
 def trust_in_scores(n_features: int, slope: float, base: float) -> np.ndarray:
@@ -119,17 +120,28 @@ class Static:
         """This week's scores, (n_shoppers, n_items)."""
         return self.scores
 
-    def learn(self, ids: np.ndarray, examined: np.ndarray, clicks: np.ndarray) -> None:
+    def learn(
+        self,
+        ids: np.ndarray,
+        examined: np.ndarray,
+        clicks: np.ndarray,
+    ) -> None:
         """Nothing."""
 
 
 class Recounted(Static):
     """Popularity, counted again every week: what was shown gets clicked, and is shown again."""
 
-    def learn(self, ids: np.ndarray, examined: np.ndarray, clicks: np.ndarray) -> None:
+    def learn(
+        self,
+        ids: np.ndarray,
+        examined: np.ndarray,
+        clicks: np.ndarray,
+    ) -> None:
         """Add the week's clicks on each item to its score."""
+        clicked = ids[clicks.astype(bool)]
         n_items = self.scores.shape[1]
-        self.scores += np.bincount(ids.ravel(), clicks.ravel(), minlength=n_items)
+        self.scores += np.bincount(clicked, minlength=n_items)
 
 
 class Greedy:
@@ -145,22 +157,34 @@ class Greedy:
         λ.
     """
 
-    def __init__(self, features: np.ndarray, prior: np.ndarray, reg: float = REG):
-        n_shoppers, _, n_features = features.shape
+    def __init__(
+        self,
+        features: np.ndarray,
+        prior: np.ndarray,
+        reg: float = REG,
+    ):
+        n_shoppers = len(features)
+        nothing_seen = reg * np.eye(len(prior))
         self.features = features
-        self.gram = np.tile(reg * np.eye(n_features), (n_shoppers, 1, 1))
-        self.clicked = np.tile(reg * prior, (n_shoppers, 1))
+        self.gram = np.stack([nothing_seen] * n_shoppers)
+        self.clicked = np.stack([reg * prior] * n_shoppers)
 
     @property
     def theta(self) -> np.ndarray:
         """θ̂_u, (n_shoppers, n_features)."""
-        return np.linalg.solve(self.gram, self.clicked[:, :, None])[:, :, 0]
+        solved = np.linalg.solve(self.gram, self.clicked[..., None])
+        return solved[..., 0]
 
     def score(self, rng: np.random.Generator) -> np.ndarray:
         """This week's scores, (n_shoppers, n_items)."""
         return self._worth(self.theta)
 
-    def learn(self, ids: np.ndarray, examined: np.ndarray, clicks: np.ndarray) -> None:
+    def learn(
+        self,
+        ids: np.ndarray,
+        examined: np.ndarray,
+        clicks: np.ndarray,
+    ) -> None:
         """Add a week.
 
         Parameters
@@ -171,8 +195,9 @@ class Greedy:
             Examination of each place.
         clicks : (n_shoppers, k) bool
         """
-        shown = np.take_along_axis(self.features, ids[:, :, None], axis=1)
-        x = shown * examined[:, None]
+        shown = np.take_along_axis(self.features, ids[..., None], axis=1)
+        looks = examined[:, None]
+        x = shown * looks
         transposed = x.transpose(0, 2, 1)
         self.gram += transposed @ x
         self.clicked += np.einsum("nkf,nk->nf", x, clicks)
@@ -245,7 +270,11 @@ class LinearThompson(Greedy):
 
 
 def run_weeks(
-    policy: Static | Greedy, shop: Shop, n_weeks: int, k: int, rng: np.random.Generator
+    policy: Static | Greedy,
+    shop: Shop,
+    n_weeks: int,
+    k: int,
+    rng: np.random.Generator,
 ) -> Weeks:
     """Let a policy run a shop in which every shopper comes once a week.
 
@@ -264,18 +293,21 @@ def run_weeks(
         p_shown = np.take_along_axis(shop.p_liked, ids, axis=1)
         clicks = shop.clicks.visit(p_shown, rng).clicks
         policy.learn(ids, examined, clicks)
-        missed = best - shop.expected_clicks(ids)
-        n_shown = len(np.unique(ids))
-        popular = np.isin(ids, shop.popular)
-        coverage = n_shown / len(shop.popularity)
-        rows.append((clicks.mean(), missed.mean(), coverage, popular.mean()))
+        week = Weeks(
+            ctr=clicks.mean(),
+            regret=np.mean(best - shop.expected_clicks(ids)),
+            coverage=len(np.unique(ids)) / len(shop.popularity),
+            popular_share=np.isin(ids, shop.popular).mean(),
+        )
+        rows.append(week)
     by_week = np.array(rows)
     return Weeks(*by_week.T)
 
 
 def _top(scores: np.ndarray, k: int) -> np.ndarray:
     """The k highest of each row, in order, (n, k)."""
-    some = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    some = np.argpartition(-scores, k - 1, axis=1)
+    some = some[:, :k]
     values = np.take_along_axis(scores, some, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     return np.take_along_axis(some, order, axis=1)

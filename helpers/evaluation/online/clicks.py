@@ -72,7 +72,9 @@ class ClickModel:
 
     def chance_of_click(self, p_shown: np.ndarray) -> np.ndarray:
         """Chance of a click on each place, (n, k), given P(liked) of what is shown there."""
-        return examination(p_shown.shape[-1], self.fade) * self.attraction(p_shown)
+        n_places = p_shown.shape[-1]
+        looks = examination(n_places, self.fade)
+        return looks * self.attraction(p_shown)
 
     def chance_of_purchase(self, p_shown: np.ndarray) -> np.ndarray:
         """Chance of a purchase on each place, (n, k)."""
@@ -113,7 +115,10 @@ def examination_from_shuffled(clicks: np.ndarray) -> np.ndarray:
 
 
 def attraction_of_items(
-    ids: np.ndarray, clicks: np.ndarray, n_items: int, examined: np.ndarray | None = None
+    ids: np.ndarray,
+    clicks: np.ndarray,
+    n_items: int,
+    examined: np.ndarray | None = None,
 ) -> np.ndarray:
     """Click rate of each item, (n_items,) float64; NaN where it was never shown.
 
@@ -131,7 +136,10 @@ def attraction_of_items(
     if examined is None:
         examined = np.ones(ids.shape[1])
     looks = np.broadcast_to(examined, ids.shape)
-    clicked = np.bincount(ids.ravel(), np.ravel(clicks), minlength=n_items)
-    looked = np.bincount(ids.ravel(), looks.ravel(), minlength=n_items)
-    never = np.full(n_items, np.nan)
-    return np.divide(clicked, looked, out=never, where=looked > 0)
+    clicked = np.zeros(n_items)
+    looked = np.zeros(n_items)
+    np.add.at(clicked, ids, clicks)
+    np.add.at(looked, ids, looks)
+    attraction = np.full(n_items, np.nan)
+    np.divide(clicked, looked, out=attraction, where=looked > 0)
+    return attraction

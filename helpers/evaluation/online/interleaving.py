@@ -5,7 +5,12 @@ import numpy as np
 TEAM_B = 1
 
 
-def team_draft(a, b, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def team_draft(
+    a,
+    b,
+    k: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """One list out of two (Radlinski et al. 2008).
 
     The teams pick in turn, and a coin decides who picks first in each round.
@@ -20,19 +25,35 @@ def team_draft(a, b, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     shown, teams : (n,) int64, n <= k
         The ids, and the team that picked each: 0 for `a`, 1 for `b`.
     """
-    left = [[item for item in ids if item >= 0] for ids in (a, b)]
+    left = [_real(a), _real(b)]
     shown = []
     teams = []
     while len(shown) < k and any(left):
         for team in rng.permutation(2):
-            left[team] = [item for item in left[team] if item not in shown]
+            left[team] = _without(left[team], shown)
             if left[team] and len(shown) < k:
                 shown.append(left[team][0])
                 teams.append(int(team))
-    return np.array(shown, dtype=np.int64), np.array(teams, dtype=np.int64)
+    ids = np.array(shown, dtype=np.int64)
+    return ids, np.array(teams, dtype=np.int64)
 
 
-def interleave(ranked_a, ranked_b, p_liked, k: int = 10, seed: int = 7) -> np.ndarray:
+def _real(ids) -> list:
+    """The ids of a list that may have ended early."""
+    return [item for item in ids if item >= 0]
+
+
+def _without(ids: list, taken: list) -> list:
+    return [item for item in ids if item not in taken]
+
+
+def interleave(
+    ranked_a,
+    ranked_b,
+    p_liked,
+    k: int = 10,
+    seed: int = 7,
+) -> np.ndarray:
     """Show every user a team-draft list, read from the top until something is liked.
 
     The reader is a cascade (Craswell et al. 2008).
@@ -50,8 +71,8 @@ def interleave(ranked_a, ranked_b, p_liked, k: int = 10, seed: int = 7) -> np.nd
     """
     rng = np.random.default_rng(seed)
     credit = np.zeros(len(ranked_a), dtype=np.int8)
-    for user, (a, b) in enumerate(zip(ranked_a, ranked_b, strict=True)):
-        shown, teams = team_draft(a, b, k, rng)
+    for user, a in enumerate(ranked_a):
+        shown, teams = team_draft(a, ranked_b[user], k, rng)
         is_liked = rng.random(len(shown)) < p_liked[user, shown]
         places = np.flatnonzero(is_liked)
         if len(places):

@@ -49,7 +49,11 @@ class Log(NamedTuple):
     propensities: np.ndarray
     rewards: np.ndarray
 
-    def weights(self, policy: np.ndarray, propensities: np.ndarray | None = None) -> np.ndarray:
+    def weights(
+        self,
+        policy: np.ndarray,
+        propensities: np.ndarray | None = None,
+    ) -> np.ndarray:
         """w of each visit for another policy.
 
         Parameters
@@ -67,7 +71,8 @@ class Log(NamedTuple):
 def softmax(scores: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     """Policy (n_shoppers, n_items) that shows an item in proportion to exp(score / temperature)."""
     scaled = np.asarray(scores, np.float64) / temperature
-    odds = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    highest = scaled.max(axis=1, keepdims=True)
+    odds = np.exp(scaled - highest)
     return odds / odds.sum(axis=1, keepdims=True)
 
 
@@ -76,7 +81,12 @@ def true_value(policy: np.ndarray, p_reward: np.ndarray) -> float:
     return float((policy * p_reward).sum(axis=1).mean())
 
 
-def draw_log(policy: np.ndarray, p_reward: np.ndarray, size, rng: np.random.Generator) -> Log:
+def draw_log(
+    policy: np.ndarray,
+    p_reward: np.ndarray,
+    size,
+    rng: np.random.Generator,
+) -> Log:
     """Visits of random shoppers to whom `policy` shows one item each.
 
     Parameters
@@ -88,18 +98,27 @@ def draw_log(policy: np.ndarray, p_reward: np.ndarray, size, rng: np.random.Gene
     n_shoppers = len(policy)
     shoppers = rng.integers(0, n_shoppers, size)
     items = _draw_items(policy, shoppers, rng)
-    rewards = rng.random(size) < p_reward[shoppers, items]
-    return Log(shoppers, items, policy[shoppers, items], rewards.astype(np.float64))
+    propensities = policy[shoppers, items]
+    is_clicked = rng.random(size) < p_reward[shoppers, items]
+    rewards = is_clicked.astype(np.float64)
+    return Log(shoppers, items, propensities, rewards)
 
 
-def _draw_items(policy: np.ndarray, shoppers: np.ndarray, rng) -> np.ndarray:
+def _draw_items(
+    policy: np.ndarray,
+    shoppers: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
     """One item per visit: all rows' cumulative sums laid end to end, searched at once."""
     n_shoppers, n_items = policy.shape
     cumulative = np.cumsum(policy, axis=1)
     cumulative /= cumulative[:, -1:]
-    line = cumulative + np.arange(n_shoppers)[:, None]
-    found = np.searchsorted(line.ravel(), shoppers + rng.random(shoppers.shape), side="right")
-    return np.clip(found - shoppers * n_items, 0, n_items - 1)
+    starts = np.arange(n_shoppers)
+    line = cumulative + starts[:, None]
+    drawn = shoppers + rng.random(shoppers.shape)
+    found = np.searchsorted(line.ravel(), drawn, side="right")
+    column = found - shoppers * n_items
+    return np.clip(column, 0, n_items - 1)
 
 
 def ips(rewards: np.ndarray, weights: np.ndarray) -> Estimate:
@@ -119,8 +138,10 @@ def self_normalized_ips(rewards: np.ndarray, weights: np.ndarray) -> Estimate:
     total = weights.sum(axis=-1)
     value = (weights * rewards).sum(axis=-1) / total
     residual = weights * (rewards - value[..., None])
-    error = np.sqrt((residual**2).sum(axis=-1)) / total
-    return Estimate(value, value - Z_95 * error, value + Z_95 * error)
+    squares = (residual**2).sum(axis=-1)
+    error = np.sqrt(squares) / total
+    margin = Z_95 * error
+    return Estimate(value, value - margin, value + margin)
 
 
 def direct_method(expected: np.ndarray) -> Estimate:
@@ -137,7 +158,10 @@ def direct_method(expected: np.ndarray) -> Estimate:
 
 
 def doubly_robust(
-    rewards: np.ndarray, weights: np.ndarray, predicted: np.ndarray, expected: np.ndarray
+    rewards: np.ndarray,
+    weights: np.ndarray,
+    predicted: np.ndarray,
+    expected: np.ndarray,
 ) -> Estimate:
     """Doubly robust (Dudík, Langford and Li 2011): mean of Σ_a π(a | u) q(u, a) + w (r - q).
 
@@ -151,15 +175,20 @@ def doubly_robust(
     expected : (..., n) float
         Σ_a π(a | u) q(u, a) of each visit.
     """
-    return _mean_with_interval(expected + weights * (rewards - predicted))
+    correction = weights * (rewards - predicted)
+    return _mean_with_interval(expected + correction)
 
 
 def effective_size(weights: np.ndarray) -> np.ndarray:
     """How many equally weighted visits the weighted ones are worth: (Σ w)² / Σ w² (Kish 1965)."""
-    return weights.sum(axis=-1) ** 2 / (weights**2).sum(axis=-1)
+    total = weights.sum(axis=-1)
+    squares = (weights**2).sum(axis=-1)
+    return total**2 / squares
 
 
 def _mean_with_interval(values: np.ndarray) -> Estimate:
     mean = values.mean(axis=-1)
-    error = values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
-    return Estimate(mean, mean - Z_95 * error, mean + Z_95 * error)
+    n = values.shape[-1]
+    error = values.std(axis=-1, ddof=1) / np.sqrt(n)
+    margin = Z_95 * error
+    return Estimate(mean, mean - margin, mean + margin)

@@ -7,6 +7,9 @@ from scipy.stats import norm
 
 NODES = 256
 """Of the numerical integral; the bounds are then right to six digits for up to 100 looks."""
+LEAST_VARIANCE = 1e-12
+LARGEST_EXPONENT = 700.0
+"""exp of more doesn't fit into a float64."""
 
 
 def running_z(clicks_a, clicks_b, shown) -> np.ndarray:
@@ -19,11 +22,20 @@ def running_z(clicks_a, clicks_b, shown) -> np.ndarray:
     shown : (looks,) int
         Shoppers so far, the same number in each arm.
     """
-    shown = np.asarray(shown, np.float64)
-    difference = (np.asarray(clicks_b) - clicks_a) / shown
-    pooled = (np.asarray(clicks_a) + clicks_b) / (2 * shown)
-    error = np.sqrt(2 * pooled * (1 - pooled) / shown)
-    return np.divide(difference, error, out=np.zeros_like(difference), where=error > 0)
+    difference, variance = _difference(clicks_a, clicks_b, shown)
+    error = np.sqrt(variance / shown)
+    z = np.zeros_like(difference)
+    np.divide(difference, error, out=z, where=error > 0)
+    return z
+
+
+def _difference(clicks_a, clicks_b, shown) -> tuple[np.ndarray, np.ndarray]:
+    """Difference of the rates so far, and the sum of the arms' variances, pooled."""
+    rate_a = np.asarray(clicks_a) / shown
+    rate_b = np.asarray(clicks_b) / shown
+    pooled = (rate_a + rate_b) / 2
+    variance = 2 * pooled * (1 - pooled)
+    return rate_b - rate_a, variance
 
 
 def peeked(z: np.ndarray, bound) -> np.ndarray:
@@ -58,7 +70,8 @@ def obrien_fleming(looks: int, alpha: float = 0.05) -> np.ndarray:
         return _stops(c * np.sqrt(looks), looks) - alpha
 
     c = brentq(too_many, 0.1, 6.0)
-    return c * np.sqrt(looks / np.arange(1, looks + 1))
+    numbers = np.arange(1, looks + 1)
+    return c * np.sqrt(looks / numbers)
 
 
 def _stops(limit: float, looks: int) -> float:
@@ -77,7 +90,12 @@ def _stops(limit: float, looks: int) -> float:
     return 1 - float(width @ density)
 
 
-def sequential_odds(clicks_a, clicks_b, shown, expected_lift: float) -> np.ndarray:
+def sequential_odds(
+    clicks_a,
+    clicks_b,
+    shown,
+    expected_lift: float,
+) -> np.ndarray:
     """Evidence for a difference that may be looked at any time, in the shape of `clicks_a`.
 
     The mixture sequential probability ratio test (Robbins 1970; for A/B tests Johari, Koomen,
@@ -98,10 +116,10 @@ def sequential_odds(clicks_a, clicks_b, shown, expected_lift: float) -> np.ndarr
         τ.
     """
     n = np.asarray(shown, np.float64)
-    difference = (np.asarray(clicks_b) - clicks_a) / n
-    pooled = (np.asarray(clicks_a) + clicks_b) / (2 * n)
-    variance = np.maximum(2 * pooled * (1 - pooled), 1e-12)
+    difference, variance = _difference(clicks_a, clicks_b, n)
+    variance = np.maximum(variance, LEAST_VARIANCE)
     total = variance + n * expected_lift**2
-    exponent = (n * expected_lift * difference) ** 2 / (2 * variance * total)
+    signal = (n * expected_lift * difference) ** 2
+    exponent = signal / (2 * variance * total)
     shrink = np.sqrt(variance / total)
-    return shrink * np.exp(np.minimum(exponent, 700.0))
+    return shrink * np.exp(np.minimum(exponent, LARGEST_EXPONENT))

@@ -1,0 +1,231 @@
+"""Figures of the appendix on what happens after the list is shown.
+
+They read data/studies/online.csv, which bench/online.py writes: simulated shoppers of the profile
+`sample`, whose truth is known. Each title states what the file says.
+"""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from helpers.artefacts import ROOT
+from helpers.report.plots import INK, PALETTE, curve
+
+STUDY = ROOT / "data" / "studies" / "online.csv"
+FALSE_ALARMS = 0.05
+EXPLORED = 0.2
+"""Share of random visits in the log that the figure of estimates shows."""
+TESTS = {
+    "peeking": "|z| > 1.96 at every look",
+    "O'Brien-Fleming": "O'Brien–Fleming bounds",
+    "mixture SPRT": "mixture SPRT",
+}
+ESTIMATORS = {
+    "IPS": "IPS",
+    "SNIPS": "self-normalized IPS",
+    "DR with learned": "doubly robust, learned model",
+    "DR with the truth": "doubly robust, perfect model",
+}
+PROPENSITIES = {
+    "right": "right propensities",
+    "uniform": "propensities taken as equal",
+    "exploration forgotten": "exploration not logged",
+}
+
+
+def read_study() -> pd.DataFrame:
+    """The whole file: study, method, x, metric, value, low, high, and where it comes from."""
+    return pd.read_csv(STUDY)
+
+
+def select(study: pd.DataFrame, name: str, metric: str, x: float | None = None) -> pd.DataFrame:
+    """Rows of one study and metric, and of one x where it is given.
+
+    Raises
+    ------
+    KeyError
+        If the file has none.
+    """
+    rows = study[(study["study"] == name) & (study["metric"] == metric)]
+    if x is not None:
+        rows = rows[rows["x"] == x]
+    if rows.empty:
+        raise KeyError(f"{STUDY.name} has no rows of {metric!r} in study {name!r}, x {x}")
+    return rows
+
+
+def value_of(study: pd.DataFrame, name: str, metric: str, method: str, x: float) -> float:
+    """One number of the file."""
+    rows = select(study, name, metric, x)
+    by_method = rows.set_index("method")["value"]
+    return float(by_method[method])
+
+
+def places(study: pd.DataFrame) -> plt.Figure:
+    """What five items' clicks say of them, with and without their places in mind."""
+    rows = select(study, "clicks", "attraction")
+    last = rows["x"].max()
+    counted = value_of(study, "clicks", "attraction", "clicks per time shown", last)
+    true = value_of(study, "clicks", "attraction", "truth", last)
+    figure, axis = plt.subplots(figsize=(9, 3.8))
+    curve(
+        rows,
+        "x",
+        "value",
+        "method",
+        xlabel="place in which the item is always shown",
+        ylabel="chance of a click when looked at",
+        dashed=("truth",),
+        ax=axis,
+    )
+    title = (
+        f"Place {last:.0f} makes an item look {1 - counted / true:.0%} less attractive than it is"
+    )
+    axis.set(title=title, xticks=rows["x"].unique(), ylim=(0, None))
+    return figure
+
+
+def peeking(study: pd.DataFrame) -> plt.Figure:
+    """False alarms of an A/B test of two equal arms, by how often it is looked at."""
+    rows = select(study, "tests", "false alarms")
+    looks = rows["x"].max()
+    peeked = value_of(study, "tests", "false alarms", "peeking", looks)
+    rows = rows.assign(method=rows["method"].map(TESTS))
+    figure, axis = plt.subplots(figsize=(9, 3.8))
+    curve(
+        rows,
+        "x",
+        "value",
+        "method",
+        xlabel="looks at the running test",
+        ylabel="share of tests with a false alarm",
+        ax=axis,
+    )
+    axis.axhline(FALSE_ALARMS, color=INK, linewidth=1, linestyle=":")
+    title = f"Looking {looks:.0f} times raises false alarms from 5 % to {peeked:.0%}"
+    axis.set(title=title, ylim=(0, None), xscale="log", xticks=rows["x"].unique())
+    axis.minorticks_off()
+    axis.xaxis.set_major_formatter("{x:.0f}")
+    return figure
+
+
+def loop(study: pd.DataFrame) -> plt.Figure:
+    """Half a year under each policy: clicks missed, coverage, and what popular items get."""
+    figure = plt.figure(figsize=(9.6, 7))
+    upper, lower = figure.subfigures(2, 1)
+    first = upper.subplots()
+    left, right = lower.subplots(1, 2)
+    _weekly(study, "cumulative regret", first, "clicks missed per shopper so far")
+    _weekly(study, "coverage", left, "share of the shop shown")
+    _weekly(study, "popular_share", right, "share of places to the popular tenth")
+    left.set(title="What is shown at all")
+    right.set(title="What popular items get")
+    first.set(title=_loop_title(study))
+    return figure
+
+
+def _weekly(study: pd.DataFrame, metric: str, axis: plt.Axes, label: str) -> None:
+    rows = select(study, "loop", metric)
+    curve(rows, "x", "value", "method", xlabel="week", ylabel=label, ax=axis)
+    for line in axis.lines:
+        line.set_marker("")
+    axis.set(ylim=(0, None))
+
+
+def _loop_title(study: pd.DataFrame) -> str:
+    rows = select(study, "loop", "cumulative regret")
+    last = rows[rows["x"] == rows["x"].max()].set_index("method")["value"]
+    best = last.idxmin()
+    less = 1 - last[best] / last["Content, fixed"]
+    return f"In {rows['x'].max():.0f} weeks {best} misses {less:.0%} fewer clicks than a fixed list"
+
+
+def loop_table(study: pd.DataFrame) -> pd.DataFrame:
+    """The last week of each policy, with 95 % intervals over seeds."""
+    week = select(study, "loop", "ctr")["x"].max()
+    columns = {
+        "click-through rate": "ctr",
+        "clicks missed so far": "cumulative regret",
+        "coverage": "coverage",
+        "to the popular tenth": "popular_share",
+    }
+    table = {}
+    for heading, metric in columns.items():
+        rows = select(study, "loop", metric, week).set_index("method")
+        half = (rows["high"] - rows["low"]) / 2
+        decimals = "{:.2f}" if metric == "cumulative regret" else "{:.3f}"
+        table[heading] = rows["value"].map(decimals.format) + half.map(f" ± {decimals}".format)
+    return pd.DataFrame(table).rename_axis(f"week {week:.0f}")
+
+
+def off_policy(study: pd.DataFrame) -> plt.Figure:
+    """Estimates of the new policy's value under right and wrong propensities."""
+    truth = value_of(study, "off_policy", "value of the new policy", "truth", EXPLORED)
+    estimates = select(study, "off_policy", "estimate", EXPLORED).set_index("method")
+    coverage = select(study, "off_policy", "coverage", EXPLORED).set_index("method")["value"]
+    figure, axes = plt.subplots(1, len(PROPENSITIES), figsize=(9.6, 3.6), sharey=True)
+    for axis, (kind, title) in zip(axes, PROPENSITIES.items(), strict=True):
+        for place, (name, color) in enumerate(zip(ESTIMATORS, PALETTE, strict=False)):
+            row = estimates.loc[f"{name}, {kind}"]
+            axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=4)
+            axis.plot(row["value"], place, "o", color=color, markersize=9)
+            text = f"covers {coverage[f'{name}, {kind}']:.0%}"
+            axis.text(row["low"], place - 0.28, text, fontsize=9, color=color)
+        axis.axvline(truth, color=INK, linewidth=1.2, linestyle="--")
+        axis.set(title=title, xlabel="estimated value")
+        axis.title.set_fontsize(10)
+    names = list(ESTIMATORS.values())
+    axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.6))
+    figure.suptitle(_off_policy_title(study), fontweight="bold", x=0.01, ha="left")
+    return figure
+
+
+def _off_policy_title(study: pd.DataFrame) -> str:
+    right = value_of(study, "off_policy", "coverage", "IPS, right", EXPLORED)
+    wrong = value_of(study, "off_policy", "coverage", "IPS, uniform", EXPLORED)
+    return (
+        f"With right propensities {right:.0%} of the IPS intervals hold the truth; "
+        f"with equal ones, {wrong:.0%}"
+    )
+
+
+def questions(study: pd.DataFrame) -> plt.Figure:
+    """NDCG@10 after a few questions, by how they are chosen, beside items that shoppers bring."""
+    rows = select(study, "questions", "ndcg@10")
+    figure, axis = plt.subplots(figsize=(9, 4.2))
+    curve(
+        rows,
+        "x",
+        "value",
+        "method",
+        xlabel="items asked about, or brought",
+        ylabel="NDCG@10 on platform B",
+        dashed=("items she brings",),
+        ax=axis,
+    )
+    axis.set(title=_questions_title(study), xticks=rows["x"].unique())
+    return figure
+
+
+def _questions_title(study: pd.DataFrame) -> str:
+    gains = {}
+    for method in ("random", "most telling"):
+        after = value_of(study, "questions", "ndcg@10", method, 10)
+        gains[method] = after - value_of(study, "questions", "ndcg@10", method, 0)
+    more = gains["most telling"] / gains["random"] - 1
+    return f"Ten well-chosen questions gain {more:.0%} more than ten random ones"
+
+
+def coverage_table(study: pd.DataFrame) -> pd.DataFrame:
+    """How often 95 % intervals hold the truth, over all repetitions."""
+    tests = select(study, "tests", "coverage")
+    logs = select(study, "off_policy", "coverage", EXPLORED)
+    right = logs[logs["method"].isin([f"{name}, right" for name in ESTIMATORS])]
+    rows = pd.concat([tests, right]).set_index("method")
+    shown = rows[["value", "low", "high"]].map("{:.1%}".format)
+    return shown.rename(columns={"value": "holds the truth"}).rename_axis("95 % interval of")
+
+
+def made_with(study: pd.DataFrame) -> str:
+    """When and with what the file was made, in one line."""
+    last = study.sort_values("date").iloc[-1]
+    return f"bench/online.py, {last['date']}, commit {last['commit']}, {last['versions']}"
