@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from threadpoolctl import threadpool_limits
 
 from helpers.artefacts import ROOT, write_parquet
@@ -68,7 +69,8 @@ def cross_validate(
         Where what is finished is kept: one file per recommender and fold. It is not done again
         while the method, its hyperparameters, the fold, the settings and the code stay the same.
     jobs : int
-        Processes at once, which share the cores. `peak_mb` is of one process, fitting included.
+        Processes at once, which share the cores; 1 is this process, with the threads that torch has
+        here. `peak_mb` is of one process, fitting included.
     **settings
         As for `evaluate`.
 
@@ -81,7 +83,7 @@ def cross_validate(
         recommender's.
     """
     splits = list(splits)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = _threads(jobs)
     tasks = []
     for fold, split in enumerate(splits):
         for name, recommender in recommenders.items():
@@ -91,6 +93,16 @@ def cross_validate(
     _run_all([task for task in tasks if not task.path.exists()], jobs)
     frames = [pd.read_parquet(task.path) for task in tasks]
     return _together(frames, [task.split for task in tasks])
+
+
+def _threads(jobs: int) -> int:
+    """Threads of one process: the caller's own number, or a share of the cores for each of several.
+
+    Small networks get slower with a second thread, so a caller that limits torch's is obeyed.
+    """
+    if jobs == 1:
+        return torch.get_num_threads()
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _run_all(tasks: list[_Task], jobs: int) -> None:
