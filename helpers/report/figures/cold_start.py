@@ -49,6 +49,8 @@ def cold_start_curve(
         ax=axis,
     )
     axis.set(xticks=sorted(lines["n_history"].unique()), title=title)
+    for name in axis.texts:
+        name.set_fontsize(11)
     return figure
 
 

@@ -34,6 +34,9 @@ def search_sheet(
     labels = ["\n".join(query.rsplit(" ", 1)) for query in queries]
     figure = contact_sheet(paths, columns=hits.shape[1], row_labels=labels, size=0.86)
     mark_hits(figure, hits.ravel().tolist())
+    for axis in figure.axes:
+        for label in axis.texts:
+            label.set_fontsize(10)
     figure.suptitle(title, **TITLE)
     return figure
 
@@ -201,12 +204,14 @@ def before_and_after(
 ) -> plt.Figure:
     """Several lists for one shopper below each other, with what the shopper likes in front.
 
+    Items of a liked category have a green frame.
+
     Parameters
     ----------
     lists : dict of str to (k,) int
         Item positions of each list under its label.
     frame : DataFrame, n_items rows
-        `title` and `image_path`.
+        `title`, `category` and `image_path`.
     liked : (n,) int
     root : path
         Folder of the pictures.
@@ -215,8 +220,16 @@ def before_and_after(
     known = frame.iloc[liked]
     pictures = [root / path for path in known["image_path"]]
     likes = pd.DataFrame({"title": known["title"], "picture": pictures})
-    rows = {label: (likes, frame.iloc[ranked]) for label, ranked in lists.items()}
-    return people_sheet(rows, root, n_liked=len(liked), n_shown=8, title=title)
+    rows = {}
+    is_wanted: list[bool] = []
+    for label, ranked in lists.items():
+        found = frame.iloc[ranked]
+        rows[label] = (likes, found)
+        is_wanted += [False] * len(liked) + found["category"].isin(known["category"]).tolist()
+    n_shown = max(len(ranked) for ranked in lists.values())
+    figure = people_sheet(rows, root, n_liked=len(liked), n_shown=n_shown, title=title, size=0.66)
+    mark_hits(figure, is_wanted)
+    return figure
 
 
 @dataclass(frozen=True)

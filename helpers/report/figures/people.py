@@ -1,5 +1,6 @@
 """What a person likes beside what a method shows them: pictures in rows, the liked ones framed."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pandas as pd
 from helpers.report.plots import GRID, INK, PALETTE, contact_sheet
 from helpers.serving.history import History
 
-WORDS_PER_LINE = 2
+LETTERS_PER_LINE = 10  # of a title that stands in for a picture
+MOST_LINES = 5
 FRAME = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 4}
 HIT = {"fill": False, "edgecolor": PALETTE[2], "linewidth": 4}
 
@@ -20,6 +22,7 @@ def people_sheet(
     n_liked: int = 4,
     n_shown: int = 6,
     title: str = "",
+    size: float = 0.82,
 ) -> plt.Figure:
     """One row per person: what they like (framed), then what they are shown.
 
@@ -34,6 +37,8 @@ def people_sheet(
         Pictures per row of each.
     title : str
         What the figure says.
+    size : float
+        Width of a picture in inches.
     """
     paths = []
     words = []
@@ -46,16 +51,24 @@ def people_sheet(
         paths += pictures
         words += titles
     n_columns = n_liked + n_shown
-    figure = contact_sheet(paths, columns=n_columns, row_labels=list(rows), size=0.82)
+    figure = contact_sheet(paths, columns=n_columns, row_labels=list(rows), size=size)
     for number, axis in enumerate(figure.axes[: len(paths)]):
         column = number % n_columns
         if paths[number] is None:
             _words_only(axis, words[number])
         if column < n_liked and words[number]:
             _frame(axis, FRAME)
+    _enlarge(figure)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
+
+
+def _enlarge(figure: plt.Figure) -> None:
+    """Row labels as large as the other words."""
+    for axis in figure.axes:
+        for text in axis.texts:
+            text.set_fontsize(max(text.get_fontsize(), 10))
 
 
 def liked_table(history: History) -> pd.DataFrame:
@@ -90,11 +103,8 @@ def _words_only(axis, title: str) -> None:
     axis.axis("off")
     if not title:
         return
-    words = title.split()
-    lines = []
-    for start in range(0, len(words), WORDS_PER_LINE):
-        lines.append(" ".join(words[start : start + WORDS_PER_LINE]))
+    lines = textwrap.wrap(title, LETTERS_PER_LINE)
     field = {"transform": axis.transAxes, "color": GRID}
     axis.add_patch(plt.Rectangle((0, 0), 1, 1, **field))
-    text = {"ha": "center", "va": "center", "fontsize": 8, "color": INK}
-    axis.text(0.5, 0.5, "\n".join(lines[:4]), transform=axis.transAxes, **text)
+    text = {"ha": "center", "va": "center", "fontsize": 10, "color": INK}
+    axis.text(0.5, 0.5, "\n".join(lines[:MOST_LINES]), transform=axis.transAxes, **text)

@@ -11,11 +11,11 @@ import torch
 from helpers.interactions.matrix import Histories
 from helpers.report.plots import INK, MUTED, PALETTE, curve, thumbnails
 
+RIVAL = "#9aa5b1"
 
-def bars(
-    values: pd.Series, label: str, title: str, lines: dict[str, float] | None = None
-) -> plt.Figure:
-    """Horizontal bars with their values, and thin lines of rivals to compare with.
+
+def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) -> plt.Figure:
+    """Horizontal bars with their values.
 
     Parameters
     ----------
@@ -24,28 +24,15 @@ def bars(
     label : str
         Of the horizontal axis.
     title : str
-    lines : dict of str to float, optional
-        Rivals that get a dashed line instead of a bar.
+    rivals : sequence of str
+        Entries that stand there to compare with; their bars are gray.
     """
-    figure, axis = plt.subplots(figsize=(8.2, 0.75 * len(values) + 1.3))
-    drawn = axis.barh(values.index, values, color=PALETTE[0], height=0.62)
+    figure, axis = plt.subplots(figsize=(8.2, 0.6 * len(values) + 1.3))
+    colors = [RIVAL if name in rivals else PALETTE[0] for name in values.index]
+    drawn = axis.barh(values.index, values, color=colors, height=0.62)
     axis.bar_label(drawn, fmt="%.2f", padding=4, fontsize=12)
     axis.invert_yaxis()
-    most = values.max()
-    for name, value in (lines or {}).items():
-        axis.axvline(value, color=INK, linestyle=(0, (4, 2)), linewidth=1.3)
-        axis.annotate(
-            name,
-            (value, len(values) - 0.45),
-            ha="center",
-            va="bottom",
-            fontsize=11,
-            backgroundcolor="white",
-        )
-        most = max(most, value)
-    axis.set(xlabel=label, title=title, xlim=(0, 1.12 * most))
-    if lines:
-        axis.set(ylim=(len(values) - 0.1, -0.6))
+    axis.set(xlabel=label, title=title, xlim=(0, 1.12 * values.max()))
     axis.tick_params(axis="y", labelsize=12, labelcolor=INK)
     axis.grid(axis="y", visible=False)
     return figure
@@ -117,6 +104,8 @@ def blend_weights(weights: pd.DataFrame, title: str) -> plt.Figure:
     )
     for line in axis.get_lines():
         line.set_marker("")
+    for name in axis.texts:
+        name.set_fontsize(11)
     axis.set_title(title)
     return figure
 
