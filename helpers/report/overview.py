@@ -20,12 +20,10 @@ from helpers.report.figures import overview as figures
 from helpers.report.front import Front
 from helpers.report.layouts import Slide, deck_markdown
 from helpers.report.one_shopper import OneShopper, one_shopper
-from helpers.report.personas import MethodList, PersonaLists, persona_lists
-from helpers.report.results import FLOOR, HISTORY_ORACLE, ORACLE, REAL, Results, called
+from helpers.report.personas import MethodList, PersonaLists
+from helpers.report.results import FEW, FLOOR, HISTORY_ORACLE, ORACLE, REAL, Results, called
 
 TITLE = "A new shopper with a little history"
-FEW = 3
-"""Items of history that the talk asks about."""
 MANY = 10
 POWER_NOTE = "with 80 % power at the 5 % level"
 LISTS_PER_SLIDE = 3
@@ -50,19 +48,17 @@ READS = {
 """What each method learns from. A new method has "–" here until it is named."""
 
 
-def deck(profile: str, dark: bool = False) -> str:
+def deck(results: Results, people: list[PersonaLists], dark: bool = False) -> str:
     """The overview of a profile's last run as Marp Markdown.
 
     Raises
     ------
     MissingArtefact
-        If chapters 01 to 07 have not run.
+        If chapters 01 to 06 have not run.
     """
-    results = read.load_results(profile)
-    people = persona_lists(profile)
     few = results.length_near(FEW)
     names = list(dict.fromkeys([FLOOR, "Content", choice(results, few)]))
-    shopper = one_shopper(profile, names, few)
+    shopper = one_shopper(results.profile, names, few)
     return deck_of(results, people, shopper, read.real_study(), dark)
 
 

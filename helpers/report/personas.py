@@ -7,65 +7,31 @@ come from the titles of the liked items, style and price from `wishes`.
 
 import warnings
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from helpers import recommenders
-from helpers.artefacts import ROOT, data_dir, reports_dir, require
+from helpers.artefacts import data_dir, reports_dir, require
 from helpers.embeddings import load_embeddings, load_encoder
 from helpers.feeds.harmonise import category_of
 from helpers.interactions.loading import LogFacts, load_facts
 from helpers.interactions.matrix import LIKED, REAL
-from helpers.recommenders import Popularity
-from helpers.serving.history import History
+from helpers.report.results import FLOOR
 from helpers.serving.page import embedded, web_link
+from helpers.serving.personas import Persona, load_personas
 from helpers.serving.reasons import traits
-from helpers.serving.service import Filters, Service
+from helpers.serving.service import Service
 from helpers.simulator import tastes
 from helpers.simulator.loading import load_market
 from helpers.simulator.market import Market
 from helpers.templates import write_page
 
-PERSONAS = ROOT / "data" / "personas.yaml"
 SHOWN = 5
 """Items of each list."""
 BESTSELLERS = "Bestsellers"
 """The row that stands for all methods that know nobody who liked what the persona likes."""
 PLAIN_PATTERN = "plain"
-
-
-@dataclass(frozen=True)
-class Persona:
-    """Somebody whom the shop has never seen.
-
-    Attributes
-    ----------
-    name, about : str
-    liked : list of dict
-        `title`, `shop` and, where there is one, `image`, a path below the data folder.
-    wishes : dict
-        `style` (list of str) and `price_usd`, which no title says.
-    """
-
-    name: str
-    about: str
-    liked: list[dict]
-    wishes: dict = field(default_factory=dict)
-
-    @property
-    def history(self) -> History:
-        """The list as `course recommend` would read it."""
-        items = pd.DataFrame(self.liked).reindex(columns=["title", "image"]).fillna("")
-        items.index = pd.RangeIndex(1, len(items) + 1)
-        return History(items.assign(rating=5.0), PERSONAS.parent)
-
-    @property
-    def page(self) -> str:
-        """Name of the persona's page."""
-        return f"persona_{self.name.lower()}.html"
 
 
 @dataclass(frozen=True)
@@ -140,14 +106,20 @@ class PersonaLists:
     missing: str = ""
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def name(self) -> str:
+        """The persona's name."""
+        return self.persona.name
 
-def load_personas(path: Path = PERSONAS) -> list[Persona]:
-    """The personas of a YAML file."""
-    rows = yaml.safe_load(path.read_text(encoding="utf-8"))["personas"]
-    people = []
-    for row in rows:
-        people.append(Persona(row["name"], row["about"], row["liked"], row.get("wishes") or {}))
-    return people
+    @property
+    def page(self) -> str:
+        """File name of the persona's page."""
+        return page_name(self.persona)
+
+
+def page_name(persona: Persona) -> str:
+    """File name of a persona's page."""
+    return f"persona_{persona.name.lower()}.html"
 
 
 def persona_lists(profile: str) -> list[PersonaLists]:
@@ -168,7 +140,7 @@ def persona_lists(profile: str) -> list[PersonaLists]:
     if facts.vectors != "clip" or facts.shoppers == REAL:
         return []
     shop = _Shop(profile, facts)
-    return [shop.lists_for(persona) for persona in load_personas()]
+    return [shop.lists_for(persona) for persona in load_personas().values()]
 
 
 class _Shop:
@@ -183,10 +155,11 @@ class _Shop:
         self.market = load_market(profile)
         self.attributes = pd.read_parquet(require(profile, "attributes.parquet", "01"))
         self.services = {}
-        saved = recommenders.load_all(require(profile, "models", "06"))
-        for name, model in saved.items():
-            if "-" in name or isinstance(model, Popularity):
+        for path in sorted(require(profile, "models", "06").glob("*.json")):
+            name = path.stem
+            if "-" in name or name == FLOOR:
                 continue  # variants of a method, and the floor that stands in its own row
+            model = recommenders.load(path.with_suffix(""))
             self.services[name] = Service.of(self.catalog, image, text, self.encoder, model)
 
     def lists_for(self, persona: Persona) -> PersonaLists:
@@ -195,7 +168,7 @@ class _Shop:
         history = persona.history
         encoded = first.encode(history)
         chances, missing = chances_for(persona, self.market, self.attributes)
-        asked = Filters(platform=self.target)
+        asked = persona.filters(self.catalog, self.target)
         found = {}
         unable = []
         notes: list[str] = []
@@ -206,13 +179,13 @@ class _Shop:
             if service.model.n_fallback_:
                 unable.append(name)
                 name = BESTSELLERS
-            notes = answer.notes
+            notes = [note.partition(";")[0] for note in answer.notes]  # no options of a command
             found[name] = answer.products
         shown = [self._method_list(name, found, unable, chances) for name in found]
         shown.sort(key=lambda one: -(one.liked or 0))
         pictures = [embedded(history.folder, name) for name in history.items["image"]]
-        likes = [(one["title"], one.get("shop", "")) for one in persona.liked]
-        liked = [(*told, picture) for told, picture in zip(likes, pictures, strict=True)]
+        titles = history.items["title"]
+        liked = list(zip(titles, persona.shops, pictures, strict=True))
         return PersonaLists(persona, liked, shown, _agreed(found), missing, notes)
 
     def _method_list(self, name: str, found: dict, unable: list[str], chances) -> MethodList:
@@ -295,8 +268,7 @@ def chances_for(
 def _wishes(persona: Persona) -> dict[str, list]:
     """Attribute → what the persona goes for, in the words of titles."""
     told: dict[str, list] = {"category": [], "colour": [], "pattern": []}
-    for item in persona.liked:
-        title = item["title"]
+    for title in persona.history.items["title"]:
         category = category_of(title)
         found = traits(title)
         told["category"].append(category)
@@ -347,8 +319,8 @@ def render_personas(profile: str, found: list[PersonaLists]) -> None:
     for one in found:
         write_page(
             "persona.html.j2",
-            reports_dir(profile) / one.persona.page,
+            reports_dir(profile) / page_name(one.persona),
             profile=profile,
             found=one,
-            everyone=[other.persona for other in found],
+            others=[(other.name, other.page) for other in found if other is not one],
         )

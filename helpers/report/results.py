@@ -14,6 +14,8 @@ from helpers.interactions.matrix import REAL, SIMULATED
 
 HEADLINE = "cross_platform"
 EVERYBODY = "all"
+FEW = 3
+"""Items of history that the talk and the first page ask about."""
 FLOOR = "Popularity"
 ORACLE = "Oracle"
 HISTORY_ORACLE = "Oracle(given_history=True)"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from helpers.artefacts import CHAPTERS, ROOT, MissingArtefact, reports_dir
 from helpers.report import overview
+from helpers.report.personas import persona_lists
+from helpers.report.results import load_results
 from helpers.report.slides import render_decks
 from helpers.runner.publish import executed_notebooks
 
@@ -55,7 +57,9 @@ def write(wish: Wish) -> str:
     written = {}
     if wish.only in (None, OVERVIEW):
         try:
-            written[OVERVIEW] = overview.deck(wish.profile, wish.dark)
+            results = load_results(wish.profile)
+            people = persona_lists(wish.profile)
+            written[OVERVIEW] = overview.deck(results, people, wish.dark)
         except MissingArtefact:
             if wish.only == OVERVIEW:
                 raise

@@ -10,16 +10,22 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir, write_json
-from helpers.report.html import (
-    render_index,
-    render_notation,
-    render_report,
-    render_solutions,
+from helpers.artefacts import (
+    CHAPTERS,
+    ROOT,
+    MissingArtefact,
+    data_dir,
+    reports_dir,
+    write_json,
 )
+from helpers.report.html import render_notation, render_report, render_solutions
+from helpers.report.index import OVERVIEW_DECK, render_index
+from helpers.report.results import REAL_STUDY, Results, load_results
 from helpers.report.slides import render_decks
 from helpers.runner.stamps import Mark, damage_of, executed_path, file_hash, mark_of, stamp_path
 
+INDEX = "index.html"
+PERSONAS = ROOT / "data" / "personas.yaml"
 LOOK = ("helpers/report", "reports/theme", "marp.config.mjs", "helpers/templates.py")
 
 
@@ -55,19 +61,56 @@ def publish(profile: str, say: Callable[[str], None]) -> None:
         render_solutions(chapter, reports_dir(profile))
     stale_decks = book.stale(deck_path)
     without_deck = {chapter: executed[chapter] for chapter in stale_decks}
-    problem = render_decks(without_deck, reports_dir(profile) / "decks", ["html"])
+    folder = reports_dir(profile)
+    problem = render_decks(without_deck, folder / "decks", ["html"])
     if problem:
         say(problem)
-    render_notation(reports_dir(profile))
-    render_index(profile, executed, decks=not problem)
+    if book.whole_is_stale():
+        render_notation(folder)
+        people = _present(profile, executed, say)
+        render_index(profile, executed, decks=not problem, people=people)
     book.write()
-    say(f"open {reports_dir(profile) / 'index.html'}")
+    say(f"open {folder / 'index.html'}")
+
+
+def _present(profile: str, executed: dict[str, Path], say: Callable[[str], None]):
+    """The overview deck and the personas' pages, once the last chapter has run.
+
+    Returns
+    -------
+    list of PersonaLists
+        Those who have a page.
+    """
+    results = load_results_of(profile, executed)
+    if results is None:
+        return []
+    from helpers.report import overview, personas
+
+    say("the overview, and what every method shows the personas")
+    people = personas.persona_lists(profile)
+    personas.render_personas(profile, people)
+    text = overview.deck(results, people)
+    folder = reports_dir(profile) / "decks"
+    render_decks({}, folder, ["html"], written={OVERVIEW_DECK.stem: text})
+    return people
+
+
+def load_results_of(profile: str, executed: dict[str, Path]) -> Results | None:
+    """Results of a run that is complete; None before, or if no exam was across platforms."""
+    if set(executed) != set(CHAPTERS):
+        return None
+    try:
+        results = load_results(profile)
+    except MissingArtefact:
+        return None
+    return results if results.lengths else None
 
 
 def unpublish(profile: str, chapter: str) -> None:
     """Remove a chapter's pages: a killed run must not leave an old report beside a new notebook."""
     report_path(profile, chapter).unlink(missing_ok=True)
     deck_path(profile, chapter).unlink(missing_ok=True)
+    (reports_dir(profile) / OVERVIEW_DECK).unlink(missing_ok=True)
 
 
 def executed_notebooks(profile: str) -> dict[str, Path]:
@@ -92,6 +135,7 @@ class _Book:
         self.sources = {}
         for chapter, path in executed.items():
             self.sources[chapter] = f"{file_hash(path)} {look}"
+        self.whole = self._source_of_whole()
 
     def stale(self, path_of: Callable[[str, str], Path]) -> list[str]:
         """Chapters whose page is gone, damaged, or made from something else."""
@@ -102,9 +146,19 @@ class _Book:
                 found.append(chapter)
         return found
 
+    def whole_is_stale(self) -> bool:
+        """Whether a page on the whole run is gone, damaged, or made from something else."""
+        known = [name for name, page in self.known.items() if page.source == self.whole]
+        if INDEX not in known:
+            return True
+        folder = reports_dir(self.profile)
+        return any(self._is_damaged(folder / name, self.known[name].mark) for name in known)
+
     def write(self) -> None:
         """Keep the marks of all pages that are there."""
         pages = {}
+        for path in _whole_pages(self.profile):
+            pages[self._name(path)] = asdict(Page(self.whole, mark_of(path)))
         for chapter, source in self.sources.items():
             for path_of in (report_path, deck_path):
                 path = path_of(self.profile, chapter)
@@ -119,10 +173,22 @@ class _Book:
             return True
         if page.source != self.sources[chapter]:
             return True
-        damage = damage_of(path, page.mark)
+        return self._is_damaged(path, page.mark)
+
+    def _is_damaged(self, path: Path, mark: Mark) -> bool:
+        damage = damage_of(path, mark)
         if damage:
             self.say(f"{damage}; written again")
         return bool(damage)
+
+    def _source_of_whole(self) -> str:
+        """Hash of all that the pages on the whole run are made from."""
+        digest = hashlib.sha256()
+        for chapter in sorted(self.sources):
+            digest.update(f"{chapter} {self.sources[chapter]}".encode())
+        for path in (reports_dir(self.profile) / "metrics.json", PERSONAS, REAL_STUDY):
+            digest.update(file_hash(path).encode())
+        return digest.hexdigest()
 
     def _name(self, path: Path) -> str:
         return path.relative_to(reports_dir(self.profile)).as_posix()
@@ -133,6 +199,13 @@ class _Book:
             return _PAGES.validate_json(self.path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return {}
+
+
+def _whole_pages(profile: str) -> list[Path]:
+    """The pages on the whole run that are there."""
+    folder = reports_dir(profile)
+    pages = [folder / INDEX, folder / OVERVIEW_DECK, *sorted(folder.glob("persona_*.html"))]
+    return [path for path in pages if path.is_file()]
 
 
 def _look_hash() -> str:

@@ -1,7 +1,8 @@
 """The four personas of the course: what they like elsewhere, as lists that a service can read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -24,12 +25,18 @@ class Persona:
         Whose garments they buy; None lets a service read it from the list.
     history : History
         What they like elsewhere.
+    shops : list of str
+        Where each of these items is from; empty where the file doesn't say.
+    wishes : dict
+        What no title says: `style` (list of str) and `price_usd`.
     """
 
     name: str
     about: str
     gender: str | None
     history: History
+    shops: list[str] = field(default_factory=list)
+    wishes: dict[str, Any] = field(default_factory=dict)
 
     def first(self, n: int) -> History:
         """Their first `n` liked items."""
@@ -69,4 +76,11 @@ def _persona(entry: dict, path: Path) -> Persona:
         index=range(1, len(liked) + 1),
     )
     history = History(items, path.parent)
-    return Persona(entry["name"], entry.get("about", ""), entry.get("gender"), history)
+    return Persona(
+        name=entry["name"],
+        about=entry.get("about", ""),
+        gender=entry.get("gender"),
+        history=history,
+        shops=[item.get("shop", "") for item in liked],
+        wishes=entry.get("wishes") or {},
+    )

@@ -13,8 +13,8 @@ from helpers.report.html import (
     render_notation,
     render_report,
     render_solutions,
-    tagged_picture,
 )
+from helpers.report.index import tagged_picture
 
 
 @pytest.fixture

@@ -1,0 +1,240 @@
+"""The first page of a run: what was found, for whom, and where everything is."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pandas as pd
+
+from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
+from helpers.report import results as read
+from helpers.report.advice import advice_table, advise, choice
+from helpers.report.html import chapter_title
+from helpers.report.results import CEILINGS, FEW, FLOOR, REAL, Results, called
+from helpers.templates import write_page
+
+if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
+    from helpers.report.personas import PersonaLists
+
+OVERVIEW_DECK = Path("decks") / "overview.html"
+CHAPTER_METHODS = {
+    "03": ("UserKNN", "ItemKNN", "EASE", "NeuralCF"),
+    "04": ("Content", "Attributes", "Bridge"),
+    "05": ("MatrixCompletion",),
+    "06": ("TwoTower", "Taste", "Hybrid"),
+}
+"""The methods that a chapter builds; its key number is of the best among them."""
+
+
+def render_index(
+    profile: str,
+    executed: dict[str, Path],
+    decks: bool,
+    people: "list[PersonaLists] | None" = None,
+) -> None:
+    """Write index.html of a profile.
+
+    Parameters
+    ----------
+    profile : str
+    executed : dict of str to Path
+        Chapter number → executed notebook.
+    decks : bool
+        Whether slides were written.
+    people : list of PersonaLists, optional
+        Those whose pages were written.
+    """
+    folder = reports_dir(profile)
+    notebooks = {}
+    for chapter, path in sorted(executed.items()):
+        notebooks[chapter] = nbformat.read(path, as_version=4)
+    results = _results(profile)
+    numbers = key_numbers(profile, results)
+    chapters = []
+    for number, book in notebooks.items():
+        chapters.append(_chapter(folder, number, book, decks, numbers.get(number, "")))
+    write_page(
+        "index.html.j2",
+        folder / "index.html",
+        profile=profile,
+        whose=whose(results),
+        takeaway=takeaway(results),
+        chapters=chapters,
+        headline=_picture_of(notebooks, "07", "headline"),
+        catalogue=_picture_of(notebooks, "01", "cover"),
+        run=results.run if results is not None else {},
+        lengths=results.lengths if results is not None else [],
+        table=_headline_table(results),
+        candidates=_candidates(results),
+        guide=_guide(results),
+        real=_real_table(results),
+        people=people or [],
+        overview=(folder / OVERVIEW_DECK).exists(),
+    )
+
+
+def _results(profile: str) -> Results | None:
+    """The run's results; None before chapter 07, or where none is across platforms."""
+    try:
+        results = read.load_results(profile)
+    except MissingArtefact:
+        return None
+    return results if results.lengths else None
+
+
+def whose(results: Results | None) -> str:
+    """ "simulated shoppers", "real customers", or nothing before chapter 07."""
+    if results is None:
+        return ""
+    return "real customers" if results.shoppers == REAL else "simulated shoppers"
+
+
+def takeaway(results: Results | None) -> str:
+    """What was found, in two sentences."""
+    if results is None:
+        return ""
+    few = results.length_near(FEW)
+    name = choice(results, few)
+    liked = 5 * results.at(few, "precision", 5)["value"]
+    share = results.gap_closed(name, few)
+    said = f"With {few} liked items from another shop, {name} "
+    if pd.isna(share):
+        values = results.at(few)["value"]
+        said += f"ranks with NDCG@10 {values[name]:.2f}; bestsellers get {values[FLOOR]:.2f}."
+    else:
+        said += f"closes {share:.0%} of the gap between bestsellers and knowing the shopper."
+    verb = "bought" if results.shoppers == REAL else "liked"
+    return (
+        f"{said} Of five items shown, {liked[name]:.1f} are {verb}; of five bestsellers, "
+        f"{liked[FLOOR]:.1f}."
+    )
+
+
+def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
+    """Chapter number → the one number to remember of it."""
+    found = {}
+    catalog = data_dir(profile) / "catalog.parquet"
+    if catalog.exists():
+        products = pd.read_parquet(catalog)
+        found["01"] = f"{len(products):,} products"
+        if "image_path" in products:
+            n_pictures = int(products["image_path"].fillna("").astype(bool).sum())
+            found["01"] += f", {n_pictures:,} with a picture"
+    if results is None:
+        return found
+    rows = results.headline()
+    n_users = int(rows["n_users"].max())
+    found["02"] = f"{n_users:,} {whose(results)} to examine every method on"
+    few = results.length_near(FEW)
+    values = results.at(few)["value"]
+    floor = f"bestsellers {values[FLOOR]:.2f}"
+    for number, names in CHAPTER_METHODS.items():
+        there = [name for name in names if name in values]
+        if there:
+            best = str(values[there].round(2).idxmax())
+            found[number] = f"{best}: NDCG@10 {values[best]:.2f} with {few} items, {floor}"
+    name = choice(results, few)
+    found["07"] = f"{name} leads with {few} items: {values[name]:.2f}, {floor}"
+    return found
+
+
+def tagged_picture(notebook, tag: str) -> str | None:
+    """Data URI of the first picture among the outputs of cells with a tag."""
+    for cell in notebook.cells:
+        if tag not in cell.metadata.get("tags", []):
+            continue
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "image/png" in data:
+                return "data:image/png;base64," + data["image/png"].replace("\n", "")
+    return None
+
+
+def _picture_of(notebooks: dict, chapter: str, tag: str) -> str | None:
+    if chapter not in notebooks:
+        return None
+    return tagged_picture(notebooks[chapter], tag)
+
+
+def _chapter(folder: Path, number: str, notebook, decks: bool, key: str) -> dict[str, Any]:
+    """What the index says of a chapter."""
+    name = CHAPTERS[number]
+    return {
+        "name": name,
+        "number": number,
+        "title": chapter_title(notebook),
+        "promise": _promise(notebook),
+        "key": key,
+        "deck": decks and (folder / "decks" / f"{name}.html").exists(),
+    }
+
+
+def _promise(notebook) -> str:
+    """What a chapter's reader will be able to do: the first list of the notebook, in a sentence."""
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        items = []
+        for line in cell.source.splitlines():
+            if line.startswith(("- ", "* ")):
+                items.append(line.lstrip("-* ").rstrip(" ,.;"))
+        if items:
+            text = "; ".join(items)
+            return re.sub(r"[*`$]", "", text[0].upper() + text[1:]) + "."
+    return ""
+
+
+def _headline_table(results: Results | None) -> list[dict[str, Any]]:
+    """NDCG@10 across platforms with intervals: one row per recommender, best first."""
+    if results is None:
+        return []
+    rows = results.headline()
+    table = []
+    for name, part in rows.groupby("recommender", sort=False):
+        part = part.set_index("n_history").reindex(results.lengths)
+        if name == CEILINGS[-1] or part["value"].isna().any():
+            continue
+        half = (part["high"] - part["low"]) / 2
+        told = [
+            f"{value:.2f} ± {wide:.2f}" for value, wide in zip(part["value"], half, strict=True)
+        ]
+        table.append({"recommender": called(str(name)), "told": told, "best": part["value"].max()})
+    return sorted(table, key=lambda row: -row["best"])
+
+
+def _candidates(results: Results | None) -> str:
+    return "" if results is None else f"{int(results.headline()['candidates'].max()):,}"
+
+
+def _guide(results: Results | None) -> list[dict[str, Any]]:
+    if results is None:
+        return []
+    frame = advice_table(advise(results, results.length_near(FEW)))
+    rows = frame.astype(str).to_dict("records")
+    return [{str(name): text for name, text in row.items()} for row in rows]
+
+
+def _real_table(results: Results | None) -> list[dict[str, Any]]:
+    """What gains most over bestsellers in each shop of the study of real customers."""
+    study = read.real_study()
+    if not len(study):
+        return []
+    rows = []
+    for shop, part in study.groupby("shop"):
+        few = part[part["n_history"] <= FEW]["n_history"].max()
+        at = part[part["n_history"] == few].set_index("recommender")
+        best = at["value"].idxmax()
+        row = at.loc[best]
+        gain = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+        rows.append(
+            {
+                "shop": shop,
+                "items": f"{few:.0f}",
+                "best": called(str(best)),
+                "value": f"{row['value']:.2f}",
+                "gain": gain,
+                "customers": f"{row['n_users']:,.0f}",
+            }
+        )
+    return rows
