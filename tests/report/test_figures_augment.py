@@ -27,7 +27,7 @@ def test_flaws_are_counted_by_row():
     )
     flaws = figures.flaw_table({"shop": raw})["shop"]
     assert flaws["rows"] == 4
-    assert flaws["nothing in any column"] == 1
+    assert flaws["blank"] == 1
     assert flaws["a price that starts with Now or From"] == 2
     assert flaws["a price without a number"] == 1
     assert flaws["an apostrophe that got lost (doesn t)"] == 2  # a row counts once
@@ -90,12 +90,12 @@ def test_slipped_pairs_show_the_wrong_picture_above_the_right_one(tmp_path):
         {
             "image_key": ["b/0", "b/1", "b/2"],
             "platform": "b",
-            "title": ["Striped shirt", "Solid shirt", "Dotted shirt"],
+            "title": ["Striped shirt", "Plain shirt", "Dotted shirt"],
             "image_path": ["0.png", "1.png", "2.png"],
             "source_row": [1, 2, 3],
         }
     )
-    attributes = catalog[["image_key"]].assign(pattern=["stripe", "solid", "dots"])
+    attributes = catalog[["image_key"]].assign(pattern=["stripes", "plain", "dots"])
     axes = figures.slipped_pairs(catalog, attributes, "b", tmp_path, n=1).axes
     wrong, right = (axis.images[0].get_array()[0, 0].tolist() for axis in axes)
     assert (right, wrong) == ([255, 0, 0], [0, 255, 0])

@@ -25,7 +25,7 @@ from helpers.simulator.market import Market
 
 SHOPPERS_DRAWN = 200
 """Rows of the ratings matrix that a figure shows."""
-WRAPPED = 20
+WRAPPED = 17
 """Characters of a line under a picture."""
 PRICE_BANDS = 6
 LIST_LENGTH = 10
@@ -94,7 +94,7 @@ def _draw_item(axis, file: Path | None, title: str) -> None:
             ylim=(0, 1),
             aspect="equal",
         )
-    lines = textwrap.wrap(title, WRAPPED)[:2]
+    lines = textwrap.wrap(title, WRAPPED)[:3]
     axis.set_xlabel("\n".join(lines), fontsize=10)
 
 
@@ -165,7 +165,7 @@ def persona_neighbors(who: Persona, shop: Shop, found: np.ndarray) -> plt.Figure
     figure = picture_rows(rows, columns=found.shape[1] + 1)
     first = figure.axes[0]
     first.set_title(f"{who.name} brings", fontsize=12, loc="center")
-    figure.axes[1].set_title("most similar in shop B", fontsize=12)
+    figure.axes[1].set_title("most similar in the new shop", fontsize=12)
     return figure
 
 
@@ -261,20 +261,24 @@ def _names_of_values(
 
 
 def wishes(taste: Taste, n: int = 5) -> pd.DataFrame:
-    """The values that a shopper likes most and least, among those that some item has."""
+    """The values that a shopper likes most and least, among those that some item has.
+
+    Of the many price bands only the favorite is shown.
+    """
     is_sold = taste.attributes.any(axis=0)
     weights = pd.Series(taste.weights, index=taste.names)[is_sold]
-    ordered = weights.sort_values(ascending=False, kind="stable").round(2)
-    best = ordered.head(n)
-    worst = ordered.tail(n)[::-1]
-    return pd.DataFrame(
-        {
-            "likes most": best.index,
-            "weight": best.to_numpy(),
-            "likes least": worst.index,
-            "weight ": worst.to_numpy(),
-        }
-    )
+    weights = weights.sort_values(ascending=False, kind="stable").round(2)
+    is_price = weights.index.str.startswith("price")
+    is_first_price = is_price & (np.cumsum(is_price) == 1)
+    best = weights[~is_price | is_first_price].head(n)
+    worst = weights[~is_price].tail(n)[::-1]
+    columns = {
+        "likes most": best.index,
+        "weight": best.to_numpy(),
+        "likes least": worst.index,
+        "weight ": worst.to_numpy(),
+    }
+    return pd.DataFrame(columns)
 
 
 # ------------------------------------------------------------------------------------------- bars
@@ -354,16 +358,16 @@ def matrix_figure(ratings: sp.csr_matrix) -> plt.Figure:
 def split_table(splits: Sequence[Split]) -> pd.DataFrame:
     """What each split trains on and asks, one row per split."""
     meanings = {
-        "warm": "known shopper, known item",
-        "warm_by_time": "learn from the past, ask about the future",
-        "cold_user": "a new shopper with few likes",
-        "cold_item": "items that nobody has rated",
-        "cross_platform": "likes on A, candidates on B",
+        "warm": "a fifth of the ratings, shoppers and items known",
+        "warm_by_time": "the last fifth of the log",
+        "cold_user": "likes of new shoppers with a short history",
+        "cold_item": "likes of items that nobody has rated",
+        "cross_platform": "likes of new shoppers in shop B, history from A",
     }
     rows = {}
     for split in splits:
         rows[split.name] = {
-            "what is hidden": meanings[split.name],
+            "asks about": meanings[split.name],
             "training ratings": split.train.ratings.nnz,
             "test shoppers": split.relevant["observed"].shape[0],
             "candidates": len(split.candidates),
