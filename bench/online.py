@@ -52,6 +52,8 @@ N_BANNERS = 20
 LOGGED = 5000
 EXPLORED = 0.2
 SHARES_EXPLORED = (0.0, 0.05, 0.1, 0.2, 0.5)
+NUMBERS = ["value", "low", "high"]
+LIFT = 0.05  # that a test is meant to find
 N_QUESTIONS = (0, 1, 2, 3, 5, 10)
 
 
@@ -78,12 +80,14 @@ def set_stage(profile: str) -> Stage:
     histories = split.histories[KNOWN]
     order = exam.market.items.get_indexer(split.train.items)
     everything = exam.market.probability_liked(histories.users)[:, order]
-    p_liked = everything[:, split.candidates].astype(np.float64)
+    everything = everything.astype(np.float64)
+    p_liked = everything[:, split.candidates]
     popular = Popularity().fit(split.train, exam.items)
     content = Content().fit(split.train, exam.items)
     vectors = reduced(exam.items.vectors)
     popularity = popular.popularity_[split.candidates].astype(np.float64)
-    scores = content.score(histories)[:, split.candidates].astype(np.float64)
+    scores = content.score(histories).astype(np.float64)
+    scores = scores[:, split.candidates]
     return Stage(
         split=split,
         market=exam.market,
@@ -107,7 +111,15 @@ def unit_rows(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(length, 1e-12)
 
 
-def row(study, method, x, metric, value, low=np.nan, high=np.nan) -> dict:
+def row(
+    study,
+    method,
+    x,
+    metric,
+    value,
+    low=np.nan,
+    high=np.nan,
+) -> dict:
     return {
         "study": study,
         "method": method,
@@ -119,19 +131,34 @@ def row(study, method, x, metric, value, low=np.nan, high=np.nan) -> dict:
     }
 
 
-def share_row(study, method, x, metric, happened: np.ndarray) -> dict:
+def share_row(
+    study,
+    method,
+    x,
+    metric,
+    happened: np.ndarray,
+) -> dict:
     """A share of repetitions with its exact interval (Clopper and Pearson 1934)."""
-    test = binomtest(int(np.sum(happened)), int(np.size(happened)))
+    count = int(np.sum(happened))
+    test = binomtest(count, np.size(happened))
     ends = test.proportion_ci(0.95)
-    return row(study, method, x, metric, float(np.mean(happened)), ends.low, ends.high)
+    return row(study, method, x, metric, test.statistic, ends.low, ends.high)
 
 
-def mean_row(study, method, x, metric, values: np.ndarray) -> dict:
+def mean_row(
+    study,
+    method,
+    x,
+    metric,
+    values: np.ndarray,
+) -> dict:
     """A mean over seeds or repetitions with Student's interval."""
-    error = np.std(values, ddof=1) / np.sqrt(len(values))
-    margin = student.ppf(0.975, len(values) - 1) * error
+    n = len(values)
+    error = np.std(values, ddof=1) / np.sqrt(n)
+    margin = student.ppf(0.975, n - 1) * error
     mean = float(np.mean(values))
-    return row(study, method, x, metric, mean, mean - margin, mean + margin)
+    low = mean - margin
+    return row(study, method, x, metric, mean, low, mean + margin)
 
 
 # --- clicks ---------------------------------------------------------------------------------
@@ -149,7 +176,8 @@ def clicks_study(stage: Stage, repetitions: int) -> list[dict]:
     truth = model.attraction(stage.p_liked).mean(axis=0)
     rows = []
     for method, ids in {"always the same order": fixed, "random order": shuffled}.items():
-        happened = model.visit(stage.p_liked[visitors[:, None], ids], rng)
+        p_shown = stage.p_liked[visitors[:, None], ids]
+        happened = model.visit(p_shown, rng)
         for place in range(K):
             clicked = happened.clicks[:, place]
             bought = happened.purchases[:, place]
@@ -186,9 +214,15 @@ def lists_of(stage: Stage) -> dict[str, np.ndarray]:
     """P(liked) of the five items that each arm shows each shopper, (n_shoppers, K)."""
     order = np.argsort(-stage.popularity, kind="stable")[:K]
     popular = np.broadcast_to(order, (len(stage.p_liked), K))
-    personal = np.argsort(-stage.scores, axis=1, kind="stable")[:, :K]
-    arms = {"Popularity": popular, "Content": personal}
-    return {name: np.take_along_axis(stage.p_liked, ids, axis=1) for name, ids in arms.items()}
+    personal = np.argsort(-stage.scores, axis=1, kind="stable")
+    return {
+        "Popularity": p_of_list(stage, popular),
+        "Content": p_of_list(stage, personal[:, :K]),
+    }
+
+
+def p_of_list(stage: Stage, ids: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(stage.p_liked, ids, axis=1)
 
 
 def coverage_of_tests(stage: Stage, repetitions: int) -> list[dict]:
@@ -199,19 +233,26 @@ def coverage_of_tests(stage: Stage, repetitions: int) -> list[dict]:
     truth = true_differences(model, arms)
     held = {metric: [] for metric in truth}
     for _ in range(repetitions // AT_ONCE):
-        measured = [measure_arm(model, p_shown, rng) for p_shown in arms.values()]
-        for metric in truth:
-            read = online.mean_difference(measured[0][metric], measured[1][metric])
-            held[metric].append((read.low <= truth[metric]) & (truth[metric] <= read.high))
+        before = measure_arm(model, arms["Popularity"], rng)
+        after = measure_arm(model, arms["Content"], rng)
+        for metric, lift in truth.items():
+            read = online.mean_difference(before[metric], after[metric])
+            covered = (read.low <= lift) & (lift <= read.high)
+            held[metric].append(covered)
     rows = []
     for metric, covered in held.items():
         name = f"A/B test, {metric}"
-        rows.append(share_row("tests", name, VISITORS_PER_ARM, "coverage", np.concatenate(covered)))
-        rows.append(row("tests", name, VISITORS_PER_ARM, "true lift", truth[metric]))
+        together = np.concatenate(covered)
+        n = VISITORS_PER_ARM
+        rows.append(share_row("tests", name, n, "coverage", together))
+        rows.append(row("tests", name, n, "true lift", truth[metric]))
     return rows
 
 
-def true_differences(model, arms: dict[str, np.ndarray]) -> dict[str, float]:
+def true_differences(
+    model,
+    arms: dict[str, np.ndarray],
+) -> dict[str, float]:
     """Content's mean per visit minus Popularity's, by the simulator's own probabilities."""
     means = []
     for p_shown in arms.values():
@@ -220,18 +261,28 @@ def true_differences(model, arms: dict[str, np.ndarray]) -> dict[str, float]:
         means.append(
             {
                 "clicks per visit": clicks.sum(axis=1).mean(),
-                "visits with a click": (1 - np.prod(1 - clicks, axis=1)).mean(),
-                "visits with a purchase": (1 - np.prod(1 - purchases, axis=1)).mean(),
+                "visits with a click": any_of(clicks).mean(),
+                "visits with a purchase": any_of(purchases).mean(),
             }
         )
     before, after = means
     return {metric: after[metric] - before[metric] for metric in before}
 
 
-def measure_arm(model, p_shown: np.ndarray, rng) -> dict[str, np.ndarray]:
+def any_of(chances: np.ndarray) -> np.ndarray:
+    """Chance that at least one of a visit's places has it, (n,)."""
+    return 1 - np.prod(1 - chances, axis=1)
+
+
+def measure_arm(
+    model,
+    p_shown: np.ndarray,
+    rng,
+) -> dict[str, np.ndarray]:
     """One arm of `AT_ONCE` experiments, one number per visit: (AT_ONCE, VISITORS_PER_ARM)."""
     visitors = rng.integers(0, len(p_shown), (AT_ONCE, VISITORS_PER_ARM))
-    happened = model.visit(p_shown[visitors].astype(np.float32), rng)
+    drawn = p_shown[visitors]
+    happened = model.visit(drawn.astype(np.float32), rng)
     return {
         "clicks per visit": happened.clicks.sum(axis=2),
         "visits with a click": happened.clicks.any(axis=2),
@@ -241,9 +292,7 @@ def measure_arm(model, p_shown: np.ndarray, rng) -> dict[str, np.ndarray]:
 
 def power_of_tests(stage: Stage) -> list[dict]:
     """Shoppers per arm for 80 % power, for the true difference and for smaller ones."""
-    model = stage.shop.clicks
-    base = 1 - np.prod(1 - model.chance_of_click(lists_of(stage)["Popularity"]), axis=1)
-    rate = base.mean()
+    rate = rate_of_popular(stage)
     rows = [row("tests", "Popularity", 0, "visits with a click", rate)]
     for lift in (0.005, 0.01, 0.02, 0.05, 0.1):
         size = online.sample_size(rate, lift)
@@ -254,27 +303,45 @@ def power_of_tests(stage: Stage) -> list[dict]:
 def false_alarms(stage: Stage, repetitions: int) -> list[dict]:
     """Tests of a list against itself, and against a better one, by number of looks."""
     rng = np.random.default_rng(13)
-    chance = stage.shop.clicks.chance_of_click(lists_of(stage)["Popularity"])
-    rate = (1 - np.prod(1 - chance, axis=1)).mean()
-    lift = 0.05
+    rate = rate_of_popular(stage)
+    rates = {"false alarms": rate, "power": rate + LIFT}
     rows = []
     for looks in LOOKS:
-        for metric, other in (("false alarms", rate), ("power", rate + lift)):
+        each = VISITORS_PER_ARM // looks
+        shown = each * np.arange(1, looks + 1)
+        for metric, other in rates.items():
             a = running_clicks(rate, looks, repetitions, rng)
             b = running_clicks(other, looks, repetitions, rng)
-            shown = VISITORS_PER_ARM * np.arange(1, looks + 1) // looks
-            for method, stopped in stops(a, b, shown, lift).items():
+            for method, stopped in stops(a, b, shown, LIFT).items():
                 rows.append(share_row("tests", method, looks, metric, stopped))
     return rows
 
 
-def running_clicks(rate: float, looks: int, repetitions: int, rng) -> np.ndarray:
+def rate_of_popular(stage: Stage) -> float:
+    """Share of visits with a click on the list of popular items."""
+    p_shown = lists_of(stage)["Popularity"]
+    chances = stage.shop.clicks.chance_of_click(p_shown)
+    return float(any_of(chances).mean())
+
+
+def running_clicks(
+    rate: float,
+    looks: int,
+    repetitions: int,
+    rng,
+) -> np.ndarray:
     """Visits with a click so far, (repetitions, looks); shoppers come at random, so each is a coin."""
     each = VISITORS_PER_ARM // looks
-    return np.cumsum(rng.binomial(each, rate, (repetitions, looks)), axis=1)
+    fresh = rng.binomial(each, rate, (repetitions, looks))
+    return np.cumsum(fresh, axis=1)
 
 
-def stops(a, b, shown, lift: float) -> dict[str, np.ndarray]:
+def stops(
+    a,
+    b,
+    shown,
+    lift: float,
+) -> dict[str, np.ndarray]:
     z = online.running_z(a, b, shown)
     odds = online.sequential_odds(a, b, shown, lift)
     return {
@@ -287,7 +354,11 @@ def stops(a, b, shown, lift: float) -> dict[str, np.ndarray]:
 # --- the loop -------------------------------------------------------------------------------
 
 
-def policies(shop: online.Shop, content: np.ndarray, features: np.ndarray) -> dict:
+def policies(
+    shop: online.Shop,
+    content: np.ndarray,
+    features: np.ndarray,
+) -> dict:
     """The policies that run the shop, fresh."""
     popularity = np.broadcast_to(shop.popularity, shop.p_liked.shape)
     prior = online.trust_in_scores(features.shape[2], SLOPE, BASE)
@@ -313,7 +384,8 @@ def loop_study(stage: Stage, repetitions: int) -> list[dict]:
         features = online.visit_features(stage.vectors, scores)
         for name, policy in policies(shop, scores, features).items():
             visits = np.random.default_rng([18, seed])
-            runs.setdefault(name, []).append(online.run_weeks(policy, shop, N_WEEKS, K, visits))
+            weeks = online.run_weeks(policy, shop, N_WEEKS, K, visits)
+            runs.setdefault(name, []).append(weeks)
     rows = []
     for name, of_policy in runs.items():
         rows += weekly_rows(name, of_policy)
@@ -324,11 +396,16 @@ def weekly_rows(name: str, runs: list) -> list[dict]:
     rows = []
     for metric in online.Weeks._fields:
         by_seed = np.array([getattr(run, metric) for run in runs])
-        for week in range(N_WEEKS):
-            rows.append(mean_row("loop", name, week + 1, metric, by_seed[:, week]))
+        rows += by_week(name, metric, by_seed)
     lost = np.cumsum([run.regret for run in runs], axis=1)
-    for week in range(N_WEEKS):
-        rows.append(mean_row("loop", name, week + 1, "cumulative regret", lost[:, week]))
+    return rows + by_week(name, "cumulative regret", lost)
+
+
+def by_week(name: str, metric: str, by_seed: np.ndarray) -> list[dict]:
+    """Mean over seeds of each week; `by_seed` is (n_seeds, n_weeks)."""
+    rows = []
+    for number, values in enumerate(by_seed.T, start=1):
+        rows.append(mean_row("loop", name, number, metric, values))
     return rows
 
 
@@ -355,10 +432,17 @@ def standardized(rows: np.ndarray) -> np.ndarray:
     return apart / rows.std(axis=1, keepdims=True)
 
 
-def reward_models(stage: Stage, banners, today, p_reward) -> dict[str, np.ndarray]:
+def reward_models(
+    stage: Stage,
+    banners,
+    today,
+    p_reward,
+) -> dict[str, np.ndarray]:
     """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right, wrong."""
-    earlier = online.draw_log(today, p_reward, LOGGED, np.random.default_rng(19))
-    features = online.visit_features(stage.vectors[banners], stage.scores[:, banners])
+    rng = np.random.default_rng(19)
+    earlier = online.draw_log(today, p_reward, LOGGED, rng)
+    scores = stage.scores[:, banners]
+    features = online.visit_features(stage.vectors[banners], scores)
     model = LogisticRegression(max_iter=1000)
     model.fit(features[earlier.shoppers, earlier.items], earlier.rewards)
     flat = features.reshape(-1, features.shape[2])
@@ -374,7 +458,11 @@ def off_policy_study(stage: Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def off_policy_rows(stage: Stage, repetitions: int, explored: float) -> list[dict]:
+def off_policy_rows(
+    stage: Stage,
+    repetitions: int,
+    explored: float,
+) -> list[dict]:
     """All estimators on the same logs, with one share of exploration."""
     banners, today, greedy, new = banner_policies(stage, explored)
     p_reward = stage.shop.clicks.attraction(stage.p_liked[:, banners])
@@ -382,33 +470,40 @@ def off_policy_rows(stage: Stage, repetitions: int, explored: float) -> list[dic
     truth = online.true_value(new, p_reward)
     rng = np.random.default_rng(23)
     found = {}
+    means = {}
     sizes = {}
     for _ in range(repetitions // AT_ONCE):
         log = online.draw_log(today, p_reward, (AT_ONCE, LOGGED), rng)
         for method, estimate in estimates(log, new, models, greedy).items():
             found.setdefault(method, []).append(estimate)
         for method, weights in weights_of(log, new, greedy).items():
-            sizes.setdefault(method, []).append(online.effective_size(weights))
-            found.setdefault(f"mean weight, {method}", []).append(weights.mean(axis=1))
+            size = online.effective_size(weights)
+            sizes.setdefault(method, []).append(size)
+            means.setdefault(method, []).append(weights.mean(axis=1))
     rows = [row("off_policy", "truth", explored, "value of the new policy", truth)]
     today_value = online.true_value(today, p_reward)
     rows.append(row("off_policy", "truth", explored, "value of today's policy", today_value))
     for method, parts in found.items():
-        if method.startswith("mean weight"):
-            label = method.removeprefix("mean weight, ")
-            weight = np.concatenate(parts)
-            rows.append(mean_row("off_policy", label, explored, "mean weight", weight))
-            continue
         rows += estimate_rows(method, explored, parts, truth)
+    for method, parts in means.items():
+        mean = np.concatenate(parts)
+        rows.append(mean_row("off_policy", method, explored, "mean weight", mean))
     for method, parts in sizes.items():
         size = np.concatenate(parts)
         rows.append(mean_row("off_policy", method, explored, "effective visits", size))
     return rows
 
 
-def estimate_rows(method: str, explored: float, parts: list, truth: float) -> list[dict]:
+def estimate_rows(
+    method: str,
+    explored: float,
+    parts: list,
+    truth: float,
+) -> list[dict]:
     """Coverage, bias, error and width of the interval of one estimator."""
-    value, low, high = (np.concatenate(column) for column in zip(*parts, strict=True))
+    value = np.concatenate([part.value for part in parts])
+    low = np.concatenate([part.low for part in parts])
+    high = np.concatenate([part.high for part in parts])
     covered = (low <= truth) & (truth <= high)
     squared = np.sqrt(np.mean((value - truth) ** 2))
     middle = np.quantile(value, [0.025, 0.975])
@@ -456,7 +551,8 @@ def questions_study(stage: Stage, repetitions: int) -> list[dict]:
     """NDCG@10 in the target shop after a few questions about items of the source shop."""
     split = stage.split
     taste = Taste(seed=7).fit(split.train, stage.items)
-    on_source = stage.items.frame["platform"].to_numpy() == stage.market.settings["source"]
+    platform = stage.items.frame["platform"].to_numpy()
+    on_source = platform == stage.market.settings["source"]
     askable = np.flatnonzero(on_source)
     most = max(N_QUESTIONS)
     telling = online.questions_for(taste, askable, split.candidates, most)
@@ -466,15 +562,15 @@ def questions_study(stage: Stage, repetitions: int) -> list[dict]:
     rows = []
     for method, items in {"most telling": telling, "most popular": popular}.items():
         asked = np.broadcast_to(items, (n, most))
-        values = {q: ndcg_after(stage, taste, asked[:, :q]) for q in N_QUESTIONS}
-        rows += question_rows(method, values)
-    values = {q: [] for q in N_QUESTIONS}
+        rows += question_rows(method, ndcg_by_number(stage, taste, asked))
+    total = {q: 0.0 for q in N_QUESTIONS}
     for seed in range(N_SEEDS):
         rng = np.random.default_rng([29, seed])
-        asked = askable[np.argsort(rng.random((n, len(askable))), axis=1)[:, :most]]
-        for q in N_QUESTIONS:
-            values[q].append(ndcg_after(stage, taste, asked[:, :q]))
-    rows += question_rows("random", {q: np.mean(many, axis=0) for q, many in values.items()})
+        order = np.argsort(rng.random((n, len(askable))), axis=1)
+        asked = askable[order[:, :most]]
+        for q, value in ndcg_by_number(stage, taste, asked).items():
+            total[q] += value / N_SEEDS
+    rows += question_rows("random", total)
     for q, histories in split.histories.items():
         ids, _ = rank(taste, histories, 10, split.candidates)
         value = metrics.ndcg(ids, split.relevant["complete"], 10)
@@ -482,21 +578,36 @@ def questions_study(stage: Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def ndcg_after(stage: Stage, taste: Taste, asked: np.ndarray) -> np.ndarray:
+def ndcg_by_number(stage: Stage, taste: Taste, asked: np.ndarray) -> dict[int, np.ndarray]:
+    """NDCG@10 of each shopper after the first of their questions `asked` (n, most)."""
+    return {q: ndcg_after(stage, taste, asked[:, :q]) for q in N_QUESTIONS}
+
+
+def ndcg_after(
+    stage: Stage,
+    taste: Taste,
+    asked: np.ndarray,
+) -> np.ndarray:
     """NDCG@10 of each shopper, complete judgments, once the items `asked` (n, q) are answered."""
     split = stage.split
-    order = stage.market.items.get_indexer(split.train.items)
-    judged = stage.market.judged[:, order]
-    answers = np.take_along_axis(judged, asked, axis=1).astype(np.float64)
+    place = stage.market.items.get_indexer(split.train.items)
+    judged = stage.market.judged[:, place]
+    answers = np.take_along_axis(judged, asked, axis=1)
+    answers = answers.astype(np.float64)
     scores = online.scores_after(taste, asked, answers)[:, split.candidates]
-    ids = split.candidates[np.argsort(-scores, axis=1, kind="stable")[:, :10]]
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ids = split.candidates[order[:, :10]]
     return metrics.ndcg(ids, split.relevant["complete"], 10)
 
 
-def question_rows(method: str, values: dict[int, np.ndarray]) -> list[dict]:
+def question_rows(
+    method: str,
+    values: dict[int, np.ndarray],
+) -> list[dict]:
     rows = []
     for q, value in values.items():
-        rows.append(row("questions", method, q, "ndcg@10", *bootstrap(value)))
+        found = bootstrap(value)
+        rows.append(row("questions", method, q, "ndcg@10", *found))
     return rows
 
 
@@ -505,7 +616,7 @@ def question_rows(method: str, values: dict[int, np.ndarray]) -> list[dict]:
 
 def provenance() -> dict[str, str]:
     command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    commit = subprocess.check_output(command, cwd=ROOT, text=True)
     versions = {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -514,15 +625,20 @@ def provenance() -> dict[str, str]:
     }
     described = " ".join(f"{name} {version}" for name, version in versions.items())
     return {
-        "commit": commit.stdout.strip(),
+        "commit": commit.strip(),
         "date": date.today().isoformat(),
         "versions": described,
     }
 
 
-def replace_study(path: Path, study: str, rows: list[dict]) -> None:
+def replace_study(
+    path: Path,
+    study: str,
+    rows: list[dict],
+) -> None:
     """Write a study's rows in place of its earlier ones; the studies keep their order."""
-    fresh = pd.DataFrame(rows).round({"value": 5, "low": 5, "high": 5})
+    fresh = pd.DataFrame(rows)
+    fresh[NUMBERS] = fresh[NUMBERS].round(5)
     fresh = fresh.assign(**provenance())
     parts = {study: fresh}
     if path.exists():

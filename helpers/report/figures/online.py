@@ -159,24 +159,35 @@ def loop_table(study: pd.DataFrame) -> pd.DataFrame:
 
 def off_policy(study: pd.DataFrame) -> plt.Figure:
     """Estimates of the new policy's value under right and wrong propensities."""
-    truth = value_of(study, "off_policy", "value of the new policy", "truth", EXPLORED)
-    estimates = select(study, "off_policy", "estimate", EXPLORED).set_index("method")
-    coverage = select(study, "off_policy", "coverage", EXPLORED).set_index("method")["value"]
     figure, axes = plt.subplots(1, len(PROPENSITIES), figsize=(9.6, 3.6), sharey=True)
-    for axis, (kind, title) in zip(axes, PROPENSITIES.items(), strict=True):
-        for place, (name, color) in enumerate(zip(ESTIMATORS, PALETTE, strict=False)):
-            row = estimates.loc[f"{name}, {kind}"]
-            axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=4)
-            axis.plot(row["value"], place, "o", color=color, markersize=9)
-            text = f"covers {coverage[f'{name}, {kind}']:.0%}"
-            axis.text(row["low"], place - 0.28, text, fontsize=9, color=color)
-        axis.axvline(truth, color=INK, linewidth=1.2, linestyle="--")
-        axis.set(title=title, xlabel="estimated value")
-        axis.title.set_fontsize(10)
+    for axis, kind in zip(axes, PROPENSITIES, strict=True):
+        _estimates(study, kind, axis)
+        axis.set_title(PROPENSITIES[kind], fontsize=10)
     names = list(ESTIMATORS.values())
-    axes[0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.6))
-    figure.suptitle(_off_policy_title(study), fontweight="bold", x=0.01, ha="left")
+    first = axes[0]
+    first.set_yticks(range(len(names)), names)
+    first.set_ylim(len(names) - 0.5, -0.6)
+    title = _off_policy_title(study)
+    figure.suptitle(title, fontsize=12, fontweight="bold", x=0.01, ha="left")
     return figure
+
+
+def _estimates(study: pd.DataFrame, kind: str, axis: plt.Axes) -> None:
+    """The middle 95 % of the estimates of each estimator, with one kind of propensities."""
+    estimates = select(study, "off_policy", "estimate", EXPLORED)
+    estimates = estimates.set_index("method")
+    for place, name in enumerate(ESTIMATORS):
+        method = f"{name}, {kind}"
+        color = PALETTE[place]
+        row = estimates.loc[method]
+        axis.hlines(place, row["low"], row["high"], color=color, linewidth=4)
+        axis.plot(row["value"], place, "o", color=color, markersize=9)
+        share = value_of(study, "off_policy", "coverage", method, EXPLORED)
+        label = f"covers {share:.0%}"
+        axis.text(row["low"], place - 0.28, label, fontsize=9, color=color)
+    truth = value_of(study, "off_policy", "value of the new policy", "truth", EXPLORED)
+    axis.axvline(truth, color=INK, linewidth=1.2, linestyle="--")
+    axis.set(xlabel="estimated clicks per visit")
 
 
 def _off_policy_title(study: pd.DataFrame) -> str:
@@ -223,9 +234,3 @@ def coverage_table(study: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat([tests, right]).set_index("method")
     shown = rows[["value", "low", "high"]].map("{:.1%}".format)
     return shown.rename(columns={"value": "holds the truth"}).rename_axis("95 % interval of")
-
-
-def made_with(study: pd.DataFrame) -> str:
-    """When and with what the file was made, in one line."""
-    last = study.sort_values("date").iloc[-1]
-    return f"bench/online.py, {last['date']}, commit {last['commit']}, {last['versions']}"
