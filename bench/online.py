@@ -52,6 +52,7 @@ N_BANNERS = 20
 LOGGED = 5000
 EXPLORED = 0.2
 SHARES_EXPLORED = (0.0, 0.05, 0.1, 0.2, 0.5)
+RUNS = [f"helpers/{room}" for room in ("simulator", "recommenders", "evaluation")]
 NUMBERS = ["value", "low", "high"]
 LIFT = 0.05  # that a test is meant to find
 N_QUESTIONS = (0, 1, 2, 3, 5, 10)
@@ -615,7 +616,8 @@ def question_rows(
 
 
 def provenance() -> dict[str, str]:
-    command = ["git", "rev-parse", "--short", "HEAD"]
+    """The last commit that changed what the studies run, today's date, and the versions."""
+    command = ["git", "log", "-1", "--format=%h", "--", *RUNS]
     commit = subprocess.check_output(command, cwd=ROOT, text=True)
     versions = {
         "python": platform.python_version(),

@@ -37,7 +37,12 @@ def read_study() -> pd.DataFrame:
     return pd.read_csv(STUDY)
 
 
-def select(study: pd.DataFrame, name: str, metric: str, x: float | None = None) -> pd.DataFrame:
+def select(
+    study: pd.DataFrame,
+    name: str,
+    metric: str,
+    x: float | None = None,
+) -> pd.DataFrame:
     """Rows of one study and metric, and of one x where it is given.
 
     Raises
@@ -45,7 +50,8 @@ def select(study: pd.DataFrame, name: str, metric: str, x: float | None = None) 
     KeyError
         If the file has none.
     """
-    rows = study[(study["study"] == name) & (study["metric"] == metric)]
+    of_study = study[study["study"] == name]
+    rows = of_study[of_study["metric"] == metric]
     if x is not None:
         rows = rows[rows["x"] == x]
     if rows.empty:
@@ -53,7 +59,13 @@ def select(study: pd.DataFrame, name: str, metric: str, x: float | None = None) 
     return rows
 
 
-def value_of(study: pd.DataFrame, name: str, metric: str, method: str, x: float) -> float:
+def value_of(
+    study: pd.DataFrame,
+    name: str,
+    metric: str,
+    method: str,
+    x: float,
+) -> float:
     """One number of the file."""
     rows = select(study, name, metric, x)
     by_method = rows.set_index("method")["value"]
@@ -77,9 +89,8 @@ def places(study: pd.DataFrame) -> plt.Figure:
         dashed=("truth",),
         ax=axis,
     )
-    title = (
-        f"Place {last:.0f} makes an item look {1 - counted / true:.0%} less attractive than it is"
-    )
+    lost = 1 - counted / true
+    title = f"Place {last:.0f} makes an item look {lost:.0%} less attractive than it is"
     axis.set(title=title, xticks=rows["x"].unique(), ylim=(0, None))
     return figure
 
@@ -133,10 +144,12 @@ def _weekly(study: pd.DataFrame, metric: str, axis: plt.Axes, label: str) -> Non
 
 def _loop_title(study: pd.DataFrame) -> str:
     rows = select(study, "loop", "cumulative regret")
-    last = rows[rows["x"] == rows["x"].max()].set_index("method")["value"]
-    best = last.idxmin()
-    less = 1 - last[best] / last["Content, fixed"]
-    return f"In {rows['x'].max():.0f} weeks {best} misses {less:.0%} fewer clicks than a fixed list"
+    week = rows["x"].max()
+    last = rows[rows["x"] == week]
+    missed = last.set_index("method")["value"]
+    best = missed.idxmin()
+    less = 1 - missed[best] / missed["Content, fixed"]
+    return f"In {week:.0f} weeks {best} misses {less:.0%} fewer clicks than a fixed list"
 
 
 def loop_table(study: pd.DataFrame) -> pd.DataFrame:
@@ -150,10 +163,11 @@ def loop_table(study: pd.DataFrame) -> pd.DataFrame:
     }
     table = {}
     for heading, metric in columns.items():
-        rows = select(study, "loop", metric, week).set_index("method")
+        rows = select(study, "loop", metric, week)
+        rows = rows.set_index("method")
         half = (rows["high"] - rows["low"]) / 2
-        decimals = "{:.2f}" if metric == "cumulative regret" else "{:.3f}"
-        table[heading] = rows["value"].map(decimals.format) + half.map(f" ± {decimals}".format)
+        mean = rows["value"].map("{:.3f}".format)
+        table[heading] = mean + half.map(" ± {:.3f}".format)
     return pd.DataFrame(table).rename_axis(f"week {week:.0f}")
 
 
@@ -230,7 +244,10 @@ def coverage_table(study: pd.DataFrame) -> pd.DataFrame:
     """How often 95 % intervals hold the truth, over all repetitions."""
     tests = select(study, "tests", "coverage")
     logs = select(study, "off_policy", "coverage", EXPLORED)
-    right = logs[logs["method"].isin([f"{name}, right" for name in ESTIMATORS])]
-    rows = pd.concat([tests, right]).set_index("method")
-    shown = rows[["value", "low", "high"]].map("{:.1%}".format)
-    return shown.rename(columns={"value": "holds the truth"}).rename_axis("95 % interval of")
+    names = [f"{name}, right" for name in ESTIMATORS]
+    right = logs[logs["method"].isin(names)]
+    rows = pd.concat([tests, right])
+    rows = rows.set_index("method")[["value", "low", "high"]]
+    shown = rows.map("{:.1%}".format)
+    shown.columns = ["holds the truth", "low", "high"]
+    return shown.rename_axis("95 % interval of")
