@@ -17,7 +17,6 @@ import argparse
 import platform
 import subprocess
 import time
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -32,14 +31,11 @@ from sklearn.linear_model import LogisticRegression
 from helpers.artefacts import ROOT, whole
 from helpers.evaluation import load_exam, metrics, online, rank
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions.splits import Split
-from helpers.recommenders import Content, Popularity, Taste
-from helpers.recommenders.features import principal_axes
+from helpers.recommenders import Taste
 
 STUDIES = ("clicks", "tests", "loop", "off_policy", "questions")
 K = 5
 KNOWN = 3  # liked items that a visitor brings
-AXES = 16  # main axes of the item vectors that the bandits read
 N_WEEKS = 26
 N_REGULARS = 200
 SLOPE = 0.05  # attraction per standard deviation of today's score
@@ -56,60 +52,6 @@ RUNS = [f"helpers/{room}" for room in ("simulator", "recommenders", "evaluation"
 NUMBERS = ["value", "low", "high"]
 LIFT = 0.05  # that a test is meant to find
 N_QUESTIONS = (0, 1, 2, 3, 5, 10)
-
-
-@dataclass
-class Stage:
-    """The simulated shop that all studies use; arrays of shoppers x items of the target shop."""
-
-    split: Split
-    market: object
-    items: object
-    p_liked: np.ndarray
-    popularity: np.ndarray
-    scores: np.ndarray
-    vectors: np.ndarray
-    shop: online.Shop
-
-
-def set_stage(profile: str) -> Stage:
-    """Test shoppers with three liked items, and the items of the target shop."""
-    exam = load_exam(profile)
-    if exam.market is None:
-        raise SystemExit(f"profile {profile} has real customers: nobody knows the truth of these")
-    split = exam.cross_platform(N_QUESTIONS)
-    histories = split.histories[KNOWN]
-    order = exam.market.items.get_indexer(split.train.items)
-    everything = exam.market.probability_liked(histories.users)[:, order]
-    everything = everything.astype(np.float64)
-    p_liked = everything[:, split.candidates]
-    popular = Popularity().fit(split.train, exam.items)
-    content = Content().fit(split.train, exam.items)
-    vectors = reduced(exam.items.vectors)
-    popularity = popular.popularity_[split.candidates].astype(np.float64)
-    scores = content.score(histories).astype(np.float64)
-    scores = scores[:, split.candidates]
-    return Stage(
-        split=split,
-        market=exam.market,
-        items=exam.items,
-        p_liked=p_liked,
-        popularity=popularity,
-        scores=(scores - scores.mean()) / scores.std(),
-        vectors=unit_rows(vectors[split.candidates]),
-        shop=online.Shop(p_liked, popularity, online.ClickModel()),
-    )
-
-
-def reduced(vectors: np.ndarray) -> np.ndarray:
-    """Item vectors along their main axes, (n_items, AXES)."""
-    center, directions = principal_axes(vectors, AXES)
-    return (vectors - center) @ directions
-
-
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.maximum(length, 1e-12)
 
 
 def row(
@@ -165,13 +107,13 @@ def mean_row(
 # --- clicks ---------------------------------------------------------------------------------
 
 
-def clicks_study(stage: Stage, repetitions: int) -> list[dict]:
+def clicks_study(stage: online.Stage, repetitions: int) -> list[dict]:
     """Lists in popularity's order and in random order: what do clicks say of places and items?"""
     rng = np.random.default_rng(7)
     n_shoppers, n_items = stage.p_liked.shape
     model = stage.shop.clicks
     visitors = rng.integers(0, n_shoppers, 100 * repetitions)
-    front = np.argsort(-stage.popularity, kind="stable")[:K]
+    front = stage.by_popularity[:K]
     fixed = np.broadcast_to(front, (len(visitors), K))
     shuffled = rng.permuted(fixed, axis=1)
     truth = model.attraction(stage.p_liked).mean(axis=0)
@@ -204,17 +146,16 @@ def clicks_study(stage: Stage, repetitions: int) -> list[dict]:
 # --- A/B tests ------------------------------------------------------------------------------
 
 
-def tests_study(stage: Stage, repetitions: int) -> list[dict]:
+def tests_study(stage: online.Stage, repetitions: int) -> list[dict]:
     rows = coverage_of_tests(stage, repetitions)
     rows += power_of_tests(stage)
     rows += false_alarms(stage, 10 * repetitions)
     return rows
 
 
-def lists_of(stage: Stage) -> dict[str, np.ndarray]:
+def lists_of(stage: online.Stage) -> dict[str, np.ndarray]:
     """P(liked) of the five items that each arm shows each shopper, (n_shoppers, K)."""
-    order = np.argsort(-stage.popularity, kind="stable")[:K]
-    popular = np.broadcast_to(order, (len(stage.p_liked), K))
+    popular = np.broadcast_to(stage.by_popularity[:K], (len(stage.p_liked), K))
     personal = np.argsort(-stage.scores, axis=1, kind="stable")
     return {
         "Popularity": p_of_list(stage, popular),
@@ -222,11 +163,11 @@ def lists_of(stage: Stage) -> dict[str, np.ndarray]:
     }
 
 
-def p_of_list(stage: Stage, ids: np.ndarray) -> np.ndarray:
+def p_of_list(stage: online.Stage, ids: np.ndarray) -> np.ndarray:
     return np.take_along_axis(stage.p_liked, ids, axis=1)
 
 
-def coverage_of_tests(stage: Stage, repetitions: int) -> list[dict]:
+def coverage_of_tests(stage: online.Stage, repetitions: int) -> list[dict]:
     """How often the 95 % intervals of an A/B test hold the true difference."""
     rng = np.random.default_rng(11)
     model = stage.shop.clicks
@@ -291,7 +232,7 @@ def measure_arm(
     }
 
 
-def power_of_tests(stage: Stage) -> list[dict]:
+def power_of_tests(stage: online.Stage) -> list[dict]:
     """Shoppers per arm for 80 % power, for the true difference and for smaller ones."""
     rate = rate_of_popular(stage)
     rows = [row("tests", "Popularity", 0, "visits with a click", rate)]
@@ -301,7 +242,7 @@ def power_of_tests(stage: Stage) -> list[dict]:
     return rows
 
 
-def false_alarms(stage: Stage, repetitions: int) -> list[dict]:
+def false_alarms(stage: online.Stage, repetitions: int) -> list[dict]:
     """Tests of a list against itself, and against a better one, by number of looks."""
     rng = np.random.default_rng(13)
     rate = rate_of_popular(stage)
@@ -318,7 +259,7 @@ def false_alarms(stage: Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def rate_of_popular(stage: Stage) -> float:
+def rate_of_popular(stage: online.Stage) -> float:
     """Share of visits with a click on the list of popular items."""
     p_shown = lists_of(stage)["Popularity"]
     chances = stage.shop.clicks.chance_of_click(p_shown)
@@ -355,18 +296,15 @@ def stops(
 # --- the loop -------------------------------------------------------------------------------
 
 
-def policies(
-    shop: online.Shop,
-    content: np.ndarray,
-    features: np.ndarray,
-) -> dict:
+def policies(stage: online.Stage) -> dict:
     """The policies that run the shop, fresh."""
-    popularity = np.broadcast_to(shop.popularity, shop.p_liked.shape)
+    popularity = np.broadcast_to(stage.popularity, stage.p_liked.shape)
+    features = stage.features()
     prior = online.trust_in_scores(features.shape[2], SLOPE, BASE)
     return {
         "Popularity, fixed": online.Static(popularity),
         "Popularity, recounted": online.Recounted(popularity),
-        "Content, fixed": online.Static(content),
+        "Content, fixed": online.Static(stage.scores),
         "greedy": online.Greedy(features, prior),
         "ε-greedy": online.EpsilonGreedy(features, prior),
         "LinUCB": online.LinUCB(features, prior),
@@ -374,18 +312,16 @@ def policies(
     }
 
 
-def loop_study(stage: Stage, repetitions: int) -> list[dict]:
+def loop_study(stage: online.Stage, repetitions: int) -> list[dict]:
     """Half a year under each policy, `N_SEEDS` times; a seed draws the same shoppers for all."""
     runs = {}
     for seed in range(N_SEEDS):
         rng = np.random.default_rng([17, seed])
         regulars = rng.choice(len(stage.p_liked), N_REGULARS, replace=False)
-        shop = replace(stage.shop, p_liked=stage.p_liked[regulars])
-        scores = stage.scores[regulars]
-        features = online.visit_features(stage.vectors, scores)
-        for name, policy in policies(shop, scores, features).items():
+        here = stage.with_regulars(regulars)
+        for name, policy in policies(here).items():
             visits = np.random.default_rng([18, seed])
-            weeks = online.run_weeks(policy, shop, N_WEEKS, K, visits)
+            weeks = online.run_weeks(policy, here.shop, N_WEEKS, K, visits)
             runs.setdefault(name, []).append(weeks)
     rows = []
     for name, of_policy in runs.items():
@@ -413,13 +349,13 @@ def by_week(name: str, metric: str, by_seed: np.ndarray) -> list[dict]:
 # --- off-policy -----------------------------------------------------------------------------
 
 
-def banner_policies(stage: Stage, explored: float):
+def banner_policies(stage: online.Stage, explored: float):
     """Which of the shop's most popular items the banner shows: today's policy, and a new one.
 
     Today's prefers popular items and explores with probability `explored`. The new one prefers what
     resembles the shopper's three liked items.
     """
-    banners = np.argsort(-stage.popularity, kind="stable")[:N_BANNERS]
+    banners = stage.by_popularity[:N_BANNERS]
     popular = standardized(np.log(stage.popularity[banners])[None])
     popular = np.broadcast_to(popular, (len(stage.p_liked), N_BANNERS))
     likeness = standardized(stage.scores[:, banners])
@@ -434,7 +370,7 @@ def standardized(rows: np.ndarray) -> np.ndarray:
 
 
 def reward_models(
-    stage: Stage,
+    stage: online.Stage,
     banners,
     today,
     p_reward,
@@ -442,8 +378,7 @@ def reward_models(
     """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right, wrong."""
     rng = np.random.default_rng(19)
     earlier = online.draw_log(today, p_reward, LOGGED, rng)
-    scores = stage.scores[:, banners]
-    features = online.visit_features(stage.vectors[banners], scores)
+    features = stage.features(banners)
     model = LogisticRegression(max_iter=1000)
     model.fit(features[earlier.shoppers, earlier.items], earlier.rewards)
     flat = features.reshape(-1, features.shape[2])
@@ -452,7 +387,7 @@ def reward_models(
     return {"learned": learned, "the truth": p_reward, "a constant": constant}
 
 
-def off_policy_study(stage: Stage, repetitions: int) -> list[dict]:
+def off_policy_study(stage: online.Stage, repetitions: int) -> list[dict]:
     rows = []
     for explored in SHARES_EXPLORED:
         rows += off_policy_rows(stage, repetitions, explored)
@@ -460,7 +395,7 @@ def off_policy_study(stage: Stage, repetitions: int) -> list[dict]:
 
 
 def off_policy_rows(
-    stage: Stage,
+    stage: online.Stage,
     repetitions: int,
     explored: float,
 ) -> list[dict]:
@@ -548,7 +483,7 @@ def estimates(log, new, models, greedy) -> dict[str, online.Estimate]:
 # --- questions ------------------------------------------------------------------------------
 
 
-def questions_study(stage: Stage, repetitions: int) -> list[dict]:
+def questions_study(stage: online.Stage, repetitions: int) -> list[dict]:
     """NDCG@10 in the target shop after a few questions about items of the source shop."""
     split = stage.split
     taste = Taste(seed=7).fit(split.train, stage.items)
@@ -579,13 +514,13 @@ def questions_study(stage: Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def ndcg_by_number(stage: Stage, taste: Taste, asked: np.ndarray) -> dict[int, np.ndarray]:
+def ndcg_by_number(stage: online.Stage, taste: Taste, asked: np.ndarray) -> dict[int, np.ndarray]:
     """NDCG@10 of each shopper after the first of their questions `asked` (n, most)."""
     return {q: ndcg_after(stage, taste, asked[:, :q]) for q in N_QUESTIONS}
 
 
 def ndcg_after(
-    stage: Stage,
+    stage: online.Stage,
     taste: Taste,
     asked: np.ndarray,
 ) -> np.ndarray:
@@ -659,7 +594,7 @@ def main() -> None:
     parser.add_argument("--studies", nargs="+", default=STUDIES, choices=STUDIES)
     parser.add_argument("--out", type=Path, default=ROOT / "data" / "studies" / "online.csv")
     arguments = parser.parse_args()
-    stage = set_stage(arguments.profile)
+    stage = online.set_stage(load_exam(arguments.profile), KNOWN)
     studies = {
         "clicks": clicks_study,
         "tests": tests_study,

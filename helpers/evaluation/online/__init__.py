@@ -55,6 +55,7 @@ from helpers.evaluation.online.sequential import (
     running_z,
     sequential_odds,
 )
+from helpers.evaluation.online.stage import Stage, set_stage
 
 __all__ = [
     "ClickModel",
@@ -67,6 +68,7 @@ __all__ = [
     "Readout",
     "Recounted",
     "Shop",
+    "Stage",
     "Static",
     "Visits",
     "Weeks",
@@ -91,6 +93,7 @@ __all__ = [
     "scores_after",
     "self_normalized_ips",
     "sequential_odds",
+    "set_stage",
     "softmax",
     "team_draft",
     "true_value",
