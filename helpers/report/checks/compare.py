@@ -52,6 +52,52 @@ def _lists() -> list[tuple]:
     ]
 
 
+def _ips(rewards, propensities, chances):
+    """Mean of w r, with w = chances / propensities."""
+    return np.mean(chances / propensities * rewards)
+
+
+def _plain_mean(rewards, propensities, chances):
+    return np.mean(rewards)
+
+
+def _weights_upside_down(rewards, propensities, chances):
+    return np.mean(propensities / chances * rewards)
+
+
+def _not_divided_by_propensities(rewards, propensities, chances):
+    return np.mean(chances * rewards)
+
+
+def _chances_forgotten(rewards, propensities, chances):
+    return np.mean(rewards / propensities)
+
+
+def _self_normalized(rewards, propensities, chances):
+    weights = chances / propensities
+    return np.sum(weights * rewards) / np.sum(weights)
+
+
+def _sum_of_weighted(rewards, propensities, chances):
+    return np.sum(chances / propensities * rewards)
+
+
+def _logs() -> list[tuple]:
+    """Two logs of a few visits: rewards, propensities, chances under the new policy."""
+    return [
+        (
+            np.array([1.0, 0.0, 1.0, 0.0, 1.0]),
+            np.array([0.5, 0.25, 0.2, 0.8, 0.1]),
+            np.array([0.2, 0.5, 0.3, 0.6, 0.3]),
+        ),
+        (
+            np.array([0.0, 1.0, 1.0, 0.0]),
+            np.array([0.6, 0.3, 0.4, 0.1]),
+            np.array([0.3, 0.6, 0.1, 0.05]),
+        ),
+    ]
+
+
 EXERCISES: dict[str, Choice | Function | Numbers] = {
     "07-ndcg": Function(
         _graded_ndcg,
@@ -86,6 +132,23 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
         mistakes=[
             Mistake(0.0, says="with 0 the shoppers have nothing in common to cancel out"),
             Mistake(0.5, says="one of the other two values makes the paired interval narrower"),
+        ],
+    ),
+    "07-ips": Function(
+        _ips,
+        inputs=_logs,
+        hint="the weight of a visit is its chance under the new policy divided by its propensity; "
+        "return the mean of weight times reward",
+        mistakes=[
+            Mistake(_plain_mean, says="that is what today's policy earns; weight the visits"),
+            Mistake(_weights_upside_down, says="turn the weights around: new policy over old"),
+            Mistake(_not_divided_by_propensities, says="divide by the propensities, too"),
+            Mistake(_chances_forgotten, says="multiply by the chances under the new policy, too"),
+            Mistake(
+                _self_normalized,
+                says="that is self-normalized IPS; plain IPS divides by the number of visits",
+            ),
+            Mistake(_sum_of_weighted, says="take the mean over the visits, not the sum"),
         ],
     ),
 }
