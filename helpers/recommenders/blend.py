@@ -2,10 +2,10 @@
 
 The score of item j for a shopper u with n liked items is
 
-    s(u, j) = (1 - α(n)) c log popularity_j + α(n) Σ_m w_m(n) z_m(u, j)
+    s(u, j) = (1 - α(n)) c Σ_m v_m(n) z_m(u, j) + α(n) Σ_m w_m(n) z_m(u, j)
     w_m(n) = a_m + b_m log(1 + n)
 
-with z the members' evidence in logarithms and a, b not negative (Breiman 1996, "Stacked
+with z the members' evidence in logarithms, v a plain recipe, and a, b not negative (Breiman 1996, "Stacked
 regressions": members agree so often that else one would be played off against another). Signal 0
 is log popularity. So the blend is a weighted *geometric* mean: an item needs some support from
 every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
@@ -14,9 +14,9 @@ standard deviation over the candidates; what is a logit already becomes e / σ.
 1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates.
    This is the *total* mass on what the shopper goes on to like. The mean of log p would pay for
    the tail of that list, and loses.
-2. The gate α(n), from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights were not learned
-   from: the smallest value within half a standard error of the best, never falling with n. Zero
-   is exactly the popularity list.
+2. The share α(n) of these weights, from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights
+   were not learned from (`choice.py`). The rest is a plain recipe: popularity, a single member, or
+   the plain sum of all.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,13 @@ from scipy.optimize import minimize
 
 from helpers.recommenders.base import best_first
 
-KEPT = 60  # best items of each signal that enter the loss as they are
+KEPT = 40  # best items of each signal that enter the loss as they are
 DRAWN = 200  # items drawn from all others, which stand for them in the loss
 ALPHAS = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0], np.float32)
-ERRORS = 0.5  # standard errors by which a smaller α may seem worse
-LEAST = 20  # rows of a history length that a gate of its own needs
-FOLDS = 3  # of shoppers, for the gate
+LEAST = 20  # rows that learning needs
+FOLDS = 3  # of shoppers, for the choice of α
+STEPS = 100  # of the optimizer, at most
+WARM_STEPS = 30  # where it starts near the end
 STEEP = 30.0  # how far the logarithm tells no evidence from a little
 PULL = 0.003  # strength of the pull towards popularity alone
 DISCOUNT = (1 / np.log2(np.arange(2, 12))).astype(np.float32)
@@ -231,20 +232,26 @@ def basis(n) -> np.ndarray:
     return np.stack([np.ones_like(n), np.log1p(n)], axis=1)
 
 
-def fit_weights(rows: Rows) -> np.ndarray:
-    """a and b of each signal, (2, n_signals) float32, from popularity and a bit of all."""
+def fit_weights(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
+    """a and b of each signal, (2, n_signals) float32, from popularity and a bit of all.
+
+    With `start` from weights near the answer, which takes fewer steps.
+    """
     popularity_alone = np.zeros((2, rows.z.shape[1]), np.float32)
     popularity_alone[0, 0] = 1
     loss = _Loss(rows, popularity_alone)
-    start = popularity_alone.copy()
-    start[0] += 0.05
+    steps = WARM_STEPS
+    if start is None:
+        steps = STEPS
+        start = popularity_alone.copy()
+        start[0] += 0.05
     found = minimize(
         loss,
         start.ravel(),
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] * start.size,
-        options={"maxiter": 100},
+        options={"maxiter": steps},
     )
     return found.x.reshape(start.shape).astype(np.float32)
 
@@ -281,22 +288,44 @@ class _Loss:
         return value, gradient.ravel().astype(float)
 
 
+def mixed_weights(
+    plain: np.ndarray,
+    weight: np.ndarray,
+    alpha,
+) -> np.ndarray:
+    """(1 - α) c v + α w, (n, n_signals); c is the learned weight of popularity, at least 1.
+
+    Parameters
+    ----------
+    plain, weight : (n, n_signals)
+        v and w of the formula.
+    alpha : number or (n, 1)
+    """
+    c = np.maximum(weight[:, [0]], 1)
+    return (1 - alpha) * c * plain + alpha * weight
+
+
 def mixed(
     z: np.ndarray,
     weight: np.ndarray,
     alpha,
+    plain: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(1 - α) c log popularity + α w·z, (n, m); c is the weight of popularity, at least 1.
+    """Σ_m ((1 - α) c v_m + α w_m) z_m, (n, m).
 
     Parameters
     ----------
     z : (n, n_signals, m)
     weight : (n, n_signals)
+        w of the formula.
     alpha : number or (n, 1)
+    plain : (n, n_signals) or None
+        v of the formula; None is popularity alone.
     """
-    blend = np.einsum("us,usi->ui", weight, z)
-    floor = np.maximum(weight[:, [0]], 1) * z[:, 0]
-    return (1 - alpha) * floor + alpha * blend
+    if plain is None:
+        plain = np.zeros_like(weight)
+        plain[:, 0] = 1
+    return np.einsum("us,usi->ui", mixed_weights(plain, weight, alpha), z)
 
 
 def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
@@ -312,8 +341,11 @@ def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
     return gain / ideal[np.minimum(n_liked, 10)]
 
 
-def cross_fitted(rows: Rows) -> np.ndarray:
-    """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others."""
+def cross_fitted(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
+    """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others.
+
+    The plain recipe is popularity. `start` is as in `fit_weights`.
+    """
     table = np.zeros((len(ALPHAS), len(rows)), np.float32)
     _, number = np.unique(rows.shopper, return_inverse=True)
     fold = number % FOLDS
@@ -323,39 +355,10 @@ def cross_fitted(rows: Rows) -> np.ndarray:
         if len(test) == 0 or len(train) == 0:
             continue
         part = rows[test]
-        weight = basis(part.length) @ fit_weights(rows[train])
+        weight = basis(part.length) @ fit_weights(rows[train], start)
+        blend = np.einsum("us,usi->ui", weight, part.z)
+        floor = np.maximum(weight[:, [0]], 1) * part.z[:, 0]
         for place, alpha in enumerate(ALPHAS):
-            scores = mixed(part.z, weight, alpha)
+            scores = (1 - alpha) * floor + alpha * blend
             table[place, test] = ndcg10(scores, part)
     return table
-
-
-def gate(
-    table: np.ndarray,
-    length: np.ndarray,
-    lengths,
-) -> np.ndarray:
-    """α of each history length, (len(lengths),) float32: the smallest that is good enough, never
-    falling.
-    """
-    found = []
-    so_far = np.float32(0)
-    for n in lengths:
-        here = table[:, length == n]
-        if here.shape[1] >= LEAST:
-            so_far = max(so_far, ALPHAS[smallest_good(here)])
-        found.append(so_far)
-    return np.array(found, np.float32)
-
-
-def smallest_good(table: np.ndarray) -> int:
-    """The first row of (n_alphas, n) whose mean is within `ERRORS` standard errors of the best
-    row's.
-    """
-    best = table[table.mean(axis=1).argmax()]
-    for place, row in enumerate(table):
-        loss = best - row
-        error = loss.std() / np.sqrt(len(loss))
-        if loss.mean() <= ERRORS * error:
-            return place
-    raise AssertionError("the best row is as good as itself")

@@ -1,4 +1,4 @@
-"""A learned blend that is never far from its best member, or else popularity."""
+"""A learned blend that is never far from its best member: another takes over where it is better."""
 
 import warnings
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
-from helpers.recommenders import blend
+from helpers.recommenders import blend, choice
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.negatives import has_dislikes
 from helpers.recommenders.parts import build, spec_of
@@ -26,15 +26,17 @@ GOALS = ("chosen", "enjoyed")
 BLOCK = 64  # shoppers whose evidence is dense at once: (BLOCK, n_signals, n_items) float32
 WORDS = {"name": "Content", "parameters": {"reads": "words"}}
 PEOPLE = {"name": "UserKNN", "parameters": {}}
+ITEMS = {"name": "ItemKNN", "parameters": {}}
 MEMBERS = (
     {"name": "RecentPopularity", "parameters": {}},
     {"name": "UserKNN", "parameters": {}},
     {"name": "ItemKNN", "parameters": {}},
-    {"name": "EASE", "parameters": {}},
+    {"name": "EASE", "parameters": {"reg": 1000.0}},
     {"name": "MatrixCompletion", "parameters": {"solver": "ials", "prior": "content"}},
     {"name": "Content", "parameters": {}},
     WORDS,
     {"name": "Bridge", "parameters": {"content": WORDS, "inside": PEOPLE, "near": 50}},
+    {"name": "Bridge", "parameters": {"content": WORDS, "inside": ITEMS, "near": 50}},
     {"name": "Attributes", "parameters": {"weighting": "lift"}},
 )
 JUDGES = (  # members that say what a shopper would enjoy, whether or not they would come across it
@@ -61,7 +63,8 @@ class Hybrid(Recommender):
     ----------
     goal : "chosen" or "enjoyed"
         What is asked, as in `TwoTower`. "chosen": what a shopper will choose, which exposure has a
-        part in; all items are candidates, and a gate leads back to popularity. "enjoyed": what
+        part in; all items are candidates, and for each history length a plain recipe, such as
+        popularity, takes over where it gives better lists (`choice.py`). "enjoyed": what
         they would like if they saw everything; candidates are what they saw, which takes a log
         with dislikes, and popularity is a signal among others.
     members : list or None
@@ -283,9 +286,9 @@ class Hybrid(Recommender):
         self,
         rows_of_questions: dict[int, blend.Rows | None],
     ) -> None:
-        """Scale, weights and gate of each question.
+        """Scale, weights, plain recipes and their shares of each question.
 
-        A question without practice has a closed gate.
+        A question without practice gets the plain sum of all signals.
         """
         n_questions = len(rows_of_questions)
         n_signals = len(self._members) + 1
@@ -293,23 +296,20 @@ class Hybrid(Recommender):
         self.weights_ = np.zeros((n_questions, 2, n_signals), np.float32)
         self.weights_[:, 0, 0] = 1
         self.alpha_ = np.zeros((n_questions, len(LENGTHS)), np.float32)
+        self.plain_ = np.zeros((n_questions, len(LENGTHS), n_signals), np.float32)
+        self.plain_[:] = choice.plain_sum(n_signals)
         for place, rows in enumerate(rows_of_questions.values()):
             if rows is None or len(rows) < blend.LEAST:
                 continue
             self.scale_[place] = blend.scales(rows)
             blend.in_logs(rows.z, self.scale_[place], self._already_logs())
             self.weights_[place] = blend.fit_weights(rows)
-            self.alpha_[place] = self._gate(rows)
-
-    def _gate(self, rows: blend.Rows) -> np.ndarray | float:
-        """α of each history length.
-
-        "enjoyed" has none, since popularity is a signal among others.
-        """
-        if not self._asks_all:
-            return 1.0
-        table = blend.cross_fitted(rows)
-        return blend.gate(table, rows.length, LENGTHS)
+            if self._asks_all:
+                chosen = choice.choose(rows, self.weights_[place], LENGTHS)
+                self.plain_[place] = chosen.plain
+                self.alpha_[place] = chosen.alpha
+            else:  # the learned weights alone: popularity is a signal among others
+                self.alpha_[place] = 1.0
 
     # ------------------------------------------------------------------ scores
     def _score(self, histories):
@@ -353,19 +353,51 @@ class Hybrid(Recommender):
     def _mix(self, z, place, n):
         """Blended scores (n_users, n_candidates) for questions `place` and history lengths `n`."""
         z = blend.in_logs(z, self.scale_[place], self._already_logs())
-        weight = np.einsum("ug,ugs->us", blend.basis(n), self.weights_[place])
-        return blend.mixed(z, weight, self._alphas(place, n)[:, None])
+        weight = self._weights_of(place, n)
+        return np.einsum("us,usi->ui", weight, z)
 
-    def _alphas(self, place, n) -> np.ndarray:
-        """α of each shopper, (n_users,), linear in log(1 + n) between the practiced lengths."""
-        practiced = np.log1p(LENGTHS)
-        alpha = np.empty(len(n), np.float32)
+    def _weights_of(self, place, n) -> np.ndarray:
+        """Weight of each signal for each shopper, (n_users, n_signals).
+
+        Between the practiced lengths it is linear in log(1 + n).
+        """
+        at_practiced = self._practiced_weights()
+        learned = np.einsum("ug,ugs->us", blend.basis(n), self.weights_[place])
+        found = np.empty_like(learned)
         for row, length in enumerate(n):
-            gate = self.alpha_[place[row]]
-            alpha[row] = np.interp(np.log1p(length), practiced, gate)
+            question = place[row]
             if length == 0 and self.floor_:
-                alpha[row] = 0  # nobody knows this shopper: popularity
-        return alpha
+                found[row] = choice.popularity_alone(found.shape[1])  # nobody knows this shopper
+            elif length >= LENGTHS[-1] or not self.floor_:
+                found[row] = self._beyond(question, learned[row])
+            else:
+                found[row] = _between(at_practiced[question], length)
+        return found
+
+    def _practiced_weights(self) -> np.ndarray:
+        """Weights at the practiced lengths, (n_questions, n_lengths, n_signals)."""
+        learned = blend.basis(LENGTHS) @ self.weights_  # (n_questions, n_lengths, n_signals)
+        parts = [
+            blend.mixed_weights(plain, weight, alpha[:, None])
+            for plain, weight, alpha in zip(self.plain_, learned, self.alpha_, strict=True)
+        ]
+        return np.stack(parts)
+
+    def _beyond(self, question: int, learned: np.ndarray) -> np.ndarray:
+        """Weights of a history at least as long as the longest practiced one."""
+        plain = self.plain_[question, -1]
+        alpha = self.alpha_[question, -1]
+        return blend.mixed_weights(plain[None], learned[None], alpha)[0]
+
+
+def _between(weights: np.ndarray, length: int) -> np.ndarray:
+    """Weights (n_signals,) at a length, from those (n_lengths, n_signals) at the practiced ones."""
+    practiced = np.log1p(LENGTHS)
+    spot = np.interp(np.log1p(length), practiced, np.arange(len(LENGTHS)))
+    before = int(spot)
+    after = min(before + 1, len(LENGTHS) - 1)
+    share = spot - before
+    return (1 - share) * weights[before] + share * weights[after]
 
 
 @dataclass(frozen=True)

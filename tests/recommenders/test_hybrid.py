@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
-from helpers.recommenders import Content, Hybrid, ItemKNN, Popularity, Random, blend, load, practice
+from helpers.recommenders import Content, Hybrid, ItemKNN, Popularity, Random, blend, choice, load, practice
 from helpers.recommenders.parts import build
 
 N_USERS = 240
@@ -190,13 +190,55 @@ def test_the_items_that_are_drawn_stand_for_all_others():
     np.testing.assert_allclose((np.exp(z[:, 0] + log_weight)).sum(axis=1), whole, rtol=0.1)
 
 
-def test_the_gate_takes_the_smallest_that_is_good_enough_and_never_falls():
-    length = np.repeat([1, 2], 50)
-    table = np.zeros((len(blend.ALPHAS), 100))
-    table[3:, :50] = 1.0  # at length 1, α number 3 and all later ones are best
-    table[0, 50:] = 1.0  # at length 2, popularity is
-    found = blend.gate(table, length, (1, 2, 3))
-    assert found.tolist() == [blend.ALPHAS[3]] * 3
+def table_of(*means, n=60):
+    """NDCG of recipes with these means, whose differences scatter by 0.1."""
+    rng = np.random.default_rng(0)
+    return np.array(means)[:, None] + 0.1 * rng.standard_normal((len(means), n))
+
+
+def test_a_plain_recipe_must_clearly_beat_the_learned_weights():
+    here = np.ones(60, bool)
+    learned = 1
+    assert choice.best_of(table_of(0.1, 0.5, 0.502), here, learned) == learned
+    assert choice.best_of(table_of(0.1, 0.5, 0.9), here, learned) == 2
+
+
+def test_popularity_is_taken_where_nothing_is_better():
+    here = np.ones(60, bool)
+    assert choice.best_of(table_of(0.5, 0.5, 0.3), here, reference=1) == 0
+    assert choice.best_of(table_of(0.5, 0.7, 0.3), here, reference=1) == 1
+
+
+def test_a_length_with_few_rows_borrows_from_the_others():
+    table = table_of(0.1, 0.5, 0.9)
+    table[2, :2] = 0.0  # in two rows the member fails
+    here = np.arange(60) < 2
+    assert choice.best_of(table, here, reference=1) == 2
+
+
+def test_plain_recipes_are_popularity_the_sum_and_each_member():
+    plain = choice.recipes(3)
+    assert np.array_equal(plain[0], [1, 0, 0])
+    assert np.array_equal(plain[1], [1, 1.25, 1.25])
+    assert (plain[2:].argmax(axis=1) == [1, 2]).all()
+
+
+def test_a_member_that_knows_everything_is_not_diluted():
+    """One signal says exactly what is liked, to shoppers with three items; others are noise."""
+    rng = np.random.default_rng(0)
+    n = 120
+    z = rng.random((n, 4, 50)).astype(np.float32)
+    liked = rng.random((n, 50)) < 0.1
+    liked[:, 0] = True
+    length = np.repeat([1, 3], n // 2)
+    z[length == 3, 2] = liked[length == 3]
+    rows = blend.Rows(z, np.zeros((n, 50), np.float32), liked, length, np.arange(n))
+    found = choice.choose(rows, blend.fit_weights(rows), (1, 3))
+    weight = blend.mixed_weights(
+        found.plain, blend.basis([1, 3]) @ blend.fit_weights(rows), found.alpha[:, None]
+    )
+    scores = np.einsum("s,nsm->nm", weight[1], z[length == 3])
+    assert blend.ndcg10(scores, rows[length == 3]).mean() > 0.95
 
 
 def test_a_closed_gate_is_popularity():
