@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -166,25 +166,12 @@ def account_bars(table: pd.DataFrame) -> plt.Figure:
             height=0.6,
         )
         left = left + counts
-    for place, row in enumerate(table.itertuples()):
-        told = f"{row.accepted:,} accepted"
-        axis.text(
-            row.read * 0.02,
-            place,
-            told,
-            color="white",
-            va="center",
-            fontsize=12,
-        )
-        lost = f" {row.rejected:,} rejected, {row.merged:,} merged"
-        axis.text(
-            row.read,
-            place,
-            lost,
-            color=INK,
-            va="center",
-            fontsize=11,
-        )
+    for place, row in enumerate(table.to_dict("records")):
+        end = row["read"]
+        told = f"{row['accepted']:,} accepted"
+        lost = f" {row['rejected']:,} rejected, {row['merged']:,} merged"
+        axis.text(0.02 * end, place, told, color="white", va="center", fontsize=12)
+        axis.text(end, place, lost, color=INK, va="center", fontsize=11)
     axis.set_xlim(0, table["read"].max() * 1.45)
     axis.set(xlabel="rows of the shop's feed")
     axis.grid(axis="y", visible=False)
@@ -201,7 +188,7 @@ def title_pairs(
 ) -> pd.DataFrame:
     """Titles of the largest categories that all platforms share, one column per platform."""
     largest_first = catalog["category"].value_counts().index
-    rows = {}
+    rows: dict[str, dict[str, str]] = {}
     for category in largest_first:
         titles = [_example(catalog, platform, category) for platform in platforms]
         if all(titles) and len(rows) < n:
@@ -234,16 +221,18 @@ def waiting_curve(
     requests = np.array(list(seconds))
     measured = n_pictures / np.array(list(seconds.values()))
     figure, axis = plt.subplots(figsize=(8.6, 4.2))
-    dashes = {
-        "color": MUTED,
-        "linestyle": (0, (4, 2)),
-        "linewidth": 1.5,
-    }
-    axis.plot(requests, requests / pause, label="waiting alone: c / ℓ", **dashes)
+    waiting = requests / pause
+    axis.plot(requests, waiting, "--", color=MUTED, linewidth=1.5, label="waiting alone: c / ℓ")
     axis.plot(requests, measured, "o-", color=PALETTE[0], label="measured")
     for place, rate in zip(requests, measured, strict=True):
-        style = {"textcoords": "offset points", "xytext": (4, -16), "fontsize": 12}
-        axis.annotate(f"{rate:.0f}", (place, rate), color=PALETTE[0], **style)
+        axis.annotate(
+            f"{rate:.0f}",
+            (place, rate),
+            xytext=(4, -16),
+            textcoords="offset points",
+            fontsize=12,
+            color=PALETTE[0],
+        )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
     axis.set(xticks=requests, xticklabels=requests, xlabel="c: requests in flight")
@@ -379,9 +368,10 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
     )
     shares = 100 * shelves.counts / shelves.counts.sum()
     largest = shares.tail(SHOWN_CATEGORIES)
+    colors: dict[Any, Any] = dict(zip(largest.columns, PALETTE, strict=False))
     largest.plot.barh(
         ax=axes[0],
-        color=PALETTE,
+        color=colors,
         width=0.8,
         legend=False,
     )

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -265,10 +265,10 @@ def wishes(taste: Taste, n: int = 5) -> pd.DataFrame:
 
     Of the many price bands only the favorite is shown.
     """
-    is_sold = taste.attributes.any(axis=0)
+    is_sold = taste.attributes.max(axis=0) > 0
     weights = pd.Series(taste.weights, index=taste.names)[is_sold]
     weights = weights.sort_values(ascending=False, kind="stable").round(2)
-    is_price = weights.index.str.startswith("price")
+    is_price = np.array([name.startswith("price") for name in weights.index])
     is_first_price = is_price & (np.cumsum(is_price) == 1)
     best = weights[~is_price | is_first_price].head(n)
     worst = weights[~is_price].tail(n)[::-1]
@@ -285,7 +285,8 @@ def wishes(taste: Taste, n: int = 5) -> pd.DataFrame:
 def grouped_bars(table: pd.DataFrame, xlabel: str, ylabel: str) -> plt.Axes:
     """Bars side by side: one group per row, one color per column."""
     _, axis = plt.subplots(figsize=(8.6, 4.2))
-    table.plot.bar(ax=axis, color=PALETTE, width=0.8, rot=0)
+    colors: dict[Any, Any] = dict(zip(table.columns, PALETTE, strict=False))
+    table.plot.bar(ax=axis, color=colors, width=0.8, rot=0)
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.grid(axis="x", visible=False)
     axis.tick_params(axis="x", labelcolor=INK, labelsize=12)
