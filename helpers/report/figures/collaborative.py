@@ -1,7 +1,9 @@
 """Figures and tables of chapter 03."""
 
+import numpy as np
 import pandas as pd
 
+from helpers.evaluation.significance import bootstrap
 from helpers.interactions import Histories
 from helpers.report.figures.curves import (
     named_lines,
@@ -13,6 +15,7 @@ from helpers.report.figures.curves import (
 from helpers.report.plots import plt
 
 LIKED_SHOWN = 7
+HEADINGS = {"rmse": "RMSE", "mae": "MAE", "precision": "P@5", "recall": "R@5"}
 
 
 def blank_zeros(table: pd.DataFrame) -> pd.DataFrame:
@@ -105,16 +108,51 @@ def newcomers_figure(profile: str, items, lists) -> plt.Figure:
     return rows_of_pictures(rows, columns=7, framed=2)
 
 
-def against_floor(per_user: pd.DataFrame, metric: str, variant: str, floor: str) -> pd.DataFrame:
-    """Each shopper's value less the floor's, one column per method, for every history length.
+def measures_table(values: pd.DataFrame) -> pd.DataFrame:
+    """RMSE, MAE, P@5 and R@5 of each method as text, a dash where a method predicts no ratings.
 
-    Returns
-    -------
-    DataFrame
-        Index (n_history, user), columns the methods without the floor.
+    Columns that no method has are left out.
     """
-    rows = per_user[(per_user["metric"] == metric) & (per_user["variant"] == variant)]
-    rows = rows.astype({"recommender": str})
+    present = [name for name in HEADINGS if name in values]
+    shown = values[present].rename(columns=HEADINGS)
+    return shown.map(_three_decimals).rename_axis(index=None, columns=None)
+
+
+def _three_decimals(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
+
+
+def against_floor(per_user: pd.DataFrame, floor: str, lengths) -> pd.DataFrame:
+    """How much better than the floor each method is, with 95 % intervals.
+
+    Parameters
+    ----------
+    per_user : DataFrame
+        Rows of `evaluate` for one metric and one variant.
+    floor : str
+        The method that is subtracted, shopper by shopper.
+    lengths : sequence of int
+        History lengths, one column each.
+    """
+    rows = per_user.astype({"recommender": str})
     wide = rows.pivot(index=["n_history", "user"], columns="recommender", values="value")
-    others = wide.drop(columns=floor)
-    return others.sub(wide[floor], axis=0)
+    difference = wide.drop(columns=floor).sub(wide[floor], axis=0)
+    columns = {}
+    for n in lengths:
+        texts = {name: _interval(column) for name, column in difference.loc[n].items()}
+        columns[f"{n} liked item{'' if n == 1 else 's'}"] = texts
+    return pd.DataFrame(columns)
+
+
+def _interval(values: pd.Series) -> str:
+    mean, low, high = bootstrap(values.to_numpy())
+    return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def fallback_table(per_user: pd.DataFrame) -> pd.DataFrame:
+    """How many shoppers of each method got the most popular items, by number of history items."""
+    runs = pd.DataFrame(per_user.attrs["runs"]).query("recommender != 'Oracle'")
+    runs = runs.drop_duplicates(["recommender", "n_history"])
+    table = runs.pivot(index="recommender", columns="n_history", values="n_fallback")
+    table.columns = [f"n = {n}" for n in table.columns]
+    return table.astype(int).rename_axis(None)

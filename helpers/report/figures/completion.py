@@ -17,15 +17,24 @@ from helpers.report.figures.curves import (
 )
 from helpers.report.plots import MUTED, PALETTE, plt
 
-CONTENT = "content prior"
 WOMENS_WORDS = ("dress", "skirt", "blouse")
 LIKED_SHOWN = 7
 
 
 def stars(matrix, names, columns) -> pd.DataFrame:
     """A small matrix of ratings with its names, one decimal."""
-    table = pd.DataFrame(matrix, index=names, columns=columns)
-    return table.map(lambda value: f"{value:.1f}")
+    rounded = np.round(matrix, 1) + 0.0  # no minus before a zero
+    table = pd.DataFrame(rounded, index=names, columns=columns)
+    return table.map("{:.1f}".format)
+
+
+def with_decimals(table: pd.DataFrame, decimals: int) -> pd.DataFrame:
+    """A table of numbers as text with fixed decimals, a dash where there is none."""
+
+    def as_text(value: float) -> str:
+        return "–" if np.isnan(value) else f"{value:.{decimals}f}"
+
+    return table.map(as_text).rename_axis(index=None, columns=None)
 
 
 def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> plt.Figure:
@@ -87,19 +96,6 @@ def calibration_figure(sure: pd.DataFrame, title: str) -> plt.Axes:
     return ax
 
 
-def recovery_figure(found: pd.DataFrame, title: str) -> plt.Axes:
-    """Error on the unknown entries of a matrix of rank 3 by the share that is known."""
-    _, ax = plt.subplots(figsize=SIZE)
-    ax.plot(found["share"], found["error"], "o-", color=PALETTE[0])
-    ax.set(
-        yscale="log",
-        xlabel="share of entries known",
-        ylabel="RMSE of the unknown entries",
-    )
-    with_large_words(ax, title)
-    return ax
-
-
 def starts_figure(runs: dict, title: str) -> plt.Axes:
     """Training error per gradient step, one line per start."""
     _, ax = plt.subplots(figsize=SIZE)
@@ -120,16 +116,21 @@ def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
     return rows_of_pictures(shown, columns=LIKED_SHOWN)
 
 
-def newcomer_vectors(profile: str, persona: dict) -> np.ndarray:
-    """Vectors of what a newcomer likes elsewhere, (n_liked, d) float32.
+def newcomer_vectors(profile: str) -> dict[str, np.ndarray]:
+    """Vectors of what each newcomer likes elsewhere, (n_liked, d) float32 by name.
 
     Where an item has no picture, the vector of its title stands in both halves.
     """
     encoder = load_encoder(data_dir(profile))
-    titles = [item["title"] for item in persona["liked"]]
+    return {persona["name"]: _vectors_liked(encoder, persona) for persona in personas()}
+
+
+def _vectors_liked(encoder, persona: dict) -> np.ndarray:
+    titles = []
     paths = []
     for item in persona["liked"]:
         name = item.get("image")
+        titles.append(item["title"])
         paths.append(ROOT / "data" / name if name else None)
     words = encoder.encode_texts(titles)
     looks = encoder.encode_images(paths)

@@ -127,3 +127,16 @@ def pictures_liked(persona: dict, most: int = 2) -> list:
     named = [item["image"] for item in persona["liked"] if "image" in item]
     paths = [ROOT / "data" / name for name in named[:most]]
     return paths + [None] * (most - len(paths))
+
+
+def toy_table(text: str) -> pd.DataFrame:
+    """A small table of ratings as it is written: names of items, then one line per shopper.
+
+    A dot is an unknown rating and becomes 0.
+    """
+    lines = [line.split() for line in text.strip().splitlines()]
+    columns = lines[0]
+    ratings = {}
+    for name, *cells in lines[1:]:
+        ratings[name] = [0 if cell == "." else int(cell) for cell in cells]
+    return pd.DataFrame.from_dict(ratings, orient="index", columns=columns)
