@@ -31,7 +31,7 @@ def as_table(matrix, names, decimals: int = 2) -> pd.DataFrame:
 
 def shrinkage_figure(found: pd.DataFrame, title: str) -> plt.Axes:
     """Recall by number of neighbors, one line per shrinkage."""
-    ax = named_lines(
+    return named_lines(
         found,
         "k",
         "recall",
@@ -39,11 +39,8 @@ def shrinkage_figure(found: pd.DataFrame, title: str) -> plt.Axes:
         title=title,
         xlabel="neighbors k of an item",
         ylabel="recall@10",
+        log_ticks=sorted(found["k"].unique()),
     )
-    ticks = sorted(found["k"].unique())
-    ax.set(xscale="log", xticks=ticks, xticklabels=ticks)
-    ax.minorticks_off()
-    return ax
 
 
 def history_figure(judged: pd.DataFrame, title: str, ylabel: str) -> plt.Axes:

@@ -52,7 +52,7 @@ def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> pl
         ax=left,
     )
     for name in list(left.texts):
-        name.remove()  # the right part names the lines
+        name.remove()  # the right part names them
     named_lines(
         by_rank,
         "rank",
@@ -61,12 +61,9 @@ def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> pl
         title="",
         xlabel="rank f (log scale)",
         ylabel="",
+        log_ticks=sorted(by_rank["rank"].unique()),
         ax=right,
     )
-    right.set_xscale("log")
-    ticks = [1, 2, 4, 7, 12, 20, 40, 80]
-    right.set(xticks=ticks, xticklabels=ticks)
-    right.minorticks_off()
     return figure
 
 

@@ -13,6 +13,10 @@ WORDS = 13
 HEADLINE = 14.5
 LINE_GAP = 0.085
 """Least distance of two names at the right end, as a share of the axis."""
+HEADROOM = 0.06
+"""Room above the lines, so that no name meets the title."""
+NAME_SHIFT = 1.12
+"""On a logarithmic axis a name stands so many times as far right as its line's end."""
 
 
 def named_lines(
@@ -25,6 +29,7 @@ def named_lines(
     xlabel: str,
     ylabel: str,
     dashed=(),
+    log_ticks=(),
     ax=None,
 ) -> plt.Axes:
     """`plots.curve` with its message as the title and words of slide size.
@@ -35,18 +40,30 @@ def named_lines(
         Columns `x`, `y` and `by`; with `low` and `high` the lines have bands.
     dashed : sequence of str
         Names of floors and ceilings.
+    log_ticks : sequence of int
+        With them the x axis is logarithmic and has these ticks.
     """
     if ax is None:
         _, ax = plt.subplots(figsize=SIZE)
     curve(frame, x, y, by, xlabel=xlabel, ylabel=ylabel, dashed=dashed, ax=ax)
     with_large_words(ax, title)
+    if len(log_ticks):
+        _on_log_axis(ax, log_ticks)
     _spread_names(ax)
     return ax
 
 
+def _on_log_axis(ax, ticks) -> None:
+    ax.set(xscale="log", xticks=ticks, xticklabels=ticks)
+    ax.minorticks_off()
+    for text in ax.texts:
+        right, y = text.xy
+        text.set_position((NAME_SHIFT * right, y))
+
+
 def with_large_words(ax, title: str) -> None:
     """Set a title, and every label of an axis to the size that a slide needs."""
-    ax.set_title(title, fontsize=HEADLINE)
+    ax.set_title(title, fontsize=HEADLINE, loc="left")
     ax.xaxis.label.set_size(WORDS)
     ax.yaxis.label.set_size(WORDS)
     ax.tick_params(labelsize=WORDS)
@@ -57,6 +74,8 @@ def with_large_words(ax, title: str) -> None:
 def _spread_names(ax) -> None:
     """Push the names at the lines' ends apart until none covers another."""
     low, high = ax.get_ylim()
+    high = high + HEADROOM * (high - low)
+    ax.set_ylim(low, high)
     gap = LINE_GAP * (high - low)
     names = sorted(ax.texts, key=lambda text: text.xy[1])
     lowest_free = low
