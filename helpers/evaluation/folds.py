@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from threadpoolctl import threadpool_limits
 
 from helpers.artefacts import ROOT, write_parquet
@@ -101,6 +100,8 @@ def _threads(jobs: int) -> int:
     Small networks get slower with a second thread, so a caller that limits torch's is obeyed.
     """
     if jobs == 1:
+        import torch  # heavy, and only needed here
+
         return torch.get_num_threads()
     return max(1, (os.cpu_count() or 1) // jobs)
 
