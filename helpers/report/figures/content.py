@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
-from helpers.report.figures.people import mark_hits, people_sheet
+from helpers.report.figures.people import frame_liked, mark_hits, people_sheet
 from helpers.report.plots import INK, PALETTE, contact_sheet, thumbnails
 
 TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
@@ -34,9 +34,6 @@ def search_sheet(
     labels = ["\n".join(query.rsplit(" ", 1)) for query in queries]
     figure = contact_sheet(paths, columns=hits.shape[1], row_labels=labels, size=0.86)
     mark_hits(figure, hits.ravel().tolist())
-    for axis in figure.axes:
-        for label in axis.texts:
-            label.set_fontsize(10)
     figure.suptitle(title, **TITLE)
     return figure
 
@@ -218,17 +215,19 @@ def before_and_after(
     title : str
     """
     known = frame.iloc[liked]
-    pictures = [root / path for path in known["image_path"]]
-    likes = pd.DataFrame({"title": known["title"], "picture": pictures})
-    rows = {}
-    is_wanted: list[bool] = []
+    n_shown = max(len(ranked) for ranked in lists.values())
+    nothing = pd.DataFrame({"title": [], "picture": []})
+    rows = {"likes": (nothing, known)}
+    is_wanted = [False] * n_shown
     for label, ranked in lists.items():
         found = frame.iloc[ranked]
-        rows[label] = (likes, found)
-        is_wanted += [False] * len(liked) + found["category"].isin(known["category"]).tolist()
-    n_shown = max(len(ranked) for ranked in lists.values())
-    figure = people_sheet(rows, root, n_liked=len(liked), n_shown=n_shown, title=title, size=0.66)
+        rows[label] = (nothing, found)
+        is_wanted += found["category"].isin(known["category"]).tolist()
+        is_wanted += [False] * (n_shown - len(found))
+    figure = people_sheet(rows, root, n_liked=0, n_shown=n_shown, title=title, size=0.8)
     mark_hits(figure, is_wanted)
+    for axis in figure.axes[: len(liked)]:
+        frame_liked(axis)
     return figure
 
 

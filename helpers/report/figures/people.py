@@ -10,8 +10,9 @@ import pandas as pd
 from helpers.report.plots import GRID, INK, PALETTE, contact_sheet
 from helpers.serving.history import History
 
-LETTERS_PER_LINE = 10  # of a title that stands in for a picture
-MOST_LINES = 5
+LETTERS_PER_LINE = 11  # of a title that stands in for a picture
+MOST_LINES = 4
+WORDS_POINTS = 9.5
 FRAME = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 4}
 HIT = {"fill": False, "edgecolor": PALETTE[2], "linewidth": 4}
 
@@ -20,9 +21,9 @@ def people_sheet(
     rows: dict[str, tuple[pd.DataFrame, pd.DataFrame]],
     root: Path,
     n_liked: int = 4,
-    n_shown: int = 6,
+    n_shown: int = 5,
     title: str = "",
-    size: float = 0.82,
+    size: float = 0.95,
 ) -> plt.Figure:
     """One row per person: what they like (framed), then what they are shown.
 
@@ -57,18 +58,10 @@ def people_sheet(
         if paths[number] is None:
             _words_only(axis, words[number])
         if column < n_liked and words[number]:
-            _frame(axis, FRAME)
-    _enlarge(figure)
+            frame_liked(axis)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     return figure
-
-
-def _enlarge(figure: plt.Figure) -> None:
-    """Row labels as large as the other words."""
-    for axis in figure.axes:
-        for text in axis.texts:
-            text.set_fontsize(max(text.get_fontsize(), 10))
 
 
 def liked_table(history: History) -> pd.DataFrame:
@@ -76,6 +69,11 @@ def liked_table(history: History) -> pd.DataFrame:
     folder = history.folder
     pictures = [folder / name if folder and name else "" for name in history.items["image"]]
     return pd.DataFrame({"title": history.items["title"].to_numpy(), "picture": pictures})
+
+
+def frame_liked(axis) -> None:
+    """Frame a picture as one that the person likes."""
+    _frame(axis, FRAME)
 
 
 def mark_hits(figure: plt.Figure, is_hit: Sequence[bool]) -> None:
@@ -106,5 +104,5 @@ def _words_only(axis, title: str) -> None:
     lines = textwrap.wrap(title, LETTERS_PER_LINE)
     field = {"transform": axis.transAxes, "color": GRID}
     axis.add_patch(plt.Rectangle((0, 0), 1, 1, **field))
-    text = {"ha": "center", "va": "center", "fontsize": 10, "color": INK}
+    text = {"ha": "center", "va": "center", "fontsize": WORDS_POINTS, "color": INK}
     axis.text(0.5, 0.5, "\n".join(lines[:MOST_LINES]), transform=axis.transAxes, **text)
