@@ -22,9 +22,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import torch
 from coldstart import METHODS as FITTED_AS_IN_CHAPTERS
+from filelock import FileLock
 from real import about
 
-from helpers.artefacts import ROOT, require, write_text
+from helpers.artefacts import ROOT, data_dir, require, write_text
 from helpers.evaluation import evaluate, summarise
 from helpers.interactions import Interactions, cross_platform, load_items, shuffle_log
 from helpers.interactions.splits import Split
@@ -47,7 +48,8 @@ METHODS = (
     "Hybrid",
 )
 SHOWN_AS = {"MatrixCompletion": "MatrixCompletion-content"}
-CEILING_SHOPPERS = 250
+CEILING_SHOPPERS = 100
+LENGTHS = (0, 1, 3, 10)
 KEY = ["space", "log", "seed", "recommender"]
 NUMBERS = ["n_history", "metric", "k", "value", "low", "high", "n_users", "candidates"]
 
@@ -68,7 +70,7 @@ def draw(profile: str, space: str, seed: int) -> Draw:
     settings |= {"seed": seed, "preference_space": space}
     attributes = pd.read_parquet(require(profile, "attributes.parquet", "01"))
     market = simulate_market(attributes, vectors=items.vectors, **settings)
-    split = cross_platform(market, items)
+    split = cross_platform(market, items, n_history=LENGTHS)
     return Draw(market, split, replace(split, train=shuffled_log(split.train, seed)))
 
 
@@ -130,12 +132,13 @@ def keep(table: pd.DataFrame) -> None:
     """Put these rows into the study, in place of what it had of them."""
     new = table[[*KEY, *NUMBERS]].assign(shoppers="simulated", **about())
     new[["value", "low", "high"]] = new[["value", "low", "high"]].round(4)
-    if STUDY.exists():
-        old = pd.read_csv(STUDY)
-        is_fresh = old.set_index(KEY).index.isin(new.set_index(KEY).index)
-        new = pd.concat([old[~is_fresh], new])
-    order = [*KEY, "metric", "n_history"]
-    write_text(new.sort_values(order).to_csv(index=False), STUDY)
+    with FileLock(data_dir("sample") / ".simulators.lock"):
+        if STUDY.exists():
+            old = pd.read_csv(STUDY, dtype={"commit": str})
+            is_fresh = old.set_index(KEY).index.isin(new.set_index(KEY).index)
+            new = pd.concat([old[~is_fresh], new])
+        order = [*KEY, "metric", "n_history"]
+        write_text(new.sort_values(order).to_csv(index=False), STUDY)
 
 
 def main() -> None:

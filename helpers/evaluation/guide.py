@@ -8,8 +8,8 @@ import pandas as pd
 from helpers.evaluation.contenders import simplicity
 from helpers.evaluation.significance import bootstrap
 
-NEGLIGIBLE = 0.005
-"""NDCG that nobody would notice: less than one item in a hundred lists."""
+NEGLIGIBLE = 0.01
+"""NDCG that nobody would notice, and less than another processor or seed may change."""
 USUAL_CHOICES = ("Popularity", "ItemKNN", "Content")
 """What a shop would ship without measuring."""
 

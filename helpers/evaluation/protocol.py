@@ -4,6 +4,8 @@ Each method ranks the full catalog with seen items excluded. Each metric has one
 and each mean has a bootstrap interval.
 """
 
+import json
+import platform
 import threading
 import time
 import warnings
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from helpers.artefacts import data_dir
 from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
 from helpers.interactions.matrix import LIKED, REAL, SIMULATED, ItemFeatures
@@ -483,6 +486,43 @@ def result_rows(
         if meaning:
             row["variant"] = f"{row['variant']}, {meaning}"
         rows.append({field: _plain(row[field]) for field in FORMAT})
+    return rows
+
+
+def about_run(parameters: dict, started: pd.Timestamp, seconds: float) -> dict:
+    """The `run` of metrics.json: what was run where, and how long it took.
+
+    Parameters
+    ----------
+    parameters : dict
+        With `profile` and `seed`.
+    started : Timestamp
+    seconds : float
+    """
+    import torch
+
+    device = "cpu"
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    versions = {"python": platform.python_version()}
+    for module in (np, pd, torch):
+        versions[module.__name__] = module.__version__
+    return {
+        "profile": parameters["profile"],
+        "parameters": parameters,
+        "seed": parameters["seed"],
+        "device": device,
+        "versions": versions,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 1),
+    }
+
+
+def chapter_results(profile: str) -> list[dict]:
+    """The result rows that chapters 03 to 06 left."""
+    rows = []
+    for path in sorted((data_dir(profile) / "results").glob("0[3-6]_*.json")):
+        rows += json.loads(path.read_text(encoding="utf-8"))
     return rows
 
 

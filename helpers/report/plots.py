@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
+from sklearn.isotonic import isotonic_regression
 
 # Okabe & Ito (2008), ordered so that neighbors differ in lightness, too. Black is kept for
 # ceilings and floors.
@@ -227,13 +228,10 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
     low, high = ax.get_ylim()
     gap = (high - low) * LINE_SPACING * size / SMALLEST
     order = sorted(ends, key=lambda name: ends[name][0])
-    places = []
-    lowest_free = -np.inf
-    for name in order:
-        value, _ = ends[name]
-        places.append(max(value, lowest_free))
-        lowest_free = places[-1] + gap
-    overflow = max(0.0, places[-1] - high)
+    values = np.array([ends[name][0] for name in order])
+    steps = gap * np.arange(len(order))
+    # the places nearest to the lines' ends that are a gap apart and inside the axis
+    places = isotonic_regression(values - steps, y_min=low, y_max=high - steps[-1]) + steps
     left, _ = ax.get_xlim()
     beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):

@@ -31,7 +31,7 @@ def test_of_level_methods_the_simplest_is_shipped(simpler):
 
 
 def test_a_small_loss_that_is_clear_but_negligible_does_not_count():
-    ndcg = pd.DataFrame({"Hybrid": BASE, "Popularity": BASE - 0.004})  # every shopper loses
+    ndcg = pd.DataFrame({"Hybrid": BASE, "Popularity": BASE - 0.008})  # every shopper loses
     advice = advise(Situation("", "real", ndcg, pd.Series({"Hybrid": 2.0, "Popularity": 1.9})))
     assert advice.ship == "Popularity"
 

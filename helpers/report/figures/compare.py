@@ -6,7 +6,8 @@ is in every figure and table; none is named here.
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE
+from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
 from helpers.evaluation.guide import Situation
+from helpers.evaluation.significance import bootstrap
+from helpers.interactions.splits import Split
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
 
-COLORS = {FLOOR: INK, PEOPLE: PALETTE[1], ITEMS: PALETTE[0], BLEND: PALETTE[2]}
+Families = Mapping[str, str]
+"""Of each method, what it learns from; see `evaluation.contenders`."""
+BLUE, ORANGE, GREEN = PALETTE[:3]
+COLORS = {
+    FLOOR: INK,
+    PEOPLE: ORANGE,
+    ITEMS: BLUE,
+    BLEND: GREEN,
+}
 """One color for each family of methods, in all figures of the chapter."""
 CEILINGS = {
     "Oracle": "knows the shopper",
@@ -28,9 +39,27 @@ CEILINGS = {
 SLIDE_FONT = 12.5
 """Points, so that text is at least 16 pixels high where the figure fills a slide."""
 LABEL_FONT = 11.5
+POINT_DISTANCE = 0.13
+"""Between points that stand beside each other."""
 WIDE = (10, 4.6)
 """Inches of a figure that fills a slide of 1280 x 720 below its title."""
 EVERYBODY = "all"
+ABSENT = "–"
+"""What a table says where nothing was measured."""
+
+
+@contextmanager
+def _slide_font() -> Iterator[None]:
+    """Larger text for one figure.
+
+    `plt.rc_context` would also undo that a notebook shows its figures by itself.
+    """
+    before = plt.rcParams["font.size"]
+    plt.rcParams["font.size"] = SLIDE_FONT
+    try:
+        yield
+    finally:
+        plt.rcParams["font.size"] = before
 
 
 def rows_of(
@@ -47,9 +76,75 @@ def rows_of(
     return results[is_asked]
 
 
+def scores(
+    per_user: pd.DataFrame,
+    n_history: int,
+    judged: str,
+    metric: str = "ndcg",
+    k: int = 10,
+) -> pd.DataFrame:
+    """One metric of what `evaluate` returned, (n_users, n_methods) float64."""
+    asked = {"metric": metric, "k": k, "n_history": n_history, "variant": judged}
+    rows = per_user
+    for column, value in asked.items():
+        rows = rows[rows[column] == value]
+    rows = rows.astype({"recommender": str})
+    return _wide(rows, "recommender", index="user").astype(float)
+
+
+def _wide(rows: pd.DataFrame, columns, index: str = "recommender") -> pd.DataFrame:
+    """A table of the values, with a column for each value of `columns`."""
+    return rows.pivot(index=index, columns=columns, values="value")
+
+
 def at_length(rows: pd.DataFrame, n_history: int) -> pd.DataFrame:
     """Rows of one history length, by recommender."""
     return rows[rows["n_history"] == n_history].set_index("recommender")
+
+
+def values_at(rows: pd.DataFrame, n_history: int) -> pd.Series:
+    """Values of one history length, by recommender."""
+    return at_length(rows, n_history)["value"]
+
+
+# ------------------------------------------------------------------------------ the exam
+def toy_lists(
+    lists: dict[str, Sequence[int]],
+    names: Sequence[str],
+    liked: set[int],
+) -> pd.DataFrame:
+    """Short lists beside each other; a tick marks what is liked, the last column what it earns."""
+    columns = {}
+    for title, ids in lists.items():
+        columns[title] = [f"{names[item]} ✓" if item in liked else names[item] for item in ids]
+    table = pd.DataFrame(columns)
+    table.index = pd.RangeIndex(1, len(table) + 1, name="position")
+    earned = 1 / np.log2(table.index + 1)
+    table["a like earns"] = [f"{value:.2f}" for value in earned]
+    return table
+
+
+def on_target(split: Split) -> np.ndarray:
+    """Which items are candidates, (n_items,) bool."""
+    return np.isin(np.arange(split.train.shape[1]), split.candidates)
+
+
+def exam_table(split: Split, judged: str) -> pd.DataFrame:
+    """How many shoppers and items an exam has, as texts."""
+    train = split.train.ratings
+    on_b = on_target(split)
+    on_both = train[:, on_b].getnnz(axis=1) > 0
+    on_both &= train[:, ~on_b].getnnz(axis=1) > 0
+    relevant = split.relevant[judged]
+    n_liked = relevant.sum() / relevant.shape[0]
+    counts = {
+        "shoppers in the training log": train.shape[0],
+        "of those, known on both platforms": on_both.sum(),
+        "test shoppers, all strangers": relevant.shape[0],
+        "candidates, all of them ranked": len(split.candidates),
+        "candidates that a test shopper likes, on average": round(n_liked),
+    }
+    return pd.Series(counts).map("{:,}".format).to_frame("number")
 
 
 # ------------------------------------------------------------------------------ curves
@@ -71,28 +166,35 @@ class Panel:
 
 def cold_start(
     panels: Sequence[Panel],
-    family: dict[str, str],
-    xlabel: str = "liked items we know, from the other shop",
+    family: Families,
+    xlabel: str = "known items",
     ylabel: str = "NDCG@10",
 ) -> plt.Figure:
     """NDCG over the number of known items, one panel beside the other, colored by family.
 
     Floors and ceilings are dashed. A method without a family counts as one that reads the items.
     """
-    with plt.rc_context({"font.size": SLIDE_FONT}):
-        figure, axes = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False)
-        for axis, panel in zip(axes[0], panels, strict=True):
-            _one_curve(axis, panel, family, xlabel)
+    with _slide_font():
+        figure, grid = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False)
+        axes = grid[0]
         highest = max(panel.rows["value"].max() for panel in panels)
-        axes[0, 0].set(ylim=(0, 1.05 * highest), ylabel=ylabel)
+        axes[0].set_ylim(0, 1.05 * highest)  # first: names are placed by the axis
+        for axis, panel in zip(axes, panels, strict=True):
+            _one_curve(axis, panel, family, xlabel)
+        axes[0].set_ylabel(ylabel)
         _family_legend(figure, panels, family)
     return figure
 
 
-def _one_curve(axis, panel: Panel, family: dict[str, str], xlabel: str) -> None:
+def color_of(name: str, family: Families) -> str:
+    """A method's color; one of no known family reads items."""
+    return COLORS[family.get(name, ITEMS)]
+
+
+def _one_curve(axis, panel: Panel, family: Families, xlabel: str) -> None:
     rows = panel.rows.replace({"recommender": CEILINGS})
     floors = [name for name, kind in family.items() if kind == FLOOR]
-    colors = {name: COLORS[family.get(name, ITEMS)] for name in rows["recommender"].unique()}
+    colors = {name: color_of(name, family) for name in rows["recommender"].unique()}
     curve(
         rows,
         "n_history",
@@ -109,33 +211,54 @@ def _one_curve(axis, panel: Panel, family: dict[str, str], xlabel: str) -> None:
     axis.set_xticks(sorted(rows["n_history"].unique()))
 
 
-def _family_legend(figure, panels, family: dict[str, str]) -> None:
+def _family_legend(figure, panels, family: Families) -> None:
     """Below the figure: what each color means."""
-    shown = {name for panel in panels for name in panel.rows["recommender"]}
-    kinds = {family.get(name, ITEMS) for name in shown - set(CEILINGS)}
+    kinds = set()
+    for panel in panels:
+        names = set(panel.rows["recommender"]) - set(CEILINGS)
+        kinds |= {family.get(name, ITEMS) for name in names}
     handles = []
-    for kind, color in COLORS.items():
+    for kind in COLORS:
         if kind in kinds:
-            style = "--" if kind == FLOOR else "-"
-            handles.append(plt.Line2D([], [], color=color, linestyle=style, label=kind))
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(handles), fontsize=LABEL_FONT
-    )
+            handles.append(_key(kind))
+    where = "outside lower center"
+    figure.legend(handles=handles, loc=where, ncols=len(handles), fontsize=LABEL_FONT)
 
 
-def best_method(rows: pd.DataFrame, family: dict[str, str], n_history: int) -> str:
+def _key(kind: str):
+    """A family's line for the legend."""
+    line = plt.Line2D([], [], color=COLORS[kind], label=kind)
+    if kind == FLOOR:
+        line.set_linestyle("--")
+    return line
+
+
+def best_method(rows: pd.DataFrame, family: Families, n_history: int) -> str:
     """The method, floors included, with the highest value at a history length.
 
-    Of values that agree to two digits, the first by name.
+    Of values that agree to two digits, the simplest method's.
     """
-    values = at_length(rows, n_history)["value"]
-    values = values[[name for name in values.index if name in family]].round(2)
-    return min(values.index[values == values.max()])
+    values = values_at(rows, n_history)
+    is_method = values.index.isin(list(family))
+    values = values[is_method].round(2)
+    level = values.index[values == values.max()]
+    return min(level, key=simplicity)
 
 
-def gap_closed(rows: pd.DataFrame, name: str, n_history: int, ceiling: str = "Oracle") -> float:
+def gain_over_floor(rows: pd.DataFrame, name: str, n_history: int) -> float:
+    """How much higher a method's value is than that of Popularity."""
+    values = values_at(rows, n_history)
+    return float(values[name] - values["Popularity"])
+
+
+def gap_closed(
+    rows: pd.DataFrame,
+    name: str,
+    n_history: int,
+    ceiling: str = "Oracle",
+) -> float:
     """(method - Popularity) / (ceiling - Popularity), the share of the gap that a method closes."""
-    values = at_length(rows, n_history)["value"]
+    values = values_at(rows, n_history)
     gap = values[ceiling] - values["Popularity"]
     return float((values[name] - values["Popularity"]) / gap)
 
@@ -159,42 +282,51 @@ class Measured:
     shuffled: pd.DataFrame | None = None
 
 
-def method_table(measured: Measured, family: dict[str, str], n_history: int) -> pd.DataFrame:
+def method_table(measured: Measured, family: Families, n_history: int) -> pd.DataFrame:
     """Every method once, best first, as texts.
 
     Returns
     -------
     DataFrame
-        "learns from", "NDCG@10" with its interval, "liked of five", "visits that succeed" and,
+        "what it does", "NDCG@10" with its interval, "liked of five", "visits that succeed" and,
         where there is a control, "shuffled log".
     """
     ndcg = at_length(measured.ndcg, n_history)
     names = [name for name in ndcg.index if name in family]
     names = sorted(names, key=lambda name: -ndcg["value"][name])
     half = (ndcg["high"] - ndcg["low"]) / 2
-    liked = 5 * at_length(measured.precision, n_history)["value"]
-    success = at_length(measured.success, n_history)["value"]
-    table = pd.DataFrame(index=pd.Index(names, name="method"))
-    table["what it does"] = [family[name] for name in names]
-    table["NDCG@10"] = [f"{ndcg['value'][name]:.2f} ± {half[name]:.2f}" for name in names]
-    table["liked of five"] = [f"{liked[name]:.1f}" for name in names]
-    table["visits that succeed"] = [f"{success[name]:.2f}" for name in names]
+    interval = ndcg["value"].map("{:.2f}".format)
+    interval = interval + half.map(" ± {:.2f}".format)
+    liked = 5 * values_at(measured.precision, n_history)
+    success = values_at(measured.success, n_history)
+    table = pd.DataFrame(
+        {
+            "what it does": pd.Series(family),
+            "NDCG@10": interval,
+            "liked of five": liked.map("{:.1f}".format),
+            "visits that succeed": success.map("{:.2f}".format),
+        }
+    )
     if measured.shuffled is not None:
-        control = at_length(measured.shuffled, n_history)["value"]
-        texts = [f"{control[name]:.2f}" if name in control else "–" for name in names]
-        table["shuffled log"] = texts
-    return table
+        control = values_at(measured.shuffled, n_history)
+        table["shuffled log"] = control.map("{:.2f}".format)
+    return table.loc[names].fillna(ABSENT).rename_axis("method")
 
 
 def gap_table(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """NDCG@10 of some methods at each history length, as texts."""
-    chosen = rows[rows["recommender"].isin(names)]
-    table = chosen.pivot(index="recommender", columns="n_history", values="value").loc[list(names)]
+    table = _wide(rows[rows["recommender"].isin(names)], "n_history")
+    table = table.loc[list(names)]
     return table.map("{:.2f}".format).rename_axis(index="NDCG@10", columns="known items")
 
 
 # ------------------------------------------------------------------------------ luck
-def interval_widths(values: np.ndarray, sizes: Sequence[int], interval, seed: int = 7):
+def interval_widths(
+    values: np.ndarray,
+    sizes: Sequence[int],
+    interval: Callable,
+    seed: int = 7,
+) -> pd.DataFrame:
     """How a mean and its interval look with fewer shoppers.
 
     Parameters
@@ -209,28 +341,26 @@ def interval_widths(values: np.ndarray, sizes: Sequence[int], interval, seed: in
     Returns
     -------
     DataFrame
-        shoppers, mean, low, high.
+        shoppers, value, low, high.
     """
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(values)
     rows = []
     for size in sizes:
-        mean, low, high = interval(shuffled[:size])
-        rows.append({"shoppers": size, "mean": mean, "low": low, "high": high})
-    return pd.DataFrame(rows)
+        rows.append((size, *interval(shuffled[:size])))
+    return pd.DataFrame(rows, columns=["shoppers", "value", "low", "high"])
 
 
 def intervals_figure(groups: dict[str, pd.DataFrame]) -> plt.Figure:
     """Means and 95 % intervals of some methods over the number of shoppers asked."""
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    offsets = _beside(len(groups))
+    with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        for number, (name, rows) in enumerate(groups.items()):
-            x = np.arange(len(rows)) + 0.18 * (number - (len(groups) - 1) / 2)
-            ends = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
-            axis.errorbar(
-                x, rows["mean"], ends, fmt="o", capsize=5, color=PALETTE[number], label=name
-            )
-        sizes = next(iter(groups.values()))["shoppers"]
+        for offset, color, name in zip(offsets, PALETTE, groups, strict=False):
+            rows = groups[name]
+            x = np.arange(len(rows)) + offset
+            _points(axis, x, rows, color, label=name)
+            sizes = rows["shoppers"]
         axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
         axis.set(xlabel="test shoppers", ylabel="NDCG@10, mean and 95 % interval")
         axis.legend(loc="lower right")
@@ -256,27 +386,23 @@ def _intervals(rows: pd.DataFrame) -> list[str]:
 
 
 def differences_figure(
-    tests: pd.DataFrame, reference: str, family: dict[str, str], alpha: float = 0.05
+    tests: pd.DataFrame,
+    reference: str,
+    family: Families,
+    alpha: float = 0.05,
 ) -> plt.Figure:
-    """What each method loses against the reference, shopper by shopper, with 95 % intervals."""
+    """What each method loses against the reference, shopper by shopper, with 95 % intervals.
+
+    A filled point has a corrected p-value below `alpha`.
+    """
     ordered = tests.sort_values("difference")
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
         for place, (name, row) in enumerate(ordered.iterrows()):
-            color = COLORS[family.get(name, ITEMS)]
-            ends = [[row["difference"] - row["low"]], [row["high"] - row["difference"]]]
-            is_clear = row["p_holm"] < alpha
-            face = color if is_clear else "white"
-            axis.errorbar(
-                row["difference"],
-                place,
-                xerr=ends,
-                fmt="o",
-                markersize=8,
-                color=color,
-                markerfacecolor=face,
-                capsize=4,
-            )
+            color = color_of(str(name), family)
+            face = color if row["p_holm"] < alpha else "white"
+            axis.hlines(place, row["low"], row["high"], color=color)
+            axis.scatter(row["difference"], place, s=80, color=face, edgecolor=color, zorder=3)
         axis.axvline(0, color=INK, linewidth=1)
         axis.set_yticks(range(len(ordered)), list(ordered.index))
         axis.set_xlabel(f"NDCG@10 less that of {reference}, same shoppers")
@@ -286,16 +412,20 @@ def differences_figure(
 
 # ------------------------------------------------------------------------------ the log
 def two_judges(
-    complete: pd.Series, observed: pd.Series, family: dict[str, str], n_history: int
+    complete: pd.Series,
+    observed: pd.Series,
+    family: Families,
+    n_history: int,
 ) -> plt.Figure:
     """NDCG of the same lists, judged by everything a shopper likes and by what a log shows."""
     order = complete.sort_values().index
-    panels = {"judged by all that shoppers like": complete, "judged by the shop's log": observed}
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    judges = {"judged by all that shoppers like": complete, "judged by the shop's log": observed}
+    colors = [color_of(name, family) for name in order]
+    with _slide_font():
         figure, axes = plt.subplots(1, 2, figsize=WIDE, sharey=True)
-        for axis, (title, values) in zip(axes, panels.items(), strict=True):
-            colors = [COLORS[family[name]] for name in order]
-            axis.barh(list(order), values[order], color=colors)
+        for axis, title in zip(axes, judges, strict=True):
+            values = judges[title][order]
+            axis.barh(list(order), values, color=colors)
             axis.set(title=title, xlabel=f"NDCG@10, {n_history} known items")
             axis.grid(axis="y", visible=False)
         axes[0].tick_params(axis="y", labelsize=LABEL_FONT)
@@ -317,13 +447,39 @@ SPACES = {
 """What the figures call the simulators of data/studies/simulators.csv."""
 
 
-def read_simulators(path: Path) -> pd.DataFrame:
-    """The study of three simulators: means over its seeds, with the widest interval of any seed."""
+@dataclass(frozen=True)
+class Simulators:
+    """The study of three simulators.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        space, log, recommender, metric, n_history; `value`, the mean over markets, and the lowest
+        `low` and highest `high` of any market.
+    n_markets : int
+        Markets of each kind of taste.
+    """
+
+    rows: pd.DataFrame
+    n_markets: int
+
+
+def read_simulators(path: Path) -> Simulators:
+    """Means over the markets in which every method was examined."""
     study = pd.read_csv(path)
+    by_market = study.groupby("seed")
+    n_rows = by_market["value"].transform("size")
+    study = study[n_rows == n_rows.max()]
     by = ["space", "log", "recommender", "metric", "n_history"]
-    seeds = study.groupby(by, sort=False)
-    table = seeds.agg(value=("value", "mean"), low=("low", "min"), high=("high", "max"))
-    return table.reset_index()
+    of_markets = study.groupby(by, sort=False)
+    table = pd.DataFrame(
+        {
+            "value": of_markets["value"].mean(),
+            "low": of_markets["low"].min(),
+            "high": of_markets["high"].max(),
+        }
+    )
+    return Simulators(table.reset_index(), study["seed"].nunique())
 
 
 def simulator_panels(study: pd.DataFrame) -> list[Panel]:
@@ -339,23 +495,17 @@ def simulator_panels(study: pd.DataFrame) -> list[Panel]:
 
 def simulator_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
     """NDCG@10 of every method in each simulator, beside its control, as texts."""
-    is_asked = (study["metric"] == "ndcg") & (study["n_history"] == n_history)
-    wide = study[is_asked].pivot(index="recommender", columns=["space", "log"], values="value")
-    spaces = [space for space in SPACES if space in wide.columns.get_level_values("space")]
-    order = wide[spaces[0], "log"].sort_values(ascending=False).index
-    names = [name for name in order if name not in CEILINGS]
-    table = pd.DataFrame(index=pd.Index(names, name=f"NDCG@10, {n_history} known items"))
-    for space in spaces:
-        table[space] = [_or_dash(wide[space, "log"], name) for name in names]
-        if (space, "shuffled") in wide:
-            texts = [_or_dash(wide[space, "shuffled"], name) for name in names]
-            table[f"{space}, shuffled log"] = texts
-    return table
-
-
-def _or_dash(values: pd.Series, name: str) -> str:
-    value = values.get(name, np.nan)
-    return "–" if pd.isna(value) else f"{value:.2f}"
+    is_asked = study["metric"].eq("ndcg") & study["n_history"].eq(n_history)
+    is_asked &= ~study["recommender"].isin(CEILINGS)
+    wide = _wide(study[is_asked], ["space", "log"])
+    columns = {}
+    for space in SPACES:
+        for log, added in (("log", ""), ("shuffled", ", shuffled log")):
+            if (space, log) in wide:
+                columns[space + added] = wide[space, log]
+    table = pd.DataFrame(columns)
+    table = table.sort_values(table.columns[0], ascending=False)
+    return table.map(_two_digits).rename_axis(index=f"NDCG@10, {n_history} known items")
 
 
 @dataclass(frozen=True)
@@ -376,6 +526,11 @@ class Leaders:
     first: str
     times: int
 
+    def in_words(self) -> str:
+        """The leads, one kind of taste after the other."""
+        parts = [f"{name} by {lead:.2f} ({space})" for space, (name, lead) in self.best.items()]
+        return "; ".join(parts)
+
 
 def leaders(study: pd.DataFrame, n_history: int) -> Leaders:
     """Winners of the study of three simulators at a history length."""
@@ -388,10 +543,10 @@ def leaders(study: pd.DataFrame, n_history: int) -> Leaders:
         values = rows.set_index("recommender")["value"]
         if values.empty:
             continue
-        name = values.idxmax()
-        best[space] = (name, float(values[name] - values["Content"]))
-        level = values.index[values.round(2) == values.round(2).max()]
-        for winner in level:
+        lead = values.max() - values["Content"]
+        best[space] = (str(values.idxmax()), float(lead))
+        rounded = values.round(2)
+        for winner in rounded.index[rounded == rounded.max()]:
             wins[winner] = wins.get(winner, 0) + 1
     first = max(sorted(wins), key=lambda name: wins[name])
     return Leaders(best, first, wins[first])
@@ -413,53 +568,45 @@ def read_shops(path: Path) -> pd.DataFrame:
     """The cross-platform rows of the study of real shops; see bench/real.py."""
     study = pd.read_csv(path)
     is_cross = study["exam"].str.startswith(CROSS_EXAMS)
-    study = study[is_cross].sort_values(["shop", "exam", "control", "recommender", "n_history"])
-    of_length = ["shop", "control", "recommender", "n_history"]
-    return study.drop_duplicates(of_length, keep="last")
+    key = ["shop", "control", "recommender", "n_history"]
+    study = study[is_cross].sort_values([*key, "exam"])
+    return study.drop_duplicates(key, keep="last")
 
 
 def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
     """NDCG@10 of every method in each real shop, as texts; the last row is the control."""
     here = study[study["n_history"] == n_history]
-    wide = here[~here["control"]].pivot(index="recommender", columns="shop", values="value")
+    is_control = here["control"].astype(bool)
+    wide = _wide(here[~is_control], "shop")
     shops = [shop for shop in SHOPS if shop in wide]
-    order = wide[shops].mean(axis=1).sort_values(ascending=False).index
-    table = wide.loc[order, shops].map(lambda value: "–" if pd.isna(value) else f"{value:.3f}")
-    shuffled = here[here["control"] & (here["recommender"] == "Hybrid")]
+    wide = wide[shops]
+    order = wide.mean(axis=1).sort_values(ascending=False).index
+    table = wide.loc[order].map(_three_digits)
+    shuffled = here[is_control & here["recommender"].eq("Hybrid")]
     if len(shuffled):
-        values = shuffled.set_index("shop")["value"]
-        table.loc["Hybrid, shuffled log"] = [_or_dash_3(values, shop) for shop in shops]
+        values = shuffled.set_index("shop")["value"].reindex(shops)
+        table.loc["Hybrid, shuffled log"] = values.map(_three_digits)
     table.columns = [SHOPS[shop] for shop in shops]
     return table.rename_axis(index=f"NDCG@10, {n_history} known items")
 
 
-def _or_dash_3(values: pd.Series, name: str) -> str:
-    value = values.get(name, np.nan)
-    return "–" if pd.isna(value) else f"{value:.3f}"
+def _two_digits(value: float) -> str:
+    return ABSENT if pd.isna(value) else f"{value:.2f}"
+
+
+def _three_digits(value: float) -> str:
+    return ABSENT if pd.isna(value) else f"{value:.3f}"
 
 
 def shops_figure(study: pd.DataFrame, name: str = "Hybrid") -> plt.Figure:
     """What a method gains over Popularity in each real shop, paired, with 95 % intervals."""
-    rows = study[~study["control"] & (study["recommender"] == name)]
+    rows = _gains_of(study, name)
     shops = [shop for shop in SHOPS if shop in set(rows["shop"])]
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
         for number, shop in enumerate(shops):
             part = rows[rows["shop"] == shop].sort_values("n_history")
-            x = number + 0.12 * (np.arange(len(part)) - (len(part) - 1) / 2)
-            ends = [part["gain"] - part["gain_low"], part["gain_high"] - part["gain"]]
-            axis.errorbar(x, part["gain"], ends, fmt="o", capsize=3, color=COLORS[BLEND])
-            for place, n in zip(x, part["n_history"], strict=True):
-                top = part.set_index("n_history")["gain_high"][n]
-                axis.annotate(
-                    f"{n:.0f}",
-                    (place, top),
-                    xytext=(0, 4),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=LABEL_FONT,
-                    color=MUTED,
-                )
+            _gains_of_shop(axis, number, part)
         axis.axhline(0, color=INK, linewidth=1)
         axis.set_xticks(range(len(shops)), [SHOPS[shop] for shop in shops])
         axis.set_ylabel(f"NDCG@10 of {name}\nless that of Popularity")
@@ -467,17 +614,109 @@ def shops_figure(study: pd.DataFrame, name: str = "Hybrid") -> plt.Figure:
     return figure
 
 
+def _gains_of_shop(axis, number: int, part: pd.DataFrame) -> None:
+    """Points of one shop, one per history length, beside each other at `number`."""
+    x = number + _beside(len(part))
+    names = {"gain": "value", "gain_low": "low", "gain_high": "high"}
+    gains = part[["n_history", *names]].rename(columns=names)
+    _points(axis, x, gains, COLORS[BLEND])
+    for place, gain in zip(x, gains.itertuples(), strict=True):
+        _above(axis, (place, gain.high), f"{gain.n_history:.0f}")
+
+
+def _beside(n: int) -> np.ndarray:
+    """Offsets of n points that stand beside each other, (n,)."""
+    middle = (n - 1) / 2
+    return POINT_DISTANCE * (np.arange(n) - middle)
+
+
+def _points(axis, x, rows: pd.DataFrame, color: str, **style) -> None:
+    """Points with their intervals: value, low and high of each row."""
+    below = rows["value"] - rows["low"]
+    above = rows["high"] - rows["value"]
+    style |= {"fmt": "o", "capsize": 4, "color": color}
+    axis.errorbar(x, rows["value"], [below, above], **style)
+
+
+def _above(axis, place: tuple, text: str) -> None:
+    """A word above a point."""
+    shift = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center"}
+    axis.annotate(text, place, fontsize=LABEL_FONT, color=MUTED, **shift)
+
+
 def count_gains(study: pd.DataFrame, name: str = "Hybrid") -> dict[str, int]:
-    """In how many results a method is clearly above, level with or clearly below Popularity."""
-    rows = study[~study["control"] & (study["recommender"] == name)]
-    above = int((rows["gain_low"] > 0).sum())
-    below = int((rows["gain_high"] < 0).sum())
-    return {"above": above, "below": below, "level": len(rows) - above - below, "all": len(rows)}
+    """In how many of all results a method is clearly above, and clearly below, Popularity."""
+    rows = _gains_of(study, name)
+    return {
+        "above": int(rows["gain_low"].gt(0).sum()),
+        "below": int(rows["gain_high"].lt(0).sum()),
+        "all": len(rows),
+    }
+
+
+def _gains_of(study: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A method's rows in the study of real shops, without the control."""
+    is_log = ~study["control"]
+    return study[is_log & study["recommender"].eq(name)]
+
+
+# ------------------------------------------------------------------------------ known shoppers
+REPORTED = (
+    ("collaborative", "precision", 0.64, "UserKNN"),
+    ("collaborative", "recall", 0.59, "UserKNN"),
+    ("content", "map", 0.86, "Content"),
+    ("content", "ndcg", 0.84, "Content"),
+    ("completion", "precision", 0.60, "MatrixCompletion-content"),
+)
+"""Method, metric at 5 and score in the original report; and our method of that kind."""
+SHORT = {"precision": "P@5", "recall": "recall@5", "map": "MAP@5", "ndcg": "NDCG@5"}
+
+
+def warm_values(summary: pd.DataFrame, metric: str, k: int) -> pd.Series:
+    """One metric of known shoppers by recommender, judged by the log."""
+    rows = rows_of(summary, metric, k, "observed", split="warm")
+    return rows.set_index("recommender")["value"]
+
+
+def report_table(
+    warm: pd.DataFrame,
+    strangers: pd.DataFrame,
+    judged: str,
+    n_history: int,
+) -> pd.DataFrame:
+    """The original report's scores beside those of known shoppers and of strangers, as texts."""
+    rows = []
+    for method, metric, score, name in REPORTED:
+        known = warm_values(warm, metric, 5)
+        others = values_at(rows_of(strangers, metric, 5, judged), n_history)
+        row = {"method": method, "metric": SHORT[metric], "original report": f"{score:.2f}"}
+        row["ours, known shoppers"] = f"{known[name]:.2f}"
+        row["ours, strangers"] = f"{others[name]:.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows).set_index(["method", "metric"])
 
 
 # ------------------------------------------------------------------------------ lists and advice
+def position_of_median(values: pd.Series) -> int:
+    """Where the middle one of the values stands; of equal ones, the first in order counts."""
+    order = np.argsort(values.to_numpy(), kind="stable")
+    return int(order[len(order) // 2])
+
+
+def pictures_of(frame: pd.DataFrame, folder: Path) -> list[Path | None]:
+    """The picture of each item of a catalog; None where it has none."""
+    paths: list[Path | None] = []
+    for path in frame["image_path"]:
+        has_picture = isinstance(path, str) and path != ""
+        paths.append(folder / path if has_picture else None)
+    return paths
+
+
 def shopper_lists(
-    lists: dict[str, np.ndarray], pictures: Sequence, liked: np.ndarray, columns: int = 5
+    lists: dict[str, np.ndarray],
+    pictures: Sequence,
+    liked: np.ndarray,
+    columns: int = 5,
 ) -> plt.Figure:
     """What one shopper is shown: a row of pictures per method, each with its chance to be liked.
 
@@ -492,30 +731,45 @@ def shopper_lists(
     """
     paths: list = []
     titles: list[str] = []
+    shown: list[int] = []
     history = next(iter(lists))
     for label, ids in lists.items():
-        padded = np.pad(ids[:columns], (0, columns - len(ids[:columns])), constant_values=-1)
+        padded = np.full(columns, -1)
+        padded[: len(ids)] = ids[:columns]
         for item in padded:
             is_item = item >= 0
             paths.append(pictures[item] if is_item else None)
-            said = "" if label == history else f"liked: {liked[item]:.0%}"
+            said = "" if label == history else f"{liked[item]:.0%}"
             titles.append(said if is_item else "")
+        shown += list(padded)
     labels = [textwrap.fill(label, 14) for label in lists]
-    figure = contact_sheet(paths, titles, columns=columns, size=0.95, row_labels=labels)
-    for axis, path in zip(figure.axes, paths, strict=False):
-        axis.set_visible(path is not None)
+    figure = contact_sheet(
+        paths,
+        titles,
+        columns=columns,
+        size=0.95,
+        row_labels=labels,
+        font_size=LABEL_FONT,
+    )
+    for axis, item in zip(figure.axes, shown, strict=False):
+        axis.set_visible(item >= 0)
     return figure
 
 
-NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBER_WORDS = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten"}
 
 
 def known_items(n: int) -> str:
     """A history length in words: "no history", "one known item", "three known items"."""
     if n == 0:
         return "no history"
-    word = NUMBER_WORDS[n] if n < len(NUMBER_WORDS) else str(n)
+    word = in_words(n)
     return f"{word} known item" if n == 1 else f"{word} known items"
+
+
+def in_words(n: int) -> str:
+    """A small number as a word."""
+    return NUMBER_WORDS.get(n, str(n))
 
 
 def situation(
@@ -531,21 +785,18 @@ def situation(
     NDCG@10 and the precision of the first five must be among its metrics. `shoppers` is by default
     what `evaluate` noted.
     """
-    rows = per_user[(per_user["n_history"] == n_history) & (per_user["variant"] == judged)]
-    rows = rows[rows["recommender"].isin(names)].astype({"recommender": str})
-    ndcg = rows[(rows["metric"] == "ndcg") & (rows["k"] == 10)]
-    wide = ndcg.pivot(index="user", columns="recommender", values="value").astype(float)
-    precision = rows[(rows["metric"] == "precision") & (rows["k"] == 5)]
-    liked = 5 * precision.groupby("recommender")["value"].mean()
+    ndcg = scores(per_user, n_history, judged)
+    names = [name for name in names if name in ndcg]
+    precision = scores(per_user, n_history, judged, "precision", 5)
     if shoppers is None:
         shoppers = per_user.attrs["shoppers"]
-    return Situation(has, shoppers, wide, liked)
+    return Situation(has, shoppers, ndcg[names], 5 * precision[names].mean())
 
 
 def advice_in_words(advice: pd.DataFrame) -> str:
     """The guide in one sentence: which methods it names, most often first."""
-    counts = advice["ship"].value_counts()
-    names = sorted(counts.index, key=lambda name: (-counts[name], name))
+    counts = advice["ship"].value_counts().sort_index()
+    names = list(counts.sort_values(ascending=False, kind="stable").index)
     if len(names) == 1:
         return f"{names[0]} is enough in every situation"
     return f"{len(advice)} situations, {len(names)} answers: {', '.join(names)}"
@@ -565,23 +816,48 @@ def favorites(relevant, values: np.ndarray, candidates: np.ndarray) -> pd.Series
     values : (n_items,) str
     candidates : (n,) int
     """
-    indicators = pd.get_dummies(pd.Series(values)).astype(float)
-    n_on_sale = indicators.iloc[candidates].sum().to_numpy()
-    share = (relevant @ indicators.to_numpy()) / np.maximum(n_on_sale, 1)
-    return pd.Series(indicators.columns.to_numpy()[share.argmax(axis=1)])
+    names, code = np.unique(values, return_inverse=True)
+    has_value = np.eye(len(names))[code]
+    n_on_sale = has_value[candidates].sum(axis=0)
+    share = relevant @ has_value / np.maximum(n_on_sale, 1)
+    return pd.Series(names[share.argmax(axis=1)])
+
+
+def by_segment(values: pd.DataFrame, segment: pd.Series) -> pd.DataFrame:
+    """Means and intervals of each column for the shoppers of each segment.
+
+    Parameters
+    ----------
+    values : DataFrame, (n_users, n_methods)
+    segment : Series, (n_users,) str
+
+    Returns
+    -------
+    DataFrame
+        recommender, segment, value, low, high, n_users.
+    """
+    rows = []
+    for name in sorted(segment.unique()):
+        part = values[(segment == name).to_numpy()]
+        for recommender, scores in part.items():
+            numbers = bootstrap(scores.to_numpy())
+            rows.append((recommender, name, *numbers, len(part)))
+    columns = ["recommender", "segment", "value", "low", "high", "n_users"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def segments_figure(rows: pd.DataFrame) -> plt.Figure:
     """NDCG@10 of some methods by segment of shoppers, with 95 % intervals."""
     segments = sorted(rows["segment"].unique())
     names = list(dict.fromkeys(rows["recommender"]))
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        for number, name in enumerate(names):
-            part = rows[rows["recommender"] == name].set_index("segment").loc[segments]
-            x = np.arange(len(part)) + 0.12 * (number - (len(names) - 1) / 2)
-            ends = [part["value"] - part["low"], part["high"] - part["value"]]
-            axis.errorbar(x, part["value"], ends, fmt="o", color=PALETTE[number], label=name)
+        offsets = _beside(len(names))
+        for offset, color, name in zip(offsets, PALETTE, names, strict=False):
+            part = rows[rows["recommender"] == name]
+            part = part.set_index("segment").loc[segments]
+            x = np.arange(len(part)) + offset
+            _points(axis, x, part, color, label=name)
         axis.set_xticks(range(len(segments)), segments)
         axis.set(xlabel="style that the shopper likes most", ylabel="NDCG@10")
         figure.legend(loc="outside lower center", ncols=len(names), fontsize=LABEL_FONT)
@@ -590,15 +866,15 @@ def segments_figure(rows: pd.DataFrame) -> plt.Figure:
 
 def guide_figure(guide: pd.DataFrame) -> plt.Figure:
     """How many of five items are liked in each situation, with the method to ship beside it."""
-    with plt.rc_context({"font.size": SLIDE_FONT}):
+    rows = guide.iloc[::-1]
+    values = rows["liked of five"].astype(float)
+    colors = rows["shoppers"].map({"real": ORANGE, "simulated": BLUE})
+    with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        rows = guide.iloc[::-1]
-        values = rows["liked of five"].astype(float)
-        is_real = rows["shoppers"] == "real"
-        colors = [PALETTE[1] if real else PALETTE[0] for real in is_real]
         axis.barh(list(rows.index), values, color=colors)
-        for place, (name, value) in enumerate(zip(rows["ship"], values, strict=True)):
-            axis.annotate(f" {name}", (value, place), va="center", fontsize=LABEL_FONT)
+        for place, name in enumerate(rows["ship"]):
+            end = (values.iloc[place], place)
+            axis.annotate(f" {name}", end, va="center", fontsize=LABEL_FONT)
         axis.set(xlabel="of five items shown, how many are liked", xlim=(0, 5.9))
         axis.grid(axis="y", visible=False)
     return figure
