@@ -30,6 +30,7 @@ from sklearn.linear_model import LogisticRegression
 
 from helpers.artefacts import ROOT, whole
 from helpers.evaluation import load_exam, metrics, online, rank
+from helpers.evaluation.online import Banner, Stage
 from helpers.evaluation.significance import bootstrap
 from helpers.recommenders import Taste
 
@@ -107,7 +108,7 @@ def mean_row(
 # --- clicks ---------------------------------------------------------------------------------
 
 
-def clicks_study(stage: online.Stage, repetitions: int) -> list[dict]:
+def clicks_study(stage: Stage, repetitions: int) -> list[dict]:
     """Lists in popularity's order and in random order: what do clicks say of places and items?"""
     rng = np.random.default_rng(7)
     n_shoppers, n_items = stage.p_liked.shape
@@ -133,29 +134,36 @@ def clicks_study(stage: online.Stage, repetitions: int) -> list[dict]:
     true_looks = online.examination(K, model.fade)
     naive = online.attraction_of_items(fixed, seen, n_items)
     corrected = online.attraction_of_items(fixed, seen, n_items, looks)
-    for place, item in enumerate(front):
-        x = place + 1
-        rows.append(row("clicks", "random order", x, "examination found", looks[place]))
-        rows.append(row("clicks", "truth", x, "examination", true_looks[place]))
-        rows.append(row("clicks", "truth", x, "attraction", truth[item]))
-        rows.append(row("clicks", "clicks per time shown", x, "attraction", naive[item]))
-        rows.append(row("clicks", "clicks per look", x, "attraction", corrected[item]))
+    rows += by_place("random order", "examination found", looks)
+    rows += by_place("truth", "examination", true_looks)
+    rows += by_place("truth", "attraction", truth[front])
+    rows += by_place("clicks per time shown", "attraction", naive[front])
+    rows += by_place("clicks per look", "attraction", corrected[front])
+    return rows
+
+
+def by_place(method: str, metric: str, values: np.ndarray) -> list[dict]:
+    rows = []
+    for place, value in enumerate(values, start=1):
+        rows.append(row("clicks", method, place, metric, value))
     return rows
 
 
 # --- A/B tests ------------------------------------------------------------------------------
 
 
-def tests_study(stage: online.Stage, repetitions: int) -> list[dict]:
+def tests_study(stage: Stage, repetitions: int) -> list[dict]:
     rows = coverage_of_tests(stage, repetitions)
     rows += power_of_tests(stage)
     rows += false_alarms(stage, 10 * repetitions)
     return rows
 
 
-def lists_of(stage: online.Stage) -> dict[str, np.ndarray]:
+def lists_of(stage: Stage) -> dict[str, np.ndarray]:
     """P(liked) of the five items that each arm shows each shopper, (n_shoppers, K)."""
-    popular = np.broadcast_to(stage.by_popularity[:K], (len(stage.p_liked), K))
+    n_shoppers = len(stage.p_liked)
+    front = stage.by_popularity[:K]
+    popular = np.broadcast_to(front, (n_shoppers, K))
     personal = np.argsort(-stage.scores, axis=1, kind="stable")
     return {
         "Popularity": p_of_list(stage, popular),
@@ -163,11 +171,11 @@ def lists_of(stage: online.Stage) -> dict[str, np.ndarray]:
     }
 
 
-def p_of_list(stage: online.Stage, ids: np.ndarray) -> np.ndarray:
+def p_of_list(stage: Stage, ids: np.ndarray) -> np.ndarray:
     return np.take_along_axis(stage.p_liked, ids, axis=1)
 
 
-def coverage_of_tests(stage: online.Stage, repetitions: int) -> list[dict]:
+def coverage_of_tests(stage: Stage, repetitions: int) -> list[dict]:
     """How often the 95 % intervals of an A/B test hold the true difference."""
     rng = np.random.default_rng(11)
     model = stage.shop.clicks
@@ -232,7 +240,7 @@ def measure_arm(
     }
 
 
-def power_of_tests(stage: online.Stage) -> list[dict]:
+def power_of_tests(stage: Stage) -> list[dict]:
     """Shoppers per arm for 80 % power, for the true difference and for smaller ones."""
     rate = rate_of_popular(stage)
     rows = [row("tests", "Popularity", 0, "visits with a click", rate)]
@@ -242,7 +250,7 @@ def power_of_tests(stage: online.Stage) -> list[dict]:
     return rows
 
 
-def false_alarms(stage: online.Stage, repetitions: int) -> list[dict]:
+def false_alarms(stage: Stage, repetitions: int) -> list[dict]:
     """Tests of a list against itself, and against a better one, by number of looks."""
     rng = np.random.default_rng(13)
     rate = rate_of_popular(stage)
@@ -259,7 +267,7 @@ def false_alarms(stage: online.Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def rate_of_popular(stage: online.Stage) -> float:
+def rate_of_popular(stage: Stage) -> float:
     """Share of visits with a click on the list of popular items."""
     p_shown = lists_of(stage)["Popularity"]
     chances = stage.shop.clicks.chance_of_click(p_shown)
@@ -296,7 +304,7 @@ def stops(
 # --- the loop -------------------------------------------------------------------------------
 
 
-def policies(stage: online.Stage) -> dict:
+def policies(stage: Stage) -> dict:
     """The policies that run the shop, fresh."""
     popularity = np.broadcast_to(stage.popularity, stage.p_liked.shape)
     features = stage.features()
@@ -312,7 +320,7 @@ def policies(stage: online.Stage) -> dict:
     }
 
 
-def loop_study(stage: online.Stage, repetitions: int) -> list[dict]:
+def loop_study(stage: Stage, repetitions: int) -> list[dict]:
     """Half a year under each policy, `N_SEEDS` times; a seed draws the same shoppers for all."""
     runs = {}
     for seed in range(N_SEEDS):
@@ -324,8 +332,15 @@ def loop_study(stage: online.Stage, repetitions: int) -> list[dict]:
             weeks = online.run_weeks(policy, here.shop, N_WEEKS, K, visits)
             runs.setdefault(name, []).append(weeks)
     rows = []
+    missed = {}
     for name, of_policy in runs.items():
         rows += weekly_rows(name, of_policy)
+        regret = np.array([run.regret for run in of_policy])
+        missed[name] = regret.sum(axis=1)
+    metric = "cumulative regret less greedy's"  # paired by seed
+    for name, values in missed.items():
+        difference = values - missed["greedy"]
+        rows.append(mean_row("loop", name, N_WEEKS, metric, difference))
     return rows
 
 
@@ -338,7 +353,11 @@ def weekly_rows(name: str, runs: list) -> list[dict]:
     return rows + by_week(name, "cumulative regret", lost)
 
 
-def by_week(name: str, metric: str, by_seed: np.ndarray) -> list[dict]:
+def by_week(
+    name: str,
+    metric: str,
+    by_seed: np.ndarray,
+) -> list[dict]:
     """Mean over seeds of each week; `by_seed` is (n_seeds, n_weeks)."""
     rows = []
     for number, values in enumerate(by_seed.T, start=1):
@@ -349,45 +368,24 @@ def by_week(name: str, metric: str, by_seed: np.ndarray) -> list[dict]:
 # --- off-policy -----------------------------------------------------------------------------
 
 
-def banner_policies(stage: online.Stage, explored: float):
-    """Which of the shop's most popular items the banner shows: today's policy, and a new one.
-
-    Today's prefers popular items and explores with probability `explored`. The new one prefers what
-    resembles the shopper's three liked items.
-    """
-    banners = stage.by_popularity[:N_BANNERS]
-    popular = standardized(np.log(stage.popularity[banners])[None])
-    popular = np.broadcast_to(popular, (len(stage.p_liked), N_BANNERS))
-    likeness = standardized(stage.scores[:, banners])
-    greedy = online.softmax(popular)
-    today = (1 - explored) * greedy + explored / N_BANNERS
-    return banners, today, greedy, online.softmax(likeness)
-
-
-def standardized(rows: np.ndarray) -> np.ndarray:
-    apart = rows - rows.mean(axis=1, keepdims=True)
-    return apart / rows.std(axis=1, keepdims=True)
-
-
 def reward_models(
-    stage: online.Stage,
-    banners,
-    today,
-    p_reward,
+    stage: Stage,
+    banner: Banner,
 ) -> dict[str, np.ndarray]:
     """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right, wrong."""
     rng = np.random.default_rng(19)
-    earlier = online.draw_log(today, p_reward, LOGGED, rng)
-    features = stage.features(banners)
+    earlier = online.draw_log(banner.today, banner.p_click, LOGGED, rng)
+    features = stage.features(banner.items)
     model = LogisticRegression(max_iter=1000)
     model.fit(features[earlier.shoppers, earlier.items], earlier.rewards)
     flat = features.reshape(-1, features.shape[2])
-    learned = model.predict_proba(flat)[:, 1].reshape(p_reward.shape)
-    constant = np.full(p_reward.shape, earlier.rewards.mean())
-    return {"learned": learned, "the truth": p_reward, "a constant": constant}
+    chances = model.predict_proba(flat)
+    learned = chances[:, 1].reshape(banner.p_click.shape)
+    constant = np.full(learned.shape, earlier.rewards.mean())
+    return {"learned": learned, "the truth": banner.p_click, "a constant": constant}
 
 
-def off_policy_study(stage: online.Stage, repetitions: int) -> list[dict]:
+def off_policy_study(stage: Stage, repetitions: int) -> list[dict]:
     rows = []
     for explored in SHARES_EXPLORED:
         rows += off_policy_rows(stage, repetitions, explored)
@@ -395,29 +393,30 @@ def off_policy_study(stage: online.Stage, repetitions: int) -> list[dict]:
 
 
 def off_policy_rows(
-    stage: online.Stage,
+    stage: Stage,
     repetitions: int,
     explored: float,
 ) -> list[dict]:
     """All estimators on the same logs, with one share of exploration."""
-    banners, today, greedy, new = banner_policies(stage, explored)
-    p_reward = stage.shop.clicks.attraction(stage.p_liked[:, banners])
-    models = reward_models(stage, banners, today, p_reward)
-    truth = online.true_value(new, p_reward)
+    banner = online.set_banner(stage, explored, N_BANNERS)
+    models = reward_models(stage, banner)
+    truth = online.true_value(banner.new, banner.p_click)
     rng = np.random.default_rng(23)
     found = {}
     means = {}
     sizes = {}
     for _ in range(repetitions // AT_ONCE):
-        log = online.draw_log(today, p_reward, (AT_ONCE, LOGGED), rng)
-        for method, estimate in estimates(log, new, models, greedy).items():
+        size = (AT_ONCE, LOGGED)
+        log = online.draw_log(banner.today, banner.p_click, size, rng)
+        for method, estimate in estimates(log, banner, models).items():
             found.setdefault(method, []).append(estimate)
-        for method, weights in weights_of(log, new, greedy).items():
-            size = online.effective_size(weights)
-            sizes.setdefault(method, []).append(size)
-            means.setdefault(method, []).append(weights.mean(axis=1))
+        for method, weights in weights_of(log, banner).items():
+            effective = online.effective_size(weights)
+            sizes.setdefault(method, []).append(effective)
+            mean = weights.mean(axis=1)
+            means.setdefault(method, []).append(mean)
     rows = [row("off_policy", "truth", explored, "value of the new policy", truth)]
-    today_value = online.true_value(today, p_reward)
+    today_value = online.true_value(banner.today, banner.p_click)
     rows.append(row("off_policy", "truth", explored, "value of today's policy", today_value))
     for method, parts in found.items():
         rows += estimate_rows(method, explored, parts, truth)
@@ -441,41 +440,44 @@ def estimate_rows(
     low = np.concatenate([part.low for part in parts])
     high = np.concatenate([part.high for part in parts])
     covered = (low <= truth) & (truth <= high)
-    squared = np.sqrt(np.mean((value - truth) ** 2))
+    error = value - truth
+    squared = np.sqrt(np.mean(error**2))
     middle = np.quantile(value, [0.025, 0.975])
     name = "off_policy"
     return [
         share_row(name, method, explored, "coverage", covered),
-        mean_row(name, method, explored, "bias", value - truth),
+        mean_row(name, method, explored, "bias", error),
         row(name, method, explored, "rmse", squared),
         row(name, method, explored, "estimate", value.mean(), *middle),
         row(name, method, explored, "width", np.mean(high - low)),
     ]
 
 
-def weights_of(log, new, greedy) -> dict[str, np.ndarray]:
+def weights_of(log, banner) -> dict[str, np.ndarray]:
     """Weights with right propensities and with two kinds of wrong ones."""
     uniform = np.full(log.items.shape, 1 / N_BANNERS)
-    without = greedy[log.shoppers, log.items]
+    without = banner.greedy[log.shoppers, log.items]
     return {
-        "right": log.weights(new),
-        "uniform": log.weights(new, uniform),
-        "exploration forgotten": log.weights(new, without),
+        "right": log.weights(banner.new),
+        "uniform": log.weights(banner.new, uniform),
+        "exploration forgotten": log.weights(banner.new, without),
     }
 
 
-def estimates(log, new, models, greedy) -> dict[str, online.Estimate]:
+def estimates(log, banner, models) -> dict[str, online.Estimate]:
     found = {}
-    for kind, weights in weights_of(log, new, greedy).items():
+    for kind, weights in weights_of(log, banner).items():
         found[f"IPS, {kind}"] = online.ips(log.rewards, weights)
         found[f"SNIPS, {kind}"] = online.self_normalized_ips(log.rewards, weights)
         for name, model in models.items():
             predicted = model[log.shoppers, log.items]
-            expected = (new * model).sum(axis=1)[log.shoppers]
+            worth = (banner.new * model).sum(axis=1)
+            expected = worth[log.shoppers]
             estimate = online.doubly_robust(log.rewards, weights, predicted, expected)
             found[f"DR with {name}, {kind}"] = estimate
     for name, model in models.items():
-        expected = (new * model).sum(axis=1)[log.shoppers]
+        worth = (banner.new * model).sum(axis=1)
+        expected = worth[log.shoppers]
         found[f"DM with {name}"] = online.direct_method(expected)
     return found
 
@@ -483,7 +485,7 @@ def estimates(log, new, models, greedy) -> dict[str, online.Estimate]:
 # --- questions ------------------------------------------------------------------------------
 
 
-def questions_study(stage: online.Stage, repetitions: int) -> list[dict]:
+def questions_study(stage: Stage, repetitions: int) -> list[dict]:
     """NDCG@10 in the target shop after a few questions about items of the source shop."""
     split = stage.split
     taste = Taste(seed=7).fit(split.train, stage.items)
@@ -502,7 +504,8 @@ def questions_study(stage: online.Stage, repetitions: int) -> list[dict]:
     total = {q: 0.0 for q in N_QUESTIONS}
     for seed in range(N_SEEDS):
         rng = np.random.default_rng([29, seed])
-        order = np.argsort(rng.random((n, len(askable))), axis=1)
+        draws = rng.random((n, len(askable)))
+        order = np.argsort(draws, axis=1)
         asked = askable[order[:, :most]]
         for q, value in ndcg_by_number(stage, taste, asked).items():
             total[q] += value / N_SEEDS
@@ -514,13 +517,17 @@ def questions_study(stage: online.Stage, repetitions: int) -> list[dict]:
     return rows
 
 
-def ndcg_by_number(stage: online.Stage, taste: Taste, asked: np.ndarray) -> dict[int, np.ndarray]:
+def ndcg_by_number(
+    stage: Stage,
+    taste: Taste,
+    asked: np.ndarray,
+) -> dict[int, np.ndarray]:
     """NDCG@10 of each shopper after the first of their questions `asked` (n, most)."""
     return {q: ndcg_after(stage, taste, asked[:, :q]) for q in N_QUESTIONS}
 
 
 def ndcg_after(
-    stage: online.Stage,
+    stage: Stage,
     taste: Taste,
     asked: np.ndarray,
 ) -> np.ndarray:

@@ -55,9 +55,10 @@ from helpers.evaluation.online.sequential import (
     running_z,
     sequential_odds,
 )
-from helpers.evaluation.online.stage import Stage, set_stage
+from helpers.evaluation.online.stage import Banner, Stage, set_banner, set_stage
 
 __all__ = [
+    "Banner",
     "ClickModel",
     "EpsilonGreedy",
     "Estimate",
@@ -93,6 +94,7 @@ __all__ = [
     "scores_after",
     "self_normalized_ips",
     "sequential_odds",
+    "set_banner",
     "set_stage",
     "softmax",
     "team_draft",

@@ -1,12 +1,14 @@
 """The simulated shop that the studies of this package play in."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from helpers.evaluation.exam import Exam
 from helpers.evaluation.online.bandits import Shop, visit_features
 from helpers.evaluation.online.clicks import ClickModel
+from helpers.evaluation.online.off_policy import softmax
 from helpers.interactions.matrix import ItemFeatures
 from helpers.interactions.splits import N_HISTORY, Split
 from helpers.recommenders import Content, Popularity
@@ -72,6 +74,56 @@ class Stage:
     def features(self, items=slice(None)) -> np.ndarray:
         """x_ui of all shoppers and of some items; see `visit_features`."""
         return visit_features(self.vectors[items], self.scores[:, items])
+
+
+class Banner(NamedTuple):
+    """Which of a few items the start page shows: a policy that logs, and one to be evaluated.
+
+    Attributes
+    ----------
+    items : (n_items,) int
+        The shop's most popular items, as columns of the stage.
+    today : (n_shoppers, n_items) float64
+        Prefers popular items, and explores: a share of its visits gets a random item.
+    greedy : (n_shoppers, n_items) float64
+        The same without the exploration.
+    new : (n_shoppers, n_items) float64
+        Prefers what resembles the shopper's liked items. To be evaluated.
+    p_click : (n_shoppers, n_items) float64
+        The truth.
+    """
+
+    items: np.ndarray
+    today: np.ndarray
+    greedy: np.ndarray
+    new: np.ndarray
+    p_click: np.ndarray
+
+
+def set_banner(stage: Stage, explored: float = 0.2, n_items: int = 20) -> Banner:
+    """Two policies for one banner.
+
+    Parameters
+    ----------
+    explored : float
+        Share of today's visits that get a random item.
+    n_items : int
+    """
+    items = stage.by_popularity[:n_items]
+    likes = np.log1p(stage.popularity[items])
+    likes = np.broadcast_to(likes, (len(stage.p_liked), n_items))
+    greedy = softmax(_standard(likes))
+    today = (1 - explored) * greedy + explored / n_items
+    new = softmax(_standard(stage.scores[:, items]))
+    p_click = stage.shop.clicks.attraction(stage.p_liked[:, items])
+    return Banner(items, today, greedy, new, p_click)
+
+
+def _standard(rows: np.ndarray) -> np.ndarray:
+    """Rows with mean 0 and standard deviation 1."""
+    apart = rows - rows.mean(axis=1, keepdims=True)
+    spread = apart.std(axis=1, keepdims=True)
+    return apart / np.maximum(spread, 1e-12)
 
 
 def set_stage(exam: Exam, known: int = 3) -> Stage:
