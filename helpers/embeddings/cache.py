@@ -38,7 +38,7 @@ class VectorCache:
 
     def read(self) -> dict[bytes, np.ndarray]:
         """All vectors by key. A damaged shard counts as absent, and is made again."""
-        found = {}
+        found: dict[bytes, np.ndarray] = {}
         for shard in sorted(self.folder.glob("*.safetensors")):
             try:
                 arrays = load_file(shard)
@@ -67,7 +67,7 @@ class VectorCache:
         new = {key: position for position, key in enumerate(keys) if key not in known}
         made = make(list(new.values()))
         known.update(zip(new, made, strict=True))
-        is_encoded = made.any(axis=1)
+        is_encoded = np.asarray(made.any(axis=1))
         if is_encoded.any():
             kept = [key for key, keep in zip(new, is_encoded, strict=True) if keep]
             self.write(kept, made[is_encoded])

@@ -144,14 +144,16 @@ class ClipEncoder:
         pictures = [self._decode(source) for source in sources]
         vectors = np.zeros((len(sources), self.dim), np.float32)
         rows = []
+        decoded = []
         broken = []
         for row, (source, picture) in enumerate(zip(sources, pictures, strict=True)):
             if picture is not None:
                 rows.append(row)
+                decoded.append(picture)
             elif source is not None:
                 broken.append(source)
         if rows:
-            vectors[rows] = self._forward([pictures[row] for row in rows])
+            vectors[rows] = self._forward(decoded)
         return vectors, broken
 
     def _decode(self, source) -> np.ndarray | None:

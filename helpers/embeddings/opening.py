@@ -66,8 +66,10 @@ def _known_weights(model: str) -> str:
 
 def _first_cause(error: BaseException) -> BaseException:
     cause = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__
+    earlier = cause.__cause__ or cause.__context__
+    while earlier:
+        cause = earlier
+        earlier = cause.__cause__ or cause.__context__
     return cause
 
 

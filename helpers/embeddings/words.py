@@ -112,7 +112,7 @@ def encode_words(catalog: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, WordEnc
 
 def text_of(row: dict) -> str:
     """All words of a product, each part once, in lower case."""
-    parts = []
+    parts: list[str] = []
     for name in ("title", "category", "brand", "description"):
         part = row.get(name)
         if isinstance(part, str) and part.lower() not in ("", "other", *parts):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ class _Task:
     recommender: Recommender
     split: Split
     items: ItemFeatures | None
-    settings: dict
+    settings: dict[str, Any]
     threads: int
 
     def run(self) -> None:
@@ -54,7 +55,7 @@ def cross_validate(
     folder: str | Path,
     jobs: int = 2,
     items: ItemFeatures | None = None,
-    **settings,
+    **settings: Any,
 ) -> pd.DataFrame:
     """Fit and evaluate every recommender on every fold.
 
@@ -120,17 +121,15 @@ def _run_all(tasks: list[_Task], jobs: int) -> None:
 
 def _together(frames: list[pd.DataFrame], splits: list[Split]) -> pd.DataFrame:
     """The folds' frames as one, one value per shopper."""
-    names = [next(iter(split.histories.values())).users for split in splits]
+    names = [_names(split) for split in splits]
     everyone = pd.Index(np.unique(np.concatenate(names)))
     numbered = []
     for frame, users in zip(frames, names, strict=True):
-        position = everyone.get_indexer(users)
+        position = everyone.get_indexer(pd.Index(users))
         numbered.append(frame.assign(user=position[frame["user"]]))
     by = list(frames[0].columns.drop("value"))
-    groups = pd.concat(numbered).groupby(
-        by, observed=True, dropna=False, sort=False, as_index=False
-    )
-    together = groups["value"].mean()
+    groups = pd.concat(numbered).groupby(by, observed=True, dropna=False, sort=False)
+    together = groups["value"].mean().reset_index()
     runs = _mean_runs(frames)
     fit_seconds = runs.groupby("recommender")["fit_seconds"].first().to_dict()
     plain = runs.astype(object)
@@ -139,13 +138,25 @@ def _together(frames: list[pd.DataFrame], splits: list[Split]) -> pd.DataFrame:
     return together
 
 
+def _names(split: Split) -> np.ndarray:
+    """Names of the shoppers that a fold asks."""
+    users = next(iter(split.histories.values())).users
+    if users is None:
+        raise ValueError(
+            f"the shoppers of split {split.name!r} have no names to tell them apart by"
+        )
+    return users.to_numpy()
+
+
 def _mean_runs(frames: list[pd.DataFrame]) -> pd.DataFrame:
     runs = pd.DataFrame([run for frame in frames for run in frame.attrs["runs"]])
     what = ["recommender", "split", "n_history", "k", "metric"]
     return runs.groupby(what, dropna=False, sort=False, as_index=False).mean()
 
 
-def _key(recommender: Recommender, split: Split, items: ItemFeatures | None, settings: dict) -> str:
+def _key(
+    recommender: Recommender, split: Split, items: ItemFeatures | None, settings: dict[str, Any]
+) -> str:
     """A hash of all that the outcome depends on."""
     told = [
         type(recommender).__qualname__,
@@ -156,7 +167,7 @@ def _key(recommender: Recommender, split: Split, items: ItemFeatures | None, set
     ]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
     for array in _arrays_of(split, items):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     for room in ROOMS:
         for path in sorted((ROOT / "helpers" / room).glob("*.py")):
             digest.update(path.read_bytes())

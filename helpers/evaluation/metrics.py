@@ -6,18 +6,24 @@ sets of item positions. A value above 1 is a grade, which only `ndcg` reads. Whe
 disagree on what a metric means, the meaning is an argument.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import update_wrapper
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 MAX_DENSE_ITEMS = 50_000
 """Up to this many items, a dense block looks up faster than a search in each sparse row."""
 CELLS_PER_BLOCK = 2**23
 USERS_PER_BLOCK = 1024
 
+Relevant = sp.csr_matrix | Sequence[Collection[int]]
+Formula = Callable[..., np.ndarray]  # of hits (n, k) bool, n_relevant (n,) and k
 
-def as_matrix(relevant) -> sp.csr_matrix:
+
+def as_matrix(relevant: Relevant) -> sp.csr_matrix:
     """A csr matrix of `relevant`, whether it came as one or as a list of sets.
 
     Raises
@@ -25,8 +31,8 @@ def as_matrix(relevant) -> sp.csr_matrix:
     ValueError
         If a grade is negative.
     """
-    if sp.issparse(relevant):
-        return _without_zeros(relevant.tocsr())
+    if isinstance(relevant, sp.spmatrix | sp.sparray):
+        return _without_zeros(sp.csr_matrix(relevant))
     sizes = [len(items) for items in relevant]
     ordered = [item for items in relevant for item in sorted(items)]
     columns = np.array(ordered, dtype=np.int64)
@@ -47,7 +53,7 @@ def _without_zeros(relevant: sp.csr_matrix) -> sp.csr_matrix:
     return relevant
 
 
-def grades(ranked, relevant, k: int) -> np.ndarray:
+def grades(ranked: ArrayLike, relevant: Relevant, k: int) -> np.ndarray:
     """Grade of each of the first `k` ranked items, (n_users, k); 0 (or False) if irrelevant.
 
     Raises
@@ -55,90 +61,94 @@ def grades(ranked, relevant, k: int) -> np.ndarray:
     ValueError
         If rows do not match, or fewer than `k` items are ranked.
     """
-    ranked = np.asarray(ranked)
-    relevant = as_matrix(relevant)
-    n_users, n_items = relevant.shape
-    if ranked.ndim != 2 or len(ranked) != n_users:
+    places = np.asarray(ranked)
+    matrix = as_matrix(relevant)
+    n_users, n_items = matrix.shape
+    if places.ndim != 2 or len(places) != n_users:
         raise ValueError(
-            f"ranked items of shape {ranked.shape} for {n_users} users' relevant items"
+            f"ranked items of shape {places.shape} for {n_users} users' relevant items"
         )
-    if not 1 <= k <= ranked.shape[1]:
-        raise ValueError(f"k must lie in 1..{ranked.shape[1]}, the number of ranked items, not {k}")
-    ranked = ranked[:, :k]
-    found = np.zeros(ranked.shape, relevant.dtype)
-    if n_items == 0 or ranked.size == 0:
+    if not 1 <= k <= places.shape[1]:
+        raise ValueError(f"k must lie in 1..{places.shape[1]}, the number of ranked items, not {k}")
+    places = places[:, :k]
+    found = np.zeros(places.shape, matrix.dtype)
+    if n_items == 0 or places.size == 0:
         return found
-    is_item = (ranked >= 0) & (ranked < n_items)
-    items = np.where(is_item, ranked, 0)
+    is_item = (places >= 0) & (places < n_items)
+    items = np.where(is_item, places, 0)
     if n_items <= MAX_DENSE_ITEMS:
         step = max(1, CELLS_PER_BLOCK // n_items)
         for start in range(0, n_users, step):
             rows = slice(start, start + step)
-            found[rows] = np.take_along_axis(relevant[rows].toarray(), items[rows], axis=1)
+            found[rows] = np.take_along_axis(matrix[rows].toarray(), items[rows], axis=1)
     else:
-        rows = np.repeat(np.arange(n_users), k)
-        found[:] = np.asarray(relevant[rows, items.ravel()]).reshape(ranked.shape)
+        users = np.repeat(np.arange(n_users), k)
+        found[:] = np.asarray(matrix[users, items.ravel()]).reshape(places.shape)
     found[~is_item] = 0
     return found
 
 
-def _per_user(formula: Callable) -> Callable:
-    """Turn a formula on (hits (n, k) bool, n_relevant (n,), k) into a metric."""
+class Metric:
+    """A formula on (hits (n, k) bool, n_relevant (n,), k), asked with lists: (n_users,) float64."""
 
-    def metric(ranked, relevant, k: int, **variant) -> np.ndarray:
-        relevant = as_matrix(relevant)
-        hits = grades(ranked, relevant, k) > 0
-        return _where_defined(formula, hits, _n_relevant(relevant), k, **variant)
+    def __init__(self, formula: Formula):
+        self.formula = formula
+        update_wrapper(self, formula)
 
-    metric.__name__ = formula.__name__
-    metric.__doc__ = formula.__doc__
-    metric.formula = formula
-    return metric
+    def __call__(self, ranked: ArrayLike, relevant: Relevant, k: int, **variant: Any) -> np.ndarray:
+        matrix = as_matrix(relevant)
+        hits = grades(ranked, matrix, k) > 0
+        return _where_defined(self.formula, hits, _n_relevant(matrix), k, **variant)
 
 
 def _n_relevant(relevant: sp.csr_matrix) -> np.ndarray:
     return np.diff(relevant.indptr)
 
 
-def _where_defined(formula: Callable, hits, n_relevant, k: int, **variant) -> np.ndarray:
+def _where_defined(
+    formula: Formula, hits: np.ndarray, n_relevant: np.ndarray, k: int, **variant: Any
+) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         values = formula(hits, n_relevant, k, **variant)
     return np.where(n_relevant > 0, values, np.nan)
 
 
-@_per_user
-def precision(hits, n_relevant, k):
+@Metric
+def precision(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Share of the first `k` places that hold a relevant item; an empty place is a miss."""
     return hits.sum(axis=1) / k
 
 
-@_per_user
-def recall(hits, n_relevant, k):
+@Metric
+def recall(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Share of the relevant items found in the first `k` places."""
     return hits.sum(axis=1) / n_relevant
 
 
-@_per_user
-def f1(hits, n_relevant, k):
+@Metric
+def f1(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """Harmonic mean of precision and recall: 2 hits / (k + n_relevant)."""
     return 2 * hits.sum(axis=1) / (k + n_relevant)
 
 
-@_per_user
-def hit_rate(hits, n_relevant, k):
+@Metric
+def hit_rate(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """1 if any of the first `k` items is relevant, else 0."""
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), np.float64)
 
 
-@_per_user
-def mrr(hits, n_relevant, k):
+@Metric
+def mrr(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """1 / place of the first relevant item; 0 if there is none among the first `k`."""
     first_place = hits.argmax(axis=1) + 1
-    return np.where(hits.any(axis=1), 1 / first_place, 0.0)
+    found: np.ndarray = np.where(hits.any(axis=1), 1 / first_place, 0.0)
+    return found
 
 
-@_per_user
-def average_precision(hits, n_relevant, k, divide="min"):
+@Metric
+def average_precision(
+    hits: np.ndarray, n_relevant: np.ndarray, k: int, divide: str = "min"
+) -> np.ndarray:
     """Mean of the precisions at each hit's place; its mean over users is MAP.
 
     `divide="min"` divides by min(k, n_relevant), so that a perfect list scores 1. `"relevant"`
@@ -155,7 +165,7 @@ def average_precision(hits, n_relevant, k, divide="min"):
     return total / n_relevant
 
 
-def ndcg(ranked, relevant, k: int, gain: str = "linear") -> np.ndarray:
+def ndcg(ranked: ArrayLike, relevant: Relevant, k: int, gain: str = "linear") -> np.ndarray:
     """Normalized discounted cumulative gain (Järvelin & Kekäläinen 2002), (n_users,).
 
     DCG@k = Σ_{i = 1..k} gain_i / log2(i + 1), divided by the DCG of the best possible list, cut at
@@ -183,7 +193,7 @@ def _discount(k: int) -> np.ndarray:
     return 1 / np.log2(np.arange(2, k + 2))
 
 
-def _binary_ndcg(hits, n_relevant, k: int) -> np.ndarray:
+def _binary_ndcg(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray:
     """NDCG where an item is relevant or not: the best list has min(k, n_relevant) hits on top."""
     discount = _discount(k)
     best_with = np.concatenate([[0], np.cumsum(discount)])
@@ -204,7 +214,7 @@ def _ideal(relevant: sp.csr_matrix, k: int) -> np.ndarray:
     return sp.csr_matrix((values, (users[kept], place[kept])), shape).toarray()
 
 
-METRICS = {
+METRICS: dict[str, Callable[..., np.ndarray]] = {
     "precision": precision,
     "recall": recall,
     "f1": f1,
@@ -218,7 +228,10 @@ MEANING = {"map": "divided by min(k, relevant)", "ndcg": "binary gain, ideal cut
 
 
 def measure(
-    ranked, relevant, ks=(5, 10), metrics=tuple(METRICS)
+    ranked: ArrayLike,
+    relevant: Relevant,
+    ks: Sequence[int] = (5, 10),
+    metrics: Iterable[str] = tuple(METRICS),
 ) -> dict[tuple[str, int], np.ndarray]:
     """Several metrics at several `k` with one look-up; relevance is yes or no.
 
@@ -234,13 +247,19 @@ def measure(
     hits = grades(ranked, relevant, max(ks))
     values = {}
     for name in metrics:
-        formula = _binary_ndcg if name == "ndcg" else METRICS[name].formula
+        formula = _formula_of(name)
         for k in ks:
             values[name, k] = _where_defined(formula, hits[:, :k], n_relevant, k)
     return values
 
 
-def rating_error(truth, predicted) -> dict[str, float]:
+def _formula_of(name: str) -> Formula:
+    """What a metric makes of hits, where relevance is yes or no."""
+    metric = METRICS[name]
+    return metric.formula if isinstance(metric, Metric) else _binary_ndcg
+
+
+def rating_error(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     """`rmse`, `mse` and `mae` of predicted ratings, and `n`, how many there were; NaN if none."""
     error = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
     mse = mae = np.nan
@@ -250,7 +269,7 @@ def rating_error(truth, predicted) -> dict[str, float]:
     return {"rmse": float(np.sqrt(mse)), "mse": mse, "mae": mae, "n": int(error.size)}
 
 
-def exposure(ranked, candidates) -> np.ndarray:
+def exposure(ranked: ArrayLike, candidates: ArrayLike) -> np.ndarray:
     """How often each candidate was recommended, (n_candidates,) int, by ascending position."""
     candidates = np.unique(candidates)
     ranked = np.asarray(ranked)
@@ -258,12 +277,12 @@ def exposure(ranked, candidates) -> np.ndarray:
     return counts[candidates]
 
 
-def coverage(ranked, candidates) -> float:
+def coverage(ranked: ArrayLike, candidates: ArrayLike) -> float:
     """Share of the candidates that anyone was recommended."""
     return float((exposure(ranked, candidates) > 0).mean())
 
 
-def gini(ranked, candidates) -> float:
+def gini(ranked: ArrayLike, candidates: ArrayLike) -> float:
     """Inequality of exposure: 0 if all candidates are shown equally often, near 1 if one is."""
     counts = np.sort(exposure(ranked, candidates))
     n = len(counts)
@@ -274,7 +293,7 @@ def gini(ranked, candidates) -> float:
     return float((weights @ counts) / (n * total))
 
 
-def diversity(ranked, vectors) -> np.ndarray:
+def diversity(ranked: ArrayLike, vectors: ArrayLike) -> np.ndarray:
     """Intra-list diversity (Smyth & McClave 2001): mean of 1 - cosine over a list's pairs.
 
     NaN below two items.
@@ -301,7 +320,7 @@ def _diversity_of(ranked: np.ndarray, unit: np.ndarray) -> np.ndarray:
     return np.where(n > 1, 1 - (of_sum - of_items) / n_pairs, np.nan)
 
 
-def novelty(ranked, popularity, n_users: int) -> np.ndarray:
+def novelty(ranked: ArrayLike, popularity: ArrayLike, n_users: int) -> np.ndarray:
     """Mean self-information in bits (Zhou et al. 2010).
 
     It is -log2 of the share of users who liked each listed item. One like is added to every item,
@@ -317,7 +336,9 @@ def novelty(ranked, popularity, n_users: int) -> np.ndarray:
     return np.divide(total, n, out=undefined, where=n > 0)
 
 
-def calibration(ranked, liked: sp.csr_matrix, groups, alpha: float = 0.01) -> np.ndarray:
+def calibration(
+    ranked: ArrayLike, liked: sp.csr_matrix, groups: ArrayLike, alpha: float = 0.01
+) -> np.ndarray:
     """Kullback-Leibler divergence in nats of the list's mix of groups from the history's.
 
     0 is calibrated (Steck 2018). `liked` (n_users, n_items) is the history, `groups` (n_items,)

@@ -9,17 +9,25 @@ import platform
 import threading
 import time
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import psutil
+from numpy.typing import ArrayLike
 
 from helpers.artefacts import data_dir
 from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions.matrix import LIKED, REAL, SIMULATED, ItemFeatures
+from helpers.interactions.matrix import LIKED, REAL, SIMULATED, Histories, ItemFeatures
+from helpers.interactions.splits import Split
 from helpers.recommenders.base import BLOCK, Recommender
+
+Row = dict[str, Any]  # a row of a table, by its columns
+Values = dict[tuple[str, str, int], np.ndarray]  # by variant, metric and k: each (n_users,)
+Segments = pd.Series | pd.DataFrame | None  # of users, by position
 
 KEY = ["recommender", "split", "variant", "n_history", "metric", "k"]
 GROUP = ["split", "n_history"]  # what has been measured on the same shoppers
@@ -47,9 +55,10 @@ SUMMARY = [  # columns of `summarise`
     *COST,
 ]
 SPREAD = {"coverage": m.coverage, "gini": m.gini}  # metrics of all lists together
-NUMBER = (int, float)
-NUMBER_OR_NONE = (int, float, type(None))
-FORMAT = {  # metrics.json: the fields of a result row, and what each may hold
+Kinds = type | tuple[type, ...]
+NUMBER: Kinds = (int, float)
+NUMBER_OR_NONE: Kinds = (int, float, type(None))
+FORMAT: dict[str, Kinds] = {  # metrics.json: the fields of a result row, and what each may hold
     "recommender": str,
     "data": str,
     "split": str,
@@ -73,7 +82,7 @@ RUN = ("profile", "parameters", "seed", "device", "versions", "started", "second
 
 
 @contextmanager
-def metered(every: float = 0.01):
+def metered(every: float = 0.01) -> Iterator[dict[str, float]]:
     """Measure a `with` block.
 
     Parameters
@@ -87,13 +96,13 @@ def metered(every: float = 0.01):
         After the block it holds `seconds` and `peak_mb`, the resident memory above that at the
         start in MiB.
     """
-    cost = {}
+    cost: dict[str, float] = {}
     done = threading.Event()
     process = psutil.Process()
     before = process.memory_info().rss
     peak = before
 
-    def watch():
+    def watch() -> None:
         nonlocal peak
         while not done.wait(every):
             peak = max(peak, process.memory_info().rss)
@@ -111,7 +120,9 @@ def metered(every: float = 0.01):
         cost["peak_mb"] = (peak - before) / 2**20
 
 
-def rank(recommender: Recommender, histories, k: int, candidates) -> tuple[np.ndarray, dict]:
+def rank(
+    recommender: Recommender, histories: Histories, k: int, candidates: ArrayLike
+) -> tuple[np.ndarray, dict[str, float]]:
     """The best `k` unseen candidates of each shopper, and what it cost to find them.
 
     Returns
@@ -140,13 +151,13 @@ def rank(recommender: Recommender, histories, k: int, candidates) -> tuple[np.nd
 
 def evaluate(
     recommenders: dict[str, Recommender],
-    split,
-    ks=(5, 10),
-    metrics=tuple(m.METRICS),
-    variants=None,
+    split: Split,
+    ks: Sequence[int] = (5, 10),
+    metrics: Iterable[str] = tuple(m.METRICS),
+    variants: Iterable[str] | None = None,
     items: ItemFeatures | None = None,
     seed: int = 7,
-    n_history=None,
+    n_history: Iterable[int | None] | None = None,
     n_users: int | None = None,
 ) -> pd.DataFrame:
     """Rank every candidate for every test shopper and measure.
@@ -186,12 +197,12 @@ def evaluate(
     if n_history is None:
         n_history = list(split.histories)
     tables = []
-    runs = []
+    runs: list[Row] = []
     for name, recommender in recommenders.items():
         for n in n_history:
             histories = split.histories[n][:n_users]
             ids, cost = rank(recommender, histories, max(ks), split.candidates)
-            where = {"recommender": name, "split": split.name, "n_history": n}
+            where: Row = {"recommender": name, "split": split.name, "n_history": n}
             values = _values_of_metrics(ids, split, ks, metrics, variants)
             values |= _values_of_lists(ids, split, ks, items)
             tables.append(_long_table(where, values, len(histories)))
@@ -211,9 +222,15 @@ def evaluate(
     return frame
 
 
-def _values_of_metrics(ids, split, ks, metrics, variants) -> dict[tuple, np.ndarray]:
+def _values_of_metrics(
+    ids: np.ndarray,
+    split: Split,
+    ks: Sequence[int],
+    metrics: Iterable[str],
+    variants: Iterable[str],
+) -> Values:
     """Metrics of each shopper's list by (variant, metric, k), each (n_users,)."""
-    values = {}
+    values: Values = {}
     for variant in variants:
         relevant = split.relevant[variant][: len(ids)]
         for (metric, k), value in m.measure(ids, relevant, ks, metrics).items():
@@ -221,13 +238,15 @@ def _values_of_metrics(ids, split, ks, metrics, variants) -> dict[tuple, np.ndar
     return values
 
 
-def _values_of_lists(ids, split, ks, items) -> dict[tuple, np.ndarray]:
+def _values_of_lists(
+    ids: np.ndarray, split: Split, ks: Sequence[int], items: ItemFeatures | None
+) -> Values:
     """Novelty and, with `items`, diversity by ("any", metric, k): they need no judgment, each
     (n_users,).
     """
     popularity = np.asarray((split.train.ratings >= LIKED).sum(axis=0)).ravel()
     n_train = split.train.shape[0]
-    values = {}
+    values: Values = {}
     for k in ks:
         values["any", "novelty", k] = m.novelty(ids[:, :k], popularity, n_train)
         if items is not None:
@@ -235,9 +254,9 @@ def _values_of_lists(ids, split, ks, items) -> dict[tuple, np.ndarray]:
     return values
 
 
-def _values_of_all_lists(ids, split, ks) -> list[dict]:
+def _values_of_all_lists(ids: np.ndarray, split: Split, ks: Sequence[int]) -> list[Row]:
     """`k`, `metric` and `value` of what the lists of all shoppers say together."""
-    found = []
+    found: list[Row] = []
     for k in ks:
         for metric, measure in SPREAD.items():
             value = measure(ids[:, :k], split.candidates)
@@ -245,7 +264,7 @@ def _values_of_all_lists(ids, split, ks) -> list[dict]:
     return found
 
 
-def _errors_if_it_predicts(recommender: Recommender, split) -> list[dict]:
+def _errors_if_it_predicts(recommender: Recommender, split: Split) -> list[Row]:
     """RMSE and MAE, in the same form as `_values_of_all_lists`.
 
     Nothing of a method that only ranks.
@@ -257,7 +276,7 @@ def _errors_if_it_predicts(recommender: Recommender, split) -> list[dict]:
     return [{"k": None, "metric": metric, "value": errors[metric]} for metric in ("rmse", "mae")]
 
 
-def _long_table(where: dict, values: dict[tuple, np.ndarray], n_users: int) -> pd.DataFrame:
+def _long_table(where: Row, values: Values, n_users: int) -> pd.DataFrame:
     """One row per value of each (variant, metric, k) and user."""
     keys = pd.DataFrame(list(values), columns=["variant", "metric", "k"])
     key_of_row = keys.index.repeat(n_users)
@@ -270,7 +289,9 @@ def _long_table(where: dict, values: dict[tuple, np.ndarray], n_users: int) -> p
     return frame[COLUMNS]
 
 
-def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) -> pd.DataFrame:
+def summarise(
+    per_user: pd.DataFrame, segments: Segments = None, n_resamples: int = 1000
+) -> pd.DataFrame:
     """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of
     `segments`.
 
@@ -301,7 +322,9 @@ def summarise(per_user: pd.DataFrame, segments=None, n_resamples: int = 1000) ->
     return _in_order(summary, runs["recommender"].unique())
 
 
-def _means_of_segments(per_user, segments, n_resamples: int) -> pd.DataFrame:
+def _means_of_segments(
+    per_user: pd.DataFrame, segments: Segments, n_resamples: int
+) -> pd.DataFrame:
     """One row per split, n_history, segment, recommender, variant, metric and k."""
     seed = per_user.attrs["seed"]
     parts = []
@@ -309,13 +332,13 @@ def _means_of_segments(per_user, segments, n_resamples: int) -> pd.DataFrame:
         series = ["recommender", "variant", "metric", "k"]
         wide = group.pivot(index="user", columns=series, values="value")
         for segment, table in _by_segment(wide, segments).items():
-            part = _means(table, n_resamples, seed)
-            parts.append(part.assign(split=split, n_history=n_history, segment=segment))
-    types = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
+            where: Row = {"split": split, "n_history": n_history, "segment": segment}
+            parts.append(_means(table, n_resamples, seed).assign(**where))
+    types: dict[str, Any] = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
     return pd.concat(parts, ignore_index=True).astype(types)
 
 
-def _by_segment(wide: pd.DataFrame, segments) -> dict[str, pd.DataFrame]:
+def _by_segment(wide: pd.DataFrame, segments: Segments) -> dict[str, pd.DataFrame]:
     """The rows of each segment's users, by the segment's name; "all" is everyone."""
     tables = {"all": wide}
     if segments is None:
@@ -360,17 +383,17 @@ def _rows_of_runs(per_user: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _in_order(summary: pd.DataFrame, recommenders) -> pd.DataFrame:
+def _in_order(summary: pd.DataFrame, recommenders: Iterable[str]) -> pd.DataFrame:
     """Sorted by KEY, the recommenders in the order in which they were given."""
     place_of = {name: place for place, name in enumerate(recommenders)}
 
-    def places(column):
+    def places(column: pd.Series) -> pd.Series:
         return column.map(place_of) if column.name == "recommender" else column
 
     return summary.sort_values(KEY, key=places, ignore_index=True)
 
 
-def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
+def segments(split: Split, attributes: pd.DataFrame) -> pd.DataFrame:
     """Gender, style, activity and warmth of each test shopper, for `summarise`.
 
     Parameters
@@ -386,6 +409,8 @@ def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
         or busy, by thirds of held-out ratings. warmth: hot (at least as many training ratings as
         the median shopper), warm (fewer), cold.
     """
+    if split.test is None:
+        raise ValueError(f"split {split.name!r} holds out no ratings to tell the busy by")
     found = {}
     for name in {"gender", "style"} & set(attributes.columns):
         of_item = attributes.set_index("image_key").loc[split.train.items, name]
@@ -395,7 +420,7 @@ def segments(split, attributes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _favorites(split, of_item: pd.Series) -> np.ndarray:
+def _favorites(split: Split, of_item: pd.Series) -> np.ndarray:
     """The value of an attribute whose candidates each shopper likes the largest share of.
 
     Shape: (n_users,).
@@ -416,9 +441,11 @@ def _activity(n_rated: np.ndarray) -> np.ndarray:
     return names[np.searchsorted(thirds, n_rated)]
 
 
-def _warmth(split) -> np.ndarray:
+def _warmth(split: Split) -> np.ndarray:
     """Hot, warm or cold: how many training ratings a test shopper has."""
     n_train = np.diff(split.train.ratings.indptr)
+    if split.test is None:
+        raise ValueError(f"split {split.name!r} holds out no ratings: nobody is known by name")
     row = split.train.users.get_indexer(split.test.users)
     known = np.append(n_train, 0)[row]  # a stranger's row is -1: the 0 at the end
     busy = np.where(known >= np.median(n_train), "hot", "warm")
@@ -447,7 +474,7 @@ def share_of_way(
     return wide.assign(share=share).drop(columns=[floor, ceiling])
 
 
-def rating_errors(recommender: Recommender, split) -> dict[str, float]:
+def rating_errors(recommender: Recommender, split: Split) -> dict[str, float]:
     """`rmse`, `mse`, `mae` and `n` of predicted against held-out ratings (`split.test`), nothing
     left out.
 
@@ -471,7 +498,7 @@ def rating_errors(recommender: Recommender, split) -> dict[str, float]:
 
 def result_rows(
     summary: pd.DataFrame, data: str, fit_seconds: dict[str, float] | None = None
-) -> list[dict]:
+) -> list[Row]:
     """Rows of metrics.json.
 
     `variant` names whose judgment counts and, where it is ambiguous, the metric's meaning.
@@ -489,7 +516,7 @@ def result_rows(
     return rows
 
 
-def about_run(parameters: dict, started: pd.Timestamp, seconds: float) -> dict:
+def about_run(parameters: Row, started: pd.Timestamp, seconds: float) -> Row:
     """The `run` of metrics.json: what was run where, and how long it took.
 
     Parameters
@@ -518,15 +545,15 @@ def about_run(parameters: dict, started: pd.Timestamp, seconds: float) -> dict:
     }
 
 
-def chapter_results(profile: str) -> list[dict]:
+def chapter_results(profile: str) -> list[Row]:
     """The result rows that chapters 03 to 06 left."""
-    rows = []
+    rows: list[Row] = []
     for path in sorted((data_dir(profile) / "results").glob("0[3-6]_*.json")):
         rows += json.loads(path.read_text(encoding="utf-8"))
     return rows
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """A value as JSON can hold it: Python's own numbers rounded to 6 places, None for what is
     missing.
     """
@@ -539,7 +566,7 @@ def _plain(value):
     return round(value, 6) if np.isfinite(value) else None
 
 
-def validate(document: dict) -> dict:
+def validate(document: dict[str, Any]) -> dict[str, Any]:
     """Check a metrics.json document against the format and return it.
 
     Raises ValueError with the row, the field and the value.
@@ -552,7 +579,7 @@ def validate(document: dict) -> dict:
     return document
 
 
-def _validate_row(row: dict, name: str) -> None:
+def _validate_row(row: Row, name: str) -> None:
     shoppers = row.get("shoppers")
     if shoppers not in (SIMULATED, REAL):
         raise ValueError(f"{name}.shoppers is {shoppers!r}, not 'simulated' or 'real'")

@@ -1,18 +1,23 @@
 """Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking often."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 NUMBERS_AT_ONCE = 10_000_000
 """Random numbers held at the same time."""
 LOW, HIGH = 0.025, 0.975
 """Ends of a 95 % interval."""
 
+Intervals = tuple[Any, Any, Any]  # mean, low, high: arrays (m,), or floats for one column
+Draws = tuple[slice, np.ndarray]  # rows of the resamples, and how often each user is drawn
 
-def bootstrap(values, n_resamples: int = 1000, seed: int = 7):
+
+def bootstrap(values: ArrayLike, n_resamples: int = 1000, seed: int = 7) -> Intervals:
     """Mean and 95 % percentile bootstrap interval over users (Efron 1979).
 
     Parameters
@@ -26,20 +31,22 @@ def bootstrap(values, n_resamples: int = 1000, seed: int = 7):
     mean, low, high : (m,) float64, or floats for one column
         NaN where no user counts.
     """
-    values = np.asarray(values, np.float64)
-    table = values.reshape(len(values), -1)
+    given = np.asarray(values, np.float64)
+    table = given.reshape(len(given), -1)
     mean, resampled = _resampled_means(table, n_resamples, seed)
     has_any = ~np.isnan(resampled).all(axis=0)
     resampled = np.where(has_any, resampled, 0.0)
     low, high = np.nanquantile(resampled, [LOW, HIGH], axis=0)
     low = np.where(has_any, low, np.nan)
     high = np.where(has_any, high, np.nan)
-    if values.ndim == 1:
+    if given.ndim == 1:
         return mean[0], low[0], high[0]
     return mean, low, high
 
 
-def _resampled_means(table: np.ndarray, n_resamples: int, seed: int):
+def _resampled_means(
+    table: np.ndarray, n_resamples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean of each column, (m,), and in each resample, (n_resamples, m)."""
     n_users, n_columns = table.shape
     counted = ~np.isnan(table)
@@ -58,14 +65,14 @@ def _resampled_means(table: np.ndarray, n_resamples: int, seed: int):
     return mean, resampled
 
 
-def _resamples(n_users: int, n_resamples: int, seed: int):
+def _resamples(n_users: int, n_resamples: int, seed: int) -> Iterable[Draws]:
     """How often each user is drawn, in blocks of resamples; drawn once for all tables as long."""
     if n_users * n_resamples <= NUMBERS_AT_ONCE:
         return _kept_resamples(n_users, n_resamples, seed)
     return _draw_resamples(n_users, n_resamples, seed)
 
 
-def _draw_resamples(n_users: int, n_resamples: int, seed: int) -> Iterator:
+def _draw_resamples(n_users: int, n_resamples: int, seed: int) -> Iterator[Draws]:
     rng = np.random.default_rng(seed)
     share = np.full(n_users, 1 / n_users)
     step = max(1, NUMBERS_AT_ONCE // n_users)
@@ -76,11 +83,13 @@ def _draw_resamples(n_users: int, n_resamples: int, seed: int) -> Iterator:
 
 
 @lru_cache(maxsize=16)
-def _kept_resamples(n_users: int, n_resamples: int, seed: int) -> list:
+def _kept_resamples(n_users: int, n_resamples: int, seed: int) -> list[Draws]:
     return list(_draw_resamples(n_users, n_resamples, seed))
 
 
-def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
+def paired_permutation(
+    differences: ArrayLike, n_resamples: int = 9999, seed: int = 7
+) -> float | np.ndarray:
     """Two-sided p-values of the paired sign-flip test (Fisher 1935): is the mean difference zero?
 
     Under the null hypothesis each user's difference was as likely to have the other sign. With few
@@ -97,8 +106,8 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     float, or (m,) float64
         NaN where no pair counts.
     """
-    differences = np.asarray(differences, np.float64)
-    table = differences.reshape(len(differences), -1)
+    given = np.asarray(differences, np.float64)
+    table = given.reshape(len(given), -1)
     counted = ~np.isnan(table)
     filled = np.where(counted, table, 0.0)
     observed = np.abs(filled.sum(axis=0))
@@ -106,7 +115,7 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     n_users = len(table)
     is_exact = 2**n_users <= n_resamples + 1
     n_patterns = 2**n_users if is_exact else n_resamples
-    n_extreme = 0
+    n_extreme = np.zeros(table.shape[1], int)
     for flips in _flips(n_users, n_patterns, is_exact, seed):
         signs = 1.0 - 2.0 * flips
         sums = np.abs(signs @ filled)
@@ -116,7 +125,7 @@ def paired_permutation(differences, n_resamples: int = 9999, seed: int = 7):
     else:
         p = (1 + n_extreme) / (1 + n_patterns)
     p = np.where(counted.any(axis=0), p, np.nan)
-    return float(p[0]) if differences.ndim == 1 else p
+    return float(p[0]) if given.ndim == 1 else p
 
 
 def _flips(n_users: int, n_patterns: int, is_exact: bool, seed: int) -> Iterator[np.ndarray]:
@@ -131,17 +140,17 @@ def _flips(n_users: int, n_patterns: int, is_exact: bool, seed: int) -> Iterator
             yield rng.integers(0, 2, (len(numbers), n_users), dtype=np.int8)
 
 
-def holm(p) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     """P-values corrected for their number (Holm 1979).
 
     The i-th smallest of m is multiplied by m - i + 1, kept monotone. NaN stays.
     """
-    p = np.asarray(p, np.float64)
-    n_tests = np.sum(~np.isnan(p))
-    order = np.argsort(p)[:n_tests]
+    given = np.asarray(p, np.float64)
+    n_tests = np.sum(~np.isnan(given))
+    order = np.argsort(given)[:n_tests]
     factors = np.arange(n_tests, 0, -1)
-    raised = np.maximum.accumulate(p[order] * factors)
-    adjusted = np.full(len(p), np.nan)
+    raised = np.maximum.accumulate(given[order] * factors)
+    adjusted = np.full(len(given), np.nan)
     adjusted[order] = np.minimum(raised, 1)
     return adjusted
 

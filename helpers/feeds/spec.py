@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import regex  # type: ignore[import-untyped]
+import regex
 import yaml
 from pydantic import (
     AfterValidator,

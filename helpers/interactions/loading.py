@@ -52,7 +52,7 @@ class LogFacts:
     vectors: str = "clip"
     orders: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.shoppers not in (SIMULATED, REAL):
             raise ValueError(f"shoppers must be {SIMULATED!r} or {REAL!r}, not {self.shoppers!r}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 
 LIKED = 4.0  # a rating of 4 or more counts as liked, in every chapter
 SIMULATED = "simulated"  # whose data these are: never mixed in one table
@@ -42,7 +43,7 @@ class Interactions:
     times: sp.csr_matrix | None = None
     shoppers: str = SIMULATED
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
         ratings.sum_duplicates()
         ratings.eliminate_zeros()
@@ -80,8 +81,8 @@ class Interactions:
         last = frame.drop_duplicates(["user", "item"], keep="last")
         if users is None:
             users = pd.Index(np.sort(last["user"].unique()))
-        rows = users.get_indexer(last["user"])
-        columns = items.get_indexer(last["item"])
+        rows = users.get_indexer(pd.Index(last["user"]))
+        columns = items.get_indexer(pd.Index(last["item"]))
         if (rows < 0).any() or (columns < 0).any():
             missing = last["user"][rows < 0].tolist() + last["item"][columns < 0].tolist()
             raise KeyError(
@@ -101,7 +102,7 @@ class Interactions:
         """(n_users, n_items)."""
         return self.ratings.shape
 
-    def rows(self, which) -> "Interactions":
+    def rows(self, which: slice | np.ndarray) -> "Interactions":
         """Some of the users, by position or bool mask; the columns stay."""
         times = None if self.times is None else self.times[which]
         return Interactions(
@@ -156,7 +157,7 @@ class ItemFeatures:
     frame: pd.DataFrame
     encoder: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.vectors) != len(self.frame):
             raise ValueError(f"{len(self.vectors)} vectors for {len(self.frame)} items")
 
@@ -184,7 +185,7 @@ class Histories:
     users: pd.Index | None = None
     times: sp.csr_matrix | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ratings = sp.csr_matrix(self.ratings, dtype=np.float32)
         columns = np.asarray(self.columns, dtype=np.int64)
         if ratings.shape[1] != len(columns):
@@ -196,7 +197,7 @@ class Histories:
 
     @classmethod
     def from_interactions(
-        cls, train: Interactions, items: ItemFeatures | None = None, users=None
+        cls, train: Interactions, items: ItemFeatures | None = None, users: ArrayLike | None = None
     ) -> "Histories":
         """The usual case: history items are the catalogue's own; `users` picks rows by position."""
         rows = slice(None) if users is None else np.asarray(users)
@@ -209,16 +210,17 @@ class Histories:
     def __len__(self) -> int:
         return self.ratings.shape[0]
 
-    def __getitem__(self, rows) -> "Histories":
+    def __getitem__(self, rows: slice | np.ndarray) -> "Histories":
         """Some of the shoppers, by slice or positions."""
-        users, times = (None if part is None else part[rows] for part in (self.users, self.times))
+        users = None if self.users is None else self.users[rows]
+        times = None if self.times is None else self.times[rows]
         return Histories(self.ratings[rows], self.columns, self.vectors, users, times)
 
     def in_catalogue(self, n_items: int) -> sp.csr_matrix:
         """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the catalogue drop out."""
         inside = np.flatnonzero(self.columns >= 0)
         if not len(inside):
-            return sp.csr_matrix((len(self), n_items), dtype=np.float32)
+            return sp.csr_matrix(np.zeros((len(self), n_items), dtype=np.float32))
         if self.columns[inside].max() >= n_items:
             raise ValueError(
                 f"history names catalogue column {self.columns[inside].max()} of {n_items}"

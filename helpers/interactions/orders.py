@@ -12,7 +12,7 @@ import unicodedata
 import warnings
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -233,13 +233,13 @@ def read_orders(
     table = read_table(path)
     known_names = catalog if merged is None else _with_merged(catalog, merged)
     known = _with_item_by_values(table, catalog, columns)
-    columns = recognize_columns(list(table.columns), path.name, known)
-    rows = _plain_rows(table, columns)
+    read_as = recognize_columns(list(table.columns), path.name, known)
+    rows = _plain_rows(table, read_as)
     left_out = _LeftOut(rows)
     left_out.drop(_is_blank(rows["customer"]), "no customer")
     left_out.drop(_is_blank(rows["item"]), "no product")
-    notes = _rate(rows, columns, left_out, path.name)
-    notes += _date(rows, columns, left_out, now)
+    notes = _rate(rows, read_as, left_out, path.name)
+    notes += _date(rows, read_as, left_out, now)
     keys = match_items(rows["item"], known_names)
     left_out.drop(keys == SEVERAL, "product on several platforms: write platform/id")
     left_out.drop(keys == "", "product not in the catalogue")
@@ -248,14 +248,14 @@ def read_orders(
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
     kept = _without_returned(kept, left_out)
     log, n_joined = _one_row_per_pair(kept)
-    _refuse_if_too_little(log, left_out, columns, path.name)
+    _refuse_if_too_little(log, left_out, read_as, path.name)
     log = log.assign(user=hash_ids(log["user"], key))
     platform = catalog.set_index("image_key")["platform"]
     log = log.assign(platform=log["item"].map(platform))
     notes += _warnings(log)
     order = ["timestamp", "user", "item"]
     log = log.sort_values(order, kind="stable").reset_index(drop=True)
-    return Orders(log, left_out.table(), columns, len(rows), n_joined, notes)
+    return Orders(log, left_out.table(), read_as, len(rows), n_joined, notes)
 
 
 def find_file(path: str | Path, *folders: str | Path) -> Path:
@@ -366,9 +366,9 @@ def recognize_columns(
         found[meaning] = column
     for meaning, known in NAMES.items():
         if meaning not in found:
-            column = _first_named(names, known, set(found.values()))
-            if column is not None:
-                found[meaning] = column
+            named = _first_named(names, known, set(found.values()))
+            if named is not None:
+                found[meaning] = named
     missing = [meaning for meaning in NEEDED if meaning not in found]
     if missing:
         example = " ".join(f"{meaning}=COLUMN" for meaning in missing)
@@ -408,7 +408,7 @@ def column_of_items(table: pd.DataFrame, catalog: pd.DataFrame) -> str | None:
 
 
 def _first_named(names: list[str], known: tuple[str, ...], taken: set[str]) -> str | None:
-    plain = {}
+    plain: dict[str, str] = {}
     for name in names:
         if name not in taken:
             plain.setdefault(_letters(name), name)
@@ -676,7 +676,7 @@ def _one_row_per_pair(kept: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     is_rating = (ordered["event"] == "rating").any()
     if not is_rating:  # of a wish and a purchase, the purchase tells more
         ordered = ordered.sort_values("rating", ascending=False, kind="stable")
-    which = "last" if is_rating else "first"
+    which: Literal["first", "last"] = "last" if is_rating else "first"
     single = ordered.drop_duplicates(["customer", "item"], keep=which)
     log = single[["customer", "item", "rating", "timestamp", "event"]]
     return log.rename(columns={"customer": "user"}), len(kept) - len(single)

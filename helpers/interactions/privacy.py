@@ -50,7 +50,7 @@ def secret_key() -> bytes:
     return key
 
 
-def hash_ids(names: Iterable, key: bytes) -> np.ndarray:
+def hash_ids(names: Iterable[object], key: bytes) -> np.ndarray:
     """Keyed pseudonyms, 16 hexadecimal digits each (BLAKE2b, RFC 7693).
 
     Without the key nobody can test a guess.
@@ -128,13 +128,13 @@ def _blank_column(kept: pd.DataFrame, column: str, own_words: list[set[str]]) ->
 
 
 def _without_own_words(cell: str, own: set[str]) -> str:
-    def blank(match: re.Match) -> str:
+    def blank(match: re.Match[str]) -> str:
         return BLANK if match[0].lower() in own else match[0]
 
     return WORD.sub(blank, cell)
 
 
-def _words(cells) -> set[str]:
+def _words(cells: Iterable[object]) -> set[str]:
     """Words of a row's personal cells, in lower case; e-mail addresses are found by their form."""
     texts = [cell for cell in cells if isinstance(cell, str) and "@" not in cell]
     return {word.lower() for word in WORD.findall(" ".join(texts))}

@@ -5,8 +5,9 @@ every item. *Real* ones come from an order or rating log, which knows only what 
 (`Split.shoppers`) of the data it was cut from, so that results of the two are never mixed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,8 @@ def lots(names: pd.Index, seed: int = 7) -> np.ndarray:
     """A number from 0 to 1 for each name, (n,) float64, the same on any machine and in any order of the names."""
     text = names.astype(str).to_numpy(dtype=object)
     key = f"{seed % 10**16:016d}"  # pandas asks for sixteen characters
-    return pd.util.hash_array(text, hash_key=key, categorize=False) / 2.0**64
+    hashed: np.ndarray = pd.util.hash_array(text, hash_key=key, categorize=False)
+    return hashed / 2.0**64
 
 
 def in_fold(names: pd.Index, fold: int, folds: int, seed: int = 7) -> np.ndarray:
@@ -108,7 +110,7 @@ def in_fold(names: pd.Index, fold: int, folds: int, seed: int = 7) -> np.ndarray
 
 def _strangers(
     names: pd.Index, able: np.ndarray, fold: int, folds: int, at_most: int | None, seed: int
-):
+) -> np.ndarray:
     """Positions of the customers of a fold who can be examined, at most so many, in order."""
     chosen = np.flatnonzero(able & in_fold(names, fold, folds, seed))
     if at_most is not None and len(chosen) > at_most:
@@ -159,7 +161,7 @@ def warm_by_time(
 
 def cold_user(
     interactions: Interactions,
-    n_history=N_HISTORY,
+    n_history: Sequence[int] = N_HISTORY,
     fold: int = 0,
     folds: int = 5,
     at_most: int | None = None,
@@ -211,7 +213,7 @@ def cross_platform_log(
     items: ItemFeatures,
     source: str,
     target: str,
-    n_history=N_HISTORY,
+    n_history: Sequence[int] = N_HISTORY,
     overlap: float | None = None,
     least_relevant: int = 1,
     least_history: int = 0,
@@ -277,7 +279,14 @@ def cross_platform_log(
     )
 
 
-def _keep_apart(train, platform, source, target, overlap, seed) -> Interactions:
+def _keep_apart(
+    train: Interactions,
+    platform: np.ndarray,
+    source: str,
+    target: str,
+    overlap: float,
+    seed: int,
+) -> Interactions:
     """`train` in which only a share `overlap` of the shoppers is known on both platforms."""
     on_both = lots(train.users, seed + 2) < overlap
     stays_on_source = lots(train.users, seed + 3) < 0.5
@@ -288,7 +297,13 @@ def _keep_apart(train, platform, source, target, overlap, seed) -> Interactions:
 
 
 # ---------------------------------------------------------------------------- the exam of a market
-def cross_platform(market, items, source=None, target=None, n_history=N_HISTORY) -> Split:
+def cross_platform(
+    market: Any,
+    items: pd.Index | ItemFeatures,
+    source: str | None = None,
+    target: str | None = None,
+    n_history: Sequence[int] = N_HISTORY,
+) -> Split:
     """The headline on simulated shoppers: history from platform `source` only, recommendations from `target` only.
 
     Parameters
@@ -384,7 +399,7 @@ def _known(name: str, train: Interactions, held: Interactions, candidates: np.nd
     n_held = np.diff(held.ratings.indptr)
     n_left = np.diff(train.ratings.indptr)
     test = held.rows(np.flatnonzero((n_held > 0) & (n_left > 0)))
-    histories = {
+    histories: dict[int | None, Histories] = {
         None: Histories.from_interactions(train, users=train.users.get_indexer(test.users))
     }
     dropped = {"shoppers with nothing left in training": int(((n_held > 0) & (n_left == 0)).sum())}
@@ -430,9 +445,15 @@ def _places(ratings: sp.csr_matrix, keys: np.ndarray) -> np.ndarray:
     return places
 
 
-def _cut(theirs: Interactions, ranks, n_history, columns, vectors) -> dict[int, Histories]:
+def _cut(
+    theirs: Interactions,
+    ranks: np.ndarray,
+    n_history: Sequence[int],
+    columns: np.ndarray,
+    vectors: np.ndarray | None,
+) -> dict[int | None, Histories]:
     """Histories of the first n likes, for each n."""
-    found = {}
+    found: dict[int | None, Histories] = {}
     for n in n_history:
         first = theirs.cells(ranks < n)
         found[n] = Histories(first.ratings, columns, vectors, first.users, first.times)

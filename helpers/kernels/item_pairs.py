@@ -224,7 +224,7 @@ class _Products:
         if i < len(self.dense):
             out[:] = self.dense[i, :i]
         else:
-            _scatter(i, *self._arrays(), out)
+            _scatter(i, *self._arrays(), out)  # type: ignore[call-arg]
         return out
 
 

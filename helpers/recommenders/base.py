@@ -3,15 +3,20 @@
 import inspect
 import json
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from helpers.artefacts import whole, write_json
 from helpers.interactions.matrix import LIKED, Histories, Interactions, ItemFeatures, liked_only
 from helpers.recommenders.negatives import has_dislikes, with_sampled_dislikes
+
+Validate = Callable[["Recommender"], float]  # how good a method is so far; higher is better
 
 SIGNALS = ("rating", "liked", "seen")
 BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest dense array
@@ -51,8 +56,8 @@ def best_first(scores: np.ndarray, k: int) -> np.ndarray:
     level = scores == cut
     n_open = k - above.sum(axis=1, keepdims=True)  # places left for those level with the cut
     first_level = level & (level.cumsum(axis=1) <= n_open)
-    _, places = np.nonzero(above | first_level)
-    places = places.reshape(n, k)
+    _, found = np.nonzero(above | first_level)
+    places = found.reshape(n, k)
     chosen = np.take_along_axis(scores, places, axis=1)
     order = np.argsort(-chosen, axis=1, kind="stable")
     return np.take_along_axis(places, order, axis=1)
@@ -78,7 +83,7 @@ class Recommender:
         self,
         train: Interactions,
         items: ItemFeatures | None = None,
-        validate=None,
+        validate: Validate | None = None,
     ) -> "Recommender":
         """Learn from `train`; `validate(self) -> float`, higher is better, is for methods that
         stop early.
@@ -149,9 +154,9 @@ class Recommender:
         self,
         histories: Histories,
         k: int,
-        candidates=None,
+        candidates: ArrayLike | None = None,
         exclude_seen: bool = True,
-    ):
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The best `k` items of each user: ids (n_users, k) int64 and scores (n_users, k) float32.
 
         `candidates` are item positions (default: all). Where fewer than `k` are left, id -1 and
@@ -159,7 +164,7 @@ class Recommender:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
-        candidates = self._positions(candidates)
+        positions = self._positions(candidates)
         n_users = len(histories)
         ids = np.full((n_users, k), -1, dtype=np.int64)
         best = np.full((n_users, k), -np.inf, dtype=np.float32)
@@ -167,30 +172,28 @@ class Recommender:
             part = histories
             if n_users > BLOCK:
                 part = histories[start : start + BLOCK]
-            scores = self.score_candidates(part, candidates)
+            scores = self.score_candidates(part, positions)
             if exclude_seen:
-                self._hide_seen(scores, part, candidates)
+                self._hide_seen(scores, part, positions)
             order = best_first(scores, k)
             found = np.take_along_axis(scores, order, axis=1)
             is_missing = np.isneginf(found)
             rows = slice(start, start + len(part))
             width = order.shape[1]
-            ids[rows, :width] = np.where(is_missing, -1, candidates[order])
+            ids[rows, :width] = np.where(is_missing, -1, positions[order])
             best[rows, :width] = found
         return ids, best
 
-    def _positions(self, candidates) -> np.ndarray:
+    def _positions(self, candidates: ArrayLike | None) -> np.ndarray:
         """The candidates sorted, each once; ValueError for a position that no item has."""
         if candidates is None:
             return np.arange(self.n_items_)
-        candidates = np.unique(np.asarray(candidates, dtype=np.int64))
-        if len(candidates) == 0:
-            return candidates
-        if candidates[0] < 0 or candidates[-1] >= self.n_items_:
+        positions = np.unique(np.asarray(candidates, dtype=np.int64))
+        if len(positions) and not 0 <= positions[0] <= positions[-1] < self.n_items_:
             raise ValueError(f"candidates must lie in 0..{self.n_items_ - 1}")
-        return candidates
+        return positions
 
-    def _hide_seen(self, scores, histories: Histories, candidates) -> None:
+    def _hide_seen(self, scores: np.ndarray, histories: Histories, candidates: np.ndarray) -> None:
         """Write -inf where a shopper has a candidate already."""
         if (histories.columns < 0).all():
             return
@@ -209,12 +212,12 @@ class Recommender:
         """
         return self.score(histories)[:, candidates]
 
-    def predict(self, histories: Histories, items) -> np.ndarray:
+    def predict(self, histories: Histories, items: ArrayLike) -> np.ndarray:
         """Predicted ratings (n_users, len(items)) float32 in 1-5 for item positions `items`."""
         predicted = self._predict(histories, np.asarray(items))
         return np.clip(predicted, 1, 5).astype(np.float32)
 
-    def parameters(self) -> dict:
+    def parameters(self) -> dict[str, Any]:
         """Hyperparameters by name, as given to the constructor."""
         names = inspect.signature(type(self)).parameters
         return {name: getattr(self, name) for name in names}
@@ -223,7 +226,7 @@ class Recommender:
         """The recommenders that this one is made of, by name; most have none."""
         return {}
 
-    def learned(self) -> dict:
+    def learned(self) -> dict[str, Any]:
         """What `fit` has learned, by name.
 
         What a part has learned bears the part's name and a dot in front.
@@ -237,7 +240,7 @@ class Recommender:
                 found[f"{part}.{name}"] = value
         return found
 
-    def take(self, learned: dict) -> None:
+    def take(self, learned: dict[str, Any]) -> None:
         """Take up what `learned` gave, each part its own."""
         parts = self.parts()
         for name, value in learned.items():
@@ -283,16 +286,18 @@ class Recommender:
         known = histories.in_catalogue(self.n_items_)
         return np.diff(known.indptr) > 0
 
-    def _fit(self, train, items, validate) -> None:
+    def _fit(
+        self, train: Interactions, items: ItemFeatures | None, validate: Validate | None
+    ) -> None:
         raise NotImplementedError
 
-    def _score(self, histories) -> np.ndarray:
+    def _score(self, histories: Histories) -> np.ndarray:
         raise NotImplementedError
 
-    def _evidence(self, histories) -> np.ndarray:
+    def _evidence(self, histories: Histories) -> np.ndarray:
         return self._score(histories)
 
-    def _predict(self, histories, items) -> np.ndarray:
+    def _predict(self, histories: Histories, items: np.ndarray) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} ranks items; it doesn't predict ratings")
 
 

@@ -202,7 +202,7 @@ class MatrixCompletion(Recommender):
         folded = self._make_solver().fold_in(known, self.factors())
         return folded.b_user, folded.U
 
-    def spread(self, histories, items) -> np.ndarray:
+    def spread(self, histories, items) -> np.ndarray:  # type: ignore[override]  # of stars, not of weights
         """How sure a prediction is: its posterior standard deviation in stars; gibbs only.
 
         That of the expected rating: a single rating scatters by another 1/√α, `draw_alpha_`,

@@ -123,7 +123,7 @@ class ALS:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        self.content = None
+        self.content: ContentPrior | None = None
 
     @property
     def has_biases(self) -> bool:
@@ -255,8 +255,7 @@ class ALS:
         if content is not None:
             pull = lam * known.tensor(content.center[:, columns])
         penalty = gram + torch.diag(lam + 1e-9)
-        both = ridges(known, weight, target, Z, penalty, pull)
-        both = both.cpu().numpy()
+        both = ridges(known, weight, target, Z, penalty, pull).cpu().numpy()
         if self.has_biases:
             b = both[:, 0].copy()
             return b, both[:, 1:].copy()
@@ -454,8 +453,7 @@ class Posterior:
             B = self.B[n]
             mean = B[0] + features @ B[1:]
             belief = (mean, self.precision[n], self.alpha[n])
-            P = rows(known, y, known.tensor(Q), *belief, rng)
-            P = P.cpu().numpy()
+            P = rows(known, y, known.tensor(Q), *belief, rng).cpu().numpy()
             b_user = P[:, :1]
             b_item = Q[items, 0]
             U = P[:, 1:]
@@ -470,8 +468,8 @@ class Posterior:
         rng=None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation over the draws, each (n_users, len(items)) float32."""
-        total = 0.0
-        squares = 0.0
+        total = np.zeros(1)
+        squares = np.zeros(1)
         for x in self.ratings(R, items, device, rng):
             x = x.astype(np.float64)
             total = total + x

@@ -30,7 +30,7 @@ def with_sampled_dislikes(
     not sampled: they are unknown, not worse.
     """
     rng = np.random.default_rng(seed)
-    shop = np.zeros(train.shape[1], np.int64)
+    shop: np.ndarray = np.zeros(train.shape[1], np.int64)
     if items is not None and "platform" in items.frame:
         platform = items.frame["platform"].astype("category")
         shop = platform.cat.codes.to_numpy(np.int64)

@@ -169,9 +169,9 @@ def _top_in_blocks(A, B, k: int, measure: Measure) -> sp.coo_matrix:
     parts = [sp.coo_matrix((0, n_b))]
     for start in range(0, n_a, step):
         S = _similarities(A[start : start + step], B, measure)
-        values, columns = S.topk(k, dim=1)
-        values = values.cpu().numpy().ravel()
-        columns = columns.cpu().numpy().ravel()
+        best = S.topk(k, dim=1)
+        values = best.values.cpu().numpy().ravel()
+        columns = best.indices.cpu().numpy().ravel()
         rows = np.repeat(np.arange(len(S)), k)
         part = sp.coo_matrix((values, (rows, columns)), shape=tuple(S.shape))
         parts.append(part)

@@ -9,6 +9,7 @@ second part, a generalized product w·(g_u ∘ g_i), and a bias b_i per item.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -195,7 +196,7 @@ class NeuralCF(Recommender):
         """The loss has the embeddings' penalty in it; the layers decay."""
         layers = dict(net)
         embeddings = [layers.pop("e_user"), layers.pop("e_item")]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": embeddings},
             {"params": list(layers.values()), "weight_decay": LAYER_DECAY},
         ]

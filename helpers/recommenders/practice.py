@@ -1,6 +1,7 @@
 """Practice for the exam: training shoppers cut down to what a stranger would be known by."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -60,8 +61,8 @@ def within(
 
     The first likes are the history; those after the longest history are asked for.
     """
-    found = []
-    taken = set()
+    found: list[Cut] = []
+    taken: set[Any] = set()
     for longest in TIERS:
         for user in users:
             if len(taken) == at_most:
@@ -87,8 +88,8 @@ def across(
 
     The first likes in another shop are the history; all likes in `target` are asked for.
     """
-    found = []
-    taken = set()
+    found: list[Cut] = []
+    taken: set[Any] = set()
     for longest, wanted in CROSSING_TIERS:
         for user in users:
             if len(taken) == at_most:
@@ -123,14 +124,14 @@ def dealt(
     rng = np.random.default_rng(seed)
     in_second_half = rng.integers(0, 2, len(items.frame)).astype(bool)
     suffix = np.where(in_second_half, " 2", " 1")
-    platform = items.frame["platform"].astype(str) + suffix
-    frame = items.frame.assign(platform=platform.to_numpy())
+    platform = items.frame["platform"].astype(str).to_numpy(dtype=object)
+    frame = items.frame.assign(platform=platform + suffix)
     is_second = in_second_half[train.ratings.indices]
     first = train.cells(~is_second)
     second = train.cells(is_second)
     ratings = sp.vstack([first.ratings, second.ratings]).tocsr()
     times = None
-    if train.times is not None:
+    if first.times is not None and second.times is not None:
         times = sp.vstack([first.times, second.times]).tocsr()
     names = train.users.astype(str)
     users = (names + " 1").append(names + " 2")

@@ -88,6 +88,12 @@ class Taste(ReadsContent):
     evidence_in_logs = True
     side = True
 
+    mean_: np.ndarray
+    precision_: np.ndarray
+    effect_: np.ndarray
+    usual_: np.ndarray
+    choice_: np.ndarray
+
     def __init__(
         self,
         axes=4,
@@ -311,8 +317,8 @@ def _choices(
     """Mean (d,) of what is liked, and its covariance (d, d) within a shop."""
     if shops is None:
         shops = np.zeros(len(X), np.int64)
-    likes = liked_only(ratings).sum(axis=0)
-    likes = np.asarray(likes, np.float64).ravel() + 1e-9
+    n_likes = liked_only(ratings).sum(axis=0)
+    likes = np.asarray(n_likes, np.float64).ravel() + 1e-9
     in_shop = np.eye(shops.max() + 1)[shops]
     likes_of_shop = in_shop * likes[:, None]
     total = np.maximum(likes_of_shop.sum(axis=0), 1e-9)

@@ -192,12 +192,12 @@ class TwoTower(ReadsContent):
         return asdict(self._settings)
 
     @property
-    def axes(self) -> int:
+    def axes(self) -> int:  # type: ignore[override]  # a setting is read, and never set
         """Main axes of the vectors that are read."""
         return self._settings.axes
 
     @property
-    def side(self) -> bool:
+    def side(self) -> bool:  # type: ignore[override]
         """Whether the items' table is read."""
         return self._settings.side
 

@@ -29,4 +29,4 @@ def word_vectors(frame: pd.DataFrame) -> sp.csr_matrix:
     try:
         return sp.csr_matrix(vectorizer.fit_transform(text))
     except ValueError:  # scikit-learn's answer to an empty vocabulary
-        return sp.csr_matrix((len(frame), 0), dtype=np.float32)
+        return sp.csr_matrix(np.zeros((len(frame), 0), np.float32))

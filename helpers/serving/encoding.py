@@ -77,11 +77,12 @@ class ListEncoder:
         """Vectors (n, d) of the items' pictures; rows of zeros where there is none."""
         if "image" not in items or not items["image"].fillna("").any():
             return np.zeros((len(items), self.encoder.dim), np.float32)
-        pictures = {}
+        pictures: dict[int, bytes] = {}
         sources = items["image"].fillna("")
         is_link = sources.str.contains("://", regex=False)
         pictures |= self._fetched(sources[is_link], notes)
-        for row, name in sources[~is_link & (sources != "")].items():
+        local = sources[~is_link & (sources != "")]
+        for row, name in zip(local.index, local, strict=True):
             try:
                 data = read_inside(folder or Path.cwd(), name)
                 pictures[row] = self._standardise(data).data
@@ -135,7 +136,7 @@ def _row_of(note: str) -> int:
 
 def _notes_on_titles(titles: pd.Series, has_words, has_picture) -> list[str]:
     notes = []
-    for place in np.flatnonzero(~has_words):
+    for place in np.flatnonzero(~has_words).tolist():
         instead = "without a picture it is left out"
         if has_picture[place]:
             instead = "its picture alone is used"

@@ -86,8 +86,10 @@ def web_link(url: str | None) -> str:
 
 def embedded(folder: Path | None, name: str | None) -> str:
     """A picture below `folder` as a data URI; nothing if it cannot be shown."""
-    kind = PICTURE_KINDS.get(Path(name or "").suffix.lower())
-    if folder is None or kind is None or "://" in name:
+    if folder is None or not name or "://" in name:
+        return ""
+    kind = PICTURE_KINDS.get(Path(name).suffix.lower())
+    if kind is None:
         return ""
     try:
         data = read_inside(folder, name)

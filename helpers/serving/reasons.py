@@ -40,7 +40,7 @@ def nearest_liked(vectors: np.ndarray, histories: Histories) -> tuple[np.ndarray
     The item is a position in the history, or -1 where nothing is liked.
     """
     liked = liked_rows(histories)
-    if not len(liked):
+    if histories.vectors is None or not len(liked):
         return np.full(len(vectors), -1), np.zeros(len(vectors))
     cosine = unit(vectors) @ unit(histories.vectors[liked]).T
     return liked[cosine.argmax(axis=1)], cosine.max(axis=1)
@@ -64,7 +64,7 @@ def explain(
     nearest, similarity = nearest_liked(vectors, histories)
     rows = []
     for row, product in enumerate(products.itertuples()):
-        if nearest[row] < 0:
+        if histories.vectors is None or nearest[row] < 0:
             rows.append(("", 0.0, ""))
             continue
         title = titles[nearest[row]]

@@ -310,6 +310,8 @@ class Service:
     def _user_embeddings(self, histories: Histories) -> np.ndarray:
         if hasattr(self.model, "user_embeddings"):
             return self.model.user_embeddings(histories)
+        if histories.vectors is None:
+            raise ValueError("a large catalogue is searched by vectors, and the history has none")
         return histories.vectors[liked_rows(histories)].mean(axis=0, keepdims=True)
 
     def _choose(self, ids, scores, histories: Histories, categories: list[str], k: int):
@@ -336,7 +338,7 @@ class Service:
             if position not in chosen:
                 chosen.append(position)
         rank_of = {position: rank for rank, position in enumerate(pictured_first)}
-        return np.array(sorted(chosen, key=rank_of.get), dtype=np.int64)
+        return np.array(sorted(chosen, key=rank_of.__getitem__), dtype=np.int64)
 
 
 def _in_stock(catalog: pd.DataFrame, stock: pd.DataFrame | None) -> np.ndarray:

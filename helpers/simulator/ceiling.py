@@ -159,14 +159,16 @@ class Posterior:
         n_likes = np.asarray((likes >= LIKED).sum(axis=1))
         total = -n_likes * self.pool.log_likes[None]
         for rating, log_rate in self.pool.log_rate.items():
-            has_rating = sp.csr_matrix(likes == rating, dtype=np.float32)
+            has_rating = likes.copy()
+            has_rating.data = (likes.data == rating).astype(np.float32)
+            has_rating.eliminate_zeros()
             total += has_rating @ log_rate
         return total
 
 
 def _draw_pool(market: Market, n_draws: int) -> Pool:
     """Blocks of shoppers until there are `n_draws`."""
-    blocks = []
+    blocks: list[dict[str, np.ndarray]] = []
     n_found = 0
     while n_found < n_draws:
         n_wanted = -(-n_draws // tastes.SHOPPERS_PER_BLOCK) - len(blocks)

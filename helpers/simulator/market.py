@@ -211,7 +211,7 @@ class Market(Population):
         settings = self.settings | {"own_ratings": True}
         return replace(self, frame=frame, log={}, settings=settings)
 
-    def at_least(self, signal: np.ndarray, rating: int) -> np.ndarray:
+    def at_least(self, signal: np.ndarray, rating: float) -> np.ndarray:
         """P(rating >= `rating`) for ratings 2 to 5, with normal noise around the signal."""
         cut = signal.dtype.type(self.cuts[int(rating) - 2])
         noise = max(self.settings["noise"], 1e-9)
@@ -331,7 +331,7 @@ class Market(Population):
         folder = Path(folder)
         head = json.loads((folder / "market.json").read_text(encoding="utf-8"))
         arrays = load_file(folder / "market.safetensors")
-        groups = {"log": {}, "seen": {}, "shelf": {}}
+        groups: dict[str, dict[str, np.ndarray]] = {"log": {}, "seen": {}, "shelf": {}}
         for key, values in arrays.items():
             group, _, name = key.partition(".")
             if name:

@@ -291,6 +291,8 @@ def utility(
         return (raw - mean[0]) * scale[0] + quality
     centered = (shoppers.worth - mean[:-1]) * scale
     worth = np.ascontiguousarray(centered.T)  # a value's row copies faster than its column
+    if levels is None:
+        raise ValueError("a shelf without vectors needs the levels of its items' attributes")
     levels = levels[items]
     signal = np.empty((worth.shape[1], len(quality)))
     for start in range(0, len(quality), ITEMS_PER_PIECE):
@@ -303,6 +305,8 @@ def utility(
 
 
 def _raw_likeness(shelf: Shelf, shoppers: Shoppers, now: bool, items) -> np.ndarray:
+    if shelf.vectors is None:
+        raise ValueError("a shelf of attributes has no vectors to be like")
     vectors = shelf.vectors[items]
     today = _likeness(shoppers.worth, vectors, now=True)
     if now:
