@@ -54,8 +54,10 @@ from helpers.recommenders import (
 LENGTHS = (1, 2, 3, 5, 10)
 SHORT = (1, 2, 3, 5)
 FOLDS = 5
+DEALS = (11, 12, 13, 14, 15)  # seeds; methods were developed on other ones
 STRANGERS = 500  # of one deal
 SEED = 7
+PROVENANCE = ("commit", "date", "versions")
 STUDY = ROOT / "data" / "studies" / "real.csv"
 FLOOR = "Popularity"
 WORDS = {"name": "Content", "parameters": {"reads": "words"}}
@@ -92,10 +94,19 @@ SKIPPED = {  # shop: methods that are not run there, and why
 
 @dataclass(frozen=True)
 class Exam:
-    """One exam of one shop: how the splits are made, a fold each."""
+    """One exam of one shop.
+
+    Attributes
+    ----------
+    name : str
+    numbers : tuple of int
+        Its folds or deals.
+    split : (shop, number) -> (split, items)
+    """
 
     name: str
-    splits: Callable[[Shop], list]
+    numbers: tuple[int, ...]
+    split: Callable[[Shop, int], tuple]
 
 
 def interactions_of(shop: Shop) -> Interactions:
@@ -106,68 +117,64 @@ def interactions_of(shop: Shop) -> Interactions:
 def in_shop(lengths=LENGTHS) -> Exam:
     """Strangers of one shop, five folds."""
 
-    def splits(shop):
-        for fold in range(FOLDS):
-            yield fold, cold_user(interactions_of(shop), lengths, fold, FOLDS), shop.items
+    def split(shop, fold):
+        return cold_user(interactions_of(shop), lengths, fold, FOLDS), shop.items
 
-    return Exam("in-shop", splits)
+    return Exam("in-shop", tuple(range(FOLDS)), split)
 
 
 def across_deal(overlap: float, least_history: int) -> Exam:
     """Products dealt to two platforms: five deals, 500 strangers each."""
 
-    def splits(shop):
-        for seed in range(1, FOLDS + 1):
-            items = deal(shop.items, seed)
-            split = cross_platform_log(
-                interactions_of(shop),
-                items,
-                "A",
-                "B",
-                LENGTHS,
-                overlap,
-                least_relevant=5,
-                least_history=least_history,
-                folds=1,
-                at_most=STRANGERS,
-                seed=seed,
-            )
-            yield seed, split, items
+    def split(shop, seed):
+        items = deal(shop.items, seed)
+        found = cross_platform_log(
+            interactions_of(shop),
+            items,
+            "A",
+            "B",
+            LENGTHS,
+            overlap,
+            least_relevant=5,
+            least_history=least_history,
+            folds=1,
+            at_most=STRANGERS,
+            seed=seed,
+        )
+        return found, items
 
-    return Exam(f"across {100 * overlap:.0f} %", splits)
+    return Exam(f"across {100 * overlap:.0f} %", DEALS, split)
 
 
 def across_column(source: str, target: str, lengths) -> Exam:
     """The platforms that the shop's table names, five folds."""
 
-    def splits(shop):
+    def split(shop, fold):
         log = interactions_of(shop)
-        for fold in range(FOLDS):
-            split = cross_platform_log(
-                log, shop.items, source, target, lengths, fold=fold, folds=FOLDS
-            )
-            yield fold, split, shop.items
+        found = cross_platform_log(
+            log, shop.items, source, target, lengths, fold=fold, folds=FOLDS
+        )
+        return found, shop.items
 
-    return Exam(f"{source} to {target}, n up to {max(lengths)}", splits)
+    return Exam(f"{source} to {target}, n up to {max(lengths)}", tuple(range(FOLDS)), split)
 
 
 def warm() -> Exam:
     """Known customers, the last fifth of the log."""
 
-    def splits(shop):
-        yield 0, warm_by_time(shop.log, shop.index, shoppers="real"), shop.items
+    def split(shop, _):
+        return warm_by_time(shop.log, shop.index, shoppers="real"), shop.items
 
-    return Exam("warm", splits)
+    return Exam("warm", (0,), split)
 
 
 def new_items() -> Exam:
     """Items that nobody has bought, five folds."""
 
-    def splits(shop):
-        for fold in range(FOLDS):
-            yield fold, cold_item(interactions_of(shop), fold, FOLDS), shop.items
+    def split(shop, fold):
+        return cold_item(interactions_of(shop), fold, FOLDS), shop.items
 
-    return Exam("new items", splits)
+    return Exam("new items", tuple(range(FOLDS)), split)
 
 
 EXAMS = {
@@ -209,21 +216,26 @@ def one_result(name: str, split, items) -> pd.DataFrame:
 
 def examine(shop: Shop, exam: Exam, methods, folds, control: bool) -> None:
     """Compute what is not there yet of one exam."""
-    for fold, split, items in exam.splits(shop):
+    skipped = SKIPPED.get(shop.name, {})
+    for fold in exam.numbers:
         if folds and fold not in folds:
             continue
-        for name in methods:
-            path = place(shop.name, exam.name, fold, name, control)
-            why = SKIPPED.get(shop.name, {}).get(name)
-            if path.exists() or why:
-                continue
+        paths = {name: place(shop.name, exam.name, fold, name, control) for name in methods}
+        missing = [name for name in methods if name not in skipped and not paths[name].exists()]
+        if not missing:
+            continue
+        split, items = exam.split(shop, fold)
+        for name in missing:
             found = one_result(name, split, items)
-            write_parquet(
-                found.assign(
-                    shop=shop.name, exam=exam.name, fold=fold, recommender=name, control=control
-                ),
-                path,
+            found = found.assign(
+                shop=shop.name,
+                exam=exam.name,
+                fold=fold,
+                recommender=name,
+                control=control,
+                **about(),
             )
+            write_parquet(found, paths[name])
             means = found.groupby("n_history", dropna=False)["value"].mean().round(4)
             took = found["fit_seconds"].iloc[0] + found["score_seconds"].iloc[0]
             print(
@@ -249,7 +261,10 @@ def summary() -> pd.DataFrame:
     like = ["shop", "exam", "control", "n_history"]
     for key, group in results.groupby(like, dropna=False):
         wide = group.pivot_table(index=["fold", "user"], columns="recommender", values="value")
-        cost = group.groupby("recommender")[["fit_seconds", "score_seconds", "peak_mb"]].max()
+        of_method = group.groupby("recommender")
+        cost = of_method[["fit_seconds", "score_seconds", "peak_mb"]].max()
+        folds = of_method["fold"].unique()
+        source = of_method[list(PROVENANCE)].agg(lambda values: "; ".join(sorted(set(values))))
         for name in wide.columns:
             both = pd.DataFrame({"own": wide[name], "floor": wide[FLOOR]}).dropna()
             mean, low, high = bootstrap(both["own"].to_numpy()[:, None], seed=SEED)
@@ -261,13 +276,14 @@ def summary() -> pd.DataFrame:
                 | {"recommender": name, "value": mean[0], "low": low[0], "high": high[0]}
                 | {"gain": gain[0], "gain_low": gain_low[0], "gain_high": gain_high[0]}
                 | {"n_users": len(both)}
-                | {"folds": group["fold"].nunique(), **cost.loc[name].round(1)}
+                | {"folds": " ".join(str(fold) for fold in sorted(folds[name]))}
+                | {**cost.loc[name].round(1), **source.loc[name]}
             )
     return pd.DataFrame(rows).round(4)
 
 
 def about() -> dict[str, str]:
-    """Commit, date and versions that a study's numbers come from."""
+    """Commit, date and versions that a result comes from."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     )
@@ -303,7 +319,7 @@ def main() -> None:
             examine(shop, exam, arguments.methods, arguments.folds, arguments.control)
     table = summary()
     if arguments.write:
-        write_text(table.assign(shoppers="real", **about()).to_csv(index=False), STUDY)
+        write_text(table.assign(shoppers="real").to_csv(index=False), STUDY)
     shown = table.pivot_table(
         index=["shop", "exam", "control", "recommender"],
         columns="n_history",
