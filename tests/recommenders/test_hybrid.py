@@ -6,7 +6,17 @@ import pytest
 import scipy.sparse as sp
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
-from helpers.recommenders import Content, Hybrid, ItemKNN, Popularity, Random, blend, choice, load, practice
+from helpers.recommenders import (
+    Content,
+    Hybrid,
+    ItemKNN,
+    Popularity,
+    Random,
+    blend,
+    choice,
+    load,
+    practice,
+)
 from helpers.recommenders.parts import build
 
 N_USERS = 240
