@@ -227,6 +227,7 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
         return
     low, high = ax.get_ylim()
     gap = (high - low) * LINE_SPACING * size / SMALLEST
+    gap = min(gap, (high - low) / len(ends))
     order = sorted(ends, key=lambda name: ends[name][0])
     values = np.array([ends[name][0] for name in order])
     steps = gap * np.arange(len(order))
@@ -242,7 +243,7 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
             "va": "center",
             "annotation_clip": False,
         }
-        ax.annotate(name, (right, value), xytext=(beside, place - overflow), **style)
+        ax.annotate(name, (right, value), xytext=(beside, place), **style)
 
 
 def contrast(color: str, ground: str = "white") -> float:
