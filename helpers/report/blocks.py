@@ -20,6 +20,8 @@ MAX_ROWS = 14
 """Table rows that a slide shows; the report has the rest."""
 WIDEST_ROW = 112
 """Characters of a table row that fit a slide in the smallest print, 17 px."""
+WRAPPING_ROWS = 8
+"""Rows of a table in Markdown whose cells may wrap."""
 CELL_LIMITS = (60, 44, 32, 24)
 """Characters that a cell of words keeps, tried one after the other until the table fits."""
 MORE = "… more in the report"
@@ -135,6 +137,8 @@ def paragraph(text: str) -> Block:
         return Block(text, 2.6 + n_breaks)
     if text.startswith("|"):
         widest = max(len(MARKUP.sub("", row)) for row in rows)
+        if len(rows) <= WRAPPING_ROWS:
+            widest //= 2  # cells of words may take two lines
         return Block(text, FIGURE_LINES, big=True, classes=table_size(len(rows) - 2, widest))
     if text.startswith("#"):
         return Block(text, 0.5 + 1.4 * _lines_of(text, CHARACTERS_PER_TITLE_LINE))

@@ -12,7 +12,7 @@ from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block
 
 LINES_PER_SLIDE = 17.5
 CAPTION_LINES = 2
-ROOMY_LINES = 8.5
+ROOMY_LINES = 9.5
 """A slide of text alone with at most so many lines gets larger letters."""
 LAYOUTS = (
     "title",
@@ -150,7 +150,8 @@ def _layout_for(slide: Slide) -> set[str]:
     if content and all(block.is_quote for block in content):
         return {"quote"}
     if content and not is_title and sum(block.lines for block in content) <= ROOMY_LINES:
-        return {"roomy"}
+        has_formula = any(block.text.startswith("$$") for block in content)
+        return {"formula"} if has_formula else {"roomy"}
     return set()
 
 

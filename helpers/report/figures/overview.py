@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
 from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE, called
 
-WIDE = (9.6, 4.15)
+WIDE = (9.6, 4.1)
 """Inches of a figure that fills a slide below its title."""
 FONT = 10.5
 

@@ -1,0 +1,226 @@
+"""The talk on a run: every number on it comes from the results, and it can be shown as it is."""
+
+import re
+
+import made_results as made
+import pandas as pd
+import pytest
+from browser import (
+    BROKEN,
+    CUT_TABLES,
+    FILL,
+    LOW_CONTRAST,
+    OVERFLOWING,
+    SMALL_TEXT,
+    needs_browser,
+    page,
+)
+from matplotlib.text import Text
+
+from helpers.report import overview, results, slides
+from helpers.report.advice import advise, choice, simplest_of_best
+from helpers.report.figures.overview import cold_start, liked_of_five
+from helpers.report.one_shopper import OneShopper, Picture
+from helpers.report.personas import Item, MethodList, PersonaLists
+from helpers.report.plots import LEAST_LABEL, SLIDE_HEIGHT, SLIDE_WIDTH
+from helpers.serving.personas import load_personas
+
+DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk"
+    "+A8AAQUBAScY42YAAAAASUVORK5CYII="
+)
+NAMED = ("NDCG@10", "95 %", "80 %", "5 %", "100 visits", "chapter 06", "Chapter 02")
+NAMED += ("is 1 for",)
+"""Numbers of the course, not of a run."""
+
+
+def people(shift=0.0):
+    """Two of the personas with invented lists."""
+    found = []
+    for number, persona in enumerate(list(load_personas().values())[:2]):
+        lists = []
+        for place, name in enumerate(("Hybrid", "Content", "Bestsellers")):
+            chance = 0.911 - 0.1 * place - shift - 0.03 * number
+            item = Item(f"k{place}", "A <b>title</b> | $x$", "$9", "", DOT, "jeans", "navy", chance)
+            stands_for = ["EASE"] if name == "Bestsellers" else []
+            lists.append(MethodList(name, [item] * 5, 5 * chance, stands_for))
+        titles = persona.history.items["title"]
+        history = [(title, shop, DOT) for title, shop in zip(titles, persona.shops, strict=True)]
+        agreed = [("A coat", ["Hybrid", "Content"])]
+        found.append(PersonaLists(persona, history, lists, agreed))
+    return found
+
+
+def shopper(shift=0.0):
+    """A shopper with three liked items and invented lists."""
+    liked = [Picture("a title", DOT)] * 3
+    lists = {}
+    for place, name in enumerate(("Popularity", "Content", "Hybrid")):
+        lists[name] = [Picture("a title", DOT, 0.31 + 0.2 * place + shift)] * 5
+    return OneShopper(liked, lists)
+
+
+def deck(shift=0.0, study=None, **settings):
+    study = pd.DataFrame() if study is None else study
+    return overview.overview_slides(
+        made.results(shift, **settings), people(shift), shopper(shift), study
+    )
+
+
+def words_of(slide):
+    """All text of a slide and its notes, without pictures."""
+    text = "\n".join([block.text for block in slide.blocks] + slide.notes)
+    text = re.sub(r"data:image/[^)\s]+", "", text)
+    text = re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), text)
+    return re.sub(r"<[^>]+>", " ", text)
+
+
+def numbers_of(slide):
+    text = words_of(slide)
+    for name in NAMED:
+        text = text.replace(name, " ")
+    return re.findall(r"\d+(?:[.,]\d+)*", text)
+
+
+def test_the_talk_has_its_arc():
+    titles = [words_of(slide).splitlines()[0] for slide in deck(study=made.study())]
+    assert "likes 4 things elsewhere" in titles[0] and titles[0].endswith("?")
+    assert "simulated" in titles[3] and "Real customers" in titles[4]
+    assert titles[-1].startswith("## Monday")
+    assert 10 <= len(titles) <= 15
+
+
+def test_notes_on_every_slide_say_what_to_say():
+    for slide in deck(study=made.study()):
+        assert all(len(note.split()) >= 20 for note in slide.notes) and slide.notes, words_of(slide)
+
+
+def test_no_number_is_typed():
+    """Two runs that share no result say other numbers in the same places, but for counts."""
+    before = deck(study=made.study())
+    after = deck(0.0417, study=made.study(0.0417), n_users=962, candidates=704)
+    assert len(before) == len(after)
+    counts = {str(n) for n in (*made.LENGTHS, *range(6))}  # lengths, places, of five
+    for old, new in zip(before, after, strict=True):
+        pairs = zip(numbers_of(old), numbers_of(new), strict=True)
+        typed = [was for was, number in pairs if was == number and was not in counts]
+        assert typed == [], words_of(old)
+
+
+def test_a_changed_result_is_seen_in_every_place():
+    plain = made.results()
+    rows = plain.rows[plain.rows["segment"] == "all"].copy()  # groups have results of their own
+    asked = (rows["recommender"] == "Hybrid") & (rows["n_history"] == 3)
+    asked &= (rows["metric"] == "ndcg") & (rows["segment"] == "all")
+    rows.loc[asked, ["value", "low", "high"]] = [0.987, 0.98, 0.99]
+    better = results.Results("made", plain.run, rows)
+    texts = {}
+    for name, found in (("plain", plain), ("better", better)):
+        parts = overview.overview_slides(found, [], None, pd.DataFrame())
+        texts[name] = "\n".join(words_of(part) for part in parts)
+    old = plain.at(3)["value"]["Hybrid"]
+    assert texts["plain"].count(f"{old:.2f}") >= 3 and f"{0.987:.2f}" not in texts["plain"]
+    assert texts["better"].count(f"{0.987:.2f}") >= 3 and f"{old:.2f}" not in texts["better"]
+
+
+def test_real_customers_are_called_so():
+    parts = overview.overview_slides(made.results(shoppers="real"), [], None, pd.DataFrame())
+    text = "\n".join(words_of(part) for part in parts)
+    assert "real customers" in text and "simulated shoppers" not in text
+    assert "close" not in words_of(parts[0]).splitlines()[0]  # no gap without a ceiling
+
+
+def test_live_rows_of_real_customers_stand_beside_simulated_ones():
+    plain = made.results()
+    live = made.results(0.03, shoppers="real").rows.assign(data="groceries")
+    both = results.Results("made", plain.run, pd.concat([plain.rows, live], ignore_index=True))
+    assert both.shoppers == "simulated" and len(both.live)
+    titles = [words_of(part).splitlines()[0] for part in deck()]
+    assert any("Real customers were not examined" in title for title in titles)
+    parts = overview.overview_slides(both, [], None, pd.DataFrame())
+    assert any("groceries" in words_of(part).splitlines()[0] for part in parts)
+
+
+def test_the_simplest_method_of_equals_is_shipped():
+    rows = pd.DataFrame(
+        {"value": [0.50, 0.499, 0.3], "high": [0.52, 0.51, 0.31]},
+        index=["Hybrid", "Content", "Popularity"],
+    )
+    assert simplest_of_best(rows) == "Content"
+    rows.loc["Content"] = [0.47, 0.49]
+    assert simplest_of_best(rows) == "Hybrid"
+
+
+def test_advice_covers_each_length_and_says_what_being_wrong_costs():
+    found = advise(made.results(), 3)
+    assert [one.has for one in found][:4] == [
+        "no liked item",
+        "1 liked item",
+        "3 liked items",
+        "10 liked items",
+    ]
+    assert found[2].ship == choice(made.results(), 3) == "Hybrid"
+    five = 5 * made.results().at(3, "precision", 5)["value"]
+    assert found[2].cost == pytest.approx(five["Hybrid"] - five["Popularity"])
+    assert found[-1].price.endswith("NDCG@10 with bestsellers")
+
+
+def test_the_study_of_real_shops_is_read_without_its_control(tmp_path):
+    rows = made.study().assign(exam="across 20 %", control=False)
+    other = rows.assign(exam="in-shop")
+    control = rows.assign(control=True, value=9.0)
+    pd.concat([control, other, rows]).to_csv(tmp_path / "real.csv", index=False)
+    found = results.real_study(tmp_path / "real.csv")
+    assert len(found) == len(rows) and found["value"].max() < 1
+    assert results.real_study(tmp_path / "none.csv").empty
+
+
+@pytest.mark.parametrize("draw", [cold_start, liked_of_five])
+def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
+    found = made.results()
+    if draw is cold_start:
+        figure = cold_start(found.headline(), "items", "Hybrid", overview.PEOPLE)
+    else:
+        figure = liked_of_five(found.at(3, "precision", 5), "Hybrid", overview.PEOPLE)
+    figure.canvas.draw()
+    width, height = figure.get_size_inches()
+    pixels_per_point = min(SLIDE_WIDTH / width, SLIDE_HEIGHT / height) / 72
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    assert len(texts) > 10
+    assert min(text.get_fontsize() * pixels_per_point for text in texts) >= LEAST_LABEL
+
+
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_talk_in_a_browser(tmp_path, dark):
+    text = overview.deck_of(made.results(), people(), shopper(), made.study(), dark)
+    assert slides.render_decks({}, tmp_path, ["html"], written={"overview": text}) == ""
+    with page(tmp_path / "overview.html") as tab:
+        tab.emulate_media(media="print")
+        tab.wait_for_timeout(300)
+        assert tab.evaluate(BROKEN) == tab.evaluate(OVERFLOWING) == tab.evaluate(CUT_TABLES) == []
+        assert tab.evaluate(SMALL_TEXT) == tab.evaluate(LOW_CONTRAST) == tab.refused == []
+        filled = tab.evaluate(FILL)
+        assert len(filled) > 7 and all(one["share"] >= 0.6 for one in filled), filled
+
+
+@pytest.mark.browser
+@needs_browser[1]
+@pytest.mark.skipif(
+    slides.find_marp() is None, reason="marp-cli is not installed: run make install"
+)
+def test_a_deck_that_cannot_be_read_is_noticed(tmp_path):
+    """The measurements themselves: each finds what it is for."""
+    bad = overview.deck_of(made.results(), [], None, pd.DataFrame())
+    bad += '\n---\n\n<!-- style: "section p {font-size: 15px; color: #c8c8c8}" -->\n\nfaint'
+    bad += f"\n\n---\n\n## Small\n\n![w:300]({DOT})\n\n" + "words\n\n" * 14
+    slides.render_decks({}, tmp_path, ["html"], written={"bad": bad})
+    with page(tmp_path / "bad.html") as tab:
+        tab.emulate_media(media="print")
+        tab.wait_for_timeout(300)
+        assert tab.evaluate(SMALL_TEXT) and tab.evaluate(LOW_CONTRAST)
+        assert min(one["share"] for one in tab.evaluate(FILL)) < 0.6
