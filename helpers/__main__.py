@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_shop,
         _add_data,
         _add_deck,
+        _add_example,
         _add_recommend,
         _add_feed,
         _add_archive,
@@ -219,6 +220,19 @@ def _deck(arguments: Arguments) -> None:
         print(decks.write(wish))
 
 
+def _add_example(commands: Commands) -> None:
+    text = "copy a finished run to reports/example, which is kept in git"
+    sub = _command(commands, "example", _example, text)
+    _add_profile(sub)
+
+
+def _example(arguments: Arguments) -> None:
+    from helpers.runner.example import make_example
+
+    _settle_home()
+    print(make_example(arguments.profile))
+
+
 def _add_recommend(commands: Commands) -> None:
     sub = _command(commands, "recommend", _recommend, "recommendations for a shopper's own list")
     sub.add_argument(
@@ -339,12 +353,12 @@ def _add_compare(commands: Commands) -> None:
 
 
 def _compare(arguments: Arguments) -> int:
-    from helpers.runner.compare import compare_runs
+    from helpers.runner.compare import compare_runs, printable
 
     try:
         found = compare_runs(*arguments.runs)
     except (ValueError, OSError) as error:
-        print(f"course: {error}", file=sys.stderr)
+        print(f"course: {printable(str(error))}", file=sys.stderr)
         return 2
     print(found.text(arguments.all))
     return int(found.changed)

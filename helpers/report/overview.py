@@ -537,7 +537,7 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
     visits = results.at(few, "hit_rate", 5)["value"]
     lift = visits[best] - visits[FLOOR]
     test = "- **Then:** an A/B test against bestsellers."
-    if lift > 0:
+    if lift > 0 and visits[best] < 1:
         size = online.sample_size(visits[FLOOR], lift)
         test = f"- **Then:** an A/B test against bestsellers, {size:,} shoppers in each arm."
     lines = [

@@ -26,6 +26,7 @@ BROWSERS = (
     "firefox",
 )
 PRINTED = ("pdf", "pptx")  # by a browser
+PICTURE = "png"
 DECK_SECONDS = 180  # before a deck is given up; twenty slides take 5 to 30 s
 
 NO_NODE = (
@@ -110,6 +111,26 @@ def render_decks(
     return problem
 
 
+def render_first_slide(text: str, path: Path) -> str:
+    """Draw the first slide of a deck's Markdown as a PNG of 1280 × 720 pixels.
+
+    Returns
+    -------
+    str
+        Empty, or what is missing on this machine and how to get it.
+    """
+    problem = _what_is_missing(list(PRINTED))
+    if problem:
+        return problem
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "slide.md"
+        write_text(text, source)
+        _convert(source.parent, PICTURE, DECK_SECONDS)
+        with whole(path) as aside:
+            shutil.copyfile(source.with_suffix(f".{PICTURE}"), aside)
+    return ""
+
+
 def _what_is_missing(formats: list[str]) -> str:
     if set(formats) <= {"md"}:
         return ""
@@ -158,7 +179,9 @@ def _convert(folder: Path, kind: str, seconds: float) -> None:
     command = [str(find_node()), str(find_marp()), "--config-file", "marp.config.mjs"]
     command += ["--no-stdin", "--allow-local-files"]
     command += ["--input-dir", str(folder), "--output", str(folder)]
-    if kind in PRINTED:
+    if kind == PICTURE:
+        command += ["--image", PICTURE, "--browser-path", str(find_browser())]
+    elif kind in PRINTED:
         command += [f"--{kind}", "--browser-path", str(find_browser())]
     status, said = _run(command, seconds)
     if status == 0:

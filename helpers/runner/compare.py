@@ -61,7 +61,7 @@ class Comparison:
         lines += [_result_line(row) for row in listed.itertuples()]
         if len(shown) > most:
             lines.append(f"… and {len(shown) - most} more")
-        return "\n".join(lines)
+        return "\n".join(printable(line) for line in lines)
 
     def _shown(self, everything: bool) -> pd.DataFrame:
         hidden = ["same"] if everything else UNCHANGED
@@ -84,6 +84,14 @@ class Comparison:
     def _counts(self) -> str:
         counts = self.results["verdict"].value_counts()
         return ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no results"
+
+
+def printable(line: str) -> str:
+    """A line without signs that would move a terminal's cursor, color it or name its window.
+
+    A metrics.json may come from anybody. Each such sign is shown as its escape, such as `\\x1b`.
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
 
 
 def compare_runs(first: str, second: str) -> Comparison:

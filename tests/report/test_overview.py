@@ -98,7 +98,7 @@ def test_notes_on_every_slide_say_what_to_say():
 def test_no_number_is_typed():
     """Two runs that share no result say other numbers in the same places, but for counts."""
     before = deck(study=made.study())
-    after = deck(0.0417, study=made.study(0.0417), n_users=962, candidates=704)
+    after = deck(0.0617, study=made.study(0.0617), n_users=962, candidates=704)
     assert len(before) == len(after)
     counts = {str(n) for n in (*made.LENGTHS, *range(6))}  # lengths, places, of five
     for old, new in zip(before, after, strict=True):

@@ -151,3 +151,18 @@ def test_the_headline_comes_before_segments(runs, capsys):
         METRICS["results"][:] = before
     lines = [line.split()[1] for line in found.text().splitlines() if line.startswith("down")]
     assert lines == ["Headline", "Warm", "InSegment"]
+
+
+def test_signs_that_a_terminal_obeys_are_shown_as_escapes(runs, tmp_path, capsys):
+    def change(metrics):
+        metrics["run"]["device"] = "cpu\x1b[2J\x1b]0;owned\x07"
+        metrics["results"].append(ROW | {"recommender": "Evil\x1b[31m\r\u009b", "value": 0.1})
+
+    assert main(["compare", *runs(change)]) == 1
+    said = capsys.readouterr().out
+    assert all(sign.isprintable() or sign == "\n" for sign in said)
+    assert "\\x1b[31m" in said and "\\x1b[2J" in said
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps({"run": RUN, "results": [{"recommender": "\x1b[2J"}]}))
+    assert main(["compare", str(bad), str(bad)]) == 2
+    assert "\x1b" not in capsys.readouterr().err
