@@ -14,7 +14,7 @@ import pandas as pd
 from helpers import recommenders
 from helpers.artefacts import data_dir, reports_dir, require
 from helpers.embeddings import load_embeddings, load_encoder
-from helpers.feeds.harmonise import category_of
+from helpers.feeds.harmonise import category_of, load_vocabulary
 from helpers.interactions.loading import LogFacts, load_facts
 from helpers.interactions.matrix import LIKED, REAL
 from helpers.report.results import FLOOR
@@ -31,7 +31,7 @@ SHOWN = 5
 """Items of each list."""
 BESTSELLERS = "Bestsellers"
 """The row that stands for all methods that know nobody who liked what the persona likes."""
-PLAIN_PATTERN = "plain"
+PLAIN_PATTERN = "solid"
 
 
 @dataclass(frozen=True)
@@ -302,8 +302,8 @@ def _worth_of(part: str, told: list, known: pd.DataFrame, n_values: int) -> np.n
 
 
 def _is_same(name: str, wish: str) -> bool:
-    """Whether a value and a wish mean the same: "jacket" and "jackets", "blouse" and "tops"."""
-    return name == wish or category_of(name) == wish
+    """Whether a value and a wish mean the same: "blouse" and "tops", "stripes" and "striped"."""
+    return wish in (name, category_of(name), *load_vocabulary().patterns.named(name))
 
 
 def _price_worth(dollars: float, prices: pd.Series) -> np.ndarray:

@@ -14,6 +14,7 @@ from helpers import embeddings
 from helpers.interactions import Interactions, ItemFeatures
 from helpers.recommenders import Content
 from helpers.serving import encoding
+from helpers.serving import service as serving
 from helpers.serving.history import History
 from helpers.serving.service import Filters, Service
 
@@ -299,3 +300,24 @@ def test_a_large_catalogue_is_answered_from_the_index(service, monkeypatch):
         found = large.recommend(listed(title), 1)
         assert found.products["title"].tolist() == [title]
     assert len(asked) == len(TITLES)
+
+
+def test_each_liked_category_is_represented(service):
+    """Also where the model would rather fill the list with one of them."""
+    liked = listed("red dress", "red dress", "coat")
+    found = service.recommend(liked, 2, Filters(gender="all"))
+    assert set(found.products["category"]) == {"dresses", "coats"}
+
+
+def test_a_category_for_one_gender_tells_whom_the_list_is_for(service, monkeypatch):
+    """Where no title names a gender: whoever likes a dress in a shop whose dresses are for women."""
+    everything = service.recommend(listed("red dress"), 6)
+    assert set(everything.products["gender"]) == {"women", "men"}  # two dresses tell little
+    monkeypatch.setattr(serving, "FEWEST_TO_TELL", 2)
+    found = service.recommend(listed("red dress"), 6)
+    assert set(found.products["gender"]) == {"women"}
+    assert any("your list names dresses, so these are for women" in note for note in found.notes)
+    asked = service.recommend(listed("red dress"), 6, Filters(gender="all"))
+    assert set(asked.products["gender"]) == {"women", "men"}
+    undecided = service.recommend(listed("blue jeans"), 6)
+    assert set(undecided.products["gender"]) == {"women", "men"}
