@@ -243,7 +243,9 @@ def _add_recommend(commands: Commands) -> None:
     )
     sub.add_argument("--k", type=int, default=12)
     sub.add_argument(
-        "--explain", action="store_true", help="say which liked item and attributes each comes from"
+        "--explain",
+        action="store_true",
+        help="the JSON also says which liked item and attributes each comes from",
     )
     sub.add_argument("--platform", help="products of this shop alone")
     sub.add_argument(

@@ -31,6 +31,8 @@ def write_recommendations(
         The list; see `read_history`.
     out : path
         Of the page. Without the suffix .html or .htm, that is what it gets. The JSON lies beside.
+    explain : bool
+        Whether the JSON has the reasons, too; the page always says them.
 
     Raises
     ------
@@ -42,8 +44,7 @@ def write_recommendations(
     page, data = _destinations(Path(out))
     liked = read_history(history)
     found = Service(profile).recommend(liked, k, filters)
-    columns = TOLD + REASONS if explain else TOLD
-    products = _records(found.products[columns])
+    products = _records(found.products[TOLD + REASONS])
     root = data_dir(profile)
     pictures = [embedded(root, path) for path in found.products["image_path"]]
     items = _records(liked.items)
@@ -59,6 +60,9 @@ def write_recommendations(
     )
     for product in products:
         del product["link"]
+        if not explain:
+            for name in REASONS:
+                del product[name]
     write_json({"history": items, "notes": found.notes, "recommendations": products}, data)
     done = f"{len(products)} recommendations from {len(liked)} items in {page} and {data}"
     return "\n".join([done, *found.notes])
