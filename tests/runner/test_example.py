@@ -35,7 +35,7 @@ def test_an_example_has_all_pages_and_nothing_else(run, tmp_path):
 
 def test_an_unfinished_run_is_no_example(run, tmp_path):
     (run / "decks" / f"{CHAPTERS['05']}.html").unlink()
-    with pytest.raises(MissingArtefact, match="05_completion.html is missing.*course run"):
+    with pytest.raises(MissingArtefact, match=r"05_completion\.html is missing.*course run"):
         example.make_example("made")
     assert not (tmp_path / "example").exists()
 
