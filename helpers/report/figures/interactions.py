@@ -359,11 +359,11 @@ def matrix_figure(ratings: sp.csr_matrix) -> plt.Figure:
 def split_table(splits: Sequence[Split]) -> pd.DataFrame:
     """What each split trains on and asks, one row per split."""
     meanings = {
-        "warm": "a fifth of the ratings, shoppers and items known",
+        "warm": "ratings of known shoppers and items",
         "warm_by_time": "the last fifth of the log",
-        "cold_user": "likes of new shoppers with a short history",
+        "cold_user": "likes of new shoppers",
         "cold_item": "likes of items that nobody has rated",
-        "cross_platform": "likes of new shoppers in shop B, history from A",
+        "cross_platform": "likes of new shoppers in shop B",
     }
     rows = {}
     for split in splits:
