@@ -116,3 +116,12 @@ def test_the_study_names_its_best_and_worst_treatment():
     assert figures.worst_and_best(study) == ("weave", "trimmed, padded white")
     table = figures.study_table(study)
     assert table.loc["weave", "text → image R@1"] == "-0.155 [-0.185, -0.123]"
+
+
+def test_a_sheets_caption_counts_its_pictures_or_says_that_there_are_none():
+    paths = ["1.png", "2.png", ""]
+    catalog = pd.DataFrame({"platform": ["a", "a", "b"], "image_path": paths})
+    told = figures.sheet_caption(catalog, "a", show=1).data
+    assert told == "*1 of the 2 pictures of a, chosen at random.*"
+    assert "No picture of b arrived" in figures.sheet_caption(catalog, "b", show=1).data
+    assert figures.sheet_of(catalog, "b", figures.Sheet(ROOT, 1, 7)) is None

@@ -10,12 +10,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import yaml
+from IPython.display import Markdown
 from PIL import Image
 from scipy.stats import chi2_contingency
 
 from helpers.feeds.files import read_rows
 from helpers.images.standardise import grey_world, relight, trim, weave, white_backdrop
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet
+from helpers.report.prose import sentence
 
 ACCEPTED = "#0072B2"
 REJECTED = "#D55E00"
@@ -273,6 +275,19 @@ def sheet_of(
     )
     paths = [sheet.folder / path for path in chosen["image_path"]]
     return contact_sheet(paths, columns=12, size=0.68)
+
+
+def sheet_caption(catalog: pd.DataFrame, platform: str, show: int) -> Markdown:
+    """How many pictures a sheet shows, or that there are none."""
+    n_pictures = len(with_picture(catalog, platform))
+    if n_pictures == 0:
+        return sentence("*No picture of {shop} arrived. The table above says why.*", shop=platform)
+    return sentence(
+        "*{n} of the {all:,} pictures of {shop}, chosen at random.*",
+        n=min(show, n_pictures),
+        all=n_pictures,
+        shop=platform,
+    )
 
 
 def slipped_pairs(
