@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from helpers.evaluation.significance import bootstrap
 from helpers.interactions import Histories
@@ -15,6 +16,7 @@ from helpers.report.figures.curves import (
 from helpers.report.plots import plt
 
 LIKED_SHOWN = 7
+BEST_RATING = 5.0
 HEADINGS = {"rmse": "RMSE", "mae": "MAE", "precision": "P@5", "recall": "R@5"}
 
 
@@ -84,10 +86,11 @@ def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
 
 def strangers(people: list[dict]) -> Histories:
     """Newcomers whose liked items stand in no column of this shop's log."""
-    longest = max(len(person["liked"]) for person in people)
-    ratings = [[5.0] * len(person["liked"]) for person in people]
-    padded = [row + [0.0] * (longest - len(row)) for row in ratings]
-    return Histories(padded, [-1] * longest)
+    n_liked = np.array([len(person["liked"]) for person in people])
+    place = np.arange(n_liked.max())
+    ratings = np.where(place < n_liked[:, None], BEST_RATING, 0.0)
+    outside = np.full(len(place), -1)
+    return Histories(sp.csr_matrix(ratings), outside)
 
 
 def newcomers_figure(profile: str, items, lists) -> plt.Figure:

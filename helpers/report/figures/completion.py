@@ -13,6 +13,7 @@ from helpers.report.figures.curves import (
     pictures_liked,
     pictures_of,
     rows_of_pictures,
+    spread_names,
     with_large_words,
 )
 from helpers.report.plots import MUTED, PALETTE, plt
@@ -64,6 +65,10 @@ def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> pl
         log_ticks=sorted(by_rank["rank"].unique()),
         ax=right,
     )
+    errors = pd.concat([by_reg["rmse"], by_rank["rmse"]])
+    margin = 0.05 * (errors.max() - errors.min())
+    right.set_ylim(errors.min() - margin, errors.max() + margin)  # the left part shares it
+    spread_names(right)
     return figure
 
 

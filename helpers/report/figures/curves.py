@@ -49,7 +49,7 @@ def named_lines(
     with_large_words(ax, title)
     if len(log_ticks):
         _on_log_axis(ax, log_ticks)
-    _spread_names(ax)
+    spread_names(ax)
     return ax
 
 
@@ -71,8 +71,8 @@ def with_large_words(ax, title: str) -> None:
         text.set_fontsize(WORDS)
 
 
-def _spread_names(ax) -> None:
-    """Push the names at the lines' ends apart until none covers another."""
+def spread_names(ax) -> None:
+    """Push the names at the lines' ends apart until none covers another, with room at the top."""
     low, high = ax.get_ylim()
     high = high + HEADROOM * (high - low)
     ax.set_ylim(low, high)
