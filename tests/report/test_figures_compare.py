@@ -150,11 +150,9 @@ def test_fewer_shoppers_leave_wider_intervals():
     assert {"10", "400", "Content"} <= words_of(show.intervals_figure({"Content": widths}))
 
 
-def test_segments_are_measured_apart():
-    values = pd.DataFrame({"Content": [0.0, 0.0, 1.0, 1.0]})
-    table = show.by_segment(values, pd.Series(["a", "a", "b", "b"]))
-    assert list(table["value"]) == [0.0, 1.0] and list(table["n_users"]) == [2, 2]
-    assert {"a", "b"} <= words_of(show.segments_figure(table))
+def test_segments_stand_beside_each_other():
+    table = pd.concat([rows(VALUES, segment="plain"), rows(VALUES, segment="loud")])
+    assert {"plain", "loud", "Content"} <= words_of(show.segments_figure(table))
 
 
 def test_a_favorite_is_the_value_with_the_largest_share_of_likes():

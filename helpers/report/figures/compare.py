@@ -17,7 +17,6 @@ import pandas as pd
 
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
 from helpers.evaluation.guide import Situation
-from helpers.evaluation.significance import bootstrap
 from helpers.interactions.splits import Split
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
 
@@ -38,7 +37,7 @@ CEILINGS = {
 """What the figures call the ceilings."""
 SLIDE_FONT = 12.5
 """Points, so that text is at least 16 pixels high where the figure fills a slide."""
-LABEL_FONT = 11.5
+LABEL_FONT = 10.5
 POINT_DISTANCE = 0.13
 """Between points that stand beside each other."""
 WIDE = (10, 4.6)
@@ -821,29 +820,6 @@ def favorites(relevant, values: np.ndarray, candidates: np.ndarray) -> pd.Series
     n_on_sale = has_value[candidates].sum(axis=0)
     share = relevant @ has_value / np.maximum(n_on_sale, 1)
     return pd.Series(names[share.argmax(axis=1)])
-
-
-def by_segment(values: pd.DataFrame, segment: pd.Series) -> pd.DataFrame:
-    """Means and intervals of each column for the shoppers of each segment.
-
-    Parameters
-    ----------
-    values : DataFrame, (n_users, n_methods)
-    segment : Series, (n_users,) str
-
-    Returns
-    -------
-    DataFrame
-        recommender, segment, value, low, high, n_users.
-    """
-    rows = []
-    for name in sorted(segment.unique()):
-        part = values[(segment == name).to_numpy()]
-        for recommender, scores in part.items():
-            numbers = bootstrap(scores.to_numpy())
-            rows.append((recommender, name, *numbers, len(part)))
-    columns = ["recommender", "segment", "value", "low", "high", "n_users"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def segments_figure(rows: pd.DataFrame) -> plt.Figure:
