@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 Z_95 = norm.ppf(0.975)
@@ -126,7 +127,7 @@ def power_of_test(
     return float(above + below)
 
 
-def mean_difference(a, b) -> Readout:
+def mean_difference(a: ArrayLike, b: ArrayLike) -> Readout:
     """B's mean minus A's, for a number per visit such as clicks: Welch's (1947) large-sample test.
 
     A visit is the unit. The places of one list share a shopper, so counting each place as an

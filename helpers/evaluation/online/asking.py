@@ -46,7 +46,7 @@ def most_telling(
     cov = np.array(cov, np.float64)
     apart = targets - targets.mean(axis=0)
     importance = apart.T @ apart
-    chosen = []
+    chosen: list[int] = []
     for _ in range(n):
         toward = questions @ cov
         told = (toward @ importance) * toward

@@ -293,15 +293,13 @@ def run_weeks(
         p_shown = np.take_along_axis(shop.p_liked, ids, axis=1)
         clicks = shop.clicks.visit(p_shown, rng).clicks
         policy.learn(ids, examined, clicks)
-        week = Weeks(
-            ctr=clicks.mean(),
-            regret=np.mean(best - shop.expected_clicks(ids)),
-            coverage=len(np.unique(ids)) / len(shop.popularity),
-            popular_share=np.isin(ids, shop.popular).mean(),
-        )
+        missed = best - shop.expected_clicks(ids)
+        coverage = len(np.unique(ids)) / len(shop.popularity)
+        is_popular = np.isin(ids, shop.popular)
+        week = [clicks.mean(), missed.mean(), coverage, is_popular.mean()]
         rows.append(week)
-    by_week = np.array(rows)
-    return Weeks(*by_week.T)
+    ctr, regret, coverages, popular_share = np.array(rows).T
+    return Weeks(ctr, regret, coverages, popular_share)
 
 
 def _top(scores: np.ndarray, k: int) -> np.ndarray:

@@ -58,7 +58,7 @@ class ClickModel:
     keen: float = 0.45
     buys: float = 0.25
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.idle <= self.keen <= 1:
             raise ValueError(
                 f"idle {self.idle} and keen {self.keen} are probabilities, the first the smaller"

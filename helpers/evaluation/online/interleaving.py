@@ -1,13 +1,15 @@
 """Interleaving: one list out of two rankings, so that each shopper compares both."""
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 TEAM_B = 1
 
 
 def team_draft(
-    a,
-    b,
+    a: Iterable[int],
+    b: Iterable[int],
     k: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -26,8 +28,8 @@ def team_draft(
         The ids, and the team that picked each: 0 for `a`, 1 for `b`.
     """
     left = [_real(a), _real(b)]
-    shown = []
-    teams = []
+    shown: list[int] = []
+    teams: list[int] = []
     while len(shown) < k and any(left):
         for team in rng.permutation(2):
             left[team] = _without(left[team], shown)
@@ -38,19 +40,19 @@ def team_draft(
     return ids, np.array(teams, dtype=np.int64)
 
 
-def _real(ids) -> list:
+def _real(ids: Iterable[int]) -> list[int]:
     """The ids of a list that may have ended early."""
     return [item for item in ids if item >= 0]
 
 
-def _without(ids: list, taken: list) -> list:
+def _without(ids: list[int], taken: list[int]) -> list[int]:
     return [item for item in ids if item not in taken]
 
 
 def interleave(
-    ranked_a,
-    ranked_b,
-    p_liked,
+    ranked_a: Sequence[Iterable[int]] | np.ndarray,
+    ranked_b: Sequence[Iterable[int]] | np.ndarray,
+    p_liked: np.ndarray,
     k: int = 10,
     seed: int = 7,
 ) -> np.ndarray:

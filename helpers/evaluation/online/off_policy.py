@@ -84,7 +84,7 @@ def true_value(policy: np.ndarray, p_reward: np.ndarray) -> float:
 def draw_log(
     policy: np.ndarray,
     p_reward: np.ndarray,
-    size,
+    size: int | tuple[int, ...],
     rng: np.random.Generator,
 ) -> Log:
     """Visits of random shoppers to whom `policy` shows one item each.

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -12,7 +13,7 @@ LARGEST_EXPONENT = 700.0
 """exp of more doesn't fit into a float64."""
 
 
-def running_z(clicks_a, clicks_b, shown) -> np.ndarray:
+def running_z(clicks_a: ArrayLike, clicks_b: ArrayLike, shown: ArrayLike) -> np.ndarray:
     """Pooled two-proportion z at each look, in the shape of `clicks_a`; 0 before any click.
 
     Parameters
@@ -22,14 +23,19 @@ def running_z(clicks_a, clicks_b, shown) -> np.ndarray:
     shown : (looks,) int
         Shoppers so far, the same number in each arm.
     """
-    difference, variance = _difference(clicks_a, clicks_b, shown)
-    error = np.sqrt(variance / shown)
+    n = np.asarray(shown, np.float64)
+    difference, variance = _difference(clicks_a, clicks_b, n)
+    error = np.sqrt(variance / n)
     z = np.zeros_like(difference)
     np.divide(difference, error, out=z, where=error > 0)
     return z
 
 
-def _difference(clicks_a, clicks_b, shown) -> tuple[np.ndarray, np.ndarray]:
+def _difference(
+    clicks_a: ArrayLike,
+    clicks_b: ArrayLike,
+    shown: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Difference of the rates so far, and the sum of the arms' variances, pooled."""
     rate_a = np.asarray(clicks_a) / shown
     rate_b = np.asarray(clicks_b) / shown
@@ -38,7 +44,7 @@ def _difference(clicks_a, clicks_b, shown) -> tuple[np.ndarray, np.ndarray]:
     return rate_b - rate_a, variance
 
 
-def peeked(z: np.ndarray, bound) -> np.ndarray:
+def peeked(z: np.ndarray, bound: ArrayLike) -> np.ndarray:
     """Whether a test that stops at the first |z| above its bound ever stops, (...,) bool.
 
     Parameters
@@ -91,9 +97,9 @@ def _stops(limit: float, looks: int) -> float:
 
 
 def sequential_odds(
-    clicks_a,
-    clicks_b,
-    shown,
+    clicks_a: ArrayLike,
+    clicks_b: ArrayLike,
+    shown: ArrayLike,
     expected_lift: float,
 ) -> np.ndarray:
     """Evidence for a difference that may be looked at any time, in the shape of `clicks_a`.

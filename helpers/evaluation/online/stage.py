@@ -15,6 +15,7 @@ from helpers.recommenders import Content, Popularity
 from helpers.recommenders.features import principal_axes
 from helpers.simulator.market import Market
 
+EVERY = slice(None)
 AXES = 16
 """Main axes of the item vectors that policies read."""
 
@@ -71,7 +72,7 @@ class Stage:
             shop=shop,
         )
 
-    def features(self, items=slice(None)) -> np.ndarray:
+    def features(self, items: np.ndarray | slice = EVERY) -> np.ndarray:
         """x_ui of all shoppers and of some items; see `visit_features`."""
         return visit_features(self.vectors[items], self.scores[:, items])
 

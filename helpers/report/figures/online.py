@@ -141,7 +141,8 @@ def _weekly(study: pd.DataFrame, metric: str, axis: plt.Axes) -> None:
     """One line per policy with its 95 % interval over seeds; policies that don't learn dashed."""
     rows = select(study, "loop", metric)
     policies = rows.groupby("method", sort=False)
-    for number, (name, part) in enumerate(policies):
+    for number, (method, part) in enumerate(policies):
+        name = str(method)
         color = PALETTE[number]
         style = "--" if "Popularity" in name or "fixed" in name else "-"
         axis.plot(part["x"], part["value"], style, color=color, label=name)
@@ -201,12 +202,13 @@ def _estimates(study: pd.DataFrame, kind: str, axis: plt.Axes) -> None:
     for place, name in enumerate(ESTIMATORS):
         method = f"{name}, {kind}"
         color = PALETTE[place]
-        row = estimates.loc[method]
-        axis.hlines(place, row["low"], row["high"], color=color, linewidth=4)
-        axis.plot(row["value"], place, "o", color=color, markersize=9)
+        low = float(estimates["low"][method])
+        high = float(estimates["high"][method])
+        axis.hlines(place, low, high, color=color, linewidth=4)
+        axis.plot(estimates["value"][method], place, "o", color=color, markersize=9)
         share = value_of(study, "off_policy", "coverage", method, EXPLORED)
         label = f"covers {share:.0%}"
-        axis.text(row["low"], place - 0.28, label, fontsize=9, color=color)
+        axis.text(low, place - 0.28, label, fontsize=9, color=color)
     truth = value_of(study, "off_policy", "value of the new policy", "truth", EXPLORED)
     axis.axvline(truth, color=INK, linewidth=1.2, linestyle="--")
     axis.set(xlabel="estimated clicks per visit")
