@@ -6,6 +6,7 @@ It is then fitted with its defaults in chapter 07, and stands in its tables, fig
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from helpers import recommenders
 from helpers.interactions.matrix import ItemFeatures
@@ -71,7 +72,7 @@ def contenders(
     saved: dict[str, Recommender],
     split: Split,
     items: ItemFeatures,
-    settings: dict[str, dict | None] | None = None,
+    settings: dict[str, dict[str, Any] | None] | None = None,
 ) -> Contenders:
     """Every method once: as a chapter saved it or, where none did, fitted here.
 
@@ -109,7 +110,9 @@ def contenders(
     return Contenders(models, family)
 
 
-def again(models: dict[str, Recommender], names: Iterable[str], split: Split, items) -> dict:
+def again(
+    models: dict[str, Recommender], names: Iterable[str], split: Split, items: ItemFeatures | None
+) -> dict[str, Recommender]:
     """The named methods, with the same settings, fitted on another training log."""
     fitted = {}
     for name in names:

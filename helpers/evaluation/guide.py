@@ -66,7 +66,7 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
     interval of the loss lies above 0.
     """
     means = situation.ndcg.mean()
-    best = means.idxmax()
+    best = str(means.idxmax())
     ship = best
     for name in sorted(means.index, key=simplicity):
         loss = situation.ndcg[best] - situation.ndcg[name]
@@ -77,7 +77,7 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
     usual = [name for name in USUAL_CHOICES if name in means]
     if not usual:
         usual = list(means.index)
-    wrong = situation.liked[usual].idxmin()
+    wrong = str(situation.liked[usual].idxmin())
     cost = situation.liked[ship] - situation.liked[wrong]
     return Advice(ship, means[ship], situation.liked[ship], wrong, max(cost, 0.0))
 
