@@ -1,11 +1,13 @@
-"""The headline: NDCG@10 on the other platform after n liked items, all methods between floor and ceilings.
+"""The headline: NDCG@10 on the other platform after n liked items, all methods between floor and
+ceilings.
 
-    python bench/coldstart.py [--profile sample] [--seeds 7 8 9] [--methods TwoTower Hybrid …] [--write]
+    python bench/coldstart.py [--profile sample] [--seeds 7 8 9] [--methods TwoTower Hybrid …]
+    [--write]
 
 A seed draws the market anew and trains every method on it. Shares are of the way from Popularity to
-Oracle, and to Oracle(given_history=True), seed by seed and averaged, beside what the project asks of its best method.
-What the blend loses against the best single method is paired, shopper by shopper. `--write` keeps the table for
-chapter 07; rows of other profiles and seeds stay.
+Oracle, and to Oracle(given_history=True), seed by seed and averaged, beside what the project asks
+of its best method. What the blend loses against the best single method is paired, shopper by
+shopper. `--write` keeps the table for chapter 07; rows of other profiles and seeds stay.
 """
 
 import argparse
@@ -91,7 +93,9 @@ def one_seed(profile: str, seed: int, methods) -> pd.DataFrame:
 
 
 def loss_of_blend(per_user: pd.DataFrame, methods, seed: int) -> pd.DataFrame:
-    """NDCG that Hybrid lacks to the single method with the best mean, at each history length, paired by shopper."""
+    """NDCG that Hybrid lacks to the single method with the best mean, at each history length,
+    paired by shopper.
+    """
     wide = per_user.query("metric == 'ndcg'").pivot_table(
         index=["n_history", "user"], columns="recommender", values="value"
     )
@@ -125,7 +129,8 @@ def main() -> None:
         runs[["n_users", "candidates"]].min(),
     )
     print(
-        f"\nnoise {settings['noise']}, exposure bias {settings['exposure_bias']}, overlap {settings['overlap']};",
+        f"\nnoise {settings['noise']}, exposure bias {settings['exposure_bias']}, overlap "
+        f"{settings['overlap']};",
         end=" ",
     )
     print(
@@ -141,7 +146,8 @@ def main() -> None:
         print(shares(wide, ceiling, arguments.methods).round(1).to_string(na_rep=""))
     if len(lost):
         print(
-            "\nNDCG@10 lost by Hybrid to the best single method: upper end of the paired 95 % interval (0.01 asked)"
+            "\nNDCG@10 lost by Hybrid to the best single method: upper end of the paired 95 % "
+            "interval (0.01 asked)"
         )
         print(
             lost.pivot_table(index="seed", columns="n_history", values="high").round(4).to_string()
@@ -173,7 +179,9 @@ def write(runs: pd.DataFrame) -> None:
 
 
 def shares(wide: pd.DataFrame, ceiling: str, methods) -> pd.DataFrame:
-    """Per cent of the way from Popularity to `ceiling`: a row a method and seed, their mean, and what is asked."""
+    """Per cent of the way from Popularity to `ceiling`: a row a method and seed, their mean, and
+    what is asked.
+    """
     floor, top = wide.loc["Popularity"], wide.loc[ceiling]
     rows = {}
     for name in methods:

@@ -1,11 +1,14 @@
-"""Rating error of matrix completion on MovieLens 100K and RentTheRunway, beside Surprise's SVD in the same run.
+"""Rating error of matrix completion on MovieLens 100K and RentTheRunway, beside Surprise's SVD in
+the same run.
 
-    FASHION_DATA=… python bench/completion.py [--only svd als gibbs single everything rent] [--folds 5]
+    FASHION_DATA=… python bench/completion.py [--only svd als gibbs single everything rent] [--folds
+    5]
 
-Five folds, the same for all. Every hyperparameter is chosen anew in each fold, on a tenth of its training ratings; the
-test fold is never looked at. `seconds` are fit and prediction with the chosen setting, a fold, choice apart. The peer:
-pip install scikit-surprise (without it, its rows are skipped). With all five folds, writes the ladder that chapter 05
-shows to data/studies/movielens.csv.
+Five folds, the same for all. Every hyperparameter is chosen anew in each fold, on a tenth of its
+training ratings; the test fold is never looked at. `seconds` are fit and prediction with the chosen
+setting, a fold, choice apart. The peer: pip install scikit-surprise (without it, its rows are
+skipped). With all five folds, writes the ladder that chapter 05 shows to
+data/studies/movielens.csv.
 """
 
 import argparse
@@ -117,10 +120,12 @@ def completion(data, train, test, **settings):
     return guess, time.perf_counter() - start
 
 
-def posterior(
+def posterior(  # noqa: PLR0913  # hyperparameters
     data, train, test, rank, burn, draws, directions=0, side=False, when=False, seeds=(7,)
 ):
-    """Mean of Gibbs draws; features for the prior means, offsets for a user's day and a film's fortnight."""
+    """Mean of Gibbs draws; features for the prior means, offsets for a user's day and a film's
+    fortnight.
+    """
     R, groups, asked = matrix(data, train), [], []
     start = time.perf_counter()
     X = [[], []]
@@ -144,7 +149,9 @@ def posterior(
 
 
 def chosen(method, grid, data, train, seed) -> tuple[dict, float]:
-    """The setting of `grid` with the lowest error on a tenth of the training ratings, and the seconds it took."""
+    """The setting of `grid` with the lowest error on a tenth of the training ratings, and the
+    seconds it took.
+    """
     start = time.perf_counter()
     held = np.random.default_rng(seed).random(len(train)) < 0.1
     errors = [
@@ -154,7 +161,9 @@ def chosen(method, grid, data, train, seed) -> tuple[dict, float]:
 
 
 def cross_validated(name, method, grid, data, folds, scale=1.0, setting_of=None) -> dict:
-    """One row of the table: mean error over folds, its spread, and median seconds; prints what was chosen."""
+    """One row of the table: mean error over folds, its spread, and median seconds; prints what was
+    chosen.
+    """
     fold = np.random.default_rng(0).permutation(len(data.y)) % 5
     errors, seconds, spent, settings = [], [], 0.0, []
     for number in range(folds):
@@ -288,10 +297,12 @@ def write(steps) -> None:
 
 
 def rent(folder, folds) -> None:
-    """RentTheRunway on its own scale, 2-10: 1.8 ratings a user, so little but biases can be learnt."""
+    """RentTheRunway on its own scale, 2-10: 1.8 ratings a user, so little but biases can be
+    learnt."""
     data = load(rent_the_runway(folder)[0])
     print(
-        f"\nRentTheRunway: {len(data.y):,} ratings, {data.shape[0]:,} users, {data.shape[1]:,} dresses; RMSE in 2-10"
+        f"\nRentTheRunway: {len(data.y):,} ratings, {data.shape[0]:,} users, {data.shape[1]:,} "
+        "dresses; RMSE in 2-10"
     )
     run = partial(cross_validated, data=data, folds=folds, scale=2.0)
     print(f"always the mean: {2 * data.y.std():.4f}")
@@ -319,7 +330,8 @@ def main() -> None:
     folder = real_data("ratings")
     data = movielens(folder)
     print(
-        f"MovieLens 100K, {arguments.folds} of 5 folds, {arguments.threads} threads; RMSE mean ± sd over folds"
+        f"MovieLens 100K, {arguments.folds} of 5 folds, {arguments.threads} threads; RMSE mean ± "
+        "sd over folds"
     )
     posterior(
         data, *(np.arange(1000), np.arange(10)), rank=2, burn=1, draws=1

@@ -1,7 +1,8 @@
-"""Prints fashion-lite's published figures: retrieval on unseen photos, zero-shot labels, throughput, file size.
+"""Prints fashion-lite's published figures: retrieval on unseen photos, zero-shot labels,
+throughput, file size.
 
 FASHION_DATA=../shared/data python bench/encoder.py            # everything
-FASHION_DATA=../shared/data python bench/encoder.py --model hf-hub:Marqo/marqo-fashionSigLIP   # any other encoder
+FASHION_DATA=../shared/data python bench/encoder.py --model hf-hub:Marqo/marqo-fashionSigLIP
 """
 
 import argparse
@@ -18,8 +19,8 @@ from helpers.artefacts import ROOT, MissingArtefact, data_dir, real_data
 from helpers.embeddings import BATCH, ClipEncoder, encode_catalog
 
 CC0_PROMPTS = {
-    "T-Shirt": "t-shirt", "Longsleeve": "long sleeve top", "Pants": "pants", "Shoes": "shoes", "Shirt": "shirt",
-    "Dress": "dress", "Outwear": "coat or jacket", "Shorts": "shorts", "Hat": "hat", "Skirt": "skirt",
+    "T-Shirt": "t-shirt", "Longsleeve": "long sleeve top", "Pants": "pants", "Shoes": "shoes", "Shirt": "shirt",  # noqa: E501
+    "Dress": "dress", "Outwear": "coat or jacket", "Shorts": "shorts", "Hat": "hat", "Skirt": "skirt",  # noqa: E501
     "Polo": "polo shirt", "Undershirt": "undershirt", "Blazer": "blazer", "Hoodie": "hoodie",
     "Body": "baby bodysuit", "Top": "top", "Blouse": "blouse",
 }  # fmt: skip
@@ -36,7 +37,8 @@ def photos(name: str, keep) -> tuple[pd.DataFrame, list[bytes]]:
 
 
 def text_to_image(text, image, titles, queries=None) -> dict[str, float]:
-    """Recall of the right photo, given its title; any photo with the same title is right, ties count against.
+    """Recall of the right photo, given its title; any photo with the same title is right, ties
+    count against.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ def shared_label(text, image, labels) -> float:
 
 
 def throughput(encoder, files) -> None:
-    """Print images per second from bytes to vectors, those of the bare forward pass of the same model, and their ratio.
+    """Print images per second from bytes to vectors, those of the bare forward pass of the same
+    model, and their ratio.
 
     In turns, so that a busy machine slows both; the fastest of five each.
     """
@@ -97,16 +100,20 @@ def throughput(encoder, files) -> None:
         whole.append(rate(lambda: encoder.encode_images(files[: len(files) // BATCH * BATCH])))
     bare = max(max(one), max(each))
     print(
-        f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 on 2 idle cores)"
+        f"throughput {max(whole):.0f} images/s on {torch.get_num_threads()} threads (target >= 150 "
+        "on 2 idle cores)"
     )
     print(
-        f"bare forward pass, batches of {BATCH}: {max(one):.0f} images/s, {max(each):.0f} with a batch a thread"
+        f"bare forward pass, batches of {BATCH}: {max(one):.0f} images/s, {max(each):.0f} with a "
+        "batch a thread"
     )
     print(f"ratio to the faster of the two {max(whole) / bare:.2f} (target >= 0.90)")
 
 
 def sample_store(encoder, profile: str = "sample") -> None:
-    """Print the seconds that the sample store's pictures and texts take, with an empty cache and with a full one."""
+    """Print the seconds that the sample store's pictures and texts take, with an empty cache and
+    with a full one.
+    """
     folder = data_dir(profile)
     if not (folder / "catalog.parquet").exists():
         print(f"sample store: not here; `course run --profile {profile} --only 01` makes it")
@@ -118,7 +125,7 @@ def sample_store(encoder, profile: str = "sample") -> None:
             start = time.perf_counter()
             encode_catalog(catalog, folder, encoder, cache)
             seconds.append(time.perf_counter() - start)
-    print(f"sample store, {len(catalog)} products, image and text: {seconds[0]:.1f} s cold (target <= 12), "
+    print(f"sample store, {len(catalog)} products, image and text: {seconds[0]:.1f} s cold (target <= 12), "  # noqa: E501
           f"{seconds[1]:.2f} s cached (target <= 1)")  # fmt: skip
 
 
@@ -157,7 +164,8 @@ def main() -> None:
     right = named == frame["label"].to_numpy()
     share = frame["label"].value_counts(normalize=True).iloc[0]
     print(
-        f"zero-shot, last 1,000 CC0 photos, {len(labels)} labels: {right.mean():.3f}  (commonest label {share:.3f})"
+        f"zero-shot, last 1,000 CC0 photos, {len(labels)} labels: {right.mean():.3f}  (commonest "
+        f"label {share:.3f})"
     )
     if not args.no_speed:
         throughput(encoder, files[:640])

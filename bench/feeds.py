@@ -1,4 +1,5 @@
-"""Accounts and drafts of every real feed, and seeded pairs of source row and product, to be read by eye.
+"""Accounts and drafts of every real feed, and seeded pairs of source row and product, to be read by
+eye.
 
     python bench/feeds.py [--pairs 50] [--seed 7] [FEED …]
 
@@ -88,7 +89,7 @@ def main() -> None:
         rejected = len(feed.rejects)
         is_whole = read == len(catalog) + rejected + len(merged)
         sums = "adds up" if is_whole else "DOES NOT ADD UP"
-        counts = f"read {read} = accepted {len(catalog)} + rejected {rejected} + merged {len(merged)}: {sums}"
+        counts = f"read {read} = accepted {len(catalog)} + rejected {rejected} + merged {len(merged)}: {sums}"  # noqa: E501
         print(f"{path.stem:20} {counts}, {time.perf_counter() - start:.1f} s")
         adds_up += sums == "adds up"
     print(f"feeds that account for every row: {adds_up} of {len(paths)} (target: all)")

@@ -1,8 +1,9 @@
-"""Metrics on 100,000 users x 100 ranked items, beside ranx: `python bench/metrics.py`, or fewer users: `… 20000`.
+"""Metrics on 100,000 users x 100 ranked items, beside ranx: `python bench/metrics.py`, or fewer
+users: `… 20000`.
 
-The target: at least as fast as ranx on each metric, and the same values to 1e-9. Both get what they read natively, made
-outside the clock: a csr matrix and an id matrix here, typed lists of arrays for ranx. ranx is timed warm (its first
-call compiles for about a minute); the best of three counts.
+The target: at least as fast as ranx on each metric, and the same values to 1e-9. Both get what they
+read natively, made outside the clock: a csr matrix and an id matrix here, typed lists of arrays for
+ranx. ranx is timed warm (its first call compiles for about a minute); the best of three counts.
 """
 
 import sys
@@ -65,7 +66,8 @@ def main() -> None:
         "ndcg": ("ndcg", {}), "mrr": ("reciprocal_rank", {}), "hit_rate": ("hit_rate", {}),
     }  # fmt: skip
     print(
-        f"{N_USERS:,} users x {K} ranked of {N_ITEMS:,} items, {N_RELEVANT} relevant each; seconds, best of three"
+        f"{N_USERS:,} users x {K} ranked of {N_ITEMS:,} items, {N_RELEVANT} relevant each; "
+        "seconds, best of three"
     )
     print(
         f"{'metric@' + str(K):<12}{'ours':>8}{'ranx':>8}{'ranx/ours':>11}{'largest difference':>21}"
@@ -86,7 +88,8 @@ def main() -> None:
     print(f"{'all, apart':<12}{total[0]:>8.3f}{total[1]:>8.3f}{total[1] / total[0]:>11.2f}")
     print(f"{'one look-up':<12}{together:>8.3f}{total[1]:>8.3f}{total[1] / together:>11.2f}")
     print(
-        f"slower than ranx: {', '.join(slower) or 'none'} (target none); largest difference {apart:.0e} (target 1e-9)"
+        f"slower than ranx: {', '.join(slower) or 'none'} (target none); largest difference "
+        f"{apart:.0e} (target 1e-9)"
     )
 
 

@@ -1,11 +1,14 @@
-"""Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbours, time and memory.
+"""Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbours, time
+and memory.
 
-    FASHION_DATA=… python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers similaripy …]
+    FASHION_DATA=… python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers
+    similaripy …]
 
-Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbours of every item, so
-conversions count. Methods take turns; the median of the runs is compared. numba compiles before the clock starts
-(some seconds, kept on disk from then on). Peers that aren't installed are left out: pip install implicit similaripy
-First, on MovieLens 100K, neighbours and predicted ratings are compared with implicit's and Surprise's; that table,
+Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbours of
+every item, so conversions count. Methods take turns; the median of the runs is compared. numba
+compiles before the clock starts (some seconds, kept on disk from then on). Peers that aren't
+installed are left out: pip install implicit similaripy First, on MovieLens 100K, neighbours and
+predicted ratings are compared with implicit's and Surprise's; that table,
 data/studies/neighbours.csv, is what chapter 03 shows.
 """
 
@@ -38,7 +41,8 @@ MEMORY = 4096  # MiB
 
 
 def power_law(n_users: int, n_items: int, n_ratings: int, seed: int = 0) -> sp.csr_matrix:
-    """Random ratings 1-5: users' activity lognormal, the r-th item's popularity as (r + 30)^-1.05."""
+    """Random ratings 1-5: users' activity lognormal, the r-th item's popularity as (r +
+    30)^-1.05."""
     rng = np.random.default_rng(seed)
     users, items = rng.lognormal(0, 1.1, n_users), (np.arange(n_items) + 30.0) ** -1.05
     pairs = np.empty(0, np.int64)
@@ -103,7 +107,9 @@ def peers(threads: int) -> dict:
 
 
 def best(S) -> tuple[sp.csr_matrix, np.ndarray]:
-    """The K best of each row but itself: as a matrix, and their values in order, 0 where there are fewer."""
+    """The K best of each row but itself: as a matrix, and their values in order, 0 where there are
+    fewer.
+    """
     S = sp.coo_matrix(S)
     keep = (S.row != S.col) & (S.data > 0)
     row, column, value = S.row[keep], S.col[keep], S.data[keep].astype(np.float64)
@@ -117,7 +123,9 @@ def best(S) -> tuple[sp.csr_matrix, np.ndarray]:
 
 
 def compare(ours, theirs) -> tuple[float, float, int]:
-    """Largest difference of a similarity, share of pairs in both, and pairs in one only that are no tie at the end."""
+    """Largest difference of a similarity, share of pairs in both, and pairs in one only that are no
+    tie at the end.
+    """
     (A, a), (B, b) = best(ours), best(theirs)
     alone, strangers = 0, 0
     for one, other, last in ((A, B, b[:, -1]), (B, A, a[:, -1])):
@@ -129,7 +137,9 @@ def compare(ours, theirs) -> tuple[float, float, int]:
 
 
 def cross_check() -> None:
-    """Largest difference from implicit's similarities and from Surprise's predictions on MovieLens 100K."""
+    """Largest difference from implicit's similarities and from Surprise's predictions on MovieLens
+    100K.
+    """
     try:
         import surprise
         from implicit.nearest_neighbours import CosineRecommender
@@ -137,7 +147,8 @@ def cross_check() -> None:
         frame = movielens_100k(real_data("ratings")).sample(frac=1, random_state=0)
     except (ImportError, FileNotFoundError) as missing:
         print(
-            f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set FASHION_DATA"
+            f"cross-check left out: {missing}; pip install implicit scikit-surprise, and set "
+            "FASHION_DATA"
         )
         return
     (u, users), (i, items) = (pd.factorize(frame[name]) for name in ("user", "item"))
@@ -215,7 +226,8 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
             peak[name] = max(peak.get(name, 0), before + cost["peak_mb"])
     for name in contenders:
         print(
-            f"{name:16s} {np.median(seconds[name]):7.2f} s   processor {np.median(cpu[name]):7.2f} s   ",
+            f"{name:16s} {np.median(seconds[name]):7.2f} s   processor {np.median(cpu[name]):7.2f} "
+            "s   ",
             end="",
         )
         print(f"process at most {peak[name]:5.0f} MiB")
@@ -226,7 +238,8 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
             )
             worst, same, strangers = compare(found["ItemKNN"], found[name])
             print(
-                f"against {name:16s} values differ by {worst:.1e} ({target}), {same:.3%} of pairs the same, ",
+                f"against {name:16s} values differ by {worst:.1e} ({target}), {same:.3%} of pairs "
+                "the same, ",
                 end="",
             )
             print(f"{strangers} of the others no tie (target 0)")
@@ -235,7 +248,8 @@ def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:
         fastest = min((name for name in of if name != "ItemKNN"), key=of.get)
         print(f"time: {of['ItemKNN'] / of[fastest]:.2f} of {fastest}'s (target <= {share})")
     print(
-        f"memory: {peak['ItemKNN']:.0f} MiB, the ratings and all else in the process (target <= {MEMORY})"
+        f"memory: {peak['ItemKNN']:.0f} MiB, the ratings and all else in the process (target <= "
+        f"{MEMORY})"
     )
 
 

@@ -280,7 +280,8 @@ def running_clicks(
     repetitions: int,
     rng,
 ) -> np.ndarray:
-    """Visits with a click so far, (repetitions, looks); shoppers come at random, so each is a coin."""
+    """Visits with a click so far, (repetitions, looks); shoppers come at random, so each is a
+    coin."""
     each = VISITORS_PER_ARM // looks
     fresh = rng.binomial(each, rate, (repetitions, looks))
     return np.cumsum(fresh, axis=1)
@@ -372,7 +373,8 @@ def reward_models(
     stage: Stage,
     banner: Banner,
 ) -> dict[str, np.ndarray]:
-    """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right, wrong."""
+    """q(u, a) of three kinds, (n_shoppers, N_BANNERS): learned from an earlier log, right,
+    wrong."""
     rng = np.random.default_rng(19)
     earlier = online.draw_log(banner.today, banner.p_click, LOGGED, rng)
     features = stage.features(banner.items)

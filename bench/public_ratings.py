@@ -1,4 +1,6 @@
-"""Readers of two public rating sets, MovieLens 100K and RentTheRunway, for the benches beside this file."""
+"""Readers of two public rating sets, MovieLens 100K and RentTheRunway, for the benches beside this
+file.
+"""
 
 from pathlib import Path
 

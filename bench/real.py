@@ -1,11 +1,14 @@
-"""The exam on real customers: NDCG@10 of all methods on six shops, in-shop, across platforms, warm and on new items.
+"""The exam on real customers: NDCG@10 of all methods on six shops, in-shop, across platforms, warm
+and on new items.
 
-    python bench/real.py [--shops gifts …] [--exams across …] [--methods Hybrid …] [--control] [--write]
+    python bench/real.py [--shops gifts …] [--exams across …] [--methods Hybrid …] [--control]
+    [--write]
 
-Strangers are customers that no method has seen; they are known by their first n likes, and all items of the shop (or of
-the other platform) are ranked. Nothing is tuned here: a method chooses its own weights on training customers. Each
-result is kept in data/real/, one file for each shop, exam, fold and method, and is not computed again; `--write` puts
-the summary of all files there into data/studies/real.csv. `--control` examines on the log shuffled among customers.
+Strangers are customers that no method has seen; they are known by their first n likes, and all
+items of the shop (or of the other platform) are ranked. Nothing is tuned here: a method chooses its
+own weights on training customers. Each result is kept in data/real/, one file for each shop, exam,
+fold and method, and is not computed again; `--write` puts the summary of all files there into
+data/studies/real.csv. `--control` examines on the log shuffled among customers.
 """
 
 import argparse
@@ -253,7 +256,9 @@ def place(shop: str, exam: str, fold: int, name: str, control: bool):
 
 
 def summary() -> pd.DataFrame:
-    """Means over all strangers of all folds, with 95 % intervals, alone and paired against popularity."""
+    """Means over all strangers of all folds, with 95 % intervals, alone and paired against
+    popularity.
+    """
     results = pd.concat(
         [pd.read_parquet(path) for path in sorted((data_dir("real") / "results").glob("*.parquet"))]
     )

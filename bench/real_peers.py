@@ -1,4 +1,6 @@
-"""The methods of the library implicit, as recommenders of this course: strangers are known by their history."""
+"""The methods of the library implicit, as recommenders of this course: strangers are known by their
+history.
+"""
 
 import implicit
 import numpy as np

@@ -1,6 +1,8 @@
-"""The real shops of bench/real.py: each becomes a log and items with words, as `course shop` would make them.
+"""The real shops of bench/real.py: each becomes a log and items with words, as `course shop` would
+make them.
 
-The files are looked for in FASHION_DATA, except for the groceries, which are a Python package. A purchase is a 5.
+The files are looked for in FASHION_DATA, except for the groceries, which are a Python package. A
+purchase is a 5.
 """
 
 import os
@@ -59,7 +61,9 @@ def folder() -> Path:
 
 
 def word_vectors(titles, dims: int = DIMS) -> np.ndarray:
-    """Vectors (n_items, 2 dims) of an encoder that sees no pictures: zeros, then the main directions of the words."""
+    """Vectors (n_items, 2 dims) of an encoder that sees no pictures: zeros, then the main
+    directions of the words.
+    """
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+").fit_transform(titles)
     dims = min(dims, words.shape[1] - 1)
     text = TruncatedSVD(dims, random_state=0).fit_transform(words)

@@ -1,4 +1,5 @@
-"""Top 10 of a million vectors with faiss's flat index and inverted file, beside hnswlib and usearch.
+"""Top 10 of a million vectors with faiss's flat index and inverted file, beside hnswlib and
+usearch.
 
     python bench/retrieval.py [--items 1000000] [--peers hnswlib usearch faiss-hnsw]
 

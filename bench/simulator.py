@@ -1,9 +1,11 @@
-"""Time and peak memory of simulating 100,000 shoppers of 5,000 items (about 10 million ratings), and of the ceiling.
+"""Time and peak memory of simulating 100,000 shoppers of 5,000 items (about 10 million ratings),
+and of the ceiling.
 
 python bench/simulator.py            # or: python bench/simulator.py 20000 5000
 
-The target: 30 s, without a dense user x item matrix (that would take 4 GB). The second figure is of the ceiling that
-knows a history alone, `Oracle(given_history=True)`: 1,000 test shoppers at each history length, target 10 s together.
+The target: 30 s, without a dense user x item matrix (that would take 4 GB). The second figure is of
+the ceiling that knows a history alone, `Oracle(given_history=True)`: 1,000 test shoppers at each
+history length, target 10 s together.
 """
 
 import hashlib
@@ -41,10 +43,12 @@ def simulator(n_users: int, n_items: int) -> None:
         b"".join(market.log[key].tobytes() for key in sorted(market.log))
     ).hexdigest()[:16]
     print(
-        f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings, and {len(market.judged):,}"
+        f"{n_users:,} shoppers x {n_items:,} items: {len(market.log['user']):,} ratings, and "
+        f"{len(market.judged):,}"
     )
     print(
-        f"test shoppers, in {seconds:.1f} s ({cpu:.1f} s of processor time; target 30 s), peak {peak:.2f} GiB"
+        f"test shoppers, in {seconds:.1f} s ({cpu:.1f} s of processor time; target 30 s), peak "
+        f"{peak:.2f} GiB"
     )
     print(f"log {digest}: the same on every machine")
 
@@ -56,7 +60,8 @@ def ceiling(n_test: int = 1000, n_items: int = 1200) -> None:
     posterior = Posterior(market)
     total += time.perf_counter() - start
     print(
-        f"given history, {n_test:,} shoppers x {n_items:,} items; {len(posterior.n_seen):,} draws in {total:.1f} s"
+        f"given history, {n_test:,} shoppers x {n_items:,} items; {len(posterior.n_seen):,} draws "
+        f"in {total:.1f} s"
     )
     for n, histories in split.histories.items():
         start = time.perf_counter()

@@ -1,4 +1,5 @@
-"""The headline under three kinds of simulated taste, each beside a control that owes nothing to taste.
+"""The headline under three kinds of simulated taste, each beside a control that owes nothing to
+taste.
 
     python bench/simulators.py [--spaces attributes …] [--seeds 7 8 9] [--methods Hybrid …]
 

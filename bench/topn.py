@@ -2,10 +2,11 @@
 
     FASHION_DATA=… python bench/topn.py [--seeds 3]
 
-A fifth of each user's ratings is held out at random; all films that the user has not rated in training are ranked, and
-a rating of 4 or more is relevant. All learn from the likes of the training part (cornac's ItemKNN, which averages,
-from its ratings). Each method's setting is chosen from the grid it shares with its twins, by NDCG@10 on a fifth of each
-user's training ratings. Peers that aren't installed are left out: pip install implicit cornac
+A fifth of each user's ratings is held out at random; all films that the user has not rated in
+training are ranked, and a rating of 4 or more is relevant. All learn from the likes of the training
+part (cornac's ItemKNN, which averages, from its ratings). Each method's setting is chosen from the
+grid it shares with its twins, by NDCG@10 on a fifth of each user's training ratings. Peers that
+aren't installed are left out: pip install implicit cornac
 """
 
 import argparse
@@ -156,7 +157,8 @@ def main() -> None:
     R.sort_indices()
     runs = [examine(R, seed) for seed in range(arguments.seeds)]
     print(
-        f"NDCG@10, {R.shape[0]} users, {R.shape[1]} films, mean of {len(runs)} seeds; settings of the first"
+        f"NDCG@10, {R.shape[0]} users, {R.shape[1]} films, mean of {len(runs)} seeds; settings of "
+        "the first"
     )
     mean = {name: np.mean([run[name][0] for run in runs]) for name in runs[0]}
     for name, (_, setting) in runs[0].items():

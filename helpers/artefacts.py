@@ -89,7 +89,8 @@ def pattern_of(path: str | Path) -> str:
 
 
 def newest_file(pattern: str | Path, *folders: str | Path) -> Path | None:
-    """The file of a name, or the newest of a pattern such as `orders_*.csv`, by the date in its name.
+    """The file of a name, or the newest of a pattern such as `orders_*.csv`, by the date in its
+    name.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""What can only be checked once the notebooks have run on the sample profile: `make test` runs this last."""
+"""What can only be checked once the notebooks have run on the sample profile: `make test` runs this
+last.
+"""
 
 import json
 import os
@@ -132,7 +134,9 @@ def test_every_chapter_left_what_later_ones_need():
 
 @browse
 def test_nobody_of_the_order_history_is_named_anywhere(published, tmp_path):
-    """Chapter 02 lets a file of names and addresses in; no artefact, notebook or report repeats one."""
+    """Chapter 02 lets a file of names and addresses in; no artefact, notebook or report repeats
+    one.
+    """
     people = pd.read_csv(ROOT / "data" / "order_history.csv")
     words = {word for column in ("user", "email", "phone", "street") for word in people[column]}
     words |= {name.split()[-1] for name in people["user"]}

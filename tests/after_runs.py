@@ -1,8 +1,8 @@
 """Runs of real chapters that are killed, damaged and doubled: `make test` runs this last.
 
-They are the first two chapters of the profile `seed`, in folders of this test's own, run twice in all.
-Models and results of later chapters are damaged and mended in tests/runner/test_course.py, on a course
-of small ones; tests/runner/test_stop.py holds Ctrl-C and the like to account.
+They are the first two chapters of the profile `seed`, in folders of this test's own, run twice in
+all. Models and results of later chapters are damaged and mended in tests/runner/test_course.py, on
+a course of small ones; tests/runner/test_stop.py holds Ctrl-C and the like to account.
 """
 
 import os
@@ -37,7 +37,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def second(folders: Path) -> Iterator[tuple[int, str]]:
-    """A run that is killed in chapter 02; yields its process, and what a second run beside it says."""
+    """A run that is killed in chapter 02; yields its process, and what a second run beside it
+    says."""
     first = start()
     wait_for(stamps.record_path(PROFILE, "01").exists, first)
     refused = start("--fresh")
@@ -51,7 +52,9 @@ def second(folders: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.fixture(scope="module")
 def mended(second: tuple[int, str]) -> tuple[str, dict[str, Mark], dict[str, Mark]]:
-    """The run after it, which finds all of chapter 01 cut to half: what it prints, marks before and after."""
+    """The run after it, which finds all of chapter 01 cut to half: what it prints, marks before and
+    after.
+    """
     places = stamps.Places(PROFILE)
     before = stamps.read_stamp(PROFILE, "01").artefacts
     for name, mark in before.items():

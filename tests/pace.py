@@ -42,7 +42,8 @@ def report(command: list[str], seconds: float, limit: float, loop: float) -> str
     pace = loop / REFERENCE
     at_this_pace = limit * pace
     return (
-        f"{shlex.join(command)}: {seconds:.0f} s. The limit is {limit:.0f} s where the calibration loop "
+        f"{shlex.join(command)}: {seconds:.0f} s. The limit is {limit:.0f} s where the calibration "
+        "loop "
         f"takes {REFERENCE:.1f} s; here it takes {loop:.1f} s, so {at_this_pace:.0f} s."
     )
 

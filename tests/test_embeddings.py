@@ -1,4 +1,6 @@
-"""ClipEncoder against open_clip itself, arithmetic, and everything that goes wrong with pictures, hubs and caches."""
+"""ClipEncoder against open_clip itself, arithmetic, and everything that goes wrong with pictures,
+hubs and caches.
+"""
 
 import hashlib
 import json

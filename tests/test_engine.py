@@ -1,4 +1,5 @@
-"""Partitions: the local engine and a Ray cluster give the same, and a killed worker costs nothing."""
+"""Partitions: the local engine and a Ray cluster give the same, and a killed worker costs
+nothing."""
 
 import os
 import signal

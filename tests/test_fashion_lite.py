@@ -1,4 +1,6 @@
-"""fashion-lite's recipe and weights: the published trunk, the networks that learn, which photos they may see."""
+"""fashion-lite's recipe and weights: the published trunk, the networks that learn, which photos
+they may see.
+"""
 
 import runpy
 import tarfile

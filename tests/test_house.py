@@ -1,4 +1,6 @@
-"""The house's promises: thin, equal environments, no traces of a machine, notebooks complete and small."""
+"""The house's promises: thin, equal environments, no traces of a machine, notebooks complete and
+small.
+"""
 
 import json
 import re
@@ -14,7 +16,8 @@ from same_outputs import Rules, differences
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("[0-9]*.ipynb"))
-# A path of one machine (home folders, build folders), or a registry or proxy other than the public one.
+# A path of one machine (home folders, build folders), or a registry or proxy other than the public
+# one.
 TRACES = re.compile(
     r"/(?:home|Users)/[a-z][\w.-]+/|(?<![\w.])/wor[k]/|/root/|C:\\\\Users"
     r"|https?://[\w.-]*(?:artifactory|nexus|pypi-proxy|npm-proxy|devpi|codeartifact|verdaccio)[\w.-]*"
@@ -74,7 +77,8 @@ def test_traces_are_seen(text):
 
 def test_ordinary_text_is_no_trace():
     assert not traces(
-        "https://example.org/home/page and ../shared/data, a homework/root, framework/x, pip install -e ."
+        "https://example.org/home/page and ../shared/data, a homework/root, framework/x, pip "
+        "install -e ."
     )
 
 
@@ -101,7 +105,7 @@ def test_every_dependency_is_locked():
 )
 def test_helpers_run_no_foreign_code_and_print_nothing(path):
     source = path.read_text(encoding="utf-8")
-    banned = r"\bimport (?:pickle|joblib|dill)\b|\bpickle\.load|(?<![\w.])(?:eval|exec)\(|allow_pickle=True"
+    banned = r"\bimport (?:pickle|joblib|dill)\b|\bpickle\.load|(?<![\w.])(?:eval|exec)\(|allow_pickle=True"  # noqa: E501
     assert not re.findall(banned, source)
     assert path.name in ("__main__.py", "doctor.py") or not re.search(r"^\s*print\(", source, re.M)
 

@@ -21,7 +21,8 @@ INSTRUCTIONS = {
     "native": {},
 }
 # Importing torch takes longer than encoding: one process imports, and a fork of it encodes for each
-# instruction set. What the libraries ask the processor, they ask when they first compute: in the fork.
+# instruction set. What the libraries ask the processor, they ask when they first compute: in the
+# fork.
 ENCODE = """
 import json
 import os
@@ -76,7 +77,9 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vectors(store, tmp_path_factory):
-    """Name of an instruction set → its capability, and image and text vectors by 1 and by 2 threads."""
+    """Name of an instruction set → its capability, and image and text vectors by 1 and by 2
+    threads.
+    """
     folder = tmp_path_factory.mktemp("vectors")
     inherited = {key: value for key, value in os.environ.items() if key not in INSTRUCTIONS["avx2"]}
     command = [sys.executable, "-W", "ignore", "-c", ENCODE, str(store), str(folder)]

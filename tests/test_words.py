@@ -1,4 +1,5 @@
-"""The encoder of a shop's own words: what scikit-learn makes of them, and the same after loading."""
+"""The encoder of a shop's own words: what scikit-learn makes of them, and the same after
+loading."""
 
 import numpy as np
 import pandas as pd

@@ -140,7 +140,8 @@ class ClipEncoder:
         return np.concatenate(vectors)
 
     def _encode_batch(self, sources) -> tuple[np.ndarray, list]:
-        """Vectors of one batch, zeros where there is no picture, and the sources that are broken."""
+        """Vectors of one batch, zeros where there is no picture, and the sources that are
+        broken."""
         pictures = [self._decode(source) for source in sources]
         vectors = np.zeros((len(sources), self.dim), np.float32)
         rows = []

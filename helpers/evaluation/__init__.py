@@ -1,4 +1,5 @@
-"""Chapter 07: metrics, one protocol for all methods, significance, and what only shoppers can tell."""
+"""Chapter 07: metrics, one protocol for all methods, significance, and what only shoppers can
+tell."""
 
 from helpers.evaluation.exam import Exam, NobodyToExamine, lengths_for, load_exam
 from helpers.evaluation.folds import cross_validate

@@ -126,7 +126,8 @@ class Exam:
     def cross_platform_of(
         self, interactions: Interactions, n_history: tuple[int, ...] | None = None
     ) -> Split:
-        """The headline on another log of the same real customers and items, such as a shuffled one."""
+        """The headline on another log of the same real customers and items, such as a shuffled
+        one."""
         return cross_platform_log(
             interactions,
             self.items,
@@ -151,7 +152,8 @@ class Exam:
         return self.cross_platform_of(matrix, n_history or self.lengths)
 
     def warm_by_time(self) -> Split | None:
-        """Train on the past, ask about the last fifth of the log; None where the log has no times."""
+        """Train on the past, ask about the last fifth of the log; None where the log has no
+        times."""
         if self.interactions.times is None:
             return None
         return warm_by_time(self.log, self.names, shoppers=self.shoppers)

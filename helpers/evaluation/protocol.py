@@ -149,7 +149,7 @@ def rank(
     }
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  # the parts of one exam
     recommenders: dict[str, Recommender],
     split: Split,
     ks: Sequence[int] = (5, 10),

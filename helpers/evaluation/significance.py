@@ -1,4 +1,6 @@
-"""Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking often."""
+"""Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking
+often.
+"""
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache

@@ -15,12 +15,14 @@ NAMES: dict[str, str] = {
     "offer price, discounted price, discount price, angebotspreis, aktionspreis, sonderpreis, "
     "verkaufspreis, prix promo, prix solde, prix de vente, prix remise, precio oferta, "
     "precio rebajado, precio venta, prezzo scontato, prezzo offerta, prezzo vendita, price, "
-    "variant price, price vat, preis, bruttopreis, prix, prix ttc, precio, pvp, prezzo, amount, cost, "
+    "variant price, price vat, preis, bruttopreis, prix, prix ttc, precio, pvp, prezzo, amount, "
+    "cost, "
     "regular price, kosten, tarif, montant, importe",
     "images": "image, images, image link, image url, image src, img, imgs, photo, photos, picture, "
     "pictures, thumbnail, thumb, product image, main image, base image, bild, bilder, bild url, "
     "bildlink, produktbild, foto, fotos, image principale, imagen, imagenes, immagine, immagini",
-    "product_id": "id, product id, item id, sku, article number, article, product code, style code, "
+    "product_id": "id, product id, item id, sku, article number, article, product code, "
+    "style code, "
     "handle, code, pid, asin, gtin, ean, upc, artikelnummer, artikelnr, artikel nr, artnr, art nr, "
     "produktnummer, bestellnummer, produkt id, reference, ref, code produit, codigo, referencia, "
     "id producto, codice, codice prodotto, codice articolo, riferimento, id prodotto",
@@ -28,24 +30,28 @@ NAMES: dict[str, str] = {
     "details, detail, summary, about, short description, beschreibung, produktbeschreibung, "
     "artikelbeschreibung, langtext, descriptif, descripcion, descrizione, dettagli, detalles",
     "brand": "brand, brand name, vendor, manufacturer, designer, label, marke, hersteller, "
-    "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante, varumarke, merk",
+    "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante, varumarke, "
+    "merk",
     "category": "category, categories, product category, product type, google product category, "
     "type, subcategory, sub category, section, department, terms, collection, kategorie, "
     "kategorien, warengruppe, produktkategorie, produkttyp, produktart, artikelgruppe, categorie, "
     "rayon, type de produit, categoria, categorias, tipo de producto, tipo, categorie prodotto, "
-    "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, productgroep",
+    "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, "
+    "productgroep",
     "gender": "gender, sex, target gender, department, section, target group, group, geschlecht, "
     "zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "
     "primary color, farbe, farben, farbname, couleur, couleurs, coloris, color principal, colores, "
     "colore, colori",
-    "rating": "rating, ratings, average rating, rating value, stars, star rating, review rating, bewertung, "
+    "rating": "rating, ratings, average rating, rating value, stars, star rating, review rating, "
+    "bewertung, "
     "durchschnittliche bewertung, note, note moyenne, valoracion, puntuacion, valutazione, voto",
     "n_reviews": "reviews, review count, reviews count, number of reviews, no of reviews, "
     "num reviews, rating count, ratings count, ratings, votes, total reviews, anzahl bewertungen, "
     "bewertungen, nombre d avis, avis, nombre avis, opiniones, numero de opiniones, recensioni, "
     "numero recensioni",
-    "sizes": "size, sizes, available sizes, size range, grosse, groesse, grossen, groessen, taille, "
+    "sizes": "size, sizes, available sizes, size range, grosse, groesse, grossen, groessen, "
+    "taille, "
     "tailles, pointure, talla, tallas, taglia, taglie, misura",
     "currency": "currency, currency code, price currency, wahrung, waehrung, devise, monnaie, "
     "moneda, divisa, valuta",
@@ -55,7 +61,8 @@ NAMES: dict[str, str] = {
     "url": "url, link, product url, product link, item url, page url, permalink, deeplink, "
     "deep link, produktlink, produkt url, lien, lien produit, url produit, enlace, "
     "url producto, collegamento, url prodotto",
-    "list_price": "list price, original price, regular price, compare at price, was price, old price, "
+    "list_price": "list price, original price, regular price, compare at price, was price, "
+    "old price, "
     "mrp, rrp, uvp, actual price, retail price, msrp, streichpreis, alter preis, prix barre, "
     "prix initial, ancien prix, precio original, precio anterior, prezzo originale, "
     "prezzo di listino",

@@ -23,7 +23,8 @@ LANGUAGES = ("de", "fr", "es", "it")
 
 # Names that say a field only together with values that do.
 _WEAK = {
-    "category": {"type", "section", "department", "collection", "terms", "tipo", "rayon", "reparto", "seccion"},
+    "category": {"type", "section", "department", "collection", "terms", "tipo", "rayon",
+    "reparto", "seccion"},
     "gender": {"department", "section", "group", "target group", "genre", "zielgruppe", "cible"},
     "rating": {"note", "stars", "voto"},
     "availability": {"available", "quantity", "qty", "inventory"},
@@ -156,7 +157,8 @@ class Column:
         return score / 2 if is_weak else score
 
     def score(self, field: str) -> float:
-        """How well it serves a field: from `ENOUGH` on it is taken, below 0 it speaks against it."""
+        """How well it serves a field: from `ENOUGH` on it is taken, below 0 it speaks against
+        it."""
         if not self.values:
             return NO
         if field not in _MAY_BE_ADDRESSES and self.urls > 0.3:

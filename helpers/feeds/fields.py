@@ -45,7 +45,8 @@ def parse_text(value: object) -> str:
 
 
 def parse_count(value: object) -> int | None:
-    """Reviews as a number: `6.7k Verified Buyers` → 6700, `|68k` → 68000, `4,044 ratings` → 4044."""
+    """Reviews as a number: `6.7k Verified Buyers` → 6700, `|68k` → 68000, `4,044 ratings` →
+    4044."""
     found = re.search(r"([0-9][0-9.,]*)\s*([km]\b)?", clean_text(value), re.I)
     if not found:
         return None
@@ -129,9 +130,11 @@ AVAILABILITY = (IN_STOCK, PREORDER, BACKORDER, OUT_OF_STOCK, UNPUBLISHED)  # the
 ON_SALE = frozenset({IN_STOCK, PREORDER, BACKORDER})
 _STATES = {
     IN_STOCK: "instock available availablefororder true yes y ja oui si sí instoreonly onlineonly "
-    "limitedavailability lowstock fewleft active auflager vorrätig lieferbar verfügbar sofortlieferbar "
+    "limitedavailability lowstock fewleft active auflager vorrätig lieferbar verfügbar "
+    "sofortlieferbar "
     "enstock disponible disponibile enexistencia instockonline lagernd",
-    OUT_OF_STOCK: "outofstock soldout unavailable notavailable false no n nein non agotado esaurito "
+    OUT_OF_STOCK: "outofstock soldout unavailable notavailable false no n nein non agotado "
+    "esaurito "
     "ausverkauft épuisé nichtlieferbar nichtverfügbar nichtvorrätig rupturedestock enrupture "
     "indisponible nondisponibile sinexistencias sinstock discontinued ended nostock",
     PREORDER: "preorder presale availableforpreorder comingsoon vorbestellung vorbestellbar "

@@ -49,7 +49,8 @@ class FileFacts:
 
 
 class Table(NamedTuple):
-    """A file's rows, column to text (`None` where a row can't be read), the broken ones, and facts."""
+    """A file's rows, column to text (`None` where a row can't be read), the broken ones, and
+    facts."""
 
     rows: list[Row | None]
     broken: list[Broken]

@@ -43,7 +43,8 @@ def _without_nought(text: str) -> str:
 
 
 def _slugs(ids: list[str]) -> dict[str, str]:
-    """Each id as part of a key; of several that would read the same (`A/1`, `A 1`), each another."""
+    """Each id as part of a key; of several that would read the same (`A/1`, `A 1`), each
+    another."""
     alike: dict[str, set[str]] = {}
     for given in ids:
         own = _without_nought(given)

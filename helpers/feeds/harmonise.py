@@ -29,8 +29,10 @@ __all__ = [
 ]
 
 CATALOG_COLUMNS = [
-    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "currency", "price_usd", "availability", "url", "rating", "n_reviews", "image_urls", "image_path", "image_status",
+    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender",
+    "colour", "price",
+    "currency", "price_usd", "availability", "url", "rating", "n_reviews", "image_urls",
+    "image_path", "image_status",
     "source_row",
 ]  # fmt: skip
 VARIANT_COLUMNS = [

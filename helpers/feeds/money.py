@@ -118,8 +118,10 @@ _COMMA_DECIMALS = frozenset(["TND", "LYD", "DZD", "MAD"])
 
 # Words that stand beside a price and name no money.
 _NO_CURRENCY = frozenset(
-    "from now only just sale price each per pro pc pcs st stk inkl incl incl. inc vat mwst ab nur bis "
-    "to for at off plus ca ca. pp ea net was and und et ou or od do od. desde dès des da solo por per. "
+    "from now only just sale price each per pro pc pcs st stk inkl incl incl. inc vat mwst ab nur "
+    "bis "
+    "to for at off plus ca ca. pp ea net was and und et ou or od do od. desde dès des da solo por "
+    "per. "
     "preis prix precio prezzo cost x pack uvp mrp rrp new neu save up".split()
 )
 
@@ -131,7 +133,8 @@ _ALSO_WORDS = frozenset(
 
 
 class Price(NamedTuple):
-    """An amount of money: `amount` > 0 in units of `currency` (ISO 4217; "" where nothing says it)."""
+    """An amount of money: `amount` > 0 in units of `currency` (ISO 4217; "" where nothing says
+    it)."""
 
     amount: float
     currency: str
@@ -190,7 +193,8 @@ def _read_text(cell: str, currency: str) -> Reading | None:
 
 
 def parse_currency(value: object, default: str = "") -> str:
-    """ISO code of a currency's name, sign or code: `€`, `Euro`, `US Dollar`, `usd`; "" if unknown."""
+    """ISO code of a currency's name, sign or code: `€`, `Euro`, `US Dollar`, `usd`; "" if
+    unknown."""
     text = clean_text(value)
     if text.upper() in CODES:
         return text.upper()
@@ -215,12 +219,14 @@ _LIST_PRICE = re.compile(
 )
 _SCIENTIFIC = re.compile(r"[0-9][eE][+-]?[0-9]")
 _NUMBER = re.compile(
-    r"(?<![\w.,-])-?(?:[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?"
+    r"(?<![\w.,-])-?(?:[0-9]{1,3}(?:[ "
+    r"'’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]{1,2}(?![0-9]))?"
     r"|[0-9][0-9.,]*)"
 )
 _UNKNOWN_SIGN = re.compile("[\u20a0-\u20cf¤֏؋৲৳૱௹฿៛꠸﷼﹩＄￠￡￥￦]")
 _LONE_WORD = re.compile(
-    r"\s*(?:(?P<before>[^\W\d_]{1,5}\.?)\s?[0-9][0-9 .,'’]*|[0-9][0-9 .,'’]*(?P<after>[^\W\d_]{1,5}\.?))\s*"
+    r"\s*(?:(?P<before>[^\W\d_]{1,5}\.?)\s?[0-9][0-9 .,'’]*|[0-9][0-9 "
+    r".,'’]*(?P<after>[^\W\d_]{1,5}\.?))\s*"
 )
 _LONGEST_PRICE = 500  # characters
 _MASK = "\x01"  # stands where a mark stood, so that numbers on both sides stay two
@@ -363,7 +369,8 @@ def parse_amount(
     digits: str,
     currency: str = "",
 ) -> float | None:
-    """A number as people write it: the last of point and comma parts the cents, unless three follow.
+    """A number as people write it: the last of point and comma parts the cents, unless three
+    follow.
 
     `1.299` is 1299 in currencies that group by points (`POINT_GROUPS`), else 1.299.
     """

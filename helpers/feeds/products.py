@@ -1,4 +1,5 @@
-"""Feeds as data: one reader for all shops. Every row becomes a product or a reject that says why."""
+"""Feeds as data: one reader for all shops. Every row becomes a product or a reject that says
+why."""
 
 import hashlib
 import re
@@ -29,8 +30,10 @@ from helpers.feeds.spec import FeedError, FeedSpec, FieldName, load_spec, matche
 from helpers.feeds.text import LONGEST, clean_text, is_empty, printable
 
 PRODUCT_COLUMNS = [
-    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "list_price", "currency", "availability", "url", "rating", "n_reviews", "image_urls", "sizes", "style",
+    "image_key", "platform", "product_id", "title", "description", "brand", "category", "gender",
+    "colour", "price",
+    "list_price", "currency", "availability", "url", "rating", "n_reviews", "image_urls", "sizes",
+    "style",
     "id_given", "is_variant", "images_unclaimed", "source_file", "source_row",
 ]  # fmt: skip
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
@@ -527,7 +530,8 @@ def _hashed(parts: list[str]) -> str:
 
 
 def _tell_apart(products: list[dict[str, Any]]) -> None:
-    """Without an id and a picture, a title is no evidence: another price or text, another product."""
+    """Without an id and a picture, a title is no evidence: another price or text, another
+    product."""
     offers: dict[str, set[tuple[str, str]]] = {}
     unsure = [one for one in products if not one["id_given"] and not one["image_urls"]]
     for product in unsure:

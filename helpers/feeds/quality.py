@@ -1,4 +1,5 @@
-"""Chapter 01's tables: what the feeds hold, what was lost and why, what the image hosts answered."""
+"""Chapter 01's tables: what the feeds hold, what was lost and why, what the image hosts
+answered."""
 
 import re
 from pathlib import Path

@@ -28,13 +28,16 @@ _DEEPEST = 30  # lists within lists of a YAML
 PATIENCE = 2.0  # seconds that one pattern may look at one cell
 
 FieldName = Literal[
-    "product_id", "parent_id", "title", "description", "brand", "category", "gender", "colour", "price",
-    "list_price", "currency", "availability", "url", "rating", "n_reviews", "images", "sizes", "style",
+    "product_id", "parent_id", "title", "description", "brand", "category", "gender", "colour",
+    "price",
+    "list_price", "currency", "availability", "url", "rating", "n_reviews", "images", "sizes",
+    "style",
 ]  # fmt: skip
 
 
 class FeedError(ValueError):
-    """A feed's YAML or file can't be used; the message names file, line or column and the remedy."""
+    """A feed's YAML or file can't be used; the message names file, line or column and the
+    remedy."""
 
 
 # Python's codecs that turn text into other text.

@@ -44,7 +44,8 @@ def read_xml(raw: bytes, text: str) -> Rows:
     start = text[:2000]
     if _MARKUP.search(start):
         raise FeedError(
-            "is HTML or XML of a page, perhaps one that was saved: export the products as CSV or JSON"
+            "is HTML or XML of a page, perhaps one that was saved: export the products as CSV or "
+            "JSON"
         )
     try:
         root = fromstring(raw, forbid_dtd=False)

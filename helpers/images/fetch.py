@@ -17,7 +17,7 @@ MOST_LINKS = 20  # addresses tried for one product
 _HASHES_AT_ONCE = 512
 
 
-def fetch_images(
+def fetch_images(  # noqa: PLR0913  # a harvest's options, each with a default
     catalog: pd.DataFrame,
     dest,
     *,

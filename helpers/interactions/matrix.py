@@ -1,4 +1,6 @@
-"""The three things every recommender reads: who rated what, what the items are, and a shopper's history."""
+"""The three things every recommender reads: who rated what, what the items are, and a shopper's
+history.
+"""
 
 from dataclasses import dataclass
 
@@ -32,7 +34,8 @@ class Interactions:
     users, items : pandas.Index
         Names of rows and columns, unique. Item names are `image_key`s.
     times : csr_matrix, (n_users, n_items) float64, or None
-        When each was rated, in days since 1970. Its cells are those of `ratings`, in the same order.
+        When each was rated, in days since 1970. Its cells are those of `ratings`, in the same
+        order.
     shoppers : str
         "simulated" or "real".
     """
@@ -110,7 +113,8 @@ class Interactions:
         )
 
     def cells(self, keep: np.ndarray) -> "Interactions":
-        """Some of the ratings, by a bool mask (nnz,) in their stored order; users and items stay."""
+        """Some of the ratings, by a bool mask (nnz,) in their stored order; users and items
+        stay."""
         times = None if self.times is None else _kept(self.times, keep)
         kept = _kept(self.ratings, keep)
         return Interactions(kept, self.users, self.items, times, self.shoppers)
@@ -176,7 +180,8 @@ class Histories:
     users : pandas.Index or None
         Names, which only an `Oracle` reads.
     times : csr_matrix like `ratings`, or None
-        When each was liked, in days; the cells are those of `ratings`, so that it tells of nothing else.
+        When each was liked, in days; the cells are those of `ratings`, so that it tells of nothing
+        else.
     """
 
     ratings: sp.csr_matrix
@@ -217,7 +222,9 @@ class Histories:
         return Histories(self.ratings[rows], self.columns, self.vectors, users, times)
 
     def in_catalogue(self, n_items: int) -> sp.csr_matrix:
-        """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the catalogue drop out."""
+        """Ratings laid out by catalogue column, (n_users, n_items) float32; items outside the
+        catalogue drop out.
+        """
         inside = np.flatnonzero(self.columns >= 0)
         if not len(inside):
             return sp.csr_matrix(np.zeros((len(self), n_items), dtype=np.float32))

@@ -395,7 +395,9 @@ def item_by_name(names: list[str]) -> str | None:
 
 
 def column_of_items(table: pd.DataFrame, catalog: pd.DataFrame) -> str | None:
-    """The column whose values name products of the catalogue most often, at least in half of the rows."""
+    """The column whose values name products of the catalogue most often, at least in half of the
+    rows.
+    """
     some = table.head(ROWS_LOOKED_AT)
     best = None
     most = len(some) / 2
@@ -692,7 +694,8 @@ def _refuse_if_too_little(
             reasons = left_out.table()["reason"].value_counts().to_dict()
             meaning = "customer" if side == "user" else "item"
             raise OrderError(
-                f"{file}: its {len(log)} usable rows are all of one {what} (column {column!r}), and "
+                f"{file}: its {len(log)} usable rows are all of one {what} (column {column!r}), "
+                "and "
                 f"learning from others takes two or more; left out: {reasons or 'nothing'}. If "
                 f"another column tells them apart:  --columns {meaning}=NAME"
             )

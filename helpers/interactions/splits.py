@@ -1,8 +1,9 @@
 """Who is examined on what: every split keeps what a method may learn apart from what it is asked.
 
-Two kinds of shoppers sit these exams. *Simulated* ones come from a `Market`, which knows what each of them would say of
-every item. *Real* ones come from an order or rating log, which knows only what they chose. A split carries the label
-(`Split.shoppers`) of the data it was cut from, so that results of the two are never mixed.
+Two kinds of shoppers sit these exams. *Simulated* ones come from a `Market`, which knows what each
+of them would say of every item. *Real* ones come from an order or rating log, which knows only what
+they chose. A split carries the label (`Split.shoppers`) of the data it was cut from, so that
+results of the two are never mixed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +42,8 @@ class Split:
     histories : dict of (int or None) to Histories
         The test shoppers by number of history items; None stands for all that they have in `train`.
     relevant : dict of str to csr_matrix, (n_test, n_items) bool
-        Rating >= 4, as "observed" (what a log would tell) and, when simulated, "complete" (every candidate).
+        Rating >= 4, as "observed" (what a log would tell) and, when simulated, "complete" (every
+        candidate).
     candidates : (n_candidates,) int64
         Item positions that may be recommended.
     test : Interactions or None
@@ -66,14 +68,16 @@ class Split:
 def deal(items: ItemFeatures, seed: int = 7) -> ItemFeatures:
     """The same items, dealt at random to two platforms named "A" and "B".
 
-    One shop can sit the cross-platform exam in this way. The deal depends on the seed and the number of items only.
+    One shop can sit the cross-platform exam in this way. The deal depends on the seed and the
+    number of items only.
     """
     on_b = np.random.default_rng(seed).integers(0, 2, len(items.frame)).astype(bool)
     return replace(items, frame=items.frame.assign(platform=np.where(on_b, "B", "A")))
 
 
 def by_column(items: ItemFeatures, column: str) -> ItemFeatures:
-    """The same items with `column` of their table as the platform; a missing value becomes "unknown".
+    """The same items with `column` of their table as the platform; a missing value becomes
+    "unknown".
 
     Raises
     ------
@@ -94,7 +98,9 @@ def by_column(items: ItemFeatures, column: str) -> ItemFeatures:
 
 # ---------------------------------------------------------------------------- who is a stranger
 def lots(names: pd.Index, seed: int = 7) -> np.ndarray:
-    """A number from 0 to 1 for each name, (n,) float64, the same on any machine and in any order of the names."""
+    """A number from 0 to 1 for each name, (n,) float64, the same on any machine and in any order of
+    the names.
+    """
     text = names.astype(str).to_numpy(dtype=object)
     key = f"{seed % 10**16:016d}"  # pandas asks for sixteen characters
     hashed: np.ndarray = pd.util.hash_array(text, hash_key=key, categorize=False)
@@ -136,7 +142,8 @@ def warm(interactions: Interactions, folds: int = 5, seed: int = 7) -> Iterator[
 def warm_by_time(
     log: pd.DataFrame, items: pd.Index, share: float = 0.2, shoppers: str = SIMULATED
 ) -> Split:
-    """Train on the past, examine on the last `share` of the log; what a shopper had before is not asked again.
+    """Train on the past, examine on the last `share` of the log; what a shopper had before is not
+    asked again.
 
     Parameters
     ----------
@@ -169,12 +176,14 @@ def cold_user(
 ) -> Split:
     """Shoppers absent from training, known by their first n liked items.
 
-    What they are examined on is the same for every n: the likes that even the longest history leaves over. The first n
-    are the earliest ones where the log knows times, and otherwise n of a random order.
+    What they are examined on is the same for every n: the likes that even the longest history
+    leaves over. The first n are the earliest ones where the log knows times, and otherwise n of a
+    random order.
 
     Parameters
     ----------
-    fold, folds : which part of the shoppers is examined; every shopper belongs to one fold, by name.
+    fold, folds : which part of the shoppers is examined; every shopper belongs to one fold, by
+        name.
     at_most : examine no more shoppers than this; the others of the fold are trained on.
     """
     longest = max(n_history)
@@ -182,7 +191,8 @@ def cold_user(
     cold = _strangers(interactions.users, able, fold, folds, at_most, seed)
     if len(cold) == 0:
         raise ValueError(
-            f"no shopper of fold {fold} has more than {longest} liked items; ask for shorter histories"
+            f"no shopper of fold {fold} has more than {longest} liked items; ask for shorter "
+            "histories"
         )
     theirs = interactions.rows(cold)
     ranks = _liked_order(theirs, seed)
@@ -208,7 +218,7 @@ def cold_item(interactions: Interactions, fold: int = 0, folds: int = 5, seed: i
     return _known("cold_item", train, held, np.flatnonzero(cold))
 
 
-def cross_platform_log(
+def cross_platform_log(  # noqa: PLR0913  # the parts of one exam
     interactions: Interactions,
     items: ItemFeatures,
     source: str,
@@ -222,20 +232,23 @@ def cross_platform_log(
     at_most: int | None = None,
     seed: int = 7,
 ) -> Split:
-    """Cold start across two platforms for the shoppers of a log: history from `source`, candidates from `target`.
+    """Cold start across two platforms for the shoppers of a log: history from `source`, candidates
+    from `target`.
 
     Parameters
     ----------
     items : their `platform` says where an item is sold; `deal` and `by_column` set it.
-    overlap : share of the training shoppers who are known on both platforms; of each other one, what they liked on one
+    overlap : share of the training shoppers who are known on both platforms; of each other one,
+        what they liked on one
         of the two (by lot) is removed. None leaves the log as it is.
-    least_relevant, least_history : likes on `target` and on `source` that a shopper needs in order to be examined.
+    least_relevant, least_history : likes on `target` and on `source` that a shopper needs in order
+        to be examined.
     fold, folds, at_most : as in `cold_user`.
 
     Notes
     -----
-    Test shoppers have at least as many likes on `source` as the longest history, so that all lengths ask the same
-    people about the same items.
+    Test shoppers have at least as many likes on `source` as the longest history, so that all
+    lengths ask the same people about the same items.
     """
     platform = items.frame["platform"].to_numpy(dtype=object)
     for name in (source, target):
@@ -253,7 +266,8 @@ def cross_platform_log(
     cold = _strangers(interactions.users, able, fold, folds, at_most, seed)
     if len(cold) == 0:
         raise ValueError(
-            f"no shopper of fold {fold} likes {longest} items of {source!r} and {least_relevant} of "
+            f"no shopper of fold {fold} likes {longest} items of {source!r} and {least_relevant} "
+            "of "
             f"{target!r}; ask for shorter histories"
         )
     train = interactions.rows(np.setdiff1d(np.arange(interactions.shape[0]), cold))
@@ -304,24 +318,28 @@ def cross_platform(
     target: str | None = None,
     n_history: Sequence[int] = N_HISTORY,
 ) -> Split:
-    """The headline on simulated shoppers: history from platform `source` only, recommendations from `target` only.
+    """The headline on simulated shoppers: history from platform `source` only, recommendations from
+    `target` only.
 
     Parameters
     ----------
     market : Market
         From `simulate_market` or `load_market`.
     items : pandas.Index or ItemFeatures
-        The catalogue's `image_key`s in order; with ItemFeatures, histories carry the items' vectors too.
+        The catalogue's `image_key`s in order; with ItemFeatures, histories carry the items' vectors
+        too.
     source, target : str, optional
         Must name the platforms that the market was simulated for (the default).
     n_history : sequence of int
-        The n items of a history are the first n of one random order of the shopper's liked items, so histories nest.
+        The n items of a history are the first n of one random order of the shopper's liked items,
+        so histories nest.
     """
     made_for = (market.settings["source"], market.settings["target"])
     asked = (source or made_for[0], target or made_for[1])
     if asked != made_for:
         raise ValueError(
-            f"the market was simulated for {made_for}, not {asked}: run chapter 02 with these platforms"
+            f"the market was simulated for {made_for}, not {asked}: run chapter 02 with these "
+            "platforms"
         )
     names = (
         pd.Index(items.frame["image_key"]) if isinstance(items, ItemFeatures) else pd.Index(items)
@@ -329,7 +347,8 @@ def cross_platform(
     place = market.items.get_indexer(names)
     if (place < 0).any() or len(names) != len(market.items):
         raise KeyError(
-            f"the market knows {len(market.items)} items, not these {len(names)}: run chapter 02 again"
+            f"the market knows {len(market.items)} items, not these {len(names)}: run chapter 02 "
+            "again"
         )
     platform = market.platform[place]
     observed = market.observed[:, place].tocsr()
@@ -340,7 +359,8 @@ def cross_platform(
     on_target = _on(seen, platform == asked[1])
     complete = sp.csr_matrix((market.judged[:, place] >= LIKED) & (platform == asked[1]))
     vectors = items.vectors if isinstance(items, ItemFeatures) else None
-    # One draw for each observed rating, of either platform, so that a sample's histories stay the same.
+    # One draw for each observed rating, of either platform, so that a sample's histories stay the
+    # same.
     draws = np.random.default_rng(market.settings["seed"]).random(seen.ratings.nnz)
     is_source = (platform == asked[0])[seen.ratings.indices]
     ranks = _places(on_source.ratings, draws[is_source])
@@ -353,10 +373,12 @@ def cross_platform(
 
 # ---------------------------------------------------------------------------- the control
 def shuffle_log(log: pd.DataFrame, seed: int = 7) -> pd.DataFrame:
-    """The log with its rows dealt to its shoppers at random: the control of every exam of real shoppers.
+    """The log with its rows dealt to its shoppers at random: the control of every exam of real
+    shoppers.
 
-    Each item keeps its popularity over time, and each shopper the number of their rows. What makes one shopper differ
-    from another is gone, so what a method still scores on such a log is not personal.
+    Each item keeps its popularity over time, and each shopper the number of their rows. What makes
+    one shopper differ from another is gone, so what a method still scores on such a log is not
+    personal.
 
     Parameters
     ----------
@@ -366,7 +388,8 @@ def shuffle_log(log: pd.DataFrame, seed: int = 7) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Rows in the order of `log`. A shopper gets an item twice only where 200 attempts could not avoid it.
+        Rows in the order of `log`. A shopper gets an item twice only where 200 attempts could not
+        avoid it.
     """
     rng = np.random.default_rng(seed)
     user = log["user"].to_numpy()[rng.permutation(len(log))]
@@ -395,7 +418,9 @@ def _given_twice(user: np.ndarray, item: np.ndarray) -> tuple[int, np.ndarray]:
 
 # ---------------------------------------------------------------------------- helpers
 def _known(name: str, train: Interactions, held: Interactions, candidates: np.ndarray) -> Split:
-    """A split whose test shoppers are in training: those with something held out and something left to know them by."""
+    """A split whose test shoppers are in training: those with something held out and something left
+    to know them by.
+    """
     n_held = np.diff(held.ratings.indptr)
     n_left = np.diff(train.ratings.indptr)
     test = held.rows(np.flatnonzero((n_held > 0) & (n_left > 0)))
@@ -423,7 +448,9 @@ def _n_liked(ratings: sp.csr_matrix) -> np.ndarray:
 
 
 def _liked_order(interactions: Interactions, seed: int) -> np.ndarray:
-    """For each stored rating its place (0, 1, …) among the row's likes, by time or else at random; huge for a dislike."""
+    """For each stored rating its place (0, 1, …) among the row's likes, by time or else at random;
+    huge for a dislike.
+    """
     if interactions.times is None:
         return _random_order(interactions.ratings, seed)
     return _places(interactions.ratings, interactions.times.data)
@@ -435,7 +462,9 @@ def _random_order(ratings: sp.csr_matrix, seed: int) -> np.ndarray:
 
 
 def _places(ratings: sp.csr_matrix, keys: np.ndarray) -> np.ndarray:
-    """Place of each stored rating among the likes of its row by rising `keys` (nnz,); equal keys by column."""
+    """Place of each stored rating among the likes of its row by rising `keys` (nnz,); equal keys by
+    column.
+    """
     disliked = ratings.data < LIKED
     row = np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))
     order = np.lexsort((keys, disliked, row))

@@ -2,8 +2,9 @@
 
 XᵀX is symmetric. With items in order of popularity, each is multiplied with the more popular ones
 only, and a pair's similarity is offered to both. The most popular items form one dense product. The
-rest walks through sparse rows, whose inner loop is long and meets few, popular, cached accumulators.
-No more than `CELLS` similarities exist at a time. `plain_top_similar_items` is the same in ten lines.
+rest walks through sparse rows, whose inner loop is long and meets few, popular, cached
+accumulators. No more than `CELLS` similarities exist at a time. `plain_top_similar_items` is the
+same in ten lines.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -248,7 +249,8 @@ class _Best:
         self.worst[i] = self.values[i, 0]
 
     def offer_columns(self, block, first: int, last: int, low: int, high: int) -> None:
-        """Similarities of the items `first` to `last` to the more popular ones in `low` to `high`."""
+        """Similarities of the items `first` to `last` to the more popular ones in `low` to
+        `high`."""
         for i in range(max(first, low), last):
             row = block[i - first, low : min(high, i)]
             _offer_each(i, row, low, self.worst, self.values, self.items)
@@ -262,7 +264,7 @@ class _Best:
 
 
 @njit(nogil=True, cache=True)
-def _arrange(indices, data, rank, start, user, value, position, indptr, item, rated):
+def _arrange(indices, data, rank, start, user, value, position, indptr, item, rated):  # noqa: PLR0913  # numba takes arrays, no objects
     """Two counting sorts: ratings item by item, then user by user in order of popularity."""
     place = start[:-1].copy()
     for u in range(len(indptr) - 1):
@@ -293,7 +295,7 @@ def _densify(indptr, item, rated, first, out):
 
 
 @njit(nogil=True, cache=True)
-def _scatter(i, start, user, value, position, indptr, item, rated, out):
+def _scatter(i, start, user, value, position, indptr, item, rated, out):  # noqa: PLR0913  # numba takes arrays, no objects
     """out[j] = Σ_u x_ui x_uj for the items j before i (Gustavson 1978, half of it)."""
     out[:] = 0
     for p in range(start[i], start[i + 1]):

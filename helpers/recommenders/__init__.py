@@ -1,6 +1,7 @@
 """Chapters 03-06: the recommenders, one file a method, one contract (`base.Recommender`) for all.
 
-The public names are imported when first asked for, so that a method that needs no torch doesn't load it.
+The public names are imported when first asked for, so that a method that needs no torch doesn't
+load it.
 """
 
 import importlib
@@ -58,6 +59,7 @@ def load(path: str | Path) -> Recommender:
 
 
 def load_all(folder: str | Path) -> dict[str, Recommender]:
-    """Every recommender saved in `folder`, by file name ("ItemKNN", "ItemKNN-pearson", …), sorted."""
+    """Every recommender saved in `folder`, by file name ("ItemKNN", "ItemKNN-pearson", …),
+    sorted."""
     names = sorted(head.name[: -len(".json")] for head in Path(folder).glob("*.json"))
     return {name: load(Path(folder) / name) for name in names}

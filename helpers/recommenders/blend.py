@@ -5,10 +5,10 @@ The score of item j for a shopper u with n liked items is
     s(u, j) = (1 - α(n)) c Σ_m v_m(n) z_m(u, j) + α(n) Σ_m w_m(n) z_m(u, j)
     w_m(n) = a_m + b_m log(1 + n)
 
-with z the members' evidence in logarithms, v a plain recipe, and a, b not negative (Breiman 1996, "Stacked
-regressions": members agree so often that else one would be played off against another). Signal 0
-is log popularity. So the blend is a weighted *geometric* mean: an item needs some support from
-every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
+with z the members' evidence in logarithms, v a plain recipe, and a, b not negative (Breiman 1996,
+"Stacked regressions": members agree so often that else one would be played off against another).
+Signal 0 is log popularity. So the blend is a weighted *geometric* mean: an item needs some support
+from every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
 standard deviation over the candidates; what is a logit already becomes e / σ.
 
 1. The weights w minimize  -log Σ_{j liked} p(j),  p being the softmax of s over all candidates.

@@ -71,7 +71,7 @@ class MatrixCompletion(Recommender):
         If a setting does not exist, or not in this combination.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # hyperparameters
         self,
         rank=7,
         reg=10.0,

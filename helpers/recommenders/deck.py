@@ -80,7 +80,7 @@ class DeckTowers(Recommender):
 
     handles_cold_items = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # hyperparameters
         self,
         dim=64,
         hidden=128,

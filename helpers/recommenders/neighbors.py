@@ -61,7 +61,7 @@ class Measure:
         return self.similarity not in ("pearson", "jaccard")
 
 
-def top_similar(
+def top_similar(  # noqa: PLR0913  # hyperparameters
     A,
     B,
     k: int,
@@ -287,7 +287,7 @@ class _Neighbors(Recommender):
     That is their settings, what they keep, and what happens without neighbors.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # hyperparameters
         self,
         k=200,
         similarity="cosine",
@@ -449,7 +449,7 @@ class ItemKNN(_Neighbors):
     each item's mean.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # hyperparameters
         self,
         k=200,
         similarity="cosine",

@@ -95,7 +95,7 @@ class NeuralCF(Recommender):
         If there is no such loss.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # hyperparameters
         self,
         dim=16,
         hidden=32,

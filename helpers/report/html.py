@@ -1,4 +1,5 @@
-"""Reports as single files: formulas as MathML, pictures inside, no script or font from elsewhere."""
+"""Reports as single files: formulas as MathML, pictures inside, no script or font from
+elsewhere."""
 
 import posixpath
 import re

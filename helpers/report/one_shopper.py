@@ -1,4 +1,5 @@
-"""One test shopper with a few liked items, and what some methods show: the picture of the problem."""
+"""One test shopper with a few liked items, and what some methods show: the picture of the
+problem."""
 
 from dataclasses import dataclass
 

@@ -153,7 +153,8 @@ def _opening(results: Results) -> str:
     few = results.length_near(FEW)
     best = choice(results, few)
     return (
-        f"Somebody new walks in. We know {few} things they like in other shops. This talk says what "
+        f"Somebody new walks in. We know {few} things they like in other shops. This talk says "
+        "what "
         f"to show them, how sure we are, for whom it fails, and what to do next. If you remember "
         f"one thing: with {few} liked items, {best} is the method to beat. All results of the "
         f"headline are from {front_of(results).whose}; slides on others say so."
@@ -243,8 +244,10 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
-        f"One simulated shopper, whose taste we know. The top row is all that the methods see. Each "
-        f"row below is one method's first five items of our shop, with how many of them this shopper "
+        "One simulated shopper, whose taste we know. The top row is all that the methods see. "
+        "Each "
+        "row below is one method's first five items of our shop, with how many of them this "
+        "shopper "
         f"likes. {called(floor).capitalize()} are the same for everybody. This shopper is one who "
         "gains more than most, but not the luckiest: nine of ten gain less or about as much. "
         "The next slide has the average over everybody."
@@ -274,9 +277,11 @@ def _headline(results: Results) -> Slide:
     )
     candidates = int(rows["candidates"].max())
     notes = (
-        f"Left to right: how many liked items from another shop we know. Up: how well the first ten "
+        "Left to right: how many liked items from another shop we know. Up: how well the first "
+        "ten "
         f"of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} and "
-        f"bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are {_whose(results)}. "
+        f"bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
+        f"{_whose(results)}. "
         "The next slide asks the same of real customers."
     )
     block = _figure(figures.cold_start, rows, "liked items from another shop", best, PEOPLE)
@@ -327,7 +332,8 @@ def _real_study(study: pd.DataFrame) -> Slide:
     notes = (
         f"Real customers this time, from {n_shops} public order logs. Each point is one exam: a "
         f"shop and a length of history. Above the line, {name} beats bestsellers. It does so "
-        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. What real customers "
+        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. What real "
+        "customers "
         "would have liked and never saw counts as a miss, so read the order, not the height."
     )
     block = _figure(figures.gains, study, name)
@@ -375,7 +381,8 @@ def _liked_of_five(results: Results) -> Slide:
     notes = (
         f"This is the number to take to a product manager. Five items fit above the fold. With "
         f"{best}, a shopper likes {ours:.1f} of them; with bestsellers {theirs:.1f}; with a random "
-        f"list {5 * rows['value'].get('Random', float('nan')):.1f}. A visit succeeds if at least one "
+        f"list {5 * rows['value'].get('Random', float('nan')):.1f}. A visit succeeds if at least "
+        "one "
         f"of the five is liked: {visits[best]:.1%} against {visits[FLOOR]:.1%}. The thin lines are "
         "95 % intervals."
     )
@@ -433,8 +440,10 @@ def _groups(results: Results) -> Slide | None:
     )
     caption = f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals."
     notes = (
-        f"For whom does it fail? Between groups of taste {best} differs little: from {own[worst]:.2f} "
-        f"for {worst} to {own[top]:.2f} for {top} shoppers. The group that is really served badly is "
+        f"For whom does it fail? Between groups of taste {best} differs little: from "
+        f"{own[worst]:.2f} "
+        f"for {worst} to {own[top]:.2f} for {top} shoppers. The group that is really served badly "
+        "is "
         f"the one we know nothing about: {nothing[best]:.2f}, hardly above the bestsellers' "
         f"{nothing[FLOOR]:.2f}."
     )
@@ -505,7 +514,8 @@ def _unknown(results: Results) -> Slide:
         "that; only a live test does.",
     ]
     notes = (
-        "Say what could change the picture. The interval covers the luck of which shoppers came. It "
+        "Say what could change the picture. The interval covers the luck of which shoppers came. "
+        "It "
         "does not cover whether our shoppers behave like yours. If somebody asks how sure we are: "
         f"sure of the order within this run, to ± {half:.2f}; not sure of the height in your shop."
     )

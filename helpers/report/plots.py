@@ -181,7 +181,7 @@ def _pixels(path, largest: int) -> np.ndarray | None:
         return None
 
 
-def curve(
+def curve(  # noqa: PLR0913  # a figure's labels
     frame: pd.DataFrame,
     x: str,
     y: str,

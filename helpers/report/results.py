@@ -108,7 +108,8 @@ class Results:
         return [name for name in values.index if name not in (*CEILINGS, "Random")]
 
     def best(self, n_history: int) -> str:
-        """The method with the highest NDCG@10; of values that agree to two digits, the first name."""
+        """The method with the highest NDCG@10; of values that agree to two digits, the first
+        name."""
         values = self.at(n_history)["value"].reindex(self.methods(n_history)).round(2)
         return min(values.index[values == values.max()])
 

@@ -1,4 +1,6 @@
-"""From executed notebooks to decks: MarpExporter writes the Markdown, marp-cli the HTML, PDF or PPTX."""
+"""From executed notebooks to decks: MarpExporter writes the Markdown, marp-cli the HTML, PDF or
+PPTX.
+"""
 
 import contextlib
 import os

@@ -1,4 +1,5 @@
-"""`course data NAME`: published data that a profile needs, from its authors' own archive, checked."""
+"""`course data NAME`: published data that a profile needs, from its authors' own archive,
+checked."""
 
 import hashlib
 import io

@@ -1,4 +1,5 @@
-"""`course deck`: slides of what was run, in any format and either theme, once or on every change."""
+"""`course deck`: slides of what was run, in any format and either theme, once or on every
+change."""
 
 import time
 from collections.abc import Callable

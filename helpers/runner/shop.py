@@ -1,4 +1,6 @@
-"""`course shop`: a profile for your own shop from its feed and its order log, checked before it is written."""
+"""`course shop`: a profile for your own shop from its feed and its order log, checked before it is
+written.
+"""
 
 import glob
 import re
@@ -200,7 +202,8 @@ def _read_feeds(files: ShopFiles, orders_path: Path) -> list[CheckedFeed]:
 
 
 def _spec_names(files: ShopFiles, given: tuple[str, ...]) -> list[str]:
-    """A YAML's name for each feed: the profile's, followed by the file's where there are several."""
+    """A YAML's name for each feed: the profile's, followed by the file's where there are
+    several."""
     if len(given) == 1:
         return [files.name]
     names = []
@@ -230,7 +233,8 @@ def _read_one(path: Path, name: str, draft: str, pattern: str) -> CheckedFeed:
 
 
 def _draft(path: Path, name: str, log: pd.DataFrame, columns: dict[str, str]) -> str:
-    """The drafted YAML, with the profile's name as the shop's and the ids that the log speaks of."""
+    """The drafted YAML, with the profile's name as the shop's and the ids that the log speaks
+    of."""
     draft = draft_spec(path)
     spec = yaml.safe_load(draft)
     named = columns.get("item") or item_by_name(list(log.columns))
@@ -463,7 +467,8 @@ def _feed_lines(feeds: list[CheckedFeed], catalog: pd.DataFrame, merged: pd.Data
     lines = []
     for feed in feeds:
         lines.append(
-            f"{feed.path.name}: {feed.result.about.read} rows read, {len(feed.result.products)} products, "
+            f"{feed.path.name}: {feed.result.about.read} rows read, {len(feed.result.products)} "
+            "products, "
             f"{len(feed.result.rejects)} rejected"
         )
         for row in rejects_by_reason(feed.result.rejects).head(5).itertuples():
@@ -539,7 +544,10 @@ def _profile(
         interactions["order_columns"] = [f"{key}={name}" for key, name in files.columns.items()]
     sections = {"01_augment": augment, "02_interactions": interactions}
     body = yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, width=1000)
-    note = "# Of a pattern the newest file counts: put tomorrow's export beside today's, and run again."
+    note = (
+        "# Of a pattern the newest file counts: put tomorrow's export beside today's, and run "
+        "again."
+    )
     return f"{MARK} Change what you like; `course shop` writes it anew.\n{note}\n{body}"
 
 

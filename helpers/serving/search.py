@@ -1,4 +1,5 @@
-"""The best k of many vectors by inner product: every one compared, or only those in the nearest lists.
+"""The best k of many vectors by inner product: every one compared, or only those in the nearest
+lists.
 
 Below `EXACT_BELOW` items a flat index compares the query with every item, which takes about a
 millisecond. Above it, an inverted file (Sivic and Zisserman 2003) first finds the lists whose

@@ -38,7 +38,8 @@ OPEN_TO_ALL = ("unisex", "unknown", "")
 
 FEWEST_TO_TELL = 10
 ONE_GENDER = 0.95
-"""A category tells the shopper's gender if so many products are for it, at least so many of them."""
+"""A category tells the shopper's gender if so many products are for it, at least so many of them.
+"""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 Given a history h of n liked items, the best possible score of item i is
 
-    P(like i | h) = Σ_u w_u P(like i | u),   w_u ∝ Π_{j in h} P(u sees j and rates it as h says) / Z_u
+    P(like i | h) = Σ_u w_u P(like i | u),
+    w_u ∝ Π_{j in h} P(u sees j and rates it as h says) / Z_u
 
 with the sum over shoppers u drawn from the population and Z_u = Σ_i P(u sees and likes i), the
 chance that an item drawn at random from u's likes is any item. This is importance sampling: draws

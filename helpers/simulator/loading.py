@@ -19,7 +19,8 @@ SOLUTION = "solution-"  # how the executed copies of solutions begin
 
 
 def save_market(profile: str, market: Market) -> Market:
-    """Write interactions.parquet (training log), interactions.json, market.json, market.safetensors.
+    """Write interactions.parquet (training log), interactions.json, market.json,
+    market.safetensors.
 
     Who asked to be forgotten is left out, whichever file or simulation brought them in again.
 

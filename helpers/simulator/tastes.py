@@ -219,7 +219,8 @@ def _price_worth(n: int, rng) -> list[np.ndarray]:
 
 
 def _palette(part: str, n_values: int, n: int, rng) -> np.ndarray:
-    """1 for the values a shopper goes for: three or four colors in twelve, or up to three brands."""
+    """1 for the values a shopper goes for: three or four colors in twelve, or up to three
+    brands."""
     if part == "brand":
         n_chosen = rng.integers(1, 4, n)
     else:

@@ -1,4 +1,5 @@
-"""The exam of a profile: real customers and simulated shoppers through the same calls, never mixed."""
+"""The exam of a profile: real customers and simulated shoppers through the same calls, never
+mixed."""
 
 import json
 

@@ -1,4 +1,6 @@
-"""Cross-validation: the folds' own values, whoever computes them and however often the run breaks off."""
+"""Cross-validation: the folds' own values, whoever computes them and however often the run breaks
+off.
+"""
 
 import time
 

@@ -93,7 +93,9 @@ def test_bad_input_is_named():
 
 
 def random_cases(n_users=1000, n_items=60, k=20, seed=7):
-    """Scores rounded so that many tie, ordered as `recommend` orders them; relevant sets of any size, some empty."""
+    """Scores rounded so that many tie, ordered as `recommend` orders them; relevant sets of any
+    size, some empty.
+    """
     rng = np.random.default_rng(seed)
     scores = np.round(rng.random((n_users, n_items)), 1)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -108,11 +110,10 @@ case = np.load(sys.argv[1])
 some, ranked, grade = np.flatnonzero(case["grade"].any(axis=1)), case["ranked"], case["grade"]
 places = np.arange(ranked.shape[1], 0, -1.0)
 runs = [np.column_stack([ranked[u], places]) for u in some]
-qrels = [np.column_stack([np.flatnonzero(grade[u]), grade[u][grade[u] > 0]]).astype(float) for u in some]
-qrels = [q[np.argsort(-q[:, 1], kind="stable")] for q in qrels]
-values = {}
-names = ["precision", "recall", "f1", "average_precision", "reciprocal_rank", "hit_rate", "ndcg", "ndcg_burges"]
-for name in names:
+qrels = [np.column_stack([np.flatnonzero(grade[u]), grade[u][grade[u] > 0]]).astype(float) for u in
+some] qrels = [q[np.argsort(-q[:, 1], kind="stable")] for q in qrels] values = {} names =
+["precision", "recall", "f1", "average_precision", "reciprocal_rank", "hit_rate", "ndcg",
+"ndcg_burges"] for name in names:
     for k in (1, 5, 20):
         values[f"{name}@{k}"] = np.full(len(ranked), np.nan)
         values[f"{name}@{k}"][some] = getattr(r, name)(qrels, runs, k, 1)
@@ -122,9 +123,11 @@ np.savez(sys.argv[2], **values)
 
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory):
-    """What ranx says on 1,000 random cases, NaN for users with nothing relevant (ranx has no word for them).
+    """What ranx says on 1,000 random cases, NaN for users with nothing relevant (ranx has no word
+    for them).
 
-    In a process of its own with numba's compiler off: compiling ranx takes over a minute, interpreting it seconds.
+    In a process of its own with numba's compiler off: compiling ranx takes over a minute,
+    interpreting it seconds.
     """
     pytest.importorskip("ranx")
     ranked, relevant, grade = random_cases()
@@ -207,7 +210,8 @@ def test_catalogue_wide_measures_by_hand():
     ranked, candidates = np.array([[0, 1], [0, -1]]), np.array([0, 1, 2, 5])
     np.testing.assert_array_equal(m.exposure(ranked, candidates), [2, 1, 0, 0])
     assert m.coverage(ranked, candidates) == 2 / 4
-    # exposures sorted 0 0 1 2: sum of (2i - n - 1) x_i = (-3)0 + (-1)0 + 1*1 + 3*2 = 7, over n * total = 4 * 3
+    # exposures sorted 0 0 1 2: sum of (2i - n - 1) x_i = (-3)0 + (-1)0 + 1*1 + 3*2 = 7, over n *
+    # total = 4 * 3
     assert m.gini(ranked, candidates) == 7 / 12
     assert m.gini(np.array([[0, 1, 2, 5]]), candidates) == 0
 
@@ -228,7 +232,8 @@ def test_calibration_by_hand():
         sp.csr_matrix(np.array([[5, 0, 5], [5, 0, 5], [0, 0, 0]])),
     )
     values = m.calibration(np.array([[1, 2], [1, 0], [0, 1]]), liked, groups)
-    # the second list is all coats where half was shoes: p = (.5, .5), q = (1, 0), mixed .99 q + .01 p = (.995, .005)
+    # the second list is all coats where half was shoes: p = (.5, .5), q = (1, 0), mixed .99 q + .01
+    # p = (.995, .005)
     np.testing.assert_allclose(
         values, [0, 0.5 * np.log(0.5 / 0.995) + 0.5 * np.log(0.5 / 0.005), np.nan], atol=1e-12
     )

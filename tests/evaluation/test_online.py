@@ -66,7 +66,8 @@ def test_interleaving_reads_from_the_top():
 
 
 def test_the_first_liked_item_gets_the_click():
-    # A offers only item 0. Where A picks first the list is 0 (A), 1 (B), else both are B's; everything is liked.
+    # A offers only item 0. Where A picks first the list is 0 (A), 1 (B), else both are B's;
+    # everything is liked.
     credit = interleave(
         np.tile([[0, -1]], (400, 1)), np.tile([[0, 1]], (400, 1)), np.ones((400, 2)), k=2
     )

@@ -111,7 +111,7 @@ def test_values_are_those_of_the_metric_on_the_recommended_items(market, per_use
     split, models = market
     ids = models["Noisy"].recommend(split.histories[2], 10, split.candidates)[0]
     expected = metrics.ndcg(ids, split.relevant["observed"], 10)
-    where = "recommender == 'Noisy' and variant == 'observed' and n_history == 2 and metric == 'ndcg' and k == 10"
+    where = "recommender == 'Noisy' and variant == 'observed' and n_history == 2 and metric == 'ndcg' and k == 10"  # noqa: E501
     np.testing.assert_array_equal(per_user.query(where).sort_values("user")["value"], expected)
 
 
@@ -119,7 +119,7 @@ def test_a_part_of_the_exam_gives_the_same_values(market, per_user):
     split, models = market
     part = evaluate({"Noisy": models["Noisy"]}, split, ks=(5,), n_history=[2], n_users=60)
     assert set(part["user"]) == set(range(60)) and set(part["n_history"]) == {2}
-    where = "recommender == 'Noisy' and n_history == 2 and user < 60 and k == 5 and metric != 'diversity'"
+    where = "recommender == 'Noisy' and n_history == 2 and user < 60 and k == 5 and metric != 'diversity'"  # noqa: E501
     columns = ["variant", "metric", "user"]
     expected = per_user.query(where).set_index(columns)["value"].sort_index()
     np.testing.assert_array_equal(part.set_index(columns)["value"].sort_index(), expected)
@@ -140,11 +140,13 @@ def test_summary_by_hand_and_by_segment(per_user):
     segments = pd.Series(np.where(np.arange(N_USERS) < 50, "few", "many"))
     summary = summarise(per_user, segments)
     one = summary.query(
-        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'precision' and k == 5"
+        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == "
+        "'precision' and k == 5"
     )
     assert list(one["segment"]) == ["all", "few", "many"]
     values = per_user.query(
-        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'precision' and k == 5"
+        "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == "
+        "'precision' and k == 5"
     )
     assert one["value"].iloc[0] == pytest.approx(values["value"].mean())
     assert one["value"].iloc[1] == pytest.approx(values[values["user"] < 50]["value"].mean())
@@ -283,8 +285,9 @@ def test_segments_by_hand():
         {"image_key": list("zyxw"), "gender": ["men", "women", "men", "women"]}
     )
     found = segments(split, attributes)
-    # candidates w (women's), x (men's), y (women's). c likes x, all of men's; a likes y, half of women's, and z, as
-    # many as there are men's; the stranger likes w, x, y, all of both: first by name, though women's are two
+    # candidates w (women's), x (men's), y (women's). c likes x, all of men's; a likes y, half of
+    # women's, and z, as many as there are men's; the stranger likes w, x, y, all of both: first by
+    # name, though women's are two
     assert found["gender"].tolist() == ["men", "men", "men"]
     assert found["activity"].tolist() == ["quiet", "usual", "busy"]  # 1, 2 and 4 ratings
     assert found["warmth"].tolist() == [
@@ -298,7 +301,7 @@ def test_several_kinds_of_segment_at_once(per_user):
     kinds = pd.DataFrame(
         {"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"}
     )
-    where = "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'ndcg' and k == 5"
+    where = "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'ndcg' and k == 5"  # noqa: E501
     one = summarise(per_user, kinds, n_resamples=20).query(where).set_index("segment")["value"]
     assert set(one.index) == {"all", "gender: men", "gender: women", "warmth: cold"}
     assert one["warmth: cold"] == one["all"]

@@ -107,7 +107,7 @@ def test_variants_of_an_unknown_shop(tmp_path):
 
 
 def test_a_size_is_in_stock_if_one_of_its_colours_is(tmp_path):
-    text = "group,id,name,size,colour,stock,price\nG,1,Tee,S,red,2,5\nG,2,Tee,S,blue,0,5\nG,3,Tee,M,blue,0,5\n"
+    text = "group,id,name,size,colour,stock,price\nG,1,Tee,S,red,2,5\nG,2,Tee,S,blue,0,5\nG,3,Tee,M,blue,0,5\n"  # noqa: E501
     fields = {
         "product_id": "id",
         "parent_id": "group",
@@ -189,7 +189,7 @@ def test_signs_of_an_earlier_loss_are_no_fault_of_the_encoding(tmp_path):
 
 
 def test_half_an_emoji_is_mended_and_counted(tmp_path):
-    text = '[{"id": "1", "name": "Tee \\ud83d", "price": 5}, {"id": "2", "name": "\\ud83d\\ude00 Hat"}]'
+    text = '[{"id": "1", "name": "Tee \\ud83d", "price": 5}, {"id": "2", "name": "\\ud83d\\ude00 Hat"}]'  # noqa: E501
     feed = read_feed(write(tmp_path, text, "shop.json"), spec())
     assert feed.products["title"].tolist() == ["Tee \ufffd", "\U0001f600 Hat"]
     assert feed.about.lost == 1
@@ -206,7 +206,8 @@ def test_spreadsheet_errors_are_empty_cells(tmp_path):
 
 def test_unseen_characters_leave_words_and_addresses_whole(tmp_path):
     text = (
-        "id,title,image,color,price\n1,\u202eLin\u200ben\u00ad shirt\u2069,https://s.test/1.jpg\u200b,"
+        "id,title,image,color,price\n1,\u202eLin\u200ben\u00ad "
+        "shirt\u2069,https://s.test/1.jpg\u200b,"
         "Bl\u2060ue,$5\n2,پیراهن\u200cها \u200dTee,https://s.test/2.jpg,R\u200ded,$6\n"
     )
     shop = drafted(tmp_path, text)
@@ -222,7 +223,8 @@ def test_look_alike_columns_are_not_taken(tmp_path):
     text = (
         "product code,name,item group,rate card,preview,type,unit price,price,image label,image\n"
         + "".join(
-            f"N-{n}9,Blue shirt {n},G{n},4,https://s.test/p{n},simple,1.00,$2{n},front,https://s.test/{n}.jpg\n"
+            f"N-{n}9,Blue shirt "
+            f"{n},G{n},4,https://s.test/p{n},simple,1.00,$2{n},front,https://s.test/{n}.jpg\n"
             for n in range(4)
         )
     )
@@ -316,7 +318,7 @@ def test_an_unknown_currency_is_never_the_feeds(tmp_path):
 
 
 def test_a_sale_price_of_nought_is_none(tmp_path):
-    text = "id,title,sale price,price\nA1,Linen shirt,0.00,$39\nB2,Wool coat,$99,$199\nC3,Tote bag,,$9\n"
+    text = "id,title,sale price,price\nA1,Linen shirt,0.00,$39\nB2,Wool coat,$99,$199\nC3,Tote bag,,$9\n"  # noqa: E501
     shop = drafted(tmp_path, text)
     assert shop.column("price") == {"A1": 39, "B2": 99, "C3": 9}
     assert shop.feed.products["list_price"].dropna().tolist() == [199]
@@ -408,7 +410,7 @@ def test_the_shops_category_comes_before_the_title(title, category, wanted):
 
 
 def test_the_description_never_decides(tmp_path):
-    text = 'id,name,price,text\n1,Margot - White,5,"Crisp. Tuck it into our Penny skirt, men love it"\n'
+    text = 'id,name,price,text\n1,Margot - White,5,"Crisp. Tuck it into our Penny skirt, men love it"\n'  # noqa: E501
     fields = {"product_id": "id", "title": "name", "price": "price", "description": "text"}
     catalog = harmonise([read_feed(write(tmp_path, text), spec(fields=fields))]).catalog
     assert catalog[["category", "gender"]].to_numpy().tolist() == [["other", "unknown"]]
@@ -450,8 +452,8 @@ def test_no_slogan_decides_whom_it_is_for(gender, title, category, wanted):
 
 def test_json_maps_and_objects(tmp_path):
     products = {
-        "A1": {"title": "Linen shirt", "price": {"amount": 39.0, "currency": "EUR"}, "sizes": {"S": 0, "M": 2}},
-        "B2": {"title": "Wool coat", "price": {"amount": 99.0, "currency": "EUR"}, "sizes": {"L": 1}},
+        "A1": {"title": "Linen shirt", "price": {"amount": 39.0, "currency": "EUR"}, "sizes": {"S": 0, "M": 2}},  # noqa: E501
+        "B2": {"title": "Wool coat", "price": {"amount": 99.0, "currency": "EUR"}, "sizes": {"L": 1}},  # noqa: E501
     }  # fmt: skip
     shop = drafted(tmp_path, json.dumps(products), "shop.json")
     assert sorted(shop.catalog["title"]) == ["Linen shirt", "Wool coat"]
@@ -502,7 +504,7 @@ def test_handed_prices():
     folder = case("11_price_cells")
     prices = read_feed(folder / "prices.csv", folder / "prices.yaml").products
     found = list(zip(prices["price"], prices["currency"], strict=True))
-    assert found == [(15, "EUR"), (15, "EUR"), (45, "SGD"), (320, "HKD"), (1299.9, "BRL"), (12, "USD"),
+    assert found == [(15, "EUR"), (15, "EUR"), (45, "SGD"), (320, "HKD"), (1299.9, "BRL"), (12, "USD"),  # noqa: E501
                      (19.99, "EUR"), (10, "USD"), (199, "ILS")]  # fmt: skip
 
 
@@ -529,22 +531,22 @@ def test_handed_twins():
 @pytest.mark.parametrize(
     ("name", "n", "columns"),
     [
-        ("01_shopify_csv_variant_rows/products_export.csv", 1, {"gender": {"women"}, "colour": {"blue"}}),
+        ("01_shopify_csv_variant_rows/products_export.csv", 1, {"gender": {"women"}, "colour": {"blue"}}),  # noqa: E501
         ("05_google_merchant_xml/feed.xml", 1, {"price": {39.0}, "currency": {"EUR"}}),
-        ("06_google_merchant_tsv/feed.tsv", 2, {"price": {39.0, 199.0}, "gender": {"men", "women"}}),
+        ("06_google_merchant_tsv/feed.tsv", 2, {"price": {39.0, 199.0}, "gender": {"men", "women"}}),  # noqa: E501
         ("07_shopify_products_json/products.json", 1, {"price": {39.0}, "colour": {"blue"}}),
         ("08_lines_above_the_header/facebook.csv", 2, {"currency": {"EUR"}}),
         ("08_lines_above_the_header/excel_sep.csv", 2, {"price": {39.0, 1299.0}}),
         ("08_lines_above_the_header/banner.csv", 1, {"title": {"Linen shirt"}}),
         ("08_lines_above_the_header/no_header.csv", 3, {"price": {39.0, 199.0, 49.0}}),
-        ("09_plural_and_lookalike_columns/woo.csv", 2, {"price": {15.0, 18.0}, "gender": {"unknown"}}),
+        ("09_plural_and_lookalike_columns/woo.csv", 2, {"price": {15.0, 18.0}, "gender": {"unknown"}}),  # noqa: E501
         ("10_currency_in_the_column_name/feed.csv", 2, {"currency": {"EUR"}}),
-        ("14_not_english/de.csv", 2, {"colour": {"blue", "black"}, "category": {"shirts", "coats"}}),
+        ("14_not_english/de.csv", 2, {"colour": {"blue", "black"}, "category": {"shirts", "coats"}}),  # noqa: E501
         ("14_not_english/fr.csv", 1, {"category": {"dresses"}, "colour": {"navy"}}),
         ("15_unseen_characters/feed.csv", 3, {"title": {"Linen shirt", "evil shirt", "Shirt x"}}),
         ("18_spreadsheet_errors/feed.csv", 2, {"title": {"TBD", "Linen shirt"}}),
         ("27_markdown_in_shop_texts/feed.csv", 2, {"colour": {"blue"}}),
-        ("31_replacement_characters_in_the_file/feed.csv", 2, {"title": {"Blue\ufffd shirt", "Red dress"}}),
+        ("31_replacement_characters_in_the_file/feed.csv", 2, {"title": {"Blue\ufffd shirt", "Red dress"}}),  # noqa: E501
     ],
 )  # fmt: skip
 def test_handed_files_by_their_draft(tmp_path, name, n, columns):

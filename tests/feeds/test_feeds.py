@@ -105,10 +105,11 @@ def test_asos_as_published(tmp_path):
         "From  49.99",
         "BROWN",
         "121963234.0",
-        "[{'Product Details': 'Coats & Jackets by Nike RunningLow-key layeringProduct Code: 121963234'}, "
+        "[{'Product Details': 'Coats & Jackets by Nike RunningLow-key layeringProduct Code: "
+        "121963234'}, "
         "{'Brand': 'It doesn t get better'}, {'Size & Fit': 'Model\\'s height: 174cm/5\\'8.5\"'}]",
         "['https://images.asos-media.com/products/a/203606717-4?$n_1920w$&wid=1926&fit=constrain', "
-        "'https://images.asos-media.com/products/a/203606717-1-brown?$n_1920w$&wid=1926&fit=constrain', "
+        "'https://images.asos-media.com/products/a/203606717-1-brown?$n_1920w$&wid=1926&fit=constrain', "  # noqa: E501
         "'https://images.asos-media.com/products/a/203606717-4?$n_1920w$&wid=1926&fit=constrain']",
     ]
     head = "url,name,size,category,price,color,sku,description,images"
@@ -180,7 +181,7 @@ def test_draft_finds_title_price_and_images_and_check_reads_with_it(tmp_path):
 
 
 def test_a_row_made_of_two_products_is_rejected(tmp_path):
-    text = "id,name,price,url\n1,Bouclé coat long,1,/boucle-coat-long-p1\n2,Patch bomber jacket,2,/knit-jacket-p2\n"
+    text = "id,name,price,url\n1,Bouclé coat long,1,/boucle-coat-long-p1\n2,Patch bomber jacket,2,/knit-jacket-p2\n"  # noqa: E501
     text += "3,Top,3,\n"
     products, rejects, _about = read_feed(
         write(tmp_path, text), spec(same_product=("name", {"column": "url", "pattern": "/(.*)-p"}))

@@ -173,7 +173,7 @@ def test_separated_addresses_keep_their_commas(urls):
 
 
 def test_image_fields_of_real_shops():
-    hm = "//lp2.hm.com/hmgoepprod?set=source[/f6/1f/a.jpg],origin[dam],res[m],hmver[2]&call=url[file:/product/style]"
+    hm = "//lp2.hm.com/hmgoepprod?set=source[/f6/1f/a.jpg],origin[dam],res[m],hmver[2]&call=url[file:/product/style]"  # noqa: E501
     assert parse_images(hm) == ["https:" + hm]
     assert parse_images("[https://a.test/1.jpg]") == ["https://a.test/1.jpg"]
     assert parse_images(
@@ -221,7 +221,8 @@ def test_description_with_lost_apostrophes_and_mixed_quotes():
     cell = (
         "[{'Product Details': 'Coats & Jackets by Nike Running This item is excluded'}, "
         "{'Brand': 'If it doesn t get you moving, \"nothing\" will'}, "
-        "{'Size & Fit': 'Model\\'s height: 174cm/5\\'8.5\" Model is wearing: S'}, {\"About Me\": \"It's soft\"}]"
+        "{'Size & Fit': 'Model\\'s height: 174cm/5\\'8.5\" Model is wearing: S'}, {\"About Me\": "
+        '"It\'s soft"}]'
     )
     sections = parse_sections(cell)
     assert list(sections) == ["Product Details", "Brand", "Size & Fit", "About Me"]

@@ -38,8 +38,8 @@ quick = settings(max_examples=150, deadline=None, database=None, derandomize=Tru
 
 # What regular expressions and loops stumble over, again and again.
 REPEATED = (
-    "(", ",", "- ", "<!--", "-->", "&amp;", "amp;", "&#38;", "&#x26;", "<<b>", "<a ", "<script>", "</script ",
-    "'", '"', "[", "{'a':", "a:", "\\", " ", "https://a.b/c,", "//a ", "$1 ", "1,", "1 ", "out of stock ", "(out of stock",
+    "(", ",", "- ", "<!--", "-->", "&amp;", "amp;", "&#38;", "&#x26;", "<<b>", "<a ", "<script>", "</script ",  # noqa: E501
+    "'", '"', "[", "{'a':", "a:", "\\", " ", "https://a.b/c,", "//a ", "$1 ", "1,", "1 ", "out of stock ", "(out of stock",  # noqa: E501
     "&#99999999", "\u200b", "', ", "['a',", "=>", "was ", "1 x ", "RM",
 )  # fmt: skip
 
@@ -127,11 +127,11 @@ def test_a_yaml_that_grows_is_refused_with_its_line(tmp_path):
     [
         ("platform: p\nfields: " + "[" * 5000, "lists within lists, too deep"),
         ("platform: p\nfields: {title: t}\n#" + "x" * 110_000, "more than 100,000 characters"),
-        ("platform: p\nfields:\n  title: [a, a]\n  price:\n  - {column: a, column: b}\n", "column is given twice"),
-        ("platform: p\nfields: {title: t}\nkeep: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
+        ("platform: p\nfields:\n  title: [a, a]\n  price:\n  - {column: a, column: b}\n", "column is given twice"),  # noqa: E501
+        ("platform: p\nfields: {title: t}\nkeep: !!python/object/apply:os.system [ls]\n", "not valid YAML"),  # noqa: E501
         ("platform: p\nfields: {title: t}\ncurrency: \x07\n", "not valid YAML"),
         ("? [a, b]\n: c\n", "not valid YAML|line"),
-        ("platform: p\nfields: {title: t}\nvocabulary: ../../../etc/passwd2\n", "nor a file of that name"),
+        ("platform: p\nfields: {title: t}\nvocabulary: ../../../etc/passwd2\n", "nor a file of that name"),  # noqa: E501
         ("platform: p\nencoding: undefined\nfields: {title: t}\n", "no encoding 'undefined'"),
     ],
 )  # fmt: skip
@@ -155,9 +155,9 @@ def test_a_pattern_that_backtracks_for_ever_is_an_error_that_names_it(tmp_path, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('<!DOCTYPE r [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><r><item><t>&b;</t></item></r>', "entities"),
+        ('<!DOCTYPE r [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><r><item><t>&b;</t></item></r>', "entities"),  # noqa: E501
         ('<!DOCTYPE r SYSTEM "file:///etc/passwd"><r><item><t>a</t></item></r>', ""),
-        ('<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r><item><t>&x;</t></item></r>', "entities"),
+        ('<!DOCTYPE r [<!ENTITY x SYSTEM "file:///etc/passwd">]><r><item><t>&x;</t></item></r>', "entities"),  # noqa: E501
         ("<r><item><t>a</t></r>", "not well formed"),
         ("<r>text</r>", "without a list of products"),
         ("<!DOCTYPE html><html><body>Log in</body></html>", "a page"),

@@ -19,7 +19,8 @@ def test_ids_that_read_the_same_in_a_key_stay_two_products(tmp_path):
 
 def test_all_columns_of_pictures_are_read(tmp_path):
     text = (
-        "sku,name,price,image_1,image_2,back view\nA1,Linen shirt,$39,https://s.test/1.jpg,,https://s.test/3.jpg\n"
+        "sku,name,price,image_1,image_2,back view\nA1,Linen "
+        "shirt,$39,https://s.test/1.jpg,,https://s.test/3.jpg\n"
         "B2,Wool coat,$99,https://s.test/4.jpg,https://s.test/5.jpg,\n"
     )
     shop = drafted(tmp_path, text)
@@ -65,7 +66,8 @@ def test_named_attributes_of_json_and_xml(tmp_path):
     assert shop.one("colour") == ("red",)
     assert shop.sizes == {("tee", "S"): True, ("tee", "M"): True}
     xml = (
-        "<SHOP><SHOPITEM><ITEM_ID>tee</ITEM_ID><PRODUCTNAME><![CDATA[Cotton <b>tee</b>]]></PRODUCTNAME>"
+        "<SHOP><SHOPITEM><ITEM_ID>tee</ITEM_ID><PRODUCTNAME><![CDATA[Cotton "
+        "<b>tee</b>]]></PRODUCTNAME>"
         "<PRICE_VAT>1 290</PRICE_VAT><CURRENCY>CZK</CURRENCY>"
         "<PARAM><PARAM_NAME>Size</PARAM_NAME><VAL>M</VAL></PARAM>"
         "<PARAM><PARAM_NAME>Color</PARAM_NAME><VAL>Blue</VAL></PARAM></SHOPITEM></SHOP>"
@@ -93,7 +95,8 @@ def test_one_product_alone(tmp_path):
 
 def test_a_small_western_file_without_utf8(tmp_path):
     text = (
-        "Referencia;Nombre;Precio;Categoría;Descripción\nA1;Camisa de algodón;39,90 €;Camisas;Pequeño\n"
+        "Referencia;Nombre;Precio;Categoría;Descripción\nA1;Camisa de algodón;39,90 "
+        "€;Camisas;Pequeño\n"
         "A2;Pantalón;49,90 €;Pantalones;Años\n"
     )
     shop = drafted(tmp_path, text, encoding="cp1252")
@@ -107,7 +110,7 @@ def test_a_small_western_file_without_utf8(tmp_path):
 
 
 def test_values_that_are_no_amounts(tmp_path):
-    text = 'id,title,price,stock\nA1,Hat,-5,yes\nA2,Cap,free,no\nA3,Bag,"1,299",few left\nA4,Tee,"12,5",0\n'
+    text = 'id,title,price,stock\nA1,Hat,-5,yes\nA2,Cap,free,no\nA3,Bag,"1,299",few left\nA4,Tee,"12,5",0\n'  # noqa: E501
     shop = drafted(tmp_path, text)
     assert shop.column("price") == {"A3": 1299, "A4": 12.5}
     assert shop.column("availability") == {"A3": "in stock", "A4": "out of stock"}

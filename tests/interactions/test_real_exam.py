@@ -1,4 +1,6 @@
-"""The exam of a real log: strangers never train, the first items come first, and a shuffled log knows nobody."""
+"""The exam of a real log: strangers never train, the first items come first, and a shuffled log
+knows nobody.
+"""
 
 import numpy as np
 import pandas as pd

@@ -136,7 +136,8 @@ def test_cross_platform_history_here_candidates_there(market):
 
 
 def test_cross_platform_histories_say_when_and_of_nothing_else(market):
-    """Times of other cells would tell which garments of the other platform a test shopper has seen."""
+    """Times of other cells would tell which garments of the other platform a test shopper has
+    seen."""
     when = dict(
         zip(
             zip(market.seen["user"], market.seen["item"], strict=True),
@@ -167,7 +168,9 @@ def test_cross_platform_refuses_another_pair_or_catalogue(market):
 
 
 def test_a_sample_s_histories_stay_the_same(market):
-    """One draw for each observed rating, of either platform: the order that all published figures had."""
+    """One draw for each observed rating, of either platform: the order that all published figures
+    had.
+    """
     observed = market.observed.tocsr()
     observed.sort_indices()
     draws = np.random.default_rng(market.settings["seed"]).random(observed.nnz)

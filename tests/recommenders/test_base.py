@@ -34,7 +34,9 @@ PUBLIC = [
 
 @pytest.fixture(scope="module")
 def board():
-    """A checkerboard: even shoppers like even items, odd ones odd items; a quarter is missing, the rest disliked."""
+    """A checkerboard: even shoppers like even items, odd ones odd items; a quarter is missing, the
+    rest disliked.
+    """
     rng = np.random.default_rng(0)
     same = (np.arange(N_USERS)[:, None] + np.arange(N_ITEMS)) % 2 == 0
     ratings = sp.csr_matrix(
@@ -52,7 +54,7 @@ def board():
         [part / np.linalg.norm(part, axis=1, keepdims=True) for part in (image, text)]
     )
     frame = pd.DataFrame(
-        {"image_key": names, "platform": ["a", "b"] * (N_ITEMS // 2), "category": "dress", "price_usd": 20.0, 
+        {"image_key": names, "platform": ["a", "b"] * (N_ITEMS // 2), "category": "dress", "price_usd": 20.0,   # noqa: E501
          "title": "x", "gender": "women", "colour": "red", "brand": "b", "image_path": ""}
     )  # fmt: skip
     return train, ItemFeatures(vectors.astype(np.float32), frame, "parity")
@@ -169,7 +171,9 @@ def test_features_of_another_catalogue_are_refused(name, board):
     "name", [name for name in PUBLIC if name in ("UserKNN", "ItemKNN", "EASE", "Content")]
 )
 def test_checkerboard_is_solved(name, board, fitted):
-    """Methods that need no training time must see the board's two colours: one's own come first, while any are left."""
+    """Methods that need no training time must see the board's two colours: one's own come first,
+    while any are left.
+    """
     ids, _ = quietly(fitted[name].recommend, histories(board), 2)
     own = (np.arange(N_USERS)[:, None] + np.arange(N_ITEMS)) % 2 == 0
     left = (own & (board[0].ratings.toarray() == 0)).sum(axis=1)

@@ -51,7 +51,8 @@ def test_rating_weights_count_dislikes_against():
 
 
 def test_recency_halves_an_older_like_with_every_half_life():
-    # b was liked 60 days after a: with a half-life of 30 it weighs four times as much, v ∝ a + 4 b = (1, 4, 1, 4)
+    # b was liked 60 days after a: with a half-life of 30 it weighs four times as much, v ∝ a + 4 b
+    # = (1, 4, 1, 4)
     times = sp.csr_matrix(np.array([[100.0, 160, 0, 0]]))
     liked = history(5, 4, 2, 0)
     with_times = Histories(liked.ratings, liked.columns, liked.vectors, times=times)
@@ -68,7 +69,9 @@ def test_late_fusion_weighs_the_halves():
 
 @pytest.mark.parametrize(("half", "expected"), [("image", 1.0), ("text", 0.0)])
 def test_the_fusion_weight_is_learned_from_what_was_liked_among_the_seen(half, expected):
-    """Shoppers like what lies on their side of the one half; the other half is noise, and gets next to no weight."""
+    """Shoppers like what lies on their side of the one half; the other half is noise, and gets next
+    to no weight.
+    """
     rng = np.random.default_rng(7)
     angle, noise = rng.uniform(0, 2 * np.pi, (2, 60))
     told, other = (np.stack([np.cos(a), np.sin(a)], axis=1) for a in (angle, noise))
@@ -99,7 +102,8 @@ def test_vectors_of_another_encoder_are_refused():
 
 
 def test_two_tastes_beat_their_average():
-    # a and b share nothing: with one centre c, half like both, ties them; with two, a and b come first
+    # a and b share nothing: with one centre c, half like both, ties them; with two, a and b come
+    # first
     one, two = (fitted(n_centroids=n).score(history(5, 5, 0, 0))[0] for n in (1, 2))
     assert (
         one[2] == pytest.approx(one[0])
@@ -125,8 +129,8 @@ def test_price_fit_takes_off_the_distance_in_log_price():
 
 
 def test_mmr_by_hand():
-    # 0 first; then 1 would cost a copy: 0.5 · 0.9 - 0.5 · 1 = -0.05, while 2 gives 0.5 · 0.5 - 0 = 0.25
-    # the second shopper can't have the last item
+    # 0 first; then 1 would cost a copy: 0.5 · 0.9 - 0.5 · 1 = -0.05, while 2 gives 0.5 · 0.5 - 0 =
+    # 0.25 the second shopper can't have the last item
     vectors = np.array([[[1.0, 0], [1, 0], [0, 1]]] * 2)
     chosen = mmr(np.array([[1.0, 0.9, 0.5], [1.0, 0.9, -np.inf]]), vectors, 3, diversity=0.5)
     assert chosen.tolist() == [[0, 2, 1], [0, 1, -1]]
@@ -148,7 +152,9 @@ def test_bad_settings_are_named():
 
 
 def test_a_list_without_pictures_does_not_favour_items_without_pictures():
-    """Text alone: cos = 0.6 for the first item whatever its picture, 0.8 for the second; image-less is no bonus."""
+    """Text alone: cos = 0.6 for the first item whatever its picture, 0.8 for the second; image-less
+    is no bonus.
+    """
     vectors = np.array([[0, 0, 0.6, 0.8], [1, 0, 0.8, 0.6]], np.float32)
     train = Interactions(
         sp.csr_matrix((1, 2), dtype=np.float32), pd.Index(["u"]), pd.Index(["bare", "pictured"])

@@ -1,6 +1,7 @@
 """What every public recommender must do, whatever its method.
 
-The matrix is a checkerboard whose answer is known: shopper u loves items of its own parity and dislikes the others.
+The matrix is a checkerboard whose answer is known: shopper u loves items of its own parity and
+dislikes the others.
 """
 
 import warnings
@@ -84,7 +85,9 @@ def make(name):
 
 
 def market(ratings) -> tuple[Interactions, ItemFeatures]:
-    """Interactions from a dense matrix (0 = unknown) and item vectors that know the parity, with a little noise."""
+    """Interactions from a dense matrix (0 = unknown) and item vectors that know the parity, with a
+    little noise.
+    """
     n_users, n_items = ratings.shape
     rng = np.random.default_rng(0)
     parity = np.arange(n_items) % 2
@@ -108,7 +111,9 @@ def market(ratings) -> tuple[Interactions, ItemFeatures]:
 
 
 def checkerboard() -> np.ndarray:
-    """5 for items of the shopper's parity but its own number (held out); 1 for half of the others, the rest unknown."""
+    """5 for items of the shopper's parity but its own number (held out); 1 for half of the others,
+    the rest unknown.
+    """
     u, i = np.indices((N, N))
     own = (u + i) % 2 == 0
     return np.where(own, np.where(u == i, 0, 5), np.where((u + i) % 4 == 1, 1, 0))
@@ -173,7 +178,8 @@ def test_finds_the_item_held_out_of_the_checkerboard(fitted):
 @learners
 def test_folds_in_an_unseen_shopper(fitted):
     model, _, items = fitted
-    # correlation needs shoppers who differ on both items: on this board, items a multiple of 4 apart
+    # correlation needs shoppers who differ on both items: on this board, items a multiple of 4
+    # apart
     steps = range(0, 20, 2) if getattr(model, "similarity", "") == "pearson" else range(0, 24, 4)
     even, odd = ({first + step: 5 for step in steps} for first in (0, 1))
     new = histories(items, {**even, 3: 1}, {**odd, 2: 1})

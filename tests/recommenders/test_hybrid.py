@@ -1,4 +1,6 @@
-"""The blend: popularity where nothing holds, the member that knows where one does, and practice that copies the exam."""
+"""The blend: popularity where nothing holds, the member that knows where one does, and practice
+that copies the exam.
+"""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,8 @@ N_ITEMS = 60
 
 
 def shop_of(personal: bool, dislikes: bool = True):
-    """Shoppers who like one of two looks, or items at random by popularity; vectors tell the look."""
+    """Shoppers who like one of two looks, or items at random by popularity; vectors tell the
+    look."""
     rng = np.random.default_rng(0)
     look = np.arange(N_ITEMS) % 2
     taste = np.arange(N_USERS) % 2
@@ -169,7 +172,9 @@ def rows_of(z, liked, length=1) -> blend.Rows:
 
 
 def test_weights_minimise_the_total_mass_loss():
-    """One signal, three items, by hand: the loss is minimal where its slope by finite differences is 0."""
+    """One signal, three items, by hand: the loss is minimal where its slope by finite differences
+    is 0.
+    """
     rng = np.random.default_rng(0)
     z = np.stack([np.zeros((40, 3)), rng.standard_normal((40, 3))], axis=1)
     liked = z[:, 1] + rng.standard_normal((40, 3)) > 0.8

@@ -46,7 +46,8 @@ def towers(shop):
 
 
 def agreement(model, items, utility) -> float:
-    """Median correlation of scores with utility, given each shopper's five favourites as history."""
+    """Median correlation of scores with utility, given each shopper's five favourites as
+    history."""
     history = np.zeros((N_USERS, N_ITEMS), np.float32)
     best = np.argsort(-utility, axis=1)
     np.put_along_axis(history, best[:, 5:10], 5, axis=1)

@@ -1,4 +1,6 @@
-"""Exercises of chapter 07: right answers pass in any form, common wrong ones get their own sentence."""
+"""Exercises of chapter 07: right answers pass in any form, common wrong ones get their own
+sentence.
+"""
 
 import numpy as np
 import pytest

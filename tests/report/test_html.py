@@ -19,7 +19,7 @@ from helpers.report.index import tagged_picture
 
 @pytest.fixture
 def report(tmp_path):
-    text = "# Neighbours\n\nPrices $34.99\n\n$$\\hat r_{ui} = \\frac{a}{b}$$\n\nNext: [completion](05_completion.ipynb)"
+    text = "# Neighbours\n\nPrices $34.99\n\n$$\\hat r_{ui} = \\frac{a}{b}$$\n\nNext: [completion](05_completion.ipynb)"  # noqa: E501
     error = new_output("stream", text="<script>alert(1)</script>")
     cells = [
         new_markdown_cell(text),

@@ -201,7 +201,7 @@ def test_two_figures_make_two_slides_under_one_heading():
 )
 def test_crowded_notebook_fits_in_a_browser(tmp_path):
     words = "\n\n".join("several words of prose " * 14 for _ in range(9))
-    formula = "$$\\hat r_{ui} = \\frac{\\sum_{v \\in N_k(u)} s(u,v)\\, r_{vi}}{\\sum_{v \\in N_k(u)} s(u,v)}$$"
+    formula = "$$\\hat r_{ui} = \\frac{\\sum_{v \\in N_k(u)} s(u,v)\\, r_{vi}}{\\sum_{v \\in N_k(u)} s(u,v)}$$"  # noqa: E501
     bullets = "\n".join(
         f"- point {n} with some words that make it as long as points in decks are"
         for n in range(20)

@@ -9,13 +9,13 @@ from helpers.__main__ import main
 from helpers.runner.compare import compare_runs
 
 ROW = {
-    "recommender": "Content", "data": "sample", "split": "cross_platform", "segment": "all", "n_history": 3,
-    "metric": "ndcg", "k": 10, "value": 0.5, "low": 0.48, "high": 0.52, "n_users": 100, "candidates": 400,
+    "recommender": "Content", "data": "sample", "split": "cross_platform", "segment": "all", "n_history": 3,  # noqa: E501
+    "metric": "ndcg", "k": 10, "value": 0.5, "low": 0.48, "high": 0.52, "n_users": 100, "candidates": 400,  # noqa: E501
     "variant": "complete", "seed": 7, "fit_seconds": 0.1, "score_seconds": 0.2, "peak_mb": None,
     "shoppers": "simulated",
 }  # fmt: skip
 RUN = {
-    "profile": "sample", "parameters": {"k": 10, "market": {"noise": 0.5}}, "seed": 7, "device": "cpu",
+    "profile": "sample", "parameters": {"k": 10, "market": {"noise": 0.5}}, "seed": 7, "device": "cpu",  # noqa: E501
     "versions": {"numpy": "2.4"}, "started": "2026-01-01T00:00:00+00:00", "seconds": 9.0,
 }  # fmt: skip
 METRICS = {

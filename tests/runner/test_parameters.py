@@ -94,8 +94,8 @@ def test_an_equals_sign_in_a_comment_is_no_assignment(notebooks):
     [
         ("als (closed form) or adam (gradient steps)", "als", ("als", "adam")),
         ("random, spectral or content", "random", ("random", "spectral", "content")),
-        ("store (drawn, offline), photos (tars) or feeds (CSVs)", "store", ("store", "photos", "feeds")),
-        ("what taste is about: attributes, or embedding (a trap)", "attributes", ("attributes", "embedding")),
+        ("store (drawn, offline), photos (tars) or feeds (CSVs)", "store", ("store", "photos", "feeds")),  # noqa: E501
+        ("what taste is about: attributes, or embedding (a trap)", "attributes", ("attributes", "embedding")),  # noqa: E501
         ("which data to use: where results go, under data/<profile>", "sample", ()),
         ("platform A, where shoppers have a history", "asos", ()),
         ("any open_clip model, hub id or folder", "fashion-lite", ()),

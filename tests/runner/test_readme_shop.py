@@ -61,7 +61,9 @@ def write_tea_shop(folder: Path) -> None:
 
 @pytest.fixture
 def course_folder(tmp_path, monkeypatch):
-    """A course of its own: `course` as the README calls it, whose profiles and feeds lie in `tmp_path`."""
+    """A course of its own: `course` as the README calls it, whose profiles and feeds lie in
+    `tmp_path`.
+    """
     write_tea_shop(tmp_path)
     script = tmp_path / "bin" / "course"
     script.parent.mkdir()

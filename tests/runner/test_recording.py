@@ -100,7 +100,7 @@ def test_nothing_else_is(events):
 
 @pytest.mark.parametrize(
     "event, arguments",
-    [("open", ("a",)), ("open", (None, None, None)), ("os.listdir", ()), ("os.rename", (1, object()))],
+    [("open", ("a",)), ("open", (None, None, None)), ("os.listdir", ()), ("os.rename", (1, object()))],  # noqa: E501
 )  # fmt: skip
 def test_odd_arguments_never_raise(tmp_path, event, arguments):
     file = os.open(tmp_path / "record", os.O_WRONLY | os.O_CREAT)

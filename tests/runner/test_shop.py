@@ -1,4 +1,6 @@
-"""`course shop`: a profile from files nobody has seen before, or a clear answer and nothing written."""
+"""`course shop`: a profile from files nobody has seen before, or a clear answer and nothing
+written.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Published shops of real customers: their published sizes, and files that the readers take as they are."""
+"""Published shops of real customers: their published sizes, and files that the readers take as they
+are.
+"""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,6 @@
-"""A shopper's own list: what is read, what is refused with file, row and value named, and the page that answers."""
+"""A shopper's own list: what is read, what is refused with file, row and value named, and the page
+that answers.
+"""
 
 import json
 import os
@@ -93,7 +95,9 @@ class Answer:
 
 @pytest.fixture
 def answered(tmp_path, monkeypatch, capsys):
-    """Runs `course recommend` on a list of one item; status, folder of the results, and what was said."""
+    """Runs `course recommend` on a list of one item; status, folder of the results, and what was
+    said.
+    """
 
     def run(*options, title=EVIL, image="", out="out.html"):
         monkeypatch.setattr(pages, "Service", Answer)

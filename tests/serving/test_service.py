@@ -1,4 +1,5 @@
-"""A shopper's own list against a shop of six garments, whose encoder reads words and mean colours."""
+"""A shopper's own list against a shop of six garments, whose encoder reads words and mean
+colours."""
 
 import io
 import threading
@@ -88,7 +89,9 @@ def listed(*titles, folder=None, **columns) -> History:
 
 
 def looks_red(histories) -> list[bool]:
-    """Whether the image half of each item is that of a red picture on white, as all pictures are standardised."""
+    """Whether the image half of each item is that of a red picture on white, as all pictures are
+    standardised.
+    """
     return [bool(vector[0] > vector[1] + 0.1) for vector in histories.vectors]
 
 

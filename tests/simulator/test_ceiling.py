@@ -1,4 +1,6 @@
-"""On complete judgements the ceilings are ceilings and the floor is the base rate, for methods that fit in seconds."""
+"""On complete judgements the ceilings are ceilings and the floor is the base rate, for methods that
+fit in seconds.
+"""
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,9 @@ LENGTHS = (0, 1, 3, 10)
 
 @pytest.fixture(scope="module")
 def exam():
-    """Six hundred shoppers of 240 garments; the vectors that Content reads are the attributes themselves, in noise."""
+    """Six hundred shoppers of 240 garments; the vectors that Content reads are the attributes
+    themselves, in noise.
+    """
     frame = garments()
     market = simulate_market(frame, n_users=600, n_test=500, density=0.1)
     traits = pd.get_dummies(frame[["category", "colour", "pattern", "style"]]).to_numpy(np.float32)
@@ -50,7 +54,9 @@ def exam():
 
 @pytest.fixture(scope="module")
 def values(exam):
-    """ndcg@10 and precision@10 of each shopper (rows) by each method (columns), for each length of history."""
+    """ndcg@10 and precision@10 of each shopper (rows) by each method (columns), for each length of
+    history.
+    """
     chosen = exam[1].query("metric in ('ndcg', 'precision')")
     return {
         key: part.pivot(index="user", columns="recommender", values="value")

@@ -1,4 +1,6 @@
-"""A person who leaves is in no table, model, result, notebook or report; what is learnt again never knew them."""
+"""A person who leaves is in no table, model, result, notebook or report; what is learnt again never
+knew them.
+"""
 
 import json
 
@@ -39,7 +41,9 @@ def shop(course_dirs, monkeypatch, market):
 
 
 def learn(market):
-    """What chapters 02-07 leave, in small: the log, models, results, a run notebook and reports that name everyone."""
+    """What chapters 02-07 leave, in small: the log, models, results, a run notebook and reports
+    that name everyone.
+    """
     market = save_market("shop", market)
     data, reports, everyone = data_dir("shop"), reports_dir("shop"), " ".join(market.train_users)
     split = cross_platform(market, market.items)

@@ -1,8 +1,8 @@
 """Active learning: which items to ask a new shopper about.
 
-The model is that of `Taste`: a rating is r = 3 + wᵀ[x_i 1] + b_i + e, with w ~ N(mean, cov). What an
-answer tells about w depends on x_i, not on the answer itself. So the best questions can be chosen
-before the shopper arrives, and they are the same for everyone.
+The model is that of `Taste`: a rating is r = 3 + wᵀ[x_i 1] + b_i + e, with w ~ N(mean, cov). What
+an answer tells about w depends on x_i, not on the answer itself. So the best questions can be
+chosen before the shopper arrives, and they are the same for everyone.
 """
 
 import numpy as np

@@ -46,8 +46,8 @@ def feedback(exercise: str, answer: Any) -> str:
 def check(answer, expected, hint: str, tolerance: float = 1e-6) -> str:
     """Compare an exercise's answer with the expected value.
 
-    `answer` still `...` or None: says it is to do. Arrays and numbers agree within `tolerance`; anything else must be
-    equal.
+    `answer` still `...` or None: says it is to do. Arrays and numbers agree within `tolerance`;
+    anything else must be equal.
     """
     if answer is None or answer is ...:
         return "to do: replace the ... above and run this cell again"

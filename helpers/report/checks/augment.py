@@ -68,7 +68,8 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
     "01-amount": Function(
         amount,
         _prices,
-        "look for the number first, then remove every dot or comma that exactly three digits follow",
+        "look for the number first, then remove every dot or comma that exactly three digits "
+        "follow",
         mistakes=[
             Mistake(_zero_for_nothing, "a text without a number has no amount; 0 would be a price"),
             Mistake(_without_commas, "a comma doesn't always group thousands: think of 12,50"),

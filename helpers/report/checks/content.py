@@ -52,7 +52,8 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
         mistakes=[
             Mistake(
                 _unknown_as_dislike,
-                says="an item that is not rated counts as a strong dislike (0 - 3); give it weight 0",
+                says="an item that is not rated counts as a strong dislike (0 - 3); "
+                "give it weight 0",
             ),
             Mistake(
                 _by_rating,

@@ -19,7 +19,7 @@ NAME_SHIFT = 1.12
 """On a logarithmic axis a name stands so many times as far right as its line's end."""
 
 
-def named_lines(
+def named_lines(  # noqa: PLR0913  # a figure's labels
     frame: pd.DataFrame,
     x: str,
     y: str,

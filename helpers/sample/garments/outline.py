@@ -166,7 +166,7 @@ def neckline(kind: str, width: float, depth: float) -> Curve:
     raise KeyError(kind)
 
 
-def torso(
+def torso(  # noqa: PLR0913  # measures of a garment
     neck: Curve,
     ease: float,
     hem: float,
