@@ -1,6 +1,7 @@
 """The `course` command."""
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -21,10 +22,10 @@ Commands = Any  # what add_subparsers returns; argparse keeps its class private
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    environment.show_what_the_terminal_can()
-    environment.make_folders_absolute()
-    arguments = _parser().parse_args(argv)
     try:
+        environment.show_what_the_terminal_can()
+        environment.make_folders_absolute()
+        arguments = _parser().parse_args(argv)
         status = arguments.command(arguments) or 0
         sys.stdout.flush()
         return status
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         where = f": {stop}" if str(stop) else ""
         print(f"course: stopped{where}", file=sys.stderr)
         print("course: run the same command again to go on", file=sys.stderr)
+        gc.freeze()  # or Python searches all that was imported for garbage, for seconds
         return STOPPED
 
 

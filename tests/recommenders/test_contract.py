@@ -158,6 +158,9 @@ by_name = pytest.mark.parametrize("name", ALL)
 
 
 def test_no_method_is_left_out():
+    """A method whose module has vanished is an error here, and in whoever asks for it."""
+    for name in recommenders.__all__:
+        assert getattr(recommenders, name) is not None
     assert {name.split("-")[0] for name in ALL} == set(recommenders.__all__) - {
         "LIKED",
         "Recommender",
@@ -198,6 +201,32 @@ def test_empty_history_is_counted_and_gets_popularity_or_better(fitted):
         scores = model.score(empty)
     assert model.n_fallback_ == 1
     assert np.array_equal(scores[0], model.popularity_) and np.isfinite(scores).all()
+
+
+@every
+def test_nobody_is_answered_with_nothing(fitted):
+    model, _, items = fitted
+    nobody = Histories(sp.csr_matrix((0, N)), np.arange(N), items.vectors)
+    ids, scores = model.recommend(nobody, k=4)
+    assert ids.shape == scores.shape == (0, 4)
+
+
+@by_name
+def test_a_log_of_purchases_alone(name):
+    """All that is known is bought, and the board is still found."""
+    train, items = market(np.where(checkerboard() == 5, 5, 0))
+    model = quietly(make(name).fit, train, items)
+    everyone = Histories.from_interactions(train, items)
+    scores = quietly(model.score, everyone)
+    assert np.isfinite(scores).all()
+    if name in LEARNS and not reads_differences(name):
+        ids, _ = quietly(model.recommend, everyone, k=1)
+        assert (EVEN[ids[:, 0]] == EVEN).mean() > 0.9
+
+
+def reads_differences(name: str) -> bool:
+    """Whether a setting compares ratings with each other: without dislikes all are equal."""
+    return any(word in name for word in ("pearson", "adjusted", "centred", "TwoTower-enjoyed"))
 
 
 @every
