@@ -154,9 +154,7 @@ def across_column(source: str, target: str, lengths) -> Exam:
 
     def split(shop, fold):
         log = interactions_of(shop)
-        found = cross_platform_log(
-            log, shop.items, source, target, lengths, fold=fold, folds=FOLDS
-        )
+        found = cross_platform_log(log, shop.items, source, target, lengths, fold=fold, folds=FOLDS)
         return found, shop.items
 
     return Exam(f"{source} to {target}, n up to {max(lengths)}", tuple(range(FOLDS)), split)
