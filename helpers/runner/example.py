@@ -1,4 +1,5 @@
-"""`course example`: a finished run as a folder that anyone can look at without installing anything."""
+"""`course example`: a finished run as a folder that anyone can look at without installing
+anything."""
 
 import json
 import shutil

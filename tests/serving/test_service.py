@@ -313,7 +313,8 @@ def test_each_liked_category_is_represented(service):
 
 
 def test_a_category_for_one_gender_tells_whom_the_list_is_for(service, monkeypatch):
-    """Where no title names a gender: whoever likes a dress in a shop whose dresses are for women."""
+    """Where no title names a gender: whoever likes a dress in a shop whose dresses are for
+    women."""
     everything = service.recommend(listed("red dress"), 6)
     assert set(everything.products["gender"]) == {"women", "men"}  # two dresses tell little
     monkeypatch.setattr(serving, "FEWEST_TO_TELL", 2)
