@@ -1,5 +1,7 @@
 """A headless Chromium for the tests: what a page's reader would see, found by measuring."""
 
+# ruff: noqa: E501  # scripts of the browser's own language
+
 import re
 import shutil
 import zipfile
@@ -19,49 +21,42 @@ needs_browser = [
     ),
 ]
 
-BROKEN = "() => [...document.images].filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src.slice(0, 80))"  # noqa: E501
+BROKEN = "() => [...document.images].filter(i => !i.complete || i.naturalWidth === 0).map(i => i.src.slice(0, 80))"
 
 # a slide overflows where a visible element reaches past the section that holds it
 OVERFLOWING = """() => [...document.querySelectorAll('section')].flatMap((section, n) => {
   const frame = section.getBoundingClientRect(), scale = frame.width / 1280;
-  return [...section.querySelectorAll('h1,h2,h3,p,li,img,table,td,th,pre,mjx-container')].filter(e
-  => {
+  return [...section.querySelectorAll('h1,h2,h3,p,li,img,table,td,th,pre,mjx-container')].filter(e => {
     const box = e.getBoundingClientRect();
     const below = box.bottom > frame.bottom - 8 * scale;
     const beside = box.right > frame.right + 1 || box.left < frame.left - 1;
     return box.width > 0 && (below || beside);
-  }).slice(0, 1).map(e => `slide ${n + 1}: <${e.tagName.toLowerCase()}> ${e.textContent.slice(0,
-  40)}`);
+  }).slice(0, 1).map(e => `slide ${n + 1}: <${e.tagName.toLowerCase()}> ${e.textContent.slice(0, 40)}`);
 })"""
 
 # pictures squeezed so small that nobody in the room could read them
 SMALL_PICTURES = """() => [...document.querySelectorAll('section')].flatMap((section, n) => {
   const scale = section.getBoundingClientRect().width / 1280;
-  return [...section.querySelectorAll('p > img')].filter(i => i.getBoundingClientRect().height < 200
-  * scale)
+  return [...section.querySelectorAll('p > img')].filter(i => i.getBoundingClientRect().height < 200 * scale)
     .map(i => `slide ${n + 1}: ${Math.round(i.getBoundingClientRect().height / scale)} px`);
 })"""
 
-# Text that the last row cannot read: 24 px for what is said in sentences, 20 for code, 16 for
-# tables and the foot.
+# Text that the last row cannot read: 24 px for what is said in sentences, 20 for code, 16 for tables and the foot.
 SMALL_TEXT = """() => [...document.querySelectorAll('section')].flatMap((section, n) => {
   const scale = section.getBoundingClientRect().width / 1280;
-  const least = {P: 24, LI: 24, BLOCKQUOTE: 24, H1: 28, H2: 24, H3: 24, PRE: 17, TD: 16, TH: 16,
-  FOOTER: 16}; return [...section.querySelectorAll(Object.keys(least).join(','))].flatMap(e => {
+  const least = {P: 24, LI: 24, BLOCKQUOTE: 24, H1: 28, H2: 24, H3: 24, PRE: 17, TD: 16, TH: 16, FOOTER: 16};
+  return [...section.querySelectorAll(Object.keys(least).join(','))].flatMap(e => {
     const size = parseFloat(getComputedStyle(e).fontSize);
     const inTable = e.closest('table') && !['TD', 'TH'].includes(e.tagName);
     const wanted = inTable ? 16 : least[e.tagName];
-    return e.textContent.trim() && size < wanted - 0.01 ? [`slide ${n + 1}: <${e.tagName}> ${size}
-    px`] : [];
+    return e.textContent.trim() && size < wanted - 0.01 ? [`slide ${n + 1}: <${e.tagName}> ${size} px`] : [];
   }).slice(0, 1);
 })"""
 
-# WCAG 2.1: 4.5 : 1, or 3 : 1 for letters of 24 px and more; the ground is the nearest one that is
-# painted.
+# WCAG 2.1: 4.5 : 1, or 3 : 1 for letters of 24 px and more; the ground is the nearest one that is painted.
 LOW_CONTRAST = """() => {
   const channels = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v +
-  0.055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const ground = e => {
     for (let at = e; at; at = at.parentElement) {
@@ -71,25 +66,22 @@ LOW_CONTRAST = """() => {
     return [255, 255, 255];
   };
   return [...document.querySelectorAll('section')].flatMap((section, n) =>
-    [...section.querySelectorAll('h1,h2,h3,p,li,td,th,strong,em,a,code,pre,code
-    span,footer')].flatMap(e => {
+    [...section.querySelectorAll('h1,h2,h3,p,li,td,th,strong,em,a,code,pre,code span,footer')].flatMap(e => {
       const own = [...e.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
-      const style = getComputedStyle(e), pair = [light(channels(style.color)),
-      light(ground(e))].sort((a, b) => b - a); const ratio = (pair[0] + 0.05) / (pair[1] + 0.05),
-      wanted = parseFloat(style.fontSize) >= 24 ? 3 : 4.5; return own && ratio < wanted ? [`slide
-      ${n + 1}: <${e.tagName}> ${ratio.toFixed(1)}`] : [];
+      const style = getComputedStyle(e), pair = [light(channels(style.color)), light(ground(e))].sort((a, b) => b - a);
+      const ratio = (pair[0] + 0.05) / (pair[1] + 0.05), wanted = parseFloat(style.fontSize) >= 24 ? 3 : 4.5;
+      return own && ratio < wanted ? [`slide ${n + 1}: <${e.tagName}> ${ratio.toFixed(1)}`] : [];
     }).slice(0, 1));
 }"""
 
-# How much of what is left below its title a slide's figure or table takes; a picture's empty rim
-# does not count.
+# How much of what is left below its title a slide's figure or table takes; a picture's empty rim does not count.
 FILL = """() => [...document.querySelectorAll('section')].flatMap((section, n) => {
   const found = section.querySelector('table') || [...section.querySelectorAll('p > img')][0];
-  if (!found || section.classList.contains('title') || section.classList.contains('columns')) return
-  []; const frame = section.getBoundingClientRect(), style = getComputedStyle(section), scale =
-  frame.width / 1280; const titles = [...section.querySelectorAll('h1,h2,h3')].map(e =>
-  e.getBoundingClientRect().bottom); const top = Math.max(frame.top + parseFloat(style.paddingTop) *
-  scale, ...titles); const room = (frame.bottom - parseFloat(style.paddingBottom) * scale - top) *
+  if (!found || section.classList.contains('title') || section.classList.contains('columns')) return [];
+  const frame = section.getBoundingClientRect(), style = getComputedStyle(section), scale = frame.width / 1280;
+  const titles = [...section.querySelectorAll('h1,h2,h3')].map(e => e.getBoundingClientRect().bottom);
+  const top = Math.max(frame.top + parseFloat(style.paddingTop) * scale, ...titles);
+  const room = (frame.bottom - parseFloat(style.paddingBottom) * scale - top) *
     (1280 - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)) * scale;
   const box = found.getBoundingClientRect();
   let area = box.width * box.height;
@@ -109,8 +101,7 @@ CUT_TABLES = """() => [...document.querySelectorAll('table')].filter(t => {
 
 @contextmanager
 def page(path: str | Path, width: int = 1280, height: int = 720):
-    """Yield a page showing a local file; requests to anywhere else are refused and listed in
-    `page.refused`."""
+    """Yield a page showing a local file; requests to anywhere else are refused and listed in `page.refused`."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

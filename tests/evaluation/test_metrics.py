@@ -94,8 +94,7 @@ def test_bad_input_is_named():
 
 def random_cases(n_users=1000, n_items=60, k=20, seed=7):
     """Scores rounded so that many tie, ordered as `recommend` orders them; relevant sets of any
-    size, some empty.
-    """
+    size, some empty."""
     rng = np.random.default_rng(seed)
     scores = np.round(rng.random((n_users, n_items)), 1)
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -110,15 +109,16 @@ case = np.load(sys.argv[1])
 some, ranked, grade = np.flatnonzero(case["grade"].any(axis=1)), case["ranked"], case["grade"]
 places = np.arange(ranked.shape[1], 0, -1.0)
 runs = [np.column_stack([ranked[u], places]) for u in some]
-qrels = [np.column_stack([np.flatnonzero(grade[u]), grade[u][grade[u] > 0]]).astype(float) for u in
-some] qrels = [q[np.argsort(-q[:, 1], kind="stable")] for q in qrels] values = {} names =
-["precision", "recall", "f1", "average_precision", "reciprocal_rank", "hit_rate", "ndcg",
-"ndcg_burges"] for name in names:
+qrels = [np.column_stack([np.flatnonzero(grade[u]), grade[u][grade[u] > 0]]).astype(float) for u in some]
+qrels = [q[np.argsort(-q[:, 1], kind="stable")] for q in qrels]
+values = {}
+names = ["precision", "recall", "f1", "average_precision", "reciprocal_rank", "hit_rate", "ndcg", "ndcg_burges"]
+for name in names:
     for k in (1, 5, 20):
         values[f"{name}@{k}"] = np.full(len(ranked), np.nan)
         values[f"{name}@{k}"][some] = getattr(r, name)(qrels, runs, k, 1)
 np.savez(sys.argv[2], **values)
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,13 @@ from drafted import drafted
 
 from helpers.feeds.layouts import layouts, recognise
 
-SHOPIFY = """Handle,Title,Body (HTML),Vendor,Type,Published,Option1 Name,Option1 Value,Option2
-Name,Option2 Value,Variant SKU,Variant Inventory Qty,Variant Inventory Policy,Variant Price,Variant
-Compare At Price,Image Src,SEO Title,Google Shopping / Gender,Status wool-coat,Wool
-coat,<p>Warm.</p>,Harbour,Coats,true,Größe,S,Farbe,Navy,C-1,0,deny,$120.00,$150.00,https://s.test/coat.jpg,Buy
-it,male,active wool-coat,,,,,,,M,,Navy,C-2,3,deny,$120.00,$150.00,https://s.test/coat-back.jpg,,,
+SHOPIFY = """Handle,Title,Body (HTML),Vendor,Type,Published,Option1 Name,Option1 Value,Option2 Name,Option2 Value,Variant SKU,Variant Inventory Qty,Variant Inventory Policy,Variant Price,Variant Compare At Price,Image Src,SEO Title,Google Shopping / Gender,Status
+wool-coat,Wool coat,<p>Warm.</p>,Harbour,Coats,true,Größe,S,Farbe,Navy,C-1,0,deny,$120.00,$150.00,https://s.test/coat.jpg,Buy it,male,active
+wool-coat,,,,,,,M,,Navy,C-2,3,deny,$120.00,$150.00,https://s.test/coat-back.jpg,,,
 wool-coat,,,,,,,L,,Navy,C-3,0,continue,$120.00,$150.00,,,,
-wool-coat,,,,,,,,,,,,,,,https://s.test/coat-side.jpg,,, old-hat,Old
-hat,,Harbour,Hats,true,Title,Default Title,,,H-1,4,deny,$9.00,,https://s.test/hat.jpg,,,draft
-tote,Tote,,Harbour,Bags,true,Title,Default
-Title,,,T-1,0,deny,$9.00,,https://s.test/tote.jpg,,,active
+wool-coat,,,,,,,,,,,,,,,https://s.test/coat-side.jpg,,,
+old-hat,Old hat,,Harbour,Hats,true,Title,Default Title,,,H-1,4,deny,$9.00,,https://s.test/hat.jpg,,,draft
+tote,Tote,,Harbour,Bags,true,Title,Default Title,,,T-1,0,deny,$9.00,,https://s.test/tote.jpg,,,active
 """
 
 

@@ -1,6 +1,5 @@
-"""The simulator: repeats to the byte, biased as stated, judged completely, and with probabilities
-that come true.
-"""
+"""The simulator: repeats to the byte, biased as stated, judged completely, and with
+probabilities that come true."""
 
 import hashlib
 import os
@@ -33,17 +32,16 @@ from helpers.simulator import simulate_market
 frame = pd.read_parquet(sys.argv[1])
 for vectors in (None, frame[["price_usd"]].to_numpy() / 100):
     space = "attributes" if vectors is None else "embedding"
-    market = simulate_market(frame, n_users=700, n_test=60, density=0.1, preference_space=space,
-    vectors=vectors) logs = [log[key].tobytes() for log in (market.log, market.seen) for key in
-    sorted(log)] print(hashlib.sha256(b"".join(logs) + market.judged.tobytes()).hexdigest())
-"""
+    market = simulate_market(frame, n_users=700, n_test=60, density=0.1, preference_space=space, vectors=vectors)
+    logs = [log[key].tobytes() for log in (market.log, market.seen) for key in sorted(log)]
+    print(hashlib.sha256(b"".join(logs) + market.judged.tobytes()).hexdigest())
+"""  # noqa: E501
 OTHER_PROCESSOR = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR AVX2 FMA3 X86_V3 X86_V4"  # noqa: E501
 
 
 def test_same_bytes_elsewhere(attributes, tmp_path):
-    """Threads, hash seed, locale and the processor's instructions (numpy takes other code for exp
-    and sort) differ.
-    """
+    """Threads, hash seed, locale and the processor's instructions (numpy takes other code for
+    exp and sort) differ."""
     attributes.to_parquet(tmp_path / "attributes.parquet")
     places = (
         {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "LC_ALL": "C"},
@@ -63,9 +61,8 @@ def test_same_bytes_elsewhere(attributes, tmp_path):
 
 
 def test_decisions_do_not_hang_on_last_bits(attributes, market, monkeypatch):
-    """Another machine's exp and log may differ in the last bit; with such errors put in, no rating
-    changes.
-    """
+    """Another machine's exp and log may differ in the last bit; with such errors put in, no
+    rating changes."""
     true = tastes.utility
 
     def shaken(*args, **kwargs):
