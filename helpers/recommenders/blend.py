@@ -3,7 +3,7 @@
 The score of item j for a shopper u with n liked items is
 
     s(u, j) = (1 - α(n)) c Σ_m v_m(n) z_m(u, j) + α(n) Σ_m w_m(n) z_m(u, j)
-    w_m(n) = a_m + b_m log(1 + n)
+    w_m(n) ≈ a_m + b_m log(1 + n)
 
 with z the members' evidence in logarithms, v a plain recipe, and a, b not negative (Breiman 1996,
 "Stacked regressions": members agree so often that else one would be played off against another).
@@ -239,12 +239,42 @@ def fit_weights(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
     """
     popularity_alone = np.zeros((2, rows.z.shape[1]), np.float32)
     popularity_alone[0, 0] = 1
-    loss = _Loss(rows, popularity_alone)
-    steps = WARM_STEPS
-    if start is None:
-        steps = STEPS
-        start = popularity_alone.copy()
-        start[0] += 0.05
+    loss = _Loss(rows, basis(rows.length), popularity_alone)
+    if start is not None:
+        return _minimized(loss, start, WARM_STEPS)
+    start = popularity_alone.copy()
+    start[0] += 0.05
+    return _minimized(loss, start, STEPS)
+
+
+def at_lengths(
+    rows: Rows,
+    weights: np.ndarray,
+    lengths,
+) -> np.ndarray:
+    """Weights at each history length, (n_lengths, n_signals) float32.
+
+    Those of the formula, (2, n_signals), are the center towards which a length's own weights are
+    pulled. A length with few rows keeps the formula's.
+    """
+    found = basis(lengths) @ weights
+    for place, n in enumerate(lengths):
+        own = rows[rows.length == n]
+        if len(own) < LEAST:
+            continue
+        center = found[[place]]
+        ones = np.ones((len(own), 1), np.float32)
+        loss = _Loss(own, ones, center)
+        found[place] = _minimized(loss, center, WARM_STEPS)[0]
+    return found
+
+
+def _minimized(
+    loss: "_Loss",
+    start: np.ndarray,
+    steps: int,
+) -> np.ndarray:
+    """Weights of the least loss, none of them negative, in the shape of `start`."""
     found = minimize(
         loss,
         start.ravel(),
@@ -257,19 +287,26 @@ def fit_weights(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
 
 
 class _Loss:
-    """Mean of -log Σ_{j liked} p(j) over the rows, and PULL · (squared distance from popularity
-    alone).
+    """Mean of -log Σ_{j liked} p(j) over the rows, and PULL · (squared distance from a center).
+
+    Row u has the weights  basis_u · blend,  with `basis` (n, n_terms) and the blend, like its
+    center, (n_terms, n_signals).
     """
 
-    def __init__(self, rows: Rows, popularity_alone: np.ndarray):
+    def __init__(
+        self,
+        rows: Rows,
+        basis: np.ndarray,
+        center: np.ndarray,
+    ):
         self.z = torch.from_numpy(rows.z)
         self.offset = torch.from_numpy(rows.log_weight)
         self.liked = torch.from_numpy(rows.liked.astype(np.float32))
-        self.basis = basis(rows.length)
-        self.center = popularity_alone
+        self.basis = basis
+        self.center = center
 
     def __call__(self, flat: np.ndarray) -> tuple[float, np.ndarray]:
-        """Value and gradient at weights (2 · n_signals,) in one row."""
+        """Value and gradient at weights (n_terms · n_signals,) in one row."""
         blend = flat.reshape(self.center.shape).astype(np.float32)
         weight = torch.from_numpy(self.basis @ blend)
         scores = torch.bmm(weight[:, None], self.z)[:, 0]
@@ -291,7 +328,7 @@ class _Loss:
 def mixed_weights(
     plain: np.ndarray,
     weight: np.ndarray,
-    alpha,
+    alpha: np.ndarray,
 ) -> np.ndarray:
     """(1 - α) c v + α w, (n, n_signals); c is the learned weight of popularity, at least 1.
 
@@ -299,33 +336,11 @@ def mixed_weights(
     ----------
     plain, weight : (n, n_signals)
         v and w of the formula.
-    alpha : number or (n, 1)
+    alpha : (n,)
     """
+    share = alpha[:, None]
     c = np.maximum(weight[:, [0]], 1)
-    return (1 - alpha) * c * plain + alpha * weight
-
-
-def mixed(
-    z: np.ndarray,
-    weight: np.ndarray,
-    alpha,
-    plain: np.ndarray | None = None,
-) -> np.ndarray:
-    """Σ_m ((1 - α) c v_m + α w_m) z_m, (n, m).
-
-    Parameters
-    ----------
-    z : (n, n_signals, m)
-    weight : (n, n_signals)
-        w of the formula.
-    alpha : number or (n, 1)
-    plain : (n, n_signals) or None
-        v of the formula; None is popularity alone.
-    """
-    if plain is None:
-        plain = np.zeros_like(weight)
-        plain[:, 0] = 1
-    return np.einsum("us,usi->ui", mixed_weights(plain, weight, alpha), z)
+    return (1 - share) * c * plain + share * weight
 
 
 def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
@@ -341,7 +356,11 @@ def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
     return gain / ideal[np.minimum(n_liked, 10)]
 
 
-def cross_fitted(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
+def cross_fitted(
+    rows: Rows,
+    lengths,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
     """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others.
 
     The plain recipe is popularity. `start` is as in `fit_weights`.
@@ -354,8 +373,10 @@ def cross_fitted(rows: Rows, start: np.ndarray | None = None) -> np.ndarray:
         train = np.flatnonzero(fold != held)
         if len(test) == 0 or len(train) == 0:
             continue
+        others = rows[train]
+        weights = at_lengths(others, fit_weights(others, start), lengths)
         part = rows[test]
-        weight = basis(part.length) @ fit_weights(rows[train], start)
+        weight = weights[np.searchsorted(lengths, part.length)]
         blend = np.einsum("us,usi->ui", weight, part.z)
         floor = np.maximum(weight[:, [0]], 1) * part.z[:, 0]
         for place, alpha in enumerate(ALPHAS):

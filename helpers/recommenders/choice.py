@@ -25,13 +25,13 @@ class Choice:
 
     Attributes
     ----------
-    plain : (n_lengths, n_signals) float32
-        The recipe that stands beside the learned weights.
+    weights : (n_lengths, n_signals) float32
+        Of the signals, the plain recipe and the learned weights taken together.
     alpha : (n_lengths,) float32
         Share of the learned weights: 0 is the plain recipe.
     """
 
-    plain: np.ndarray
+    weights: np.ndarray
     alpha: np.ndarray
 
 
@@ -70,8 +70,8 @@ def choose(rows: blend.Rows, learned: np.ndarray, lengths) -> Choice:
     lengths : sequence of int
     """
     plain = recipes(rows.z.shape[1])
-    mixed = blend.cross_fitted(rows, learned)  # by share of the learned weights
-    table = np.concatenate([mixed, _ndcg_of(plain[1:], rows)])
+    by_alpha = blend.cross_fitted(rows, lengths, learned)
+    table = np.concatenate([by_alpha, _ndcg_of(plain[1:], rows)])
     n_alphas = len(blend.ALPHAS)
     chosen = []
     alpha = []
@@ -83,7 +83,10 @@ def choose(rows: blend.Rows, learned: np.ndarray, lengths) -> Choice:
         else:
             chosen.append(plain[number - n_alphas + 1])
             alpha.append(0)
-    return Choice(np.stack(chosen), np.array(alpha, np.float32))
+    alpha = np.array(alpha, np.float32)
+    weights = blend.at_lengths(rows, learned, lengths)
+    mixed = blend.mixed_weights(np.stack(chosen), weights, alpha)
+    return Choice(mixed, alpha)
 
 
 def _ndcg_of(plain: np.ndarray, rows: blend.Rows) -> np.ndarray:

@@ -31,7 +31,7 @@ MEMBERS = (
     {"name": "RecentPopularity", "parameters": {}},
     {"name": "UserKNN", "parameters": {}},
     {"name": "ItemKNN", "parameters": {}},
-    {"name": "EASE", "parameters": {"reg": 1000.0}},
+    {"name": "EASE", "parameters": {}},
     {"name": "MatrixCompletion", "parameters": {"solver": "ials", "prior": "content"}},
     {"name": "Content", "parameters": {}},
     WORDS,
@@ -111,7 +111,9 @@ class Hybrid(Recommender):
 
         Of a target shop if given.
         """
-        return blend.basis(n_history) @ self.weights_[shop + 1]
+        n_history = np.asarray(n_history)
+        place = np.full(len(n_history), shop + 1)
+        return self._weights_of(place, n_history)
 
     def _usable(self, histories):
         return np.ones(len(histories), dtype=bool)
@@ -296,8 +298,8 @@ class Hybrid(Recommender):
         self.weights_ = np.zeros((n_questions, 2, n_signals), np.float32)
         self.weights_[:, 0, 0] = 1
         self.alpha_ = np.zeros((n_questions, len(LENGTHS)), np.float32)
-        self.plain_ = np.zeros((n_questions, len(LENGTHS), n_signals), np.float32)
-        self.plain_[:] = choice.plain_sum(n_signals)
+        self.practiced_ = np.zeros((n_questions, len(LENGTHS), n_signals), np.float32)
+        self.practiced_[:] = choice.plain_sum(n_signals)
         for place, rows in enumerate(rows_of_questions.values()):
             if rows is None or len(rows) < blend.LEAST:
                 continue
@@ -306,10 +308,8 @@ class Hybrid(Recommender):
             self.weights_[place] = blend.fit_weights(rows)
             if self._asks_all:
                 chosen = choice.choose(rows, self.weights_[place], LENGTHS)
-                self.plain_[place] = chosen.plain
+                self.practiced_[place] = chosen.weights
                 self.alpha_[place] = chosen.alpha
-            else:  # the learned weights alone: popularity is a signal among others
-                self.alpha_[place] = 1.0
 
     # ------------------------------------------------------------------ scores
     def _score(self, histories):
@@ -359,35 +359,30 @@ class Hybrid(Recommender):
     def _weights_of(self, place, n) -> np.ndarray:
         """Weight of each signal for each shopper, (n_users, n_signals).
 
-        Between the practiced lengths it is linear in log(1 + n).
+        "enjoyed" has the learned curve alone, since popularity is a signal among others.
         """
-        at_practiced = self._practiced_weights()
-        learned = np.einsum("ug,ugs->us", blend.basis(n), self.weights_[place])
-        found = np.empty_like(learned)
+        curve = np.einsum("ug,ugs->us", blend.basis(n), self.weights_[place])
+        if not self.floor_:
+            return curve
+        found = np.empty_like(curve)
         for row, length in enumerate(n):
-            question = place[row]
-            if length == 0 and self.floor_:
+            if length == 0:
                 found[row] = choice.popularity_alone(found.shape[1])  # nobody knows this shopper
-            elif length >= LENGTHS[-1] or not self.floor_:
-                found[row] = self._beyond(question, learned[row])
             else:
-                found[row] = _between(at_practiced[question], length)
+                found[row] = self._chosen(place[row], length)
         return found
 
-    def _practiced_weights(self) -> np.ndarray:
-        """Weights at the practiced lengths, (n_questions, n_lengths, n_signals)."""
-        learned = blend.basis(LENGTHS) @ self.weights_  # (n_questions, n_lengths, n_signals)
-        parts = [
-            blend.mixed_weights(plain, weight, alpha[:, None])
-            for plain, weight, alpha in zip(self.plain_, learned, self.alpha_, strict=True)
-        ]
-        return np.stack(parts)
-
-    def _beyond(self, question: int, learned: np.ndarray) -> np.ndarray:
-        """Weights of a history at least as long as the longest practiced one."""
-        plain = self.plain_[question, -1]
-        alpha = self.alpha_[question, -1]
-        return blend.mixed_weights(plain[None], learned[None], alpha)[0]
+    def _chosen(self, question: int, length: float) -> np.ndarray:
+        """Weights (n_signals,) at a history length: those of the practiced ones, linear in
+        log(1 + n) between them; beyond the longest, the learned part grows like its curve.
+        """
+        longest = LENGTHS[-1]
+        weights = _between(self.practiced_[question], min(length, longest))
+        if length <= longest:
+            return weights
+        growth = np.log1p(length) - np.log1p(longest)
+        slope = self.weights_[question, 1]
+        return weights + self.alpha_[question, -1] * growth * slope
 
 
 def _between(weights: np.ndarray, length: int) -> np.ndarray:

@@ -87,14 +87,14 @@ def test_an_empty_history_gets_exactly_the_popularity_list(personal):
 def test_candidates_of_a_shop_unknown_to_the_history_have_weights_of_their_own(personal):
     _, items, model = personal
     on_b = np.flatnonzero(items.frame["platform"] == "b")
-    model.weights_[2] *= 3  # shop b
+    model.practiced_[2, :, 1] *= 3  # shop b
     try:
         away = histories([2, 4])
         home = histories([2, 40])
         scores = [model.score_candidates(who, on_b) for who in (away, home)]
         whole = [model.score(who)[:, on_b] for who in (away, home)]
     finally:
-        model.weights_[2] /= 3
+        model.practiced_[2, :, 1] /= 3
     assert not np.allclose(scores[0], whole[0]) and np.allclose(scores[1], whole[1])
 
 
@@ -249,19 +249,30 @@ def test_a_member_that_knows_everything_is_not_diluted():
     z[length == 3, 2] = liked[length == 3]
     rows = blend.Rows(z, np.zeros((n, 50), np.float32), liked, length, np.arange(n))
     found = choice.choose(rows, blend.fit_weights(rows), (1, 3))
-    weight = blend.mixed_weights(
-        found.plain, blend.basis([1, 3]) @ blend.fit_weights(rows), found.alpha[:, None]
-    )
-    scores = np.einsum("s,nsm->nm", weight[1], z[length == 3])
+    scores = np.einsum("s,nsm->nm", found.weights[1], z[length == 3])
     assert blend.ndcg10(scores, rows[length == 3]).mean() > 0.95
 
 
-def test_a_closed_gate_is_popularity():
-    z = np.random.default_rng(0).random((4, 3, 7)).astype(np.float32)
-    weight = np.ones((4, 3), np.float32)
-    closed = blend.mixed(z, weight, 0.0)
-    assert np.array_equal(np.argsort(closed, axis=1), np.argsort(z[:, 0], axis=1))
-    np.testing.assert_allclose(blend.mixed(z, weight, 1.0), z.sum(axis=1), rtol=1e-5)
+def test_a_length_has_weights_of_its_own_and_few_rows_keep_the_curve():
+    """Signal 1 speaks at length 1 only; length 3 has too few rows to say so."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((100, 2, 30)).astype(np.float32)
+    liked = z[:, 1] > 1
+    liked[60:] = rng.random((40, 30)) > 0.8
+    length = np.repeat([1, 2, 3], [60, 30, 10])
+    rows = rows_of(z, liked)
+    rows.length[:] = length
+    curve = np.array([[1, 1], [0, 0]], np.float32)
+    found = blend.at_lengths(rows, curve, (1, 2, 3))
+    assert found[0, 1] > 2 and found[1, 1] < 0.7
+    assert np.array_equal(found[2], [1, 1])
+
+
+def test_the_share_of_a_plain_recipe():
+    plain = np.array([[1.0, 0, 0], [0, 1, 0]], np.float32)
+    weight = np.array([[2.0, 3, 4], [0.5, 3, 4]], np.float32)
+    found = blend.mixed_weights(plain, weight, np.array([0.0, 0.5]))
+    np.testing.assert_allclose(found, [[2, 0, 0], [0.25, 2, 2]])
 
 
 def test_ndcg_by_hand():
