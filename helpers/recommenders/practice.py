@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import Interactions, ItemFeatures, liked_only
+from helpers.interactions.matrix import LIKED, Interactions, ItemFeatures
 
 LENGTHS = (1, 2, 3, 5, 10)  # items of history that are practised
 TIERS = (10, 5, 3)  # longest history by which a shopper may be known; longer ones are preferred
@@ -38,15 +38,16 @@ class Cut:
 
 def likes_in_order(train: Interactions, seed: int) -> list[np.ndarray]:
     """The liked items of each shopper, by time where it is known and else at random."""
-    liked = liked_only(train.ratings)
+    ratings = train.ratings
     rng = np.random.default_rng(seed)
     found = []
-    for user in range(liked.shape[0]):
-        cells = slice(liked.indptr[user], liked.indptr[user + 1])
-        mine = liked.indices[cells]
+    for user in range(ratings.shape[0]):
+        cells = slice(ratings.indptr[user], ratings.indptr[user + 1])
+        liked = ratings.data[cells] >= LIKED
+        mine = ratings.indices[cells][liked]
         when = rng.random(len(mine))
         if train.times is not None:
-            when = train.times[user, mine].toarray().ravel()
+            when = train.times.data[cells][liked]  # its cells are those of the ratings
         found.append(mine[np.argsort(when, kind="stable")])
     return found
 
