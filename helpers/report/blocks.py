@@ -63,6 +63,10 @@ class Block:
         return self.text.startswith("#")
 
     @property
+    def is_formula(self) -> bool:
+        return self.text.startswith("$$")
+
+    @property
     def is_quote(self) -> bool:
         return self.text.startswith(">")
 

@@ -1,8 +1,8 @@
 """From blocks to slides: what shares a slide, which layout it gets, and how Marp is told so.
 
 A slide shows one figure or one table under its title, with a caption of at most two lines. Longer
-prose becomes presenter notes: it is said, not read. Formulas, code and lists are content and get a
-slide of their own.
+prose becomes presenter notes: it is said, not read. Long formulas, code and lists are content and
+get a slide of their own.
 """
 
 import re
@@ -12,6 +12,10 @@ from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block
 
 LINES_PER_SLIDE = 17.5
 CAPTION_LINES = 2
+FORMULA_LINES = 3.6
+"""A formula of at most so many lines may stand beside a table."""
+SHORT_FORMULA = 90
+"""Characters of TeX that fit a slide in large letters."""
 ROOMY_LINES = 9.5
 """A slide of text alone with at most so many lines gets larger letters."""
 LAYOUTS = (
@@ -56,7 +60,8 @@ def heading_of(slide: Slide) -> list[Block]:
 def split_slide(slide: Slide) -> list[Slide]:
     """Cut a slide that holds too much into several under the same heading.
 
-    A figure or table never shares a slide with a second one, nor with a formula, code or a list.
+    A figure or table never shares a slide with a second one, nor with code or a list. A short
+    formula may stand beside a table.
     Notes stay with the first slide.
     """
     if slide.layouts & set(SIDE_BY_SIDE):
@@ -77,10 +82,18 @@ def _needs_new_slide(held: Slide, block: Block) -> bool:
         n_lines = sum(other.lines for other in held.blocks) + block.lines
         return bool(others) and (held.has_big or n_lines > LINES_PER_SLIDE)
     if block.big:
-        return held.has_big or any(not other.is_prose for other in others)
+        return held.has_big or not all(_goes_with(other, block) for other in others)
     if held.has_big:
-        return not block.is_prose
+        big = next(other for other in held.blocks if other.big)
+        return not _goes_with(block, big)
     return sum(other.lines for other in held.blocks) + block.lines > LINES_PER_SLIDE
+
+
+def _goes_with(block: Block, big: Block) -> bool:
+    """Whether a block may share a slide with a figure or table."""
+    if block.is_formula and not big.is_picture:
+        return block.lines <= FORMULA_LINES
+    return block.is_prose
 
 
 def _with_one_caption(slide: Slide) -> Slide:
@@ -150,8 +163,11 @@ def _layout_for(slide: Slide) -> set[str]:
     if content and all(block.is_quote for block in content):
         return {"quote"}
     if content and not is_title and sum(block.lines for block in content) <= ROOMY_LINES:
-        has_formula = any(block.text.startswith("$$") for block in content)
-        return {"formula"} if has_formula else {"roomy"}
+        formulas = [block for block in content if block.is_formula]
+        if not formulas:
+            return {"roomy"}
+        is_short = all(len(block.text) <= SHORT_FORMULA for block in formulas)
+        return {"formula", "large"} if is_short else {"formula"}
     return set()
 
 

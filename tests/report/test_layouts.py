@@ -49,6 +49,14 @@ def test_formulas_lists_and_code_never_share_a_slide_with_a_figure():
     assert all(shown(part).startswith("## Title") for part in parts)
 
 
+def test_a_short_formula_stands_beside_a_table():
+    rows = "| a | b |\n|---|---|\n| 1 | 2 |"
+    (part,) = split_slide(slide("## Title", rows, "So it is:", "$$a = b$$"))
+    assert "$$" in shown(part) and "So it is:" in shown(part)
+    long = "$$" + r"a \\\\ b \\\\ c" + "$$"
+    assert len(split_slide(slide("## Title", rows, long))) == 2
+
+
 def test_columns_hold_text_beside_a_figure():
     (part,) = split_slide(slide("## Title", "- one\n- two", DOT, layouts=["columns"]))
     assert "- one" in shown(part) and "![](" in shown(part)
