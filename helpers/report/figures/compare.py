@@ -40,7 +40,7 @@ SLIDE_FONT = 12.5
 LABEL_FONT = 10.5
 POINT_DISTANCE = 0.13
 """Between points that stand beside each other."""
-WIDE = (10, 4.6)
+WIDE = (10, 4.2)
 """Inches of a figure that fills a slide of 1280 x 720 below its title."""
 EVERYBODY = "all"
 ABSENT = "–"
@@ -371,7 +371,7 @@ def difference_table(tests: pd.DataFrame) -> pd.DataFrame:
     ordered = tests.sort_values("difference", ascending=False)
     return pd.DataFrame(
         {
-            "difference": ordered["difference"].map("{:+.2f}".format),
+            "difference": ordered["difference"].map("{:.2f}".format),
             "95 % interval": _intervals(ordered),
             "p": ordered["p"].map("{:.4f}".format),
             "p, corrected": ordered["p_holm"].map("{:.4f}".format),
@@ -381,7 +381,7 @@ def difference_table(tests: pd.DataFrame) -> pd.DataFrame:
 
 def _intervals(rows: pd.DataFrame) -> list[str]:
     pairs = zip(rows["low"], rows["high"], strict=True)
-    return [f"{low:+.2f} to {high:+.2f}" for low, high in pairs]
+    return [f"{low:.2f} to {high:.2f}" for low, high in pairs]
 
 
 def differences_figure(
@@ -439,9 +439,9 @@ def place_of(values: pd.Series, name: str) -> int:
 
 # ------------------------------------------------------------------------------ studies
 SPACES = {
-    "attributes": "taste counts attributes\n(the course's default)",
-    "combinations": "taste counts combinations,\nsuch as black dresses",
-    "embedding": "taste lives in the vectors\nthat methods read",
+    "attributes": "attributes count (default)",
+    "combinations": "combinations count",
+    "embedding": "vectors count",
 }
 """What the figures call the simulators of data/studies/simulators.csv."""
 
@@ -462,6 +462,12 @@ class Simulators:
     rows: pd.DataFrame
     n_markets: int
 
+    def in_words(self) -> str:
+        """How many markets."""
+        if self.n_markets == 1:
+            return "one simulated market"
+        return f"{in_words(self.n_markets)} simulated markets"
+
 
 def read_simulators(path: Path) -> Simulators:
     """Means over the markets in which every method was examined."""
@@ -481,15 +487,29 @@ def read_simulators(path: Path) -> Simulators:
     return Simulators(table.reset_index(), study["seed"].nunique())
 
 
-def simulator_panels(study: pd.DataFrame) -> list[Panel]:
-    """One panel per kind of simulated taste, of methods that learned from the true log."""
-    is_asked = (study["log"] == "log") & (study["metric"] == "ndcg")
-    panels = []
-    for space, title in SPACES.items():
-        rows = study[is_asked & (study["space"] == space)]
-        if len(rows):
-            panels.append(Panel(title, rows))
-    return panels
+def simulators_figure(study: pd.DataFrame, n_history: int) -> plt.Figure:
+    """NDCG@10 of every method under each kind of taste; hollow points learned from a shuffled log.
+
+    `study` is the `rows` of `Simulators`.
+    """
+    asked = study["metric"].eq("ndcg") & study["n_history"].eq(n_history)
+    asked &= ~study["recommender"].isin(CEILINGS)
+    wide = _wide(study[asked], ["space", "log"])
+    spaces = [space for space in SPACES if space in wide]
+    order = wide[spaces[0], "log"].sort_values().index
+    with _slide_font():
+        figure, axis = plt.subplots(figsize=WIDE)
+        for offset, color, space in zip(_beside(len(spaces)), PALETTE, spaces, strict=False):
+            places = np.arange(len(order)) - 1.6 * offset
+            values = wide[space].loc[order]
+            style = {"s": 60, "edgecolor": color, "zorder": 3}
+            axis.scatter(values["log"], places, color=color, label=SPACES[space], **style)
+            if "shuffled" in values:
+                axis.scatter(values["shuffled"], places, color="white", **style)
+        axis.set_yticks(range(len(order)), list(order))
+        axis.set_xlabel("NDCG@10")
+        figure.legend(loc="outside upper center", ncols=len(spaces), fontsize=LABEL_FONT)
+    return figure
 
 
 def simulator_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
@@ -547,7 +567,7 @@ def leaders(study: pd.DataFrame, n_history: int) -> Leaders:
         rounded = values.round(2)
         for winner in rounded.index[rounded == rounded.max()]:
             wins[winner] = wins.get(winner, 0) + 1
-    first = max(sorted(wins), key=lambda name: wins[name])
+    first = max(sorted(wins, key=simplicity), key=lambda name: wins[name])
     return Leaders(best, first, wins[first])
 
 
@@ -790,15 +810,6 @@ def situation(
     if shoppers is None:
         shoppers = per_user.attrs["shoppers"]
     return Situation(has, shoppers, ndcg[names], 5 * precision[names].mean())
-
-
-def advice_in_words(advice: pd.DataFrame) -> str:
-    """The guide in one sentence: which methods it names, most often first."""
-    counts = advice["ship"].value_counts().sort_index()
-    names = list(counts.sort_values(ascending=False, kind="stable").index)
-    if len(names) == 1:
-        return f"{names[0]} is enough in every situation"
-    return f"{len(advice)} situations, {len(names)} answers: {', '.join(names)}"
 
 
 def as_records(advice: pd.DataFrame) -> list[dict]:
