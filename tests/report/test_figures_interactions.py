@@ -65,6 +65,13 @@ def test_nearest_agrees_with_scikit_learn():
     np.testing.assert_array_equal(found, among[np.argsort(-similarity, axis=1)[:, :3]])
 
 
+def test_the_most_similar_item_has_another_title():
+    vectors = np.array([[1.0, 0], [1, 0], [1, 0.1], [0, 1], [0.1, 1], [0, 1]])
+    titles = ["Milk", "Milk", "Cream", "Bread", "Rolls", "Bread"]
+    table = figures.similar_titles(vectors, pd.DataFrame({"title": titles}), n=2)
+    assert table.to_numpy().tolist() == [["Milk", "Cream"], ["Bread", "Rolls"]]
+
+
 def test_sparsity_by_hand():
     ratings = sp.csr_matrix([[5, 0, 0, 1], [4, 0, 0, 0], [3, 2, 0, 0]])
     found = figures.sparsity_of(ratings)

@@ -169,29 +169,16 @@ def persona_neighbors(who: Persona, shop: Shop, found: np.ndarray) -> plt.Figure
     return figure
 
 
-def similar_titles(
-    vectors: np.ndarray,
-    catalog: pd.DataFrame,
-    n: int = 4,
-) -> pd.DataFrame:
-    """A few items, and the title most similar to each by cosine."""
-    places = np.linspace(
-        0,
-        len(catalog) - 1,
-        n + 2,
-    ).astype(int)[1:-1]
-    everywhere = np.arange(len(catalog))
-    two = nearest(vectors[places], vectors, everywhere, k=2)
-    others = [
-        pair[pair != place][0]
-        for pair, place in zip(
-            two,
-            places,
-            strict=True,
-        )
-    ]
+def similar_titles(vectors: np.ndarray, catalog: pd.DataFrame, n: int = 4) -> pd.DataFrame:
+    """A few items, and the most similar item of another title, by cosine."""
     titles = catalog["title"].to_numpy()
-    return pd.DataFrame({"item": titles[places], "most similar item": titles[others]})
+    places = np.linspace(0, len(titles) - 1, n + 2).astype(int)[1:-1]
+    rows = []
+    for place in places:
+        elsewhere = np.flatnonzero(titles != titles[place])
+        found = nearest(vectors[[place]], vectors, elsewhere, k=1)
+        rows.append({"item": titles[place], "most similar item": titles[found[0, 0]]})
+    return pd.DataFrame(rows)
 
 
 # ------------------------------------------------------------------------------ a shopper's taste
