@@ -16,7 +16,7 @@ from scipy.stats import chi2_contingency
 
 from helpers.feeds.files import read_rows
 from helpers.images.standardise import grey_world, relight, trim, weave, white_backdrop
-from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet
+from helpers.report.plots import INK, MUTED, PALETTE, PICTURE_DPI, contact_sheet
 from helpers.report.prose import sentence
 
 ACCEPTED = "#0072B2"
@@ -61,6 +61,7 @@ def persona_figure(path: Path) -> plt.Figure:
         2,
         len(personas),
         figsize=(7.4, 4.2),
+        dpi=PICTURE_DPI,
         squeeze=False,
     )
     for axis in axes.flat:
@@ -312,6 +313,7 @@ def slipped_pairs(
         2,
         len(own),
         figsize=(7.6, 3.8),
+        dpi=PICTURE_DPI,
         squeeze=False,
     )
     rows = {"joined by row": wrong, "joined by id": own}
@@ -427,7 +429,7 @@ def treatments(photo: Image.Image) -> plt.Figure:
         "light, gray world": grey_world(lit),
         "weave": weave(photo),
     }
-    figure, axes = plt.subplots(2, 5, figsize=(6.8, 3.1))
+    figure, axes = plt.subplots(2, 5, figsize=(6.8, 3.1), dpi=PICTURE_DPI)
     for axis, (name, view) in zip(
         axes.flat,
         views.items(),

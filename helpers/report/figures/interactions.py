@@ -17,7 +17,7 @@ from helpers.artefacts import ROOT
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions.matrix import LIKED
 from helpers.interactions.splits import Split, cross_platform
-from helpers.report.plots import GRID, INK, MUTED, PALETTE
+from helpers.report.plots import GRID, INK, MUTED, PALETTE, PICTURE_DPI
 from helpers.serving.encoding import ListEncoder
 from helpers.serving.history import History
 from helpers.simulator import tastes
@@ -46,6 +46,7 @@ def picture_rows(rows: dict[str, Shown], columns: int) -> plt.Figure:
         len(rows),
         columns,
         figsize=size,
+        dpi=PICTURE_DPI,
         squeeze=False,
     )
     for axis in axes.flat:
