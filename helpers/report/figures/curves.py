@@ -11,6 +11,8 @@ SIZE = (9.6, 4.4)
 WORDS = 13
 """Points of a label: 16 pixels or more on a slide of 1280 × 720."""
 HEADLINE = 14.5
+PICTURE = 1.02
+"""Inches of a picture in a row: three sheets of them keep a notebook below 1.5 MB."""
 LINE_GAP = 0.085
 """Least distance of two names at the right end, as a share of the axis."""
 HEADROOM = 0.06
@@ -106,7 +108,7 @@ def rows_of_pictures(rows: dict[str, list], columns: int = 7, framed: int = 0) -
     for row in rows.values():
         shown = list(row)[:columns]
         paths += shown + [None] * (columns - len(shown))
-    figure = contact_sheet(paths, columns=columns, size=1.15, row_labels=list(rows))
+    figure = contact_sheet(paths, columns=columns, size=PICTURE, row_labels=list(rows))
     for place, axis in enumerate(figure.axes):
         for text in axis.texts:
             text.set_fontsize(WORDS if text.get_text() in rows else 9)
