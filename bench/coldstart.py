@@ -16,6 +16,7 @@ import warnings
 
 import pandas as pd
 import torch
+from provenance import with_provenance
 
 from helpers.artefacts import ROOT, require, write_text
 from helpers.evaluation import evaluate, summarise
@@ -168,8 +169,11 @@ def write(runs: pd.DataFrame) -> None:
         "high",
     ]
     new = runs.reindex(columns=columns).astype({"n_users": "Int64", "candidates": "Int64"}).round(4)
+    new = with_provenance(new)
     if STUDY.exists():
-        old = pd.read_csv(STUDY).astype({"n_users": "Int64", "candidates": "Int64"})
+        old = pd.read_csv(STUDY, dtype={"commit": str}).astype(
+            {"n_users": "Int64", "candidates": "Int64"}
+        )
         fresh = old.set_index(["profile", "seed"]).index.isin(
             new.set_index(["profile", "seed"]).index
         )

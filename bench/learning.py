@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import torch
+from provenance import with_provenance
 
 from helpers.artefacts import ROOT
 from helpers.evaluation import metrics, rank
@@ -245,7 +246,7 @@ def main() -> None:
             seconds = values[-1]["fit_seconds"].iloc[0]
             print(f"seed {seed} {case.setting:45s} {means} {seconds:.1f} s", flush=True)
     found = summary(pd.concat(values))
-    found.to_csv(arguments.out, index=False)
+    with_provenance(found).to_csv(arguments.out, index=False)
     print(f"\nNDCG@10 of simulated shoppers of {arguments.profile}, seeds {arguments.seeds}")
     print(found.to_string(index=False))
 
