@@ -10,6 +10,7 @@ from helpers.embeddings.catalog import (
     save_embeddings,
 )
 from helpers.embeddings.clip import BATCH, ClipEncoder, EncoderChanged, encode_text
+from helpers.embeddings.looks import LookEncoder, Looks, encode_looks
 from helpers.embeddings.opening import EncoderUnavailable
 from helpers.embeddings.words import WordEncoder, encode_words
 
@@ -18,9 +19,12 @@ __all__ = [
     "ClipEncoder",
     "EncoderChanged",
     "EncoderUnavailable",
+    "LookEncoder",
+    "Looks",
     "VectorCache",
     "WordEncoder",
     "encode_catalog",
+    "encode_looks",
     "encode_text",
     "encode_words",
     "item_text",

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +14,14 @@ from safetensors.numpy import load_file, save_file
 from helpers.artefacts import whole, write_json
 from helpers.embeddings.cache import VectorCache
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
+from helpers.embeddings.looks import NAME as LOOKS
+from helpers.embeddings.looks import LookEncoder
+from helpers.embeddings.pictures import encode_pictures, fetch
 from helpers.embeddings.words import NAME as WORDS
 from helpers.embeddings.words import WordEncoder
 from helpers.engine import Engine, LocalEngine, chosen, cut
 
+Encoder = ClipEncoder | WordEncoder | LookEncoder
 PLURAL = re.compile(r"(?<=ss)es$|(?<!s)s$")
 TEXT_COLUMNS = ("title", "colour", "category")
 PARTS_PER_WORKER = 4  # on a cluster, so that no worker waits long for the last one
@@ -75,7 +78,7 @@ def encode_catalog(
     engine = chosen()
     if cache and not isinstance(engine, LocalEngine):
         _encode_parts(catalog, EncodePart.of(images_root, cache, encoder), engine)
-    image = _encode_pictures(catalog, Path(images_root).resolve(), encoder, store)
+    image = encode_pictures(catalog, Path(images_root).resolve(), encoder, store)
     text = _encode_texts(catalog, encoder, store)
     return image, text
 
@@ -114,7 +117,7 @@ class EncodePart:
         if encoder.hash != self.hash:
             raise EncoderChanged(f"a worker's {encoder.name} has other weights than the driver's")
         store = VectorCache(self.cache, encoder)
-        _encode_pictures(part, Path(self.images_root), encoder, store)
+        encode_pictures(part, Path(self.images_root), encoder, store)
         _encode_texts(part, encoder, store)
         return pd.DataFrame({"rows": [len(part)]})
 
@@ -126,19 +129,6 @@ def _encode_parts(catalog: pd.DataFrame, encode: EncodePart, engine: Engine) -> 
     engine.map(encode, cut(read, n_parts), gpus=1.0)
 
 
-def _encode_pictures(catalog, root: Path, encoder: ClipEncoder, store: VectorCache | None):
-    paths = _picture_files(catalog["image_path"], root)
-    rows = list(paths)
-    keys = [hashlib.sha256(b"image" + path.read_bytes()).digest() for path in paths.values()]
-
-    def encode(positions):
-        return encoder.encode_images([paths[rows[position]] for position in positions])
-
-    image = np.zeros((len(catalog), encoder.dim), np.float32)
-    image[rows] = _fetch(store, keys, encode)
-    return image
-
-
 def _encode_texts(catalog, encoder: ClipEncoder, store: VectorCache | None) -> np.ndarray:
     texts = [item_text(row) for row in catalog.to_dict("records")]
     keys = [hashlib.sha256(b"text" + text.encode()).digest() for text in texts]
@@ -146,31 +136,7 @@ def _encode_texts(catalog, encoder: ClipEncoder, store: VectorCache | None) -> n
     def encode(positions):
         return encoder.encode_texts([texts[position] for position in positions])
 
-    return _fetch(store, keys, encode)
-
-
-def _fetch(store: VectorCache | None, keys: list[bytes], encode) -> np.ndarray:
-    if store is None:
-        return encode(range(len(keys)))
-    return store.fetch(keys, encode)
-
-
-def _picture_files(names: pd.Series, root: Path) -> dict[int, Path]:
-    """The picture's file by row of the catalogue; a warning counts those that are missing."""
-    named = {}
-    for row, name in enumerate(names):
-        if not isinstance(name, str) or not name:
-            continue
-        path = root / name
-        if not path.resolve().is_relative_to(root):
-            raise ValueError(f"image_path {path} leads out of {root}")
-        named[row] = path
-    there = {row: path for row, path in named.items() if path.is_file()}
-    n_absent = len(named) - len(there)
-    if n_absent:
-        message = f"{n_absent} of {len(named)} pictures of the catalogue aren't in {root}"
-        warnings.warn(message, stacklevel=4)
-    return there
+    return fetch(store, keys, encode)
 
 
 def item_vectors(image: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -183,13 +149,13 @@ def item_vectors(image: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 
 def save_embeddings(
-    folder: str | Path, image: np.ndarray, text: np.ndarray, encoder: ClipEncoder | WordEncoder
+    folder: str | Path, image: np.ndarray, text: np.ndarray, encoder: Encoder
 ) -> None:
     """Write embeddings.safetensors, and embeddings.json with the encoder's name and hash.
 
     An encoder of words belongs to the profile and is written, too.
     """
-    if isinstance(encoder, WordEncoder):
+    if isinstance(encoder, WordEncoder | LookEncoder):
         encoder.save(folder)
     arrays = {"image": np.ascontiguousarray(image), "text": np.ascontiguousarray(text)}
     with whole(Path(folder) / "embeddings.safetensors") as aside:
@@ -200,16 +166,21 @@ def save_embeddings(
 
 def load_encoder(
     folder: str | Path, name: str = "fashion-lite", weights: str | None = None
-) -> ClipEncoder | WordEncoder:
-    """The encoder of a profile's vectors: the shop's own words, else the named one of pictures."""
+) -> Encoder:
+    """The encoder of a profile's vectors: looks and words, words alone, else the named one."""
     path = Path(folder) / "embeddings.json"
-    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["encoder"] == WORDS:
+    told = ""
+    if path.exists():
+        told = json.loads(path.read_text(encoding="utf-8"))["encoder"]
+    if told == WORDS:
         return WordEncoder.load(folder)
+    if told == LOOKS:
+        return LookEncoder.load(folder)
     return ClipEncoder(name, weights)
 
 
 def load_embeddings(
-    folder: str | Path, encoder: ClipEncoder | WordEncoder | None = None
+    folder: str | Path, encoder: Encoder | None = None
 ) -> tuple[np.ndarray, np.ndarray, dict]:
     """Image and text vectors (n, d), and what embeddings.json tells.
 

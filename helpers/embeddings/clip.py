@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -10,6 +11,7 @@ from tqdm import tqdm
 
 from helpers.embeddings.opening import DEFAULT, for_inference, located, model_hash, open_model
 
+Forward = Callable[[list[np.ndarray]], np.ndarray]
 PRECISIONS = ("float32", "bf16")
 BATCH = 8
 """Images in one forward pass on a CPU. For larger ones the system hands out memory page by page."""
@@ -92,23 +94,44 @@ class ClipEncoder:
         sources : sequence of path, bytes or None
             None and what cannot be decoded get zeros. A warning counts the latter.
         """
+        return self._encode(sources, self._projected, self.dim)
+
+    def encode_pooled(self, sources) -> np.ndarray:
+        """The picture tower's features before its projection, (n, f) float32.
+
+        They are means over the picture. They keep what no word says: they tell products apart
+        better than the projected vectors do, and can't be found by words. Zeros where there is no
+        picture.
+
+        Raises
+        ------
+        ValueError
+            If this model's picture tower has no trunk of its own.
+        """
+        trunk = getattr(self.model.visual, "trunk", None)
+        if trunk is None:
+            raise ValueError(f"{self.name}: its picture tower has no features before a projection")
+        return self._encode(sources, self._pooled, trunk.num_features)
+
+    def _encode(self, sources, forward: Forward, dim: int) -> np.ndarray:
+        """What `forward` makes of each picture, (n, dim) float32."""
         sources = list(sources)
         size = BATCH if self.device == "cpu" else BATCH_ON_GPU
         batches = [sources[start : start + size] for start in range(0, len(sources), size)]
         vectors = []
         broken = []
         with tqdm(total=len(sources), desc="images", disable=None) as progress:
-            for encoded, missed in self._encode_side_by_side(batches):
+            for encoded, missed in self._encode_side_by_side(batches, forward, dim):
                 vectors.append(encoded)
                 broken += missed
                 progress.update(len(encoded))
         if broken:
             _warn_of(broken, len(sources))
         if not vectors:
-            return np.zeros((0, self.dim), np.float32)
+            return np.zeros((0, dim), np.float32)
         return np.concatenate(vectors)
 
-    def _encode_side_by_side(self, batches):
+    def _encode_side_by_side(self, batches, forward: Forward, dim: int):
         """Results of `_encode_batch`, in order.
 
         On a CPU as many batches run at once as torch has threads, each on one thread, which then
@@ -121,7 +144,7 @@ class ClipEncoder:
             torch.set_num_threads(1)
         try:
             with ThreadPoolExecutor(n_threads) as pool:
-                yield from pool.map(self._encode_batch, batches)
+                yield from pool.map(partial(self._encode_batch, forward, dim), batches)
         finally:
             torch.set_num_threads(n_threads)
 
@@ -139,11 +162,11 @@ class ClipEncoder:
             return np.zeros((0, self.dim), np.float32)
         return np.concatenate(vectors)
 
-    def _encode_batch(self, sources) -> tuple[np.ndarray, list]:
+    def _encode_batch(self, forward: Forward, dim: int, sources) -> tuple[np.ndarray, list]:
         """Vectors of one batch, zeros where there is no picture, and the sources that are
         broken."""
         pictures = [self._decode(source) for source in sources]
-        vectors = np.zeros((len(sources), self.dim), np.float32)
+        vectors = np.zeros((len(sources), dim), np.float32)
         rows = []
         decoded = []
         broken = []
@@ -154,7 +177,7 @@ class ClipEncoder:
             elif source is not None:
                 broken.append(source)
         if rows:
-            vectors[rows] = self._forward(decoded)
+            vectors[rows] = forward(decoded)
         return vectors, broken
 
     def _decode(self, source) -> np.ndarray | None:
@@ -173,8 +196,23 @@ class ClipEncoder:
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
             return None  # all that Pillow raises
 
-    def _forward(self, pictures: list[np.ndarray]) -> np.ndarray:
+    def _projected(self, pictures: list[np.ndarray]) -> np.ndarray:
         """Vectors (n, d) of decoded pictures."""
+        import torch
+
+        with torch.inference_mode(), self._rounding():
+            vectors = self.model.encode_image(self._scaled(pictures)).float()
+        return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+
+    def _pooled(self, pictures: list[np.ndarray]) -> np.ndarray:
+        """Features (n, f) of decoded pictures before the projection."""
+        import torch
+
+        with torch.inference_mode(), self._rounding():
+            return self.model.visual.trunk(self._scaled(pictures)).float().cpu().numpy()
+
+    def _scaled(self, pictures: list[np.ndarray]):
+        """A batch as the tower reads it, (n, 3, h, w) with channels last."""
         import torch
 
         batch = torch.from_numpy(np.stack(pictures))
@@ -184,10 +222,7 @@ class ClipEncoder:
         mean = lines.new_tensor(self._scale.mean).repeat(batch.shape[2])
         std = lines.new_tensor(self._scale.std).repeat(batch.shape[2])
         scaled = lines.div_(255).sub_(mean).div_(std).view(batch.shape)
-        channels_last = scaled.permute(0, 3, 1, 2)
-        with torch.inference_mode(), self._rounding():
-            vectors = self.model.encode_image(channels_last).float()
-        return torch.nn.functional.normalize(vectors, dim=-1).cpu().numpy()
+        return scaled.permute(0, 3, 1, 2)
 
 
 def _upright_on_white(image):

@@ -9,6 +9,7 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `sample-only` | to the profile `sample`, whose numbers it states |
 | `clip-only` | where the items' vectors come from pictures and titles |
 | `words-only` | where they come from words alone |
+| `looks-only` | where they come from photos before the projection, and words |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
 run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
@@ -24,7 +25,8 @@ REAL_ONLY = "real-only"
 SAMPLE_ONLY = "sample-only"
 CLIP_ONLY = "clip-only"
 WORDS_ONLY = "words-only"
-TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY)
+LOOKS_ONLY = "looks-only"
+TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY, LOOKS_ONLY)
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Situation:
     shoppers : str
         "simulated" or "real".
     vectors : str
-        "clip" or "words".
+        "clip", "words" or "looks".
     """
 
     profile: str
@@ -56,6 +58,8 @@ class Situation:
             return self.vectors == "clip"
         if tag == WORDS_ONLY:
             return self.vectors == "words"
+        if tag == LOOKS_ONLY:
+            return self.vectors == "looks"
         return True
 
     def keeps(self, tags: Iterable[str]) -> bool:
