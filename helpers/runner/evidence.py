@@ -182,6 +182,8 @@ def _inputs(events: list[Event], written: set[str], places: Places) -> dict[str,
 def _hash_if_unchanged(event: Event) -> str:
     """Hash of a file that was read, unless it isn't any more what was read."""
     path = Path(event.path)
+    if path.is_dir():  # its size and time change with what is put in; a listing counts its names
+        return file_hash(path)
     try:
         now = path.stat()
     except OSError:
