@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.artefacts import ROOT, MissingArtefact, remedy_for, reports_dir
+from helpers.evaluation.contenders import STANDS_FOR
 from helpers.interactions.matrix import REAL, SIMULATED
 
 HEADLINE = "cross_platform"
@@ -84,7 +85,17 @@ class Results:
             rows = rows[rows["segment"] == segment]
         if variants:
             return rows
-        return rows[~rows["recommender"].str.contains("-")]
+        return self._methods_once(rows)
+
+    def _methods_once(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Each method under its plain name, by the variant that is its best."""
+        names = set(rows["recommender"])
+        hidden = {plain for plain, variant in STANDS_FOR.items() if variant in names}
+        shown = set(STANDS_FOR.values())
+        is_variant = rows["recommender"].str.contains("-") & ~rows["recommender"].isin(shown)
+        kept = rows[~is_variant & ~rows["recommender"].isin(hidden)]
+        plain = {variant: plain for plain, variant in STANDS_FOR.items()}
+        return kept.assign(recommender=kept["recommender"].replace(plain))
 
     @cached_property
     def lengths(self) -> list[int]:
@@ -134,7 +145,7 @@ class Results:
         rows = self.rows
         asked = (rows["split"] == HEADLINE) & (rows["shoppers"] == REAL) & (rows["k"] == 10)
         asked &= (rows["metric"] == "ndcg") & (rows["segment"] == EVERYBODY)
-        return rows[asked & (rows["data"] != self.profile)]
+        return self._methods_once(rows[asked & (rows["data"] != self.profile)])
 
     def fit_seconds(self, name: str) -> float:
         """Seconds to train, as the method's chapter measured them; NaN if no row says."""
