@@ -4,7 +4,6 @@ problem."""
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from helpers import recommenders
 from helpers.artefacts import data_dir, require
@@ -59,48 +58,62 @@ def one_shopper(profile: str, names: list[str], n_history: int) -> OneShopper | 
     None where the shoppers are real, or where no item of the shop has a picture.
     """
     exam = load_exam(profile)
-    if exam.market is None or not exam.items.frame["image_path"].fillna("").astype(bool).any():
+    paths = exam.items.frame["image_path"].fillna("")
+    if exam.market is None or not paths.astype(bool).any():
         return None
     split = exam.cross_platform((n_history,))
     histories = split.histories[n_history]
-    folder = require(profile, "models", "06")
     found = {}
     for name in names:
-        if name == FLOOR:
-            model = Popularity().fit(split.train, exam.items)
-        else:
-            model = recommenders.load(folder / name)
-        found[name] = model.recommend(histories, SHOWN, split.candidates)[0]
+        model = _fitted(profile, name, split, exam.items)
+        ids, _ = model.recommend(histories, SHOWN, split.candidates)
+        found[name] = ids
     order = exam.market.items.get_indexer(exam.names)
     chances = exam.market.probability_liked(histories.users)[:, order]
-    shopper = _typical(found, chances, histories, exam.items.frame, names)
+    has_picture = paths.astype(bool).to_numpy()
+    shopper = _typical(found, chances, histories, has_picture)
+    return _pictured(profile, exam.items.frame, histories, found, chances, shopper)
+
+
+def _fitted(profile: str, name: str, split, items):
+    """A saved model; bestsellers are counted here."""
+    if name == FLOOR:
+        return Popularity().fit(split.train, items)
+    return recommenders.load(require(profile, "models", "06") / name)
+
+
+def _pictured(profile, frame, histories, found, chances, shopper: int) -> OneShopper:
+    """One shopper's history and lists with titles and pictures."""
     root = data_dir(profile)
-    frame = exam.items.frame
-
-    def picture(item: int, chance: float | None = None) -> Picture:
-        return Picture(
-            frame["title"].iloc[item], embedded(root, frame["image_path"].iloc[item]), chance
-        )
-
-    history = [picture(int(item)) for item in histories.ratings[shopper].indices]
-    lists = {}
+    titles = frame["title"].to_numpy()
+    paths = frame["image_path"].to_numpy()
+    history = []
+    for item in histories.ratings[shopper].indices:
+        picture = embedded(root, paths[item])
+        history.append(Picture(titles[item], picture))
+    lists: dict[str, list[Picture]] = {name: [] for name in found}
     for name, ids in found.items():
-        lists[name] = [picture(int(item), float(chances[shopper, item])) for item in ids[shopper]]
+        for item in ids[shopper]:
+            picture = embedded(root, paths[item])
+            chance = float(chances[shopper, item])
+            lists[name].append(Picture(titles[item], picture, chance))
     return OneShopper(history, lists)
 
 
-def _typical(found, chances, histories, frame: pd.DataFrame, names: list[str]) -> int:
+def _typical(found, chances, histories, has_picture: np.ndarray) -> int:
     """Row of the shopper: at a high quantile of the gain, with pictures of what is shown."""
-    has_picture = frame["image_path"].fillna("").astype(bool).to_numpy()
-    liked = {
-        name: np.take_along_axis(chances, ids, axis=1).sum(axis=1) for name, ids in found.items()
-    }
-    gain = liked[names[-1]] - liked[names[0]]
+    floor, *methods = found
+    liked = {}
+    for name, ids in found.items():
+        of_list = np.take_along_axis(chances, ids, axis=1)
+        liked[name] = of_list.sum(axis=1)
+    gain = liked[methods[-1]] - liked[floor]
     all_shown = np.array([has_picture[row.indices].all() for row in histories.ratings])
-    for name in names[1:]:  # bestsellers are the same for everybody, with a picture or not
+    for name in methods:  # bestsellers are the same for everybody, with a picture or not
         all_shown &= has_picture[found[name]].all(axis=1)
     candidates = np.flatnonzero(all_shown)
     if not len(candidates):
         candidates = np.arange(len(gain))
     wanted = np.quantile(gain[candidates], TYPICAL)
-    return int(candidates[np.abs(gain[candidates] - wanted).argmin()])
+    distance = np.abs(gain[candidates] - wanted)
+    return int(candidates[distance.argmin()])
