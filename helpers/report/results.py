@@ -60,8 +60,7 @@ class Results:
     @cached_property
     def _own(self) -> pd.DataFrame:
         """The headline's rows of the profile's own shoppers, methods without their variants."""
-        rows = self.rows[self.rows["split"] == HEADLINE]
-        return rows[rows["data"] == self.profile]
+        return matching(self.rows, split=HEADLINE, data=self.profile)
 
     def headline(
         self,
@@ -75,8 +74,7 @@ class Results:
         Variants of a method, whose names hold a hyphen, are left out unless asked for. `segment`
         None means the groups of shoppers in place of everybody.
         """
-        rows = self._own
-        rows = rows[(rows["metric"] == metric) & (rows["k"] == k)]
+        rows = matching(self._own, metric=metric, k=k)
         variant = rows["variant"].str.split(",").str[0]
         rows = rows[variant.isin([self.judged, "any"])]
         if segment is None:
@@ -134,23 +132,30 @@ class Results:
     @cached_property
     def warm(self) -> pd.DataFrame:
         """NDCG@10 for known shoppers by recommender, judged by their hidden likes."""
-        rows = self.rows
-        asked = (rows["split"] == "warm") & (rows["metric"] == "ndcg") & (rows["k"] == 10)
-        asked &= rows["variant"].str.startswith("observed") & (rows["segment"] == EVERYBODY)
-        return rows[asked].drop_duplicates("recommender").set_index("recommender")
+        rows = matching(self.rows, split="warm", metric="ndcg", k=10, segment=EVERYBODY)
+        is_like = rows["variant"].str.startswith("observed")
+        once = rows[is_like].drop_duplicates("recommender")
+        return once.set_index("recommender")
 
     @cached_property
     def live(self) -> pd.DataFrame:
         """Headline rows of real customers beside a simulated profile: NDCG@10, all of one log."""
-        rows = self.rows
-        asked = (rows["split"] == HEADLINE) & (rows["shoppers"] == REAL) & (rows["k"] == 10)
-        asked &= (rows["metric"] == "ndcg") & (rows["segment"] == EVERYBODY)
-        return self._methods_once(rows[asked & (rows["data"] != self.profile)])
+        rows = matching(self.rows, split=HEADLINE, shoppers=REAL)
+        rows = matching(rows, metric="ndcg", k=10, segment=EVERYBODY)
+        is_elsewhere = rows["data"] != self.profile
+        return self._methods_once(rows[is_elsewhere])
 
     def fit_seconds(self, name: str) -> float:
         """Seconds to train, as the method's chapter measured them; NaN if no row says."""
         told = self.rows.loc[self.rows["recommender"] == name, "fit_seconds"].dropna()
         return float(told.iloc[0]) if len(told) else np.nan
+
+
+def matching(rows: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    """Rows that have these values in these columns."""
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    return rows
 
 
 def load_results(profile: str) -> Results:
