@@ -262,7 +262,7 @@ def summary() -> pd.DataFrame:
     )
     rows = []
     like = ["shop", "exam", "control", "n_history"]
-    for key, group in results.groupby(like, dropna=False):
+    for key, group in on_common_folds(results).groupby(like, dropna=False):
         wide = group.pivot_table(index=["fold", "user"], columns="recommender", values="value")
         of_method = group.groupby("recommender")
         cost = of_method[["fit_seconds", "score_seconds", "peak_mb"]].max()
@@ -283,6 +283,17 @@ def summary() -> pd.DataFrame:
                 | {**cost.loc[name].round(1), **source.loc[name]}
             )
     return pd.DataFrame(rows).round(4)
+
+
+def on_common_folds(results: pd.DataFrame) -> pd.DataFrame:
+    """The results of folds that all methods of an exam have sat: means of other folds don't compare.
+
+    Where no fold has all methods, the folds with the most of them are kept.
+    """
+    exam = ["shop", "exam", "control"]
+    n_methods = results.groupby([*exam, "fold"])["recommender"].transform("nunique")
+    most = n_methods.groupby([results[name] for name in exam]).transform("max")
+    return results[n_methods == most]
 
 
 def about() -> dict[str, str]:
