@@ -286,7 +286,7 @@ def summary() -> pd.DataFrame:
 
 
 def on_common_folds(results: pd.DataFrame) -> pd.DataFrame:
-    """The results of folds that all methods of an exam have sat: means of other folds don't compare.
+    """The results of folds that all methods of an exam have sat: other means don't compare.
 
     Where no fold has all methods, the folds with the most of them are kept.
     """
