@@ -6,8 +6,6 @@ name, such as "03-top-k", to a judge. Expected values are there and nowhere in a
 
 from typing import Any
 
-import numpy as np
-
 from helpers.report.checks import (
     augment,
     collaborative,
@@ -41,22 +39,3 @@ def feedback(exercise: str, answer: Any) -> str:
         known = ", ".join(sorted(exercises))
         raise KeyError(f"there is no exercise {exercise!r}; there are: {known}")
     return exercises[exercise].judge(answer)
-
-
-def check(answer, expected, hint: str, tolerance: float = 1e-6) -> str:
-    """Compare an exercise's answer with the expected value.
-
-    `answer` still `...` or None: says it is to do. Arrays and numbers agree within `tolerance`;
-    anything else must be equal.
-    """
-    if answer is None or answer is ...:
-        return "to do: replace the ... above and run this cell again"
-    try:
-        same = bool(
-            np.allclose(
-                np.asarray(answer, dtype=float), np.asarray(expected, dtype=float), atol=tolerance
-            )
-        )
-    except (TypeError, ValueError):
-        same = bool(np.all(answer == expected))
-    return "correct" if same else f"not yet: {hint}"
