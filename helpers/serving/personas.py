@@ -38,6 +38,18 @@ class Persona:
     shops: list[str] = field(default_factory=list)
     wishes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def titles(self) -> list[str]:
+        """The title of each liked item."""
+        return self.history.items["title"].tolist()
+
+    @property
+    def pictures(self) -> list[Path | None]:
+        """The picture file of each liked item, None where it has none."""
+        folder = self.history.folder or Path()
+        names = self.history.items["image"]
+        return [folder / name if name else None for name in names]
+
     def first(self, n: int) -> History:
         """Their first `n` liked items."""
         return History(self.history.items.head(n), self.history.folder)

@@ -1,5 +1,7 @@
 """Tables and figures of chapters 03 and 05: what they say is what they were given."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -7,6 +9,8 @@ import pytest
 
 from helpers.interactions import ItemFeatures
 from helpers.report.figures import collaborative, completion, curves
+from helpers.serving.history import History
+from helpers.serving.personas import Persona, load_personas
 
 
 @pytest.fixture(autouse=True)
@@ -64,16 +68,31 @@ def test_no_zero_has_a_minus():
 
 
 @pytest.mark.parametrize(
-    ("persona", "gender"),
+    ("given", "title", "gender"),
     [
-        ({"gender": "women", "liked": [{"title": "Men's hoodie"}]}, "women"),
-        ({"liked": [{"title": "Men's hoodie"}]}, "men"),
-        ({"liked": [{"title": "Pleated midi skirt"}]}, "women"),
-        ({"liked": [{"title": "Plain t-shirt"}]}, "all"),
+        ("women", "Men's hoodie", "women"),
+        (None, "Men's hoodie", "men"),
+        (None, "Pleated midi skirt", "women"),
+        (None, "Plain t-shirt", "all"),
     ],
 )
-def test_gender_is_given_or_read_from_the_titles(persona, gender):
-    assert completion.gender_of_persona(persona) == gender
+def test_gender_is_given_or_read_from_the_titles(given, title, gender):
+    history = History(pd.DataFrame({"title": [title]}))
+    persona = Persona("Ida", "", given, history)
+    assert completion.gender_of_persona(vars(persona)) == gender
+
+
+def test_pictures_of_what_a_newcomer_likes_are_cut_or_filled_up():
+    items = pd.DataFrame({"title": list("abc"), "image": ["a.webp", "", "c.webp"]})
+    persona = Persona("Ida", "", None, History(items, Path("there")))
+    first, second = Path("there/a.webp"), Path("there/c.webp")
+    assert persona.pictures == [first, None, second]
+    assert curves.pictures_liked(persona, 1) == [first]
+    assert curves.pictures_liked(persona, 3) == [first, second, None]
+
+
+def test_cells_read_the_personas_fields_by_name():
+    assert [one["name"] for one in curves.personas()] == list(load_personas())
 
 
 def test_people_see_items_of_their_gender_with_a_picture():
@@ -90,7 +109,7 @@ def test_people_see_items_of_their_gender_with_a_picture():
 
 
 def test_strangers_have_likes_in_no_column():
-    people = [{"liked": [1, 2]}, {"liked": [1]}]
+    people = [{"history": ["a coat", "a hat"]}, {"history": ["a scarf"]}]
     histories = collaborative.strangers(people)
     assert histories.in_catalogue(7).nnz == 0
     assert histories.ratings.toarray().tolist() == [[5, 5], [5, 0]]

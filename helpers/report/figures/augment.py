@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import yaml
 from IPython.display import Markdown
 from PIL import Image
 from scipy.stats import chi2_contingency
@@ -18,6 +17,7 @@ from helpers.feeds.files import read_rows
 from helpers.images.standardise import grey_world, relight, trim, weave, white_backdrop
 from helpers.report.plots import INK, MUTED, PALETTE, PICTURE_DPI, contact_sheet
 from helpers.report.prose import sentence
+from helpers.serving.personas import load_personas
 
 ACCEPTED = "#0072B2"
 REJECTED = "#D55E00"
@@ -43,12 +43,12 @@ FLAWS = {
 
 def persona_table(path: Path) -> pd.DataFrame:
     """The newcomers: what each likes and the items that each brings, one row per persona."""
-    personas = yaml.safe_load(path.read_text(encoding="utf-8"))["personas"]
     rows = {}
-    for persona in personas:
-        brought = [f"{item['title']} ({item['shop']})" for item in persona["liked"]]
-        rows[persona["name"]] = {
-            "likes": persona["about"],
+    for name, persona in load_personas(path).items():
+        liked = zip(persona.titles, persona.shops, strict=True)
+        brought = [f"{title} ({shop})" for title, shop in liked]
+        rows[name] = {
+            "likes": persona.about,
             "brings": "; ".join(brought),
         }
     return pd.DataFrame(rows).T.rename_axis("shopper")
@@ -56,7 +56,7 @@ def persona_table(path: Path) -> pd.DataFrame:
 
 def persona_figure(path: Path) -> plt.Figure:
     """The newcomers: two pictures of what each brings, and in words what each likes."""
-    personas = yaml.safe_load(path.read_text(encoding="utf-8"))["personas"]
+    personas = load_personas(path).values()
     figure, axes = plt.subplots(
         2,
         len(personas),
@@ -67,11 +67,11 @@ def persona_figure(path: Path) -> plt.Figure:
     for axis in axes.flat:
         axis.axis("off")
     for column, persona in zip(axes.T, personas, strict=True):
-        pictured = [item["image"] for item in persona["liked"] if "image" in item]
-        for axis, picture in zip(column, pictured, strict=False):
-            axis.imshow(Image.open(path.parent / picture).convert("RGB"))
-        column[0].set_title(persona["name"], fontsize=16, loc="center")
-        told = textwrap.fill(persona["about"], 22)
+        pictured = [file for file in persona.pictures if file is not None]
+        for axis, file in zip(column, pictured, strict=False):
+            axis.imshow(Image.open(file).convert("RGB"))
+        column[0].set_title(persona.name, fontsize=16, loc="center")
+        told = textwrap.fill(persona.about, 22)
         place = {"ha": "center", "va": "top", "fontsize": 11}
         column[1].text(
             0.5,

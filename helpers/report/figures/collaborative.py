@@ -8,12 +8,12 @@ from helpers.evaluation.significance import bootstrap
 from helpers.interactions import Histories
 from helpers.report.figures.curves import (
     named_lines,
-    personas,
     pictures_liked,
     pictures_of,
     rows_of_pictures,
 )
 from helpers.report.plots import plt
+from helpers.serving.personas import load_personas
 
 LIKED_SHOWN = 7
 BEST_RATING = 5.0
@@ -85,8 +85,14 @@ def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
 
 
 def strangers(people: list[dict]) -> Histories:
-    """Newcomers whose liked items stand in no column of this shop's log."""
-    n_liked = np.array([len(person["liked"]) for person in people])
+    """Newcomers whose liked items stand in no column of this shop's log.
+
+    Parameters
+    ----------
+    people : list of dict
+        As `curves.personas` lists them: what each likes is the `history`.
+    """
+    n_liked = np.array([len(person["history"]) for person in people])
     place = np.arange(n_liked.max())
     ratings = np.where(place < n_liked[:, None], BEST_RATING, 0.0)
     outside = np.full(len(place), -1)
@@ -103,8 +109,8 @@ def newcomers_figure(profile: str, items, lists) -> plt.Figure:
     """
     picture = pictures_of(profile, items)
     rows = {}
-    for persona, ids in zip(personas(), lists, strict=True):
-        rows[persona["name"]] = pictures_liked(persona) + [picture[i] for i in ids]
+    for persona, ids in zip(load_personas().values(), lists, strict=True):
+        rows[persona.name] = pictures_liked(persona) + [picture[i] for i in ids]
     return rows_of_pictures(rows, columns=7, framed=2)
 
 

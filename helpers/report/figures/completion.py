@@ -3,13 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from helpers.artefacts import ROOT, data_dir
+from helpers.artefacts import data_dir
 from helpers.embeddings import item_vectors, load_encoder
 from helpers.feeds.harmonise import gender_of
 from helpers.report.figures.curves import (
     SIZE,
     named_lines,
-    personas,
     pictures_liked,
     pictures_of,
     rows_of_pictures,
@@ -17,6 +16,7 @@ from helpers.report.figures.curves import (
     with_large_words,
 )
 from helpers.report.plots import MUTED, PALETTE, plt
+from helpers.serving.personas import Persona, load_personas
 
 WOMENS_WORDS = ("dress", "skirt", "blouse")
 LIKED_SHOWN = 7
@@ -124,27 +124,28 @@ def newcomer_vectors(profile: str) -> dict[str, np.ndarray]:
     Where an item has no picture, the vector of its title stands in both halves.
     """
     encoder = load_encoder(data_dir(profile))
-    return {persona["name"]: _vectors_liked(encoder, persona) for persona in personas()}
+    people = load_personas()
+    return {name: _vectors_liked(encoder, persona) for name, persona in people.items()}
 
 
-def _vectors_liked(encoder, persona: dict) -> np.ndarray:
-    titles = []
-    paths = []
-    for item in persona["liked"]:
-        name = item.get("image")
-        titles.append(item["title"])
-        paths.append(ROOT / "data" / name if name else None)
-    words = encoder.encode_texts(titles)
-    looks = encoder.encode_images(paths)
+def _vectors_liked(encoder, persona: Persona) -> np.ndarray:
+    words = encoder.encode_texts(persona.titles)
+    looks = encoder.encode_images(persona.pictures)
     has_picture = looks.any(axis=1, keepdims=True)
     return item_vectors(np.where(has_picture, looks, words), words)
 
 
 def gender_of_persona(persona: dict) -> str:
-    """ "men" or "women": as given, or as the titles of what they like say."""
-    if "gender" in persona:
+    """ "men" or "women": as given, or as the titles of what they like say.
+
+    Parameters
+    ----------
+    persona : dict
+        As `curves.personas` lists them.
+    """
+    if persona["gender"]:
         return persona["gender"]
-    titles = [item["title"].lower() for item in persona["liked"]]
+    titles = persona["history"].items["title"].str.lower().tolist()
     if any(gender_of("", title) == "men" for title in titles):
         return "men"
     if any(word in title for title in titles for word in WOMENS_WORDS):
@@ -166,7 +167,6 @@ def newcomers_figure(profile: str, items, lists: dict) -> plt.Figure:
     """Two things that each newcomer likes, framed, and the five items they are shown."""
     picture = pictures_of(profile, items)
     rows = {}
-    for persona in personas():
-        ids = lists[persona["name"]]
-        rows[persona["name"]] = pictures_liked(persona) + [picture[i] for i in ids]
+    for name, persona in load_personas().items():
+        rows[name] = pictures_liked(persona) + [picture[i] for i in lists[name]]
     return rows_of_pictures(rows, columns=7, framed=2)

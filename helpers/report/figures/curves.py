@@ -1,10 +1,13 @@
 """Lines and rows of pictures whose words can be read on a slide."""
 
-import pandas as pd
-import yaml
+from pathlib import Path
+from typing import Any
 
-from helpers.artefacts import ROOT, data_dir
+import pandas as pd
+
+from helpers.artefacts import data_dir
 from helpers.report.plots import PALETTE, contact_sheet, curve, plt
+from helpers.serving.personas import Persona, load_personas
 
 SIZE = (9.6, 4.4)
 """Inches of a figure that fills a slide."""
@@ -137,17 +140,16 @@ def pictures_of(profile: str, items) -> list:
     return [folder / path if path else None for path in paths]
 
 
-def personas() -> list[dict]:
-    """The four newcomers of `data/personas.yaml`: `name`, `about` and the items they `liked`."""
-    text = (ROOT / "data" / "personas.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)["personas"]
+def personas() -> list[dict[str, Any]]:
+    """The fields of each `Persona` by name, as the cells of chapters 03 and 05 ask for them."""
+    return [vars(persona) for persona in load_personas().values()]
 
 
-def pictures_liked(persona: dict, most: int = 2) -> list:
+def pictures_liked(persona: Persona, most: int = 2) -> list[Path | None]:
     """Paths of the pictures of what a newcomer likes, at most so many, filled with None."""
-    named = [item["image"] for item in persona["liked"] if "image" in item]
-    paths = [ROOT / "data" / name for name in named[:most]]
-    return paths + [None] * (most - len(paths))
+    there = [path for path in persona.pictures if path is not None]
+    missing = most - len(there)
+    return [*there[:most], *[None] * missing]
 
 
 def toy_table(text: str) -> pd.DataFrame:

@@ -10,16 +10,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-import yaml
 from PIL import Image
 
-from helpers.artefacts import ROOT
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions.matrix import LIKED
 from helpers.interactions.splits import Split, cross_platform
 from helpers.report.plots import GRID, INK, MUTED, PALETTE, PICTURE_DPI
 from helpers.serving.encoding import ListEncoder
-from helpers.serving.history import History
+from helpers.serving.personas import load_personas
 from helpers.simulator import tastes
 from helpers.simulator.market import Market
 
@@ -113,29 +111,21 @@ class Shop(NamedTuple):
 
 
 # -------------------------------------------------------------------------------------- a persona
-class Persona(NamedTuple):
-    """A newcomer's items, (n, d) vectors and all."""
+class Brought(NamedTuple):
+    """What a persona brings: the items, and their (n, d) vectors."""
 
     name: str
     items: Shown
     vectors: np.ndarray
 
 
-def persona(name: str, encoder, catalog: pd.DataFrame, image, text) -> Persona:
+def persona(name: str, encoder, catalog: pd.DataFrame, image, text) -> Brought:
     """What a persona brings, as the catalog's encoder sees it."""
-    folder = ROOT / "data"
-    book = yaml.safe_load((folder / "personas.yaml").read_text(encoding="utf-8"))
-    liked = next(entry["liked"] for entry in book["personas"] if entry["name"] == name)
-    items = pd.DataFrame(liked)
-    histories, _ = ListEncoder(
-        encoder,
-        catalog,
-        image,
-        text,
-    ).encode(History(items, folder))
-    files = [folder / item["image"] if "image" in item else None for item in liked]
-    shown = Shown(files, items["title"].tolist())
-    return Persona(name, shown, np.asarray(histories.vectors))
+    who = load_personas()[name]
+    lists = ListEncoder(encoder, catalog, image, text)
+    histories, _ = lists.encode(who.history)
+    shown = Shown(who.pictures, who.titles)
+    return Brought(name, shown, np.asarray(histories.vectors))
 
 
 def nearest(
@@ -155,7 +145,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(length, 1e-12)
 
 
-def persona_neighbors(who: Persona, shop: Shop, found: np.ndarray) -> plt.Figure:
+def persona_neighbors(who: Brought, shop: Shop, found: np.ndarray) -> plt.Figure:
     """Each item that a persona brings, and the items most similar to it."""
     rows = {}
     for place, items in enumerate(found):
