@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from helpers.evaluation.contenders import simplicity
@@ -12,6 +13,22 @@ NEGLIGIBLE = 0.01
 """NDCG that nobody would notice, and less than another processor or seed may change."""
 USUAL_CHOICES = ("Popularity", "ItemKNN", "Content")
 """What a shop would ship without measuring."""
+NO_COST = "nothing: it is the usual choice"
+FEWER = " fewer liked with "
+NUMBER_WORDS = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten"}
+
+
+def in_words(n: int) -> str:
+    """A small number as a word."""
+    return NUMBER_WORDS.get(n, str(n))
+
+
+def known_items(n: int) -> str:
+    """A history length in words: "no history", "one known item", "three known items"."""
+    if n == 0:
+        return "no history"
+    word = in_words(n)
+    return f"{word} known item" if n == 1 else f"{word} known items"
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,7 @@ class Advice:
     ----------
     ship : str
     ndcg : float
+        NaN where the advice was read from a saved guide, which doesn't tell it.
     liked : float
         Of five items shown.
     wrong : str
@@ -74,12 +92,16 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
         if mean <= NEGLIGIBLE or low <= 0:
             ship = name
             break
-    usual = [name for name in USUAL_CHOICES if name in means]
-    if not usual:
-        usual = list(means.index)
-    wrong = str(situation.liked[usual].idxmin())
+    wrong = worst_usual(situation.liked[means.index])
     cost = situation.liked[ship] - situation.liked[wrong]
     return Advice(ship, means[ship], situation.liked[ship], wrong, max(cost, 0.0))
+
+
+def worst_usual(values: pd.Series) -> str:
+    """The usual choice with the lowest value; where none is possible, the worst method."""
+    usual = [name for name in USUAL_CHOICES if name in values]
+    among = values[usual] if usual else values
+    return str(among.idxmin())
 
 
 def guide(situations: Iterable[Situation]) -> pd.DataFrame:
@@ -93,9 +115,9 @@ def guide(situations: Iterable[Situation]) -> pd.DataFrame:
     rows = []
     for situation in situations:
         advice = advise(situation)
-        cost = f"{advice.cost:.1f} fewer liked with {advice.wrong}"
+        cost = f"{advice.cost:.1f}{FEWER}{advice.wrong}"
         if advice.wrong == advice.ship:
-            cost = "nothing: it is the usual choice"
+            cost = NO_COST
         rows.append(
             {
                 "you have": situation.has,
@@ -106,3 +128,14 @@ def guide(situations: Iterable[Situation]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("you have")
+
+
+def advice_in(row: dict[str, str]) -> Advice:
+    """The advice that a row of `guide` tells, as it was saved."""
+    ship = row["ship"]
+    wrong = ship
+    cost = "0"
+    if row["being wrong costs"] != NO_COST:
+        cost, _, wrong = row["being wrong costs"].partition(FEWER)
+    liked = float(row["liked of five"])
+    return Advice(ship, np.nan, liked, wrong, float(cost))

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from helpers.evaluation import online
+from helpers.evaluation.guide import known_items
 from helpers.report import results as read
 from helpers.report.advice import advice_table, advise, choice
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
@@ -525,20 +526,24 @@ def _unknown(results: Results) -> Slide:
 
 
 def _guide(results: Results) -> Slide:
-    found = advise(results, results.length_near(FEW))
+    few = results.length_near(FEW)
+    found = advise(results, few)
     counted = [one for one in found if not pd.isna(one.liked)]
     dearest = max(counted, key=lambda one: one.cost)
     title = f"What to ship: being wrong costs up to {dearest.cost:.1f} of five liked items"
     caption = (
-        f"Rule: the simplest method that the best one does not clearly beat ({_whose(results)})."
+        f"Rule: the simplest method that the best one does not clearly beat ({_whose(results)}). "
+        f"Unless stated, with {known_items(few)}."
     )
     lines = [f"With {one.has}: ship {called(one.ship)}." for one in found]
     notes = (
         "One row per situation. "
         + " ".join(lines)
         + " The last column says what the worst usual choice would cost. Where it says nothing, "
-        "do not change what you have. Products that nobody has rated were not examined apart."
+        "do not change what you have."
     )
+    if not results.guide:
+        notes += " Products that nobody has rated were not examined apart."
     return _slide(title, _table(advice_table(found)), _caption(caption), notes=notes)
 
 

@@ -1,7 +1,7 @@
 """The results of a run, asked by name: what decks and the index page say comes from here."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,14 @@ class Results:
         Parameters, versions, when it started.
     rows : DataFrame
         One row per result; see `helpers.evaluation.protocol`.
+    guide : list of dict
+        The rows of chapter 07's decision guide, in words; empty where it was not saved.
     """
 
     profile: str
     run: dict[str, Any]
     rows: pd.DataFrame
+    guide: list[dict[str, str]] = field(default_factory=list)
 
     @cached_property
     def shoppers(self) -> str:
@@ -173,7 +176,9 @@ def load_results(profile: str) -> Results:
     rows = pd.DataFrame(document["results"])
     if "shoppers" not in rows:
         rows["shoppers"] = SIMULATED
-    return Results(profile, document["run"], rows)
+    saved = path.with_name("guide.json")
+    guide = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else []
+    return Results(profile, document["run"], rows, guide)
 
 
 def real_study(path: Path = REAL_STUDY) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """The talk on a run: every number on it comes from the results, and it can be shown as it is."""
 
+import json
 import re
+from dataclasses import replace
 
 import made_results as made
 import pandas as pd
@@ -17,8 +19,10 @@ from browser import (
 )
 from matplotlib.text import Text
 
+from helpers.evaluation.guide import NO_COST, Situation, guide
 from helpers.report import overview, results, slides
 from helpers.report.advice import advise, choice, simplest_of_best
+from helpers.report.figures.compare import as_records
 from helpers.report.figures.overview import cold_start, liked_of_five
 from helpers.report.one_shopper import OneShopper, Picture
 from helpers.report.personas import Item, MethodList, PersonaLists
@@ -32,6 +36,10 @@ DOT = (
 NAMED = ("NDCG@10", "95 %", "80 %", "5 %", "100 visits", "chapter 06", "Chapter 02")
 NAMED += ("is 1 for",)
 """Numbers of the course, not of a run."""
+SITUATIONS = ("no history", "one known item", "three known items", "ten known items")
+SITUATIONS += ("items that nobody has rated", "no pictures", "a million items")
+SITUATIONS += ("groceries, one known item", "groceries, ten known items")
+"""The rows of chapter 07's guide: one slide must hold them all."""
 
 
 def people(shift=0.0):
@@ -154,15 +162,56 @@ def test_the_simplest_method_of_equals_is_shipped():
 def test_advice_covers_each_length_and_says_what_being_wrong_costs():
     found = advise(made.results(), 3)
     assert [one.has for one in found][:4] == [
-        "no liked item",
-        "1 liked item",
-        "3 liked items",
-        "10 liked items",
+        "no history",
+        "one known item",
+        "three known items",
+        "ten known items",
     ]
     assert found[2].ship == choice(made.results(), 3) == "Hybrid"
     five = 5 * made.results().at(3, "precision", 5)["value"]
     assert found[2].cost == pytest.approx(five["Hybrid"] - five["Popularity"])
     assert found[-1].price.endswith("NDCG@10 with bestsellers")
+
+
+def saved_guide(ship="Taste"):
+    """A guide as chapter 07 saves it: two situations of this log, one of real customers."""
+    few = pd.DataFrame({"Popularity": [0.1] * 9, ship: [0.3] * 9})
+    liked = pd.Series({"Popularity": 1.5, ship: 3.5})
+    situations = [
+        Situation("three known items", "simulated", few, liked),
+        Situation("no history", "simulated", few[["Popularity"]], liked[["Popularity"]]),
+        Situation("groceries, one known item", "real", few, liked),
+    ]
+    return as_records(guide(situations))
+
+
+def test_a_saved_guide_decides_instead_of_the_intervals():
+    plain = made.results()
+    saved = replace(plain, guide=saved_guide())
+    assert (choice(plain, 3), choice(saved, 3)) == ("Hybrid", "Taste")
+    assert choice(saved, 10) == choice(plain, 10)  # a length that the guide doesn't name
+    few, none, real, known = advise(saved, 3)
+    assert (few.ship, few.liked, few.wrong, few.cost) == ("Taste", 3.5, "Popularity", 2.0)
+    assert few.price == "2.0 fewer liked with bestsellers"
+    assert (none.ship, none.cost, none.price) == ("Popularity", 0.0, NO_COST)
+    assert real.has == "groceries, one known item (real)"
+    assert known.has == "a history in our own shop"
+
+
+def test_a_saved_guide_names_a_method_as_the_results_do():
+    saved = replace(made.results(), guide=saved_guide("MatrixCompletion-content"))
+    assert advise(saved, 3)[0].ship == "MatrixCompletion"
+    assert choice(saved, 3) == "Hybrid"  # these results lack the method
+
+
+def test_the_guide_is_read_from_beside_the_results(tmp_path, monkeypatch):
+    plain = made.results()
+    document = {"run": plain.run, "results": plain.rows.to_dict("records")}
+    (tmp_path / "metrics.json").write_text(json.dumps(document), encoding="utf-8")
+    monkeypatch.setattr(results, "reports_dir", lambda profile: tmp_path)
+    assert results.load_results("made").guide == []
+    (tmp_path / "guide.json").write_text(json.dumps(saved_guide()), encoding="utf-8")
+    assert results.load_results("made").guide == saved_guide()
 
 
 def test_the_study_of_real_shops_is_read_without_its_control(tmp_path):
@@ -197,7 +246,9 @@ def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
 )
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_talk_in_a_browser(tmp_path, dark):
-    text = overview.deck_of(made.results(), people(), shopper(), made.study(), dark)
+    whole_guide = [{**saved_guide()[2], "you have": has} for has in SITUATIONS]
+    found = replace(made.results(), guide=whole_guide)
+    text = overview.deck_of(found, people(), shopper(), made.study(), dark)
     assert slides.render_decks({}, tmp_path, ["html"], written={"overview": text}) == ""
     with page(tmp_path / "overview.html") as tab:
         tab.emulate_media(media="print")

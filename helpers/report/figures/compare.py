@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
-from helpers.evaluation.guide import Situation
+from helpers.evaluation.guide import Situation, in_words
+from helpers.evaluation.guide import known_items as known_items  # cells find it here
 from helpers.interactions.splits import Split
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
 
@@ -773,22 +774,6 @@ def shopper_lists(
     for axis, item in zip(figure.axes, shown, strict=False):
         axis.set_visible(item >= 0)
     return figure
-
-
-NUMBER_WORDS = {1: "one", 2: "two", 3: "three", 5: "five", 10: "ten"}
-
-
-def known_items(n: int) -> str:
-    """A history length in words: "no history", "one known item", "three known items"."""
-    if n == 0:
-        return "no history"
-    word = in_words(n)
-    return f"{word} known item" if n == 1 else f"{word} known items"
-
-
-def in_words(n: int) -> str:
-    """A small number as a word."""
-    return NUMBER_WORDS.get(n, str(n))
 
 
 def situation(
