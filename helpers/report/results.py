@@ -27,6 +27,8 @@ NAMES = {FLOOR: "bestsellers", HISTORY_ORACLE: "best from the history", ORACLE: 
 REAL_STUDY = ROOT / "data" / "studies" / "real.csv"
 CROSS_EXAMS = ("across 20 %", "action to other", "Ladieswear to Divided", "dresses to gowns")
 """Of each shop in the study of real customers, the exam between two platforms."""
+OF_LENGTH = ["shop", "recommender", "n_history"]
+"""What tells one result of that study from another."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Results:
     @cached_property
     def shoppers(self) -> str:
         """ "simulated" or "real": whose rows the profile's own headline has."""
-        kinds = self._own["shoppers"].unique()
-        return REAL if REAL in kinds and SIMULATED not in kinds else SIMULATED
+        kinds = set(self._own["shoppers"])
+        return REAL if kinds == {REAL} else SIMULATED
 
     @property
     def judged(self) -> str:
@@ -101,14 +103,20 @@ class Results:
     @cached_property
     def lengths(self) -> list[int]:
         """History lengths of the headline."""
-        return sorted(int(n) for n in self.headline()["n_history"].dropna().unique())
+        lengths = self.headline()["n_history"].dropna()
+        return sorted(lengths.astype(int).unique().tolist())
 
     def length_near(self, wanted: int) -> int:
         """The longest history of at most `wanted` items."""
-        return max((n for n in self.lengths if n <= wanted), default=self.lengths[0])
+        short = [n for n in self.lengths if n <= wanted]
+        return max(short, default=self.lengths[0])
 
     def at(
-        self, n_history: int, metric: str = "ndcg", k: int = 10, variants: bool = False
+        self,
+        n_history: int,
+        metric: str = "ndcg",
+        k: int = 10,
+        variants: bool = False,
     ) -> pd.DataFrame:
         """Rows of one history length, by recommender."""
         rows = self.headline(metric, k, variants=variants)
@@ -116,26 +124,38 @@ class Results:
 
     def methods(self, n_history: int) -> list[str]:
         """Recommenders that could be shipped, best first."""
-        values = self.at(n_history)["value"].sort_values(ascending=False, kind="stable")
-        return [name for name in values.index if name not in (*CEILINGS, "Random")]
+        values = self.at(n_history)["value"]
+        ranked = values.sort_values(ascending=False, kind="stable")
+        not_shipped = (*CEILINGS, "Random")
+        return [name for name in ranked.index if name not in not_shipped]
 
     def best(self, n_history: int) -> str:
         """The method with the highest NDCG@10; of values that agree to two digits, the first
         name."""
-        values = self.at(n_history)["value"].reindex(self.methods(n_history)).round(2)
-        return min(values.index[values == values.max()])
+        names = self.methods(n_history)
+        values = self.at(n_history)["value"].reindex(names).round(2)
+        is_best = values == values.max()
+        return min(values.index[is_best])
 
     def gap_closed(self, name: str, n_history: int, ceiling: str = ORACLE) -> float:
         """(method - bestsellers) / (ceiling - bestsellers); NaN without a ceiling."""
         values = self.at(n_history)["value"]
         if ceiling not in values:
             return np.nan
-        return float((values[name] - values[FLOOR]) / (values[ceiling] - values[FLOOR]))
+        floor = values[FLOOR]
+        closed = (values[name] - floor) / (values[ceiling] - floor)
+        return float(closed)
 
     @cached_property
     def warm(self) -> pd.DataFrame:
         """NDCG@10 for known shoppers by recommender, judged by their hidden likes."""
-        rows = matching(self.rows, split="warm", metric="ndcg", k=10, segment=EVERYBODY)
+        rows = matching(
+            self.rows,
+            split="warm",
+            metric="ndcg",
+            k=10,
+            segment=EVERYBODY,
+        )
         is_like = rows["variant"].str.startswith("observed")
         once = rows[is_like].drop_duplicates("recommender")
         return once.set_index("recommender")
@@ -143,14 +163,21 @@ class Results:
     @cached_property
     def live(self) -> pd.DataFrame:
         """Headline rows of real customers beside a simulated profile: NDCG@10, all of one log."""
-        rows = matching(self.rows, split=HEADLINE, shoppers=REAL)
-        rows = matching(rows, metric="ndcg", k=10, segment=EVERYBODY)
+        rows = matching(
+            self.rows,
+            split=HEADLINE,
+            shoppers=REAL,
+            metric="ndcg",
+            k=10,
+            segment=EVERYBODY,
+        )
         is_elsewhere = rows["data"] != self.profile
         return self._methods_once(rows[is_elsewhere])
 
     def fit_seconds(self, name: str) -> float:
         """Seconds to train, as the method's chapter measured them; NaN if no row says."""
-        told = self.rows.loc[self.rows["recommender"] == name, "fit_seconds"].dropna()
+        rows = matching(self.rows, recommender=name)
+        told = rows["fit_seconds"].dropna()
         return float(told.iloc[0]) if len(told) else np.nan
 
 
@@ -177,7 +204,9 @@ def load_results(profile: str) -> Results:
     if "shoppers" not in rows:
         rows["shoppers"] = SIMULATED
     saved = path.with_name("guide.json")
-    guide = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else []
+    guide = []
+    if saved.exists():
+        guide = json.loads(saved.read_text(encoding="utf-8"))
     return Results(profile, document["run"], rows, guide)
 
 
@@ -188,11 +217,12 @@ def real_study(path: Path = REAL_STUDY) -> pd.DataFrame:
     gains are over bestsellers, paired.
     """
     if not path.exists():
-        return pd.DataFrame(columns=["shop", "recommender", "n_history", "value", "gain"])
+        return pd.DataFrame(columns=[*OF_LENGTH, "value", "gain"])
     study = pd.read_csv(path)
-    study = study[study["exam"].str.startswith(CROSS_EXAMS) & ~study["control"].astype(bool)]
-    of_length = ["shop", "recommender", "n_history"]
-    return study.sort_values(of_length).drop_duplicates(of_length, keep="last")
+    is_across = study["exam"].str.startswith(CROSS_EXAMS)
+    is_control = study["control"].astype(bool)
+    across = study[is_across & ~is_control].sort_values(OF_LENGTH)
+    return across.drop_duplicates(OF_LENGTH, keep="last")
 
 
 def called(name: str) -> str:

@@ -26,6 +26,7 @@ SHOPPERS_DRAWN = 200
 WRAPPED = 17
 """Characters of a line under a picture."""
 PRICE_BANDS = 6
+NAMED_TRAITS = ["category", "colour", "pattern", "style"]
 LIST_LENGTH = 10
 
 
@@ -374,9 +375,11 @@ class Rivals:
     def of(cls, vectors: np.ndarray, attributes: pd.DataFrame) -> "Rivals":
         """The methods for a catalog's vectors and attributes."""
         order = attributes["price_usd"].rank(method="first")
-        band = pd.qcut(order, PRICE_BANDS, labels=False).astype(str)
-        named = attributes[["category", "colour", "pattern", "style"]].assign(price=band)
-        return cls(vectors, pd.get_dummies(named).to_numpy(np.float32))
+        band = pd.qcut(order, PRICE_BANDS, labels=False)
+        named = attributes[NAMED_TRAITS]
+        named = named.assign(price=band.astype(str))
+        traits = pd.get_dummies(named)
+        return cls(vectors, traits.to_numpy(np.float32))
 
     def scores(
         self,

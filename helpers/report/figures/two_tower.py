@@ -28,11 +28,25 @@ def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) 
         Entries that stand there to compare with; their bars are gray.
     """
     figure, axis = plt.subplots(figsize=(8.2, 0.6 * len(values) + 1.3))
-    colors = [RIVAL if name in rivals else PALETTE[0] for name in values.index]
-    drawn = axis.barh(values.index, values, color=colors, height=0.62)
-    axis.bar_label(drawn, fmt="%.2f", padding=4, fontsize=12)
+    colors = []
+    for name in values.index:
+        color = RIVAL if name in rivals else PALETTE[0]
+        colors.append(color)
+    drawn = axis.barh(
+        values.index,
+        values,
+        color=colors,
+        height=0.62,
+    )
+    axis.bar_label(
+        drawn,
+        fmt="%.2f",
+        padding=4,
+        fontsize=12,
+    )
     axis.invert_yaxis()
-    axis.set(xlabel=label, title=title, xlim=(0, 1.12 * values.max()))
+    end = 1.12 * values.max()
+    axis.set(xlabel=label, title=title, xlim=(0, end))
     axis.tick_params(axis="y", labelsize=12, labelcolor=INK)
     axis.grid(axis="y", visible=False)
     return figure
@@ -40,13 +54,31 @@ def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) 
 
 def training_curves(losses: dict[str, Sequence[float]], title: str) -> plt.Figure:
     """The loss of each epoch, one panel per question, since their scales differ."""
-    figure, axes = plt.subplots(1, len(losses), figsize=(8.6, 3.2), squeeze=False)
-    for axis, (name, values) in zip(axes[0], losses.items(), strict=True):
-        axis.plot(np.arange(1, len(values) + 1), values, marker="o", markersize=4)
+    figure, axes = plt.subplots(
+        1,
+        len(losses),
+        figsize=(8.6, 3.2),
+        squeeze=False,
+    )
+    panels = axes[0]
+    for axis, name in zip(panels, losses, strict=True):
+        values = losses[name]
+        epochs = np.arange(1, len(values) + 1)
+        axis.plot(epochs, values, marker="o", markersize=4)
         axis.set(xlabel="epoch")
-        axis.set_title(name, fontsize=11, fontweight="normal")
-    axes[0, 0].set(ylabel="mean training loss")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        axis.set_title(
+            name,
+            fontsize=11,
+            fontweight="normal",
+        )
+    panels[0].set(ylabel="mean training loss")
+    figure.suptitle(
+        title,
+        x=0.01,
+        ha="left",
+        fontsize=12,
+        fontweight="bold",
+    )
     return figure
 
 
