@@ -143,14 +143,23 @@ def paragraph(text: str) -> Block:
         widest = max(len(MARKUP.sub("", row)) for row in rows)
         if len(rows) <= WRAPPING_ROWS:
             widest //= 2  # cells of words may take two lines
-        return Block(text, FIGURE_LINES, big=True, classes=table_size(len(rows) - 2, widest))
+        return Block(
+            text,
+            FIGURE_LINES,
+            big=True,
+            classes=table_size(len(rows) - 2, widest),
+        )
     if text.startswith("#"):
         return Block(text, 0.5 + 1.4 * _lines_of(text, CHARACTERS_PER_TITLE_LINE))
     if any(LIST_ITEM.match(row) for row in rows):
         n_lines = sum(_lines_of(MARKUP.sub("", row)) for row in rows)
         return Block(text, n_lines + 0.5)
     shown = LINK_TARGET.sub("", " ".join(rows))
-    return Block(text, _lines_of(shown) + 0.5, is_prose=not text.startswith(">"))
+    return Block(
+        text,
+        _lines_of(shown) + 0.5,
+        is_prose=not text.startswith(">"),
+    )
 
 
 def _lines_of(text: str, width: int = CHARACTERS_PER_LINE) -> int:
@@ -204,7 +213,12 @@ def table(source: str) -> Block | None:
     if n_left_out > 0:
         blank = [""] * (len(head) - 1)
         body = [*body, [f"… {n_left_out} more in the report", *blank]]
-    return Block(_as_html(head, body), FIGURE_LINES, big=True, classes=size)
+    return Block(
+        _as_html(head, body),
+        FIGURE_LINES,
+        big=True,
+        classes=size,
+    )
 
 
 def _without_row_numbers(
@@ -268,7 +282,8 @@ def _cells(row: Tag) -> list[str]:
     """The texts of a row. A cell that spans columns stands over each of them."""
     texts = []
     for cell in row.find_all(["th", "td"]):
-        text = re.sub(r"\s+", " ", cell.get_text()).strip()
+        raw = cell.get_text()
+        text = re.sub(r"\s+", " ", raw).strip()
         span = str(cell.get("colspan", "1"))
         n_columns = int(span) if span.isdigit() else 1
         texts += [text] * min(max(n_columns, 1), 100)
@@ -299,12 +314,17 @@ def _as_html(head: list[str], body: list[list[str]]) -> str:
     for position in range(len(head)):
         has_words = any(re.search(r"[^\W\d_]", row[position]) for row in body)
         classes.append("words" if has_words else "numbers")
-    lines = ["<table>", "<thead>", _html_row("th", head, classes), "</thead>", "<tbody>"]
+    heading = _html_row("th", head, classes)
+    lines = ["<table>", "<thead>", heading, "</thead>", "<tbody>"]
     lines += [_html_row("td", row, classes) for row in body]
     return "\n".join([*lines, "</tbody>", "</table>"])
 
 
-def _html_row(tag: str, cells: list[str], classes: list[str]) -> str:
+def _html_row(
+    tag: str,
+    cells: list[str],
+    classes: list[str],
+) -> str:
     parts = []
     for cell, name in zip(cells, classes, strict=True):
         parts.append(f'<{tag} class="{name}">{as_text(cell)}</{tag}>')

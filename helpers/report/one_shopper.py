@@ -52,7 +52,11 @@ class OneShopper:
         return sum(item.chance or 0.0 for item in self.lists[name])
 
 
-def one_shopper(profile: str, names: list[str], n_history: int) -> OneShopper | None:
+def one_shopper(
+    profile: str,
+    names: list[str],
+    n_history: int,
+) -> OneShopper | None:
     """A simulated shopper with `n_history` liked items that all have pictures.
 
     None where the shoppers are real, or where no item of the shop has a picture.
@@ -82,7 +86,14 @@ def _fitted(profile: str, name: str, split, items):
     return recommenders.load(require(profile, "models", "06") / name)
 
 
-def _pictured(profile, frame, histories, found, chances, shopper: int) -> OneShopper:
+def _pictured(
+    profile,
+    frame,
+    histories,
+    found,
+    chances,
+    shopper: int,
+) -> OneShopper:
     """One shopper's history and lists with titles and pictures."""
     root = data_dir(profile)
     titles = frame["title"].to_numpy()

@@ -188,7 +188,13 @@ class _Shop:
         liked = list(zip(titles, persona.shops, pictures, strict=True))
         return PersonaLists(persona, liked, shown, _agreed(found), missing, notes)
 
-    def _method_list(self, name: str, found: dict, unable: list[str], chances) -> MethodList:
+    def _method_list(
+        self,
+        name: str,
+        found: dict,
+        unable: list[str],
+        chances,
+    ) -> MethodList:
         items = []
         for row in found[name].itertuples():
             others = [other for other in found if other != name]
@@ -252,7 +258,12 @@ def chances_for(
     worth = np.array(market.calibration[0][:-1])  # as every shopper's mean: it counts nothing
     unknown = []
     for part, columns in tastes.columns_of(market.shelf.parts).items():
-        values = _worth_of(part, told.get(part, []), known, market.shelf.parts[part])
+        values = _worth_of(
+            part,
+            told.get(part, []),
+            known,
+            market.shelf.parts[part],
+        )
         if values is None:
             unknown.append(part)
         else:
@@ -281,7 +292,12 @@ def _wishes(persona: Persona) -> dict[str, list]:
     return told
 
 
-def _worth_of(part: str, told: list, known: pd.DataFrame, n_values: int) -> np.ndarray | None:
+def _worth_of(
+    part: str,
+    told: list,
+    known: pd.DataFrame,
+    n_values: int,
+) -> np.ndarray | None:
     """Worth (n_values,) of each value of one attribute, as `tastes.draw` would make it.
 
     None where nothing that was told is a value of the market's.

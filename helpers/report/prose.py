@@ -23,16 +23,19 @@ def finding(template: str, **values: object) -> Markdown:
     Markdown
         Shown where it is a cell's last line; elsewhere, pass it to `display`.
     """
-    return Markdown("### " + _filled(template, values))
+    text = _filled(template, values)
+    return Markdown(f"### {text}")
 
 
 def sentence(template: str, **values: object) -> Markdown:
     """The same as plain text, for what is said below a figure or a table."""
-    return Markdown(_filled(template, values))
+    text = _filled(template, values)
+    return Markdown(text)
 
 
 def _filled(template: str, values: dict[str, object]) -> str:
     safe = {}
     for name, value in values.items():
-        safe[name] = value if isinstance(value, Number) else as_text(value)
+        is_number = isinstance(value, Number)
+        safe[name] = value if is_number else as_text(value)
     return template.format(**safe)

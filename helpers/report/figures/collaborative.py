@@ -45,7 +45,11 @@ def shrinkage_figure(found: pd.DataFrame, title: str) -> plt.Axes:
     )
 
 
-def history_figure(judged: pd.DataFrame, title: str, ylabel: str) -> plt.Axes:
+def history_figure(
+    judged: pd.DataFrame,
+    title: str,
+    ylabel: str,
+) -> plt.Axes:
     """NDCG@10 by number of history items, one line per method.
 
     Parameters
@@ -141,7 +145,11 @@ def against_floor(per_user: pd.DataFrame, floor: str, lengths) -> pd.DataFrame:
         History lengths, one column each.
     """
     rows = per_user.astype({"recommender": str})
-    wide = rows.pivot(index=["n_history", "user"], columns="recommender", values="value")
+    wide = rows.pivot(
+        index=["n_history", "user"],
+        columns="recommender",
+        values="value",
+    )
     difference = wide.drop(columns=floor).sub(wide[floor], axis=0)
     columns = {}
     for n in lengths:

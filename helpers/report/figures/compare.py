@@ -175,7 +175,13 @@ def cold_start(
     Floors and ceilings are dashed. A method without a family counts as one that reads the items.
     """
     with _slide_font():
-        figure, grid = plt.subplots(1, len(panels), figsize=WIDE, sharey=True, squeeze=False)
+        figure, grid = plt.subplots(
+            1,
+            len(panels),
+            figsize=WIDE,
+            sharey=True,
+            squeeze=False,
+        )
         axes = grid[0]
         highest = max(panel.rows["value"].max() for panel in panels)
         axes[0].set_ylim(0, 1.05 * highest)  # first: names are placed by the axis
@@ -222,7 +228,12 @@ def _family_legend(figure, panels, family: Families) -> None:
         if kind in kinds:
             handles.append(_key(kind))
     where = "outside lower center"
-    figure.legend(handles=handles, loc=where, ncols=len(handles), fontsize=LABEL_FONT)
+    figure.legend(
+        handles=handles,
+        loc=where,
+        ncols=len(handles),
+        fontsize=LABEL_FONT,
+    )
 
 
 def _key(kind: str):
@@ -402,7 +413,14 @@ def differences_figure(
             color = color_of(str(name), family)
             face = color if row["p_holm"] < alpha else "white"
             axis.hlines(place, row["low"], row["high"], color=color)
-            axis.scatter(row["difference"], place, s=80, color=face, edgecolor=color, zorder=3)
+            axis.scatter(
+                row["difference"],
+                place,
+                s=80,
+                color=face,
+                edgecolor=color,
+                zorder=3,
+            )
         axis.axvline(0, color=INK, linewidth=1)
         axis.set_yticks(range(len(ordered)), list(ordered.index))
         axis.set_xlabel(f"NDCG@10 less that of {reference}, same shoppers")
@@ -500,11 +518,18 @@ def simulators_figure(study: pd.DataFrame, n_history: int) -> plt.Figure:
     order = wide[spaces[0], "log"].sort_values().index
     with _slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        for offset, color, space in zip(_beside(len(spaces)), PALETTE, spaces, strict=False):
+        offsets = _beside(len(spaces))
+        for offset, color, space in zip(offsets, PALETTE, spaces, strict=False):
             places = np.arange(len(order)) - 1.6 * offset
             values = wide[space].loc[order]
             style = {"s": 60, "edgecolor": color, "zorder": 3}
-            axis.scatter(values["log"], places, color=color, label=SPACES[space], **style)
+            axis.scatter(
+                values["log"],
+                places,
+                color=color,
+                label=SPACES[space],
+                **style,
+            )
             if "shuffled" in values:
                 axis.scatter(values["shuffled"], places, color="white", **style)
         axis.set_yticks(range(len(order)), list(order))
@@ -650,7 +675,13 @@ def _beside(n: int) -> np.ndarray:
     return POINT_DISTANCE * (np.arange(n) - middle)
 
 
-def _points(axis, x, rows: pd.DataFrame, color: str, **style) -> None:
+def _points(
+    axis,
+    x,
+    rows: pd.DataFrame,
+    color: str,
+    **style,
+) -> None:
     """Points with their intervals: value, low and high of each row."""
     below = rows["value"] - rows["low"]
     above = rows["high"] - rows["value"]

@@ -40,7 +40,12 @@ def with_decimals(table: pd.DataFrame, decimals: int) -> pd.DataFrame:
 
 def search_figure(by_reg: pd.DataFrame, by_rank: pd.DataFrame, title: str) -> plt.Figure:
     """Validation error by penalty, left, and by rank, right; one line per prior."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.4), sharey=True)
+    figure, (left, right) = plt.subplots(
+        1,
+        2,
+        figsize=(10.4, 4.4),
+        sharey=True,
+    )
     error = "validation RMSE (stars)"
     named_lines(
         by_reg,
@@ -86,7 +91,13 @@ def calibration_figure(sure: pd.DataFrame, title: str) -> plt.Axes:
     ax.plot(groups["stated"], actual, "o", markersize=9, color=PALETTE[0])
     low = min(groups["stated"].min(), actual.min()) - 0.05
     high = max(groups["stated"].max(), actual.max()) + 0.05
-    ax.plot([low, high], [low, high], color=MUTED, linewidth=1.5, linestyle=":")
+    ax.plot(
+        [low, high],
+        [low, high],
+        color=MUTED,
+        linewidth=1.5,
+        linestyle=":",
+    )
     ax.annotate("stated = actual", (high, high), ha="right", va="bottom", color=MUTED)
     ax.set(
         xlim=(low, high),

@@ -32,13 +32,23 @@ def search_sheet(
     title : str
     """
     labels = ["\n".join(query.rsplit(" ", 1)) for query in queries]
-    figure = contact_sheet(paths, columns=hits.shape[1], row_labels=labels, size=0.86)
+    figure = contact_sheet(
+        paths,
+        columns=hits.shape[1],
+        row_labels=labels,
+        size=0.86,
+    )
     mark_hits(figure, hits.ravel().tolist())
     figure.suptitle(title, **TITLE)
     return figure
 
 
-def described(queries: dict[str, dict[str, str]], attributes: pd.DataFrame, found, shop):
+def described(
+    queries: dict[str, dict[str, str]],
+    attributes: pd.DataFrame,
+    found,
+    shop,
+):
     """How many of the found items are what was asked for, and how many chance would give.
 
     Parameters
@@ -110,10 +120,21 @@ def attribute_bars(shares: pd.DataFrame, title: str) -> plt.Figure:
     places = np.arange(len(shares))
     for number, name in enumerate(views):
         left = places + (number - (len(views) - 1) / 2) * width
-        bars = axis.bar(left, 10 * shares[name], 0.92 * width, color=PALETTE[number], label=name)
+        bars = axis.bar(
+            left,
+            10 * shares[name],
+            0.92 * width,
+            color=PALETTE[number],
+            label=name,
+        )
         axis.bar_label(bars, fmt="%.1f", fontsize=11)
     for place, chance in zip(places, shares["chance"], strict=True):
-        axis.plot([place - 0.42, place + 0.42], [10 * chance] * 2, color=INK, linewidth=2)
+        axis.plot(
+            [place - 0.42, place + 0.42],
+            [10 * chance] * 2,
+            color=INK,
+            linewidth=2,
+        )
     axis.plot([], [], color=INK, linewidth=2, label="chance")
     axis.set(ylabel="of the 10 nearest", ylim=(0, 10.5), title=title)
     axis.set_xticks(places, [f"same {name}" for name in shares.index], fontsize=12)
@@ -122,7 +143,11 @@ def attribute_bars(shares: pd.DataFrame, title: str) -> plt.Figure:
     return figure
 
 
-def map_of_pictures(points: np.ndarray, paths: Sequence[Path], title: str) -> plt.Figure:
+def map_of_pictures(
+    points: np.ndarray,
+    paths: Sequence[Path],
+    title: str,
+) -> plt.Figure:
     """Pictures at their places on a flat map, thinned out so that none covers another."""
     figure, axis = plt.subplots(figsize=(8.6, 4.6))
     thumbnails(axis, points, paths, zoom=0.13, least=0.042)
@@ -154,7 +179,11 @@ def swing_of_prior(table: pd.DataFrame, title: str) -> plt.Figure:
         )
     axis.axvline(0, color=INK, linewidth=1)
     axis.set_yticks(places, table.index, fontsize=12)
-    axis.set(xlabel="weight (stars)", title=title, ylim=(len(table) - 0.4, -0.6))
+    axis.set(
+        xlabel="weight (stars)",
+        title=title,
+        ylim=(len(table) - 0.4, -0.6),
+    )
     axis.legend(loc="lower right", fontsize=11)
     return figure
 
@@ -224,7 +253,14 @@ def before_and_after(
         rows[label] = (nothing, found)
         is_wanted += found["category"].isin(known["category"]).tolist()
         is_wanted += [False] * (n_shown - len(found))
-    figure = people_sheet(rows, root, n_liked=0, n_shown=n_shown, title=title, size=0.8)
+    figure = people_sheet(
+        rows,
+        root,
+        n_liked=0,
+        n_shown=n_shown,
+        title=title,
+        size=0.8,
+    )
     mark_hits(figure, is_wanted)
     for axis in figure.axes[: len(liked)]:
         frame_liked(axis)
@@ -303,7 +339,11 @@ def two_shops(vectors_a, vectors_b, ratings_b: np.ndarray) -> TwoShops:
     customers = pd.Index([f"customer {number}" for number in range(len(ratings_b))])
     log = Interactions(ratings, customers, pd.Index(keys))
     likes = sp.csr_matrix(np.full((1, len(of_a)), 5.0))
-    return TwoShops(items, log, Histories(likes, np.arange(len(of_a)), of_a))
+    return TwoShops(
+        items,
+        log,
+        Histories(likes, np.arange(len(of_a)), of_a),
+    )
 
 
 def table_of_encoders(path: Path) -> pd.DataFrame:

@@ -19,7 +19,12 @@ LEADER = PALETTE[2]
 """Of the method that the talk recommends; others that read the items are blue, the rest orange."""
 
 
-def cold_start(rows: pd.DataFrame, xlabel: str, leader: str, people: Iterable[str]) -> plt.Figure:
+def cold_start(
+    rows: pd.DataFrame,
+    xlabel: str,
+    leader: str,
+    people: Iterable[str],
+) -> plt.Figure:
     """NDCG@10 over the number of known items, every method, floors and ceilings dashed.
 
     Parameters
@@ -54,7 +59,9 @@ def cold_start(rows: pd.DataFrame, xlabel: str, leader: str, people: Iterable[st
     top = 1.05 * drawn["value"].max()
     axis.set(ylim=(0, top), xticks=sorted(drawn["n_history"].unique()))
     marks = {leader: LEADER, "reads the items": PALETTE[0], "learns who liked what": PALETTE[1]}
-    handles = [plt.Line2D([], [], color=color, label=label) for label, color in marks.items()]
+    handles = []
+    for label, color in marks.items():
+        handles.append(plt.Line2D([], [], color=color, label=label))
     figure.legend(handles=handles, loc="outside upper left", ncols=len(marks), fontsize=FONT)
     return figure
 
@@ -67,8 +74,14 @@ def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt
     values = 5 * ordered["value"]
     ends = [values - 5 * ordered["low"], 5 * ordered["high"] - values]
     colors = [_color(name, leader, people) for name in ordered.index]
-    axis.barh([called(name) for name in ordered.index], values, xerr=ends, color=colors)
-    for place, (value, high) in enumerate(zip(values, 5 * ordered["high"], strict=True)):
+    axis.barh(
+        [called(name) for name in ordered.index],
+        values,
+        xerr=ends,
+        color=colors,
+    )
+    highs = 5 * ordered["high"]
+    for place, (value, high) in enumerate(zip(values, highs, strict=True)):
         axis.text(high + 0.05, place, f"{value:.1f}", va="center", fontsize=FONT)
     axis.set(xlim=(0, 5.3), xlabel="of five items shown, how many are liked")
     axis.grid(axis="y", visible=False)
@@ -113,7 +126,14 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
         part = rows[rows["shop"] == shop].sort_values("n_history")
         x = number + 0.12 * (np.arange(len(part)) - (len(part) - 1) / 2)
         ends = [part["gain"] - part["gain_low"], part["gain_high"] - part["gain"]]
-        axis.errorbar(x, part["gain"], ends, fmt="o", capsize=3, color=PALETTE[0])
+        axis.errorbar(
+            x,
+            part["gain"],
+            ends,
+            fmt="o",
+            capsize=3,
+            color=PALETTE[0],
+        )
         for place, top, n in zip(x, part["gain_high"], part["n_history"], strict=True):
             where: dict[str, Any] = {
                 "textcoords": "offset points",

@@ -92,7 +92,15 @@ def _first(paths, titles, n: int) -> tuple[list, list[str]]:
 
 
 def _frame(axis, style: dict) -> None:
-    axis.add_patch(plt.Rectangle((0, 0), 1, 1, transform=axis.transAxes, **style))
+    axis.add_patch(
+        plt.Rectangle(
+            (0, 0),
+            1,
+            1,
+            transform=axis.transAxes,
+            **style,
+        )
+    )
 
 
 def _words_only(axis, title: str) -> None:
@@ -105,4 +113,10 @@ def _words_only(axis, title: str) -> None:
     field = {"transform": axis.transAxes, "color": GRID}
     axis.add_patch(plt.Rectangle((0, 0), 1, 1, **field))
     text = {"ha": "center", "va": "center", "fontsize": WORDS_POINTS, "color": INK}
-    axis.text(0.5, 0.5, "\n".join(lines[:MOST_LINES]), transform=axis.transAxes, **text)
+    axis.text(
+        0.5,
+        0.5,
+        "\n".join(lines[:MOST_LINES]),
+        transform=axis.transAxes,
+        **text,
+    )

@@ -26,7 +26,11 @@ def rounded(
     return text
 
 
-def by_length(summary: pd.DataFrame, metric: str = "ndcg", k: int = 10) -> pd.DataFrame:
+def by_length(
+    summary: pd.DataFrame,
+    metric: str = "ndcg",
+    k: int = 10,
+) -> pd.DataFrame:
     """Values of one metric: one row per recommender, one column per history length."""
     part = summary[(summary["metric"] == metric) & (summary["k"] == k)]
     if "segment" in part:
