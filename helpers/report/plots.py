@@ -304,3 +304,12 @@ def _is_near(point: np.ndarray, others: list[np.ndarray], distance: float) -> bo
         return False
     gaps = np.linalg.norm(np.array(others) - point, axis=1)
     return bool(gaps.min() < distance)
+
+
+def pictures_of(frame: pd.DataFrame, folder: Path) -> list[Path | None]:
+    """The picture of each item of a catalog; None where it has none."""
+    paths: list[Path | None] = []
+    for path in frame["image_path"]:
+        has_picture = isinstance(path, str) and path != ""
+        paths.append(folder / path if has_picture else None)
+    return paths

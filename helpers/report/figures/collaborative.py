@@ -4,18 +4,14 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from helpers.artefacts import data_dir
 from helpers.evaluation.significance import bootstrap
 from helpers.interactions import Histories
-from helpers.report.figures.curves import (
-    named_lines,
-    pictures_liked,
-    pictures_of,
-    rows_of_pictures,
-)
-from helpers.report.plots import plt
+from helpers.report.figures import curves
+from helpers.report.figures.curves import named_lines, rows_of_pictures
+from helpers.report.plots import pictures_of, plt
 from helpers.serving.personas import load_personas
 
-LIKED_SHOWN = 7
 BEST_RATING = 5.0
 HEADINGS = {"rmse": "RMSE", "mae": "MAE", "precision": "P@5", "recall": "R@5"}
 
@@ -71,7 +67,7 @@ def history_figure(
 
 def neighbor_pictures(profile: str, items, model, chosen) -> plt.Figure:
     """Each chosen item, framed, and its six nearest items."""
-    picture = pictures_of(profile, items)
+    picture = pictures_of(items.frame, data_dir(profile))
     rows = {}
     for number, item in enumerate(chosen, start=1):
         nearest, _ = model.neighbours(item)
@@ -82,10 +78,7 @@ def neighbor_pictures(profile: str, items, model, chosen) -> plt.Figure:
 
 def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
     """What a shopper liked, and each method's list below it."""
-    picture = pictures_of(profile, items)
-    rows = {"liked": liked[:LIKED_SHOWN], **lists}
-    shown = {name: [picture[i] for i in ids] for name, ids in rows.items()}
-    return rows_of_pictures(shown, columns=LIKED_SHOWN)
+    return curves.lists_of_one_shopper(profile, items, {"liked": liked, **lists})
 
 
 def strangers(people: list[dict]) -> Histories:
@@ -104,18 +97,15 @@ def strangers(people: list[dict]) -> Histories:
 
 
 def newcomers_figure(profile: str, items, lists) -> plt.Figure:
-    """Two things that each newcomer likes, framed, and the five items they are shown.
+    """Two things that each persona likes, framed, and the five items that they are shown.
 
     Parameters
     ----------
     lists : (4, 5) array
-        Item positions.
+        Item positions, one row per persona in the order of the file.
     """
-    picture = pictures_of(profile, items)
-    rows = {}
-    for persona, ids in zip(load_personas().values(), lists, strict=True):
-        rows[persona.name] = pictures_liked(persona) + [picture[i] for i in ids]
-    return rows_of_pictures(rows, columns=7, framed=2)
+    by_name = dict(zip(load_personas(), lists, strict=True))
+    return curves.newcomers_figure(profile, items, by_name)
 
 
 def measures_table(values: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from helpers.evaluation.guide import Situation, in_words
 from helpers.evaluation.guide import known_items as known_items  # cells find it here
 from helpers.interactions.splits import Split
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
+from helpers.report.plots import pictures_of as pictures_of  # cells find it here
 
 Families = Mapping[str, str]
 """Of each method, what it learns from; see `evaluation.contenders`."""
@@ -752,15 +753,6 @@ def position_of_median(values: pd.Series) -> int:
     """Where the middle one of the values stands; of equal ones, the first in order counts."""
     order = np.argsort(values.to_numpy(), kind="stable")
     return int(order[len(order) // 2])
-
-
-def pictures_of(frame: pd.DataFrame, folder: Path) -> list[Path | None]:
-    """The picture of each item of a catalog; None where it has none."""
-    paths: list[Path | None] = []
-    for path in frame["image_path"]:
-        has_picture = isinstance(path, str) and path != ""
-        paths.append(folder / path if has_picture else None)
-    return paths
 
 
 def shopper_lists(

@@ -6,20 +6,18 @@ import pandas as pd
 from helpers.artefacts import data_dir
 from helpers.embeddings import item_vectors, load_encoder
 from helpers.feeds.harmonise import gender_of
+from helpers.report.figures import curves
 from helpers.report.figures.curves import (
     SIZE,
     named_lines,
-    pictures_liked,
-    pictures_of,
-    rows_of_pictures,
     spread_names,
     with_large_words,
 )
+from helpers.report.figures.curves import newcomers_figure as newcomers_figure  # cells find it here
 from helpers.report.plots import MUTED, PALETTE, plt
 from helpers.serving.personas import Persona, load_personas
 
 WOMENS_WORDS = ("dress", "skirt", "blouse")
-LIKED_SHOWN = 7
 
 
 def stars(matrix, names, columns) -> pd.DataFrame:
@@ -123,10 +121,7 @@ def starts_figure(runs: dict, title: str) -> plt.Axes:
 
 def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
     """What a shopper rated best, and each objective's list below it."""
-    picture = pictures_of(profile, items)
-    rows = {"5 stars": liked[:LIKED_SHOWN], **lists}
-    shown = {name: [picture[i] for i in ids] for name, ids in rows.items()}
-    return rows_of_pictures(shown, columns=LIKED_SHOWN)
+    return curves.lists_of_one_shopper(profile, items, {"5 stars": liked, **lists})
 
 
 def newcomer_vectors(profile: str) -> dict[str, np.ndarray]:
@@ -172,12 +167,3 @@ def suits(items, candidates, gender: str) -> np.ndarray:
     if gender != "all":
         fits = frame["gender"].isin([gender, "unisex", "unknown", ""])
     return np.asarray(candidates)[(has_picture & fits).to_numpy()]
-
-
-def newcomers_figure(profile: str, items, lists: dict) -> plt.Figure:
-    """Two things that each newcomer likes, framed, and the five items they are shown."""
-    picture = pictures_of(profile, items)
-    rows = {}
-    for name, persona in load_personas().items():
-        rows[name] = pictures_liked(persona) + [picture[i] for i in lists[name]]
-    return rows_of_pictures(rows, columns=7, framed=2)

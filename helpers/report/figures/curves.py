@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from helpers.artefacts import data_dir
-from helpers.report.plots import PALETTE, contact_sheet, curve, plt
+from helpers.report.plots import PALETTE, contact_sheet, curve, pictures_of, plt
 from helpers.serving.personas import Persona, load_personas
 
 SIZE = (9.6, 4.4)
@@ -133,11 +133,32 @@ def _frame(axis) -> None:
     axis.add_patch(edge)
 
 
-def pictures_of(profile: str, items) -> list:
-    """Path of each item's picture, None where it has none."""
-    folder = data_dir(profile)
-    paths = items.frame["image_path"].fillna("")
-    return [folder / path if path else None for path in paths]
+def lists_of_one_shopper(profile: str, items, lists: dict, columns: int = 7) -> plt.Figure:
+    """A row of pictures per list; the first is what the shopper likes.
+
+    Parameters
+    ----------
+    lists : dict of str to sequence of int
+        Item positions, best first.
+    """
+    picture = pictures_of(items.frame, data_dir(profile))
+    shown = {name: [picture[i] for i in ids[:columns]] for name, ids in lists.items()}
+    return rows_of_pictures(shown, columns=columns)
+
+
+def newcomers_figure(profile: str, items, lists: dict) -> plt.Figure:
+    """Two things that each persona likes, framed, and the five items that they are shown.
+
+    Parameters
+    ----------
+    lists : dict of str to sequence of int
+        Item positions by the persona's name.
+    """
+    picture = pictures_of(items.frame, data_dir(profile))
+    rows = {}
+    for name, persona in load_personas().items():
+        rows[name] = pictures_liked(persona) + [picture[i] for i in lists[name]]
+    return rows_of_pictures(rows, columns=7, framed=2)
 
 
 def personas() -> list[dict[str, Any]]:

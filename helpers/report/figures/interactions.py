@@ -15,7 +15,7 @@ from PIL import Image
 from helpers.evaluation.metrics import ndcg
 from helpers.interactions.matrix import LIKED
 from helpers.interactions.splits import Split, cross_platform
-from helpers.report.plots import GRID, INK, MUTED, PALETTE, PICTURE_DPI
+from helpers.report.plots import GRID, INK, MUTED, PALETTE, PICTURE_DPI, pictures_of
 from helpers.serving.encoding import ListEncoder
 from helpers.serving.personas import load_personas
 from helpers.simulator import tastes
@@ -107,7 +107,7 @@ class Shop(NamedTuple):
     def shown(self, items: Sequence[int]) -> Shown:
         """Some items, by position."""
         chosen = self.catalog.iloc[list(items)]
-        files = [self.folder / path if path else None for path in chosen["image_path"]]
+        files = pictures_of(chosen, self.folder)
         return Shown(files, chosen["title"].tolist())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from helpers.report.plots import GRID, INK, PALETTE, contact_sheet
+from helpers.report.plots import GRID, INK, PALETTE, contact_sheet, pictures_of
 from helpers.serving.history import History
 
 LETTERS_PER_LINE = 11  # of a title that stands in for a picture
@@ -47,7 +47,7 @@ def people_sheet(
         pictures, titles = _first(liked["picture"], liked["title"], n_liked)
         paths += pictures
         words += titles
-        shown = [root / path if path else None for path in found["image_path"].fillna("")]
+        shown = pictures_of(found, root)
         pictures, titles = _first(shown, found["title"], n_shown)
         paths += pictures
         words += titles
