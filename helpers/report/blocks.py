@@ -84,8 +84,12 @@ def as_text(value: object) -> str:
 
     Notebooks use it wherever a shop's words go into `display(Markdown(...))`.
     """
-    plain = re.sub(r"\s+", " ", str(value)).strip()
+    plain = _on_one_line(str(value))
     return "".join(_reference(sign) for sign in plain)
+
+
+def _on_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def _reference(sign: str) -> str:
@@ -124,11 +128,18 @@ def _mark_after(line: str, open_mark: str) -> str:
 
 def _paragraphs(lines: list[str]) -> list[Block]:
     """A paragraph whole, or a long list in parts of seven items."""
-    starts = [number for number, line in enumerate(lines) if LIST_ITEM.match(line)]
-    if len(starts) <= 9 or starts[0] != 0:
-        return [paragraph("\n".join(lines))]
-    cuts = [*starts[::7], len(lines)]
-    return [paragraph("\n".join(lines[start:end])) for start, end in itertools.pairwise(cuts)]
+    starts = []
+    for number, line in enumerate(lines):
+        if LIST_ITEM.match(line):
+            starts.append(number)
+    cuts = [0, len(lines)]
+    if len(starts) > 9 and starts[0] == 0:
+        cuts = [*starts[::7], len(lines)]
+    parts = []
+    for start, end in itertools.pairwise(cuts):
+        text = "\n".join(lines[start:end])
+        parts.append(paragraph(text))
+    return parts
 
 
 def paragraph(text: str) -> Block:
@@ -184,7 +195,11 @@ def code(source: str, language: str) -> Block:
     longest_run = max((len(run) for run in re.findall(r"`+", source)), default=0)
     fence = "`" * max(3, longest_run + 1)
     text = f"{fence}{language}\n{source}\n{fence}"
-    return Block(text, CODE_LINE * len(rows) + 1.2, classes=size)
+    return Block(
+        text,
+        CODE_LINE * len(rows) + 1.2,
+        classes=size,
+    )
 
 
 def picture(kind: str, data: str | list[str]) -> Block:
@@ -282,8 +297,7 @@ def _cells(row: Tag) -> list[str]:
     """The texts of a row. A cell that spans columns stands over each of them."""
     texts = []
     for cell in row.find_all(["th", "td"]):
-        raw = cell.get_text()
-        text = re.sub(r"\s+", " ", raw).strip()
+        text = _on_one_line(cell.get_text())
         span = str(cell.get("colspan", "1"))
         n_columns = int(span) if span.isdigit() else 1
         texts += [text] * min(max(n_columns, 1), 100)
@@ -316,7 +330,8 @@ def _as_html(head: list[str], body: list[list[str]]) -> str:
         classes.append("words" if has_words else "numbers")
     heading = _html_row("th", head, classes)
     lines = ["<table>", "<thead>", heading, "</thead>", "<tbody>"]
-    lines += [_html_row("td", row, classes) for row in body]
+    for row in body:
+        lines.append(_html_row("td", row, classes))
     return "\n".join([*lines, "</tbody>", "</table>"])
 
 

@@ -122,7 +122,11 @@ def _three_decimals(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.3f}"
 
 
-def against_floor(per_user: pd.DataFrame, floor: str, lengths) -> pd.DataFrame:
+def against_floor(
+    per_user: pd.DataFrame,
+    floor: str,
+    lengths,
+) -> pd.DataFrame:
     """How much better than the floor each method is, with 95 % intervals.
 
     Parameters

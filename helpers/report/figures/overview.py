@@ -112,7 +112,12 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
         axis.errorbar(x, part["value"], ends, label=called(name), **style)
     axis.set_xticks(range(len(groups)), groups)
     axis.set(xlabel=group, ylabel="NDCG@10", ylim=(0, None))
-    axis.legend(ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=FONT)
+    axis.legend(
+        ncols=len(names),
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        fontsize=FONT,
+    )
     return figure
 
 
@@ -134,7 +139,12 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
             capsize=3,
             color=PALETTE[0],
         )
-        for place, top, n in zip(x, part["gain_high"], part["n_history"], strict=True):
+        for place, top, n in zip(
+            x,
+            part["gain_high"],
+            part["n_history"],
+            strict=True,
+        ):
             where: dict[str, Any] = {
                 "textcoords": "offset points",
                 "xytext": (0, 4),
