@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import made_results as made
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from browser import (
@@ -40,6 +41,12 @@ SITUATIONS = ("no history", "one known item", "three known items", "ten known it
 SITUATIONS += ("items that nobody has rated", "no pictures", "a million items")
 SITUATIONS += ("groceries, one known item", "groceries, ten known items")
 """The rows of chapter 07's guide: one slide must hold them all."""
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    plt.close("all")
 
 
 def people(shift=0.0):
