@@ -21,6 +21,7 @@ from helpers.runner.publish import publish, unpublish
 from helpers.runner.stamps import executed_path, record_path
 
 BESIDE = ["03", "04", "05", "06"]  # chapters that need nothing of each other
+READS_PICTURES = ["01", "02"]
 NEEDS = {"01": [], "02": ["01"], **{chapter: ["02"] for chapter in BESIDE}, "07": BESIDE}
 # The longest of those beside each other start first, so that none runs long alone at the end.
 LONGEST_FIRST = ["01", "02", "06", "05", "03", "04", "07"]
@@ -220,9 +221,11 @@ class _Schedule:
         self.say(f"{name}  done in {seconds:.0f} s")
 
     def _threads(self, chapter: str) -> int:
-        """Chapters beside each other share the cores."""
-        sharing = self.jobs if chapter in BESIDE else 1
-        return (os.cpu_count() or 1) // sharing
+        """All cores for chapters that read pictures; one for those that train small networks.
+
+        With two threads a small network mostly waits: beside another program, thirty times longer.
+        """
+        return os.cpu_count() or 1 if chapter in READS_PICTURES else 1
 
 
 def situation_of(profile: str, settings: Values) -> Situation:
