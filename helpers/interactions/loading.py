@@ -38,7 +38,7 @@ class LogFacts:
         Share of real training customers who stay known on both platforms; None keeps all.
     seed : int
     vectors : str
-        "clip" (pictures and titles), "looks" (pictures before the projection, and words) or "words":
+        "clip" (pictures and titles), "looks" (pictures before the projection, words) or "words":
         what tells the items apart.
     orders : dict
         What became of the rows of an order log; empty for simulated shoppers.
