@@ -48,7 +48,7 @@ class Told(Advice):
         return f"{self.cost:.1f} fewer liked with {called(self.wrong)}"
 
 
-NO_PICTURES = ("Content-text", "Attributes", "Taste", "Bridge", *("UserKNN", "ItemKNN", "EASE"))
+NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EASE")
 """Methods that never look at a picture."""
 VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""

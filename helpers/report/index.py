@@ -20,9 +20,9 @@ if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
 OVERVIEW_DECK = Path("decks") / "overview.html"
 CHAPTER_METHODS = {
     "03": ("UserKNN", "ItemKNN", "EASE", "NeuralCF"),
-    "04": ("Content", "Attributes", "Bridge"),
+    "04": ("Content", "Attributes", "Bridge", "Taste"),
     "05": ("MatrixCompletion",),
-    "06": ("TwoTower", "Taste", "Hybrid"),
+    "06": ("TwoTower", "Hybrid"),
 }
 """The methods that a chapter builds; its key number is of the best among them."""
 
@@ -125,7 +125,7 @@ def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
         return found
     rows = results.headline()
     n_users = int(rows["n_users"].max())
-    found["02"] = f"{n_users:,} {whose(results)} to examine every method on"
+    found["02"] = f"{n_users:,} {whose(results)} test every method"
     few = results.length_near(FEW)
     values = results.at(few)["value"]
     floor = f"bestsellers {values[FLOOR]:.2f}"

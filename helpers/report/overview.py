@@ -5,6 +5,7 @@ Nothing here is a result. Titles, captions and notes are templates that the run'
 
 import base64
 import io
+import textwrap
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 from helpers.evaluation import online
 from helpers.evaluation.guide import known_items
 from helpers.report import results as read
-from helpers.report.advice import advice_table, advise, choice
+from helpers.report.advice import advice_table, advise, choice, simplest_of_best
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
 from helpers.report.figures import overview as figures
 from helpers.report.front import Front
@@ -29,7 +30,7 @@ MANY = 10
 POWER_NOTE = "with 80 % power at the 5 % level"
 LISTS_PER_SLIDE = 3
 """Methods whose lists fit a slide beside the history, in pictures of 120 pixels."""
-PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF", "MatrixCompletion")
+PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF")
 LONGEST_TITLE = 34
 READS = {
     "Popularity": "what sells",
@@ -38,10 +39,10 @@ READS = {
     "ItemKNN": "who liked what",
     "EASE": "who liked what",
     "NeuralCF": "who liked what",
-    "MatrixCompletion": "who liked what",
+    "MatrixCompletion": "who liked what, pictures, words",
     "Content": "pictures and words",
     "Attributes": "category, color, price",
-    "Taste": "category, color, price",
+    "Taste": "category, color, price, pictures",
     "Bridge": "words, then who liked what",
     "TwoTower": "pictures and words, trained",
     "Hybrid": "all of it",
@@ -140,10 +141,20 @@ def _picture_table(rows: list[tuple[str, list[tuple[str, str]]]]) -> Block:
     for label, pictures in rows:
         cells = []
         for uri, title in pictures:
-            cells.append(f"![]({uri})" if uri else as_text(title[:LONGEST_TITLE]))
+            cells.append(f"![]({uri})" if uri else as_text(_short(title)))
         cells += [""] * (width - len(cells))
         lines.append("| " + " | ".join([label, *cells]) + " |")
     return Block("\n".join(lines), 13.0, big=True)
+
+
+def _short(title: str) -> str:
+    """A title of few words: cut between two of them, never inside one."""
+    return textwrap.shorten(title, LONGEST_TITLE, placeholder=" …")
+
+
+def _capital(name: str) -> str:
+    """A name as a line starts with it."""
+    return name[0].upper() + name[1:]
 
 
 def _label(name: str, told: str) -> str:
@@ -155,10 +166,9 @@ def _opening(results: Results) -> str:
     best = choice(results, few)
     return (
         f"Somebody new walks in. We know {few} things they like in other shops. This talk says "
-        "what "
-        f"to show them, how sure we are, for whom it fails, and what to do next. If you remember "
-        f"one thing: with {few} liked items, {best} is the method to beat. All results of the "
-        f"headline are from {front_of(results).whose}; slides on others say so."
+        "what to show them, how sure we are, for whom it fails, and what to do next. If you "
+        f"remember one thing: with {few} liked items, {best} is the method to beat. The results "
+        f"are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
 
@@ -170,7 +180,7 @@ def _hook(one: PersonaLists) -> Slide:
     notes = (
         f"This is {name}: {one.persona.about}. {name} likes these {n_items} items, all from other "
         f"shops, and has never been here. We have no rating, no click and no purchase. "
-        "Every shop meets people like this every day, and most show them the bestsellers. "
+        "The easy answer is the bestsellers, the same for everybody. "
         "Ask the room: what would you show first? The next slide has the answers."
     )
     title = f"{name} likes {n_items} things elsewhere. What do we show first?"
@@ -180,7 +190,7 @@ def _hook(one: PersonaLists) -> Slide:
 def _history_block(one: PersonaLists) -> Block:
     """The history as one large row: pictures above their titles."""
     width = len(one.history)
-    pictures = [f"![]({uri})" if uri else "*words alone*" for _, _, uri in one.history]
+    pictures = [f"![]({uri})" if uri else "*no picture*" for _, _, uri in one.history]
     titles = [f"{as_text(title)}<br>{as_text(shop)}" for title, shop, _ in one.history]
     lines = ["|" + " |" * width, "|" + "---|" * width]
     lines.append("| " + " | ".join(pictures) + " |")
@@ -201,8 +211,8 @@ def _persona(one: PersonaLists) -> Slide:
     title = f"What {name} is shown first"
     if best.liked is not None and last.liked is not None:
         title = (
-            f"{name} likes {best.liked:.1f} of {best.name}'s five, {last.liked:.1f} of the "
-            f"{last.name.lower()} (simulated)"
+            f"{name}: {best.name} {best.liked:.1f} of {len(best.items)} liked, "
+            f"{last.name.lower()} {last.liked:.1f} (simulated)"
         )
     agreed = ""
     if one.agreed:
@@ -212,7 +222,9 @@ def _persona(one: PersonaLists) -> Slide:
     notes = (
         f"{name}: {one.persona.about}. The top row is what {name} likes elsewhere; below are the "
         f"first five items of {', '.join(made.name for made in chosen)}. {agreed}"
-        f"The score comes from {name} written as a simulated shopper. {missing}"
+        f"We wrote {name} as a simulated shopper, who likes each item with some chance. The "
+        "number liked is the sum of these chances. The lists were chosen after the fact: of all "
+        f"methods, {best.name} has the most liked. {missing}"
         f"The page of {name} in the report shows all methods and why each item is there."
     )
     return _slide(title, _picture_table(rows), notes=notes, layout="personas")
@@ -238,19 +250,17 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
     for name, items in shopper.lists.items():
         told = f"{shopper.liked(name):.1f} of {len(items)} liked"
         shown = [(item.picture, item.title) for item in items]
-        rows.append((_label(called(name), told), shown))
+        rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"{few} liked items: {shopper.liked(best):.1f} of 5 liked, bestsellers "
+        f"A lucky shopper: {best} {shopper.liked(best):.1f} of 5 liked, bestsellers "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
         "One simulated shopper, whose taste we know. The top row is all that the methods see. "
-        "Each "
-        "row below is one method's first five items of our shop, with how many of them this "
-        "shopper "
-        f"likes. {called(floor).capitalize()} are the same for everybody. This shopper is one who "
-        "gains more than most, but not the luckiest: nine of ten gain less or about as much. "
+        "Each row below is one method's first five items of our shop, with how many of them this "
+        f"shopper likes. {_capital(called(floor))} are the same for everybody. Say it openly: we "
+        "chose a shopper who gains more than most. Nine of ten gain less or about as much. "
         "The next slide has the average over everybody."
     )
     return _slide(title, _picture_table(rows), notes=notes, layout="personas")
@@ -273,14 +283,15 @@ def _headline(results: Results) -> Slide:
         title = f"{few} liked items close {share:.0%} of the gap"
     title += f" ({_whose(results)})"
     caption = (
-        f"NDCG@10 is 1 for the best possible first ten items and falls with every miss; "
+        "NDCG@10 is 1 for the best possible first ten items and falls with every miss; "
         f"{n_users:,} {_whose(results)}, bands are 95 % intervals."
     )
+    if not pd.isna(share):
+        caption = f"The gap: from bestsellers to knowing the shopper. {caption}"
     candidates = int(rows["candidates"].max())
     notes = (
         "Left to right: how many liked items from another shop we know. Up: how well the first "
-        "ten "
-        f"of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} and "
+        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} and "
         f"bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
         f"{_whose(results)}. "
         "The next slide asks the same of real customers."
@@ -327,23 +338,29 @@ def _real_study(study: pd.DataFrame) -> Slide:
     n_shops = rows["shop"].nunique()
     title = f"Real customers: {name} clearly beats bestsellers in {above} of {len(rows)} exams"
     caption = (
-        f"{n_shops} real shops; what {name} gains over bestsellers, paired, with 95 % intervals; "
-        "the small number is how many items of history are known."
+        f"{n_shops} real shops; what {name} gains over bestsellers for the same customers, with "
+        "95 % intervals. Small numbers: known items."
     )
     notes = (
         f"Real customers this time, from {n_shops} public order logs. Each point is one exam: a "
         f"shop and a length of history. Above the line, {name} beats bestsellers. It does so "
-        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. What real "
-        "customers "
-        "would have liked and never saw counts as a miss, so read the order, not the height."
+        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. We show "
+        "the method that gains most on average, of those that sat most exams. In a single shop "
+        "another one may be better. What real customers would have liked and never saw counts as "
+        "a miss, so read the order, not the height."
     )
     block = _figure(figures.gains, study, name)
     return _slide(title, block, _caption(caption), notes=notes)
 
 
 def _most_gain(study: pd.DataFrame) -> str:
-    """The method that gains most over bestsellers, over all shops and lengths."""
-    return str(study.groupby("recommender")["gain"].mean().idxmax())
+    """The method that gains most over bestsellers, of those that sat most exams.
+
+    A method that sat fewer, perhaps only the easy ones, can't be compared by its mean.
+    """
+    gains = study[study["recommender"] != FLOOR].groupby("recommender")["gain"]
+    n_exams = gains.count()
+    return str(gains.mean()[n_exams == n_exams.max()].idxmax())
 
 
 def _real_live(results: Results) -> Slide:
@@ -407,14 +424,19 @@ def _good_at(results: Results) -> Slide:
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
     best = choice(results, few)
-    title = f"{best} ranks best for newcomers"
+    kind = results.shoppers
+    title = f"{best} for newcomers ({kind})"
     if len(warm):
-        title = f"{best} leads for newcomers, {called(str(warm.idxmax()))} for known shoppers"
-    caption = f"NDCG@10 ({_whose(results)}); “–”: not examined there."
+        known = called(simplest_of_best(results.warm))
+        title = f"{best} for newcomers, {known} for known shoppers ({kind})"
+    caption = (
+        f"NDCG@10; “–”: not examined there. Title: the simplest method that the best does not "
+        "clearly beat."
+    )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
-        f"items from elsewhere, and a shopper with a history in this very shop. {best} leads for "
-        f"newcomers with {few} items. Methods that learn who liked what need people who bought in "
+        f"items from elsewhere, and a shopper with a history in this very shop. We would take {best} "
+        f"for newcomers with {few} items. Methods that learn who liked what need people who bought in "
         "both shops; methods that read the items need none. Scores of the last column are lower "
         "because only a few hidden likes count there: compare within a column, never across."
     )
@@ -438,16 +460,18 @@ def _groups(results: Results) -> Slide | None:
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
     title = (
-        f"Served worst: {worst} ({own[worst]:.2f}), and who tells us nothing ({nothing[best]:.2f})"
+        f"Served worst: shoppers who tell us nothing, {nothing[best]:.2f} ({results.shoppers})"
     )
-    caption = f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals."
+    caption = (
+        f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals. "
+        f"Lowest: {worst}, {own[worst]:.2f}. With no liked item: {nothing[best]:.2f}."
+    )
     notes = (
-        f"For whom does it fail? Between groups of taste {best} differs little: from "
-        f"{own[worst]:.2f} "
-        f"for {worst} to {own[top]:.2f} for {top} shoppers. The group that is really served badly "
-        "is "
-        f"the one we know nothing about: {nothing[best]:.2f}, hardly above the bestsellers' "
-        f"{nothing[FLOOR]:.2f}."
+        "For whom does it fail? Here are the shoppers by the style they like most. The score of "
+        f"{best} goes from {own[worst]:.2f} for {worst} to {own[top]:.2f} for {top} shoppers. "
+        "Where the intervals overlap, the order of the styles may be luck. Shoppers of whom we "
+        f"know nothing are served much worse: {nothing[best]:.2f}, where bestsellers get "
+        f"{nothing[FLOOR]:.2f}. So the first thing to get from a newcomer is one liked item."
     )
     block = _figure(figures.by_group, rows, names, "style the shopper likes most")
     return _slide(title, block, _caption(caption), notes=notes)
@@ -476,9 +500,9 @@ def _cost(results: Results) -> Slide:
     candidates = int(at["candidates"].max())
     slowest = str(milliseconds[results.methods(few)].idxmax())
     title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.1f} ms per shopper"
-    caption = f"Measured in batches of shoppers on this machine ({results.run['device']})."
+    caption = f"One run on this machine ({results.run['device']}), shoppers ranked in batches."
     notes = (
-        f"Cost does not decide this. On {results.run['device']}, {best} ranks the whole shop of "
+        f"Cost does not decide this. On this machine ({results.run['device']}), {best} ranks the whole shop of "
         f"{candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, the slowest "
         f"method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of one run and move "
         "from machine to machine. With a million items, methods whose items are vectors use an "
@@ -507,19 +531,20 @@ def _unknown(results: Results) -> Slide:
         lines = [
             f"- **Real taste.** The {n_users:,} test shoppers are simulated. They like categories, "
             "colors, patterns, styles and prices. People also care about fit, mood and friends.",
-            "- **Other shops.** One drawn shop and one market. Chapter 02 varies the market.",
+            "- **Other shops.** The headline is from one drawn shop and one market. Chapter 02 varies "
+            "the market.",
         ]
     lines += [
         f"- **Luck.** The headline's {row['value']:.2f} has an interval of ± {half:.2f}. It covers "
-        "which shoppers came, not which seeds trained the models.",
+        "which shoppers were tested, not the luck of training.",
         "- **What the list does.** What we show changes what is bought next. Nothing here measures "
         "that; only a live test does.",
     ]
     notes = (
-        "Say what could change the picture. The interval covers the luck of which shoppers came. "
-        "It "
-        "does not cover whether our shoppers behave like yours. If somebody asks how sure we are: "
-        f"sure of the order within this run, to ± {half:.2f}; not sure of the height in your shop."
+        "Say what could change the picture. The interval covers the luck of which shoppers were "
+        "tested. It does not cover whether our shoppers behave like yours. If somebody asks how "
+        f"sure we are: in this run, the score is sure to ± {half:.2f}. In your shop it may be "
+        "quite different, and another method may win. That is why the talk ends with a test."
     )
     block = markdown_blocks("\n".join(lines))
     return _slide("What we do not know", *block, notes=notes)
@@ -539,8 +564,8 @@ def _guide(results: Results) -> Slide:
     notes = (
         "One row per situation. "
         + " ".join(lines)
-        + " The last column says what the worst usual choice would cost. Where it says nothing, "
-        "do not change what you have."
+        + " The last column says what the worst usual choice would cost. Where that is little, "
+        "keep what you have."
     )
     if not results.guide:
         notes += " Products that nobody has rated were not examined apart."
@@ -555,25 +580,32 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
     test = "- **Then:** an A/B test against bestsellers."
     if lift > 0 and visits[best] < 1:
         size = online.sample_size(visits[FLOOR], lift)
-        test = f"- **Then:** an A/B test against bestsellers, {size:,} shoppers in each arm."
+        test = (
+            f"- **Then:** an A/B test against bestsellers. {size:,} shoppers in each arm show a "
+            "gain as large as here; a smaller one needs more."
+        )
     lines = [
         "- **Monday:** ask every new shopper for one thing they like.",
         f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
-        "- **Next week:** interleave both rankings on a small share of visits.",
+        "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
         test,
         "- **Your own shop:** `course shop FEED --orders ORDERS` runs all of this on your data.",
     ]
+    differ = ""
     if len(study):
         name = _most_gain(study)
-        lines[1] = (
-            f"- **This week:** try {name}, which gains most for real customers, on newcomers who "
-            "tell us; bestsellers for the others."
-        )
+        if name != best:
+            lines[1] = (
+                f"- **This week:** compare {best}, first choice here, and {name}, which gains most "
+                "in real shops, on your own order log. Take the better one."
+            )
+            differ = "This run and the real shops name different methods, so your log decides. "
     notes = (
-        f"Five steps. {_first_item_words(results)} The sample size is what it takes to see "
-        f"{visits[FLOOR]:.1%} of visits become {visits[best]:.1%} {POWER_NOTE}. Real lifts are "
-        "smaller than simulated ones, so plan for more. Interleaving answers sooner, because each "
-        "shopper is their own control."
+        f"Five steps. {_first_item_words(results)} {differ}Interleaving mixes two rankings into "
+        "one list and counts whose items are clicked. It answers sooner than an A/B test, because "
+        "each shopper compares both. The number of shoppers is what it takes to see "
+        f"{visits[FLOOR]:.1%} of visits become {visits[best]:.1%} {POWER_NOTE}. Expect a smaller "
+        "gain in your shop, and plan for more shoppers."
     )
     return _slide(_next_title(results), *markdown_blocks("\n".join(lines)), notes=notes)
 
@@ -591,7 +623,7 @@ def _gain_of_first_item(results: Results) -> tuple[int, float]:
 def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
-    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five"
+    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five ({results.shoppers})"
 
 
 def _first_item_words(results: Results) -> str:

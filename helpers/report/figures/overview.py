@@ -58,7 +58,10 @@ def cold_start(
     )
     top = 1.05 * drawn["value"].max()
     axis.set(ylim=(0, top), xticks=sorted(drawn["n_history"].unique()))
-    marks = {leader: LEADER, "reads the items": PALETTE[0], "learns who liked what": PALETTE[1]}
+    reads = "reads the items"
+    if "Hybrid" in colors and leader != "Hybrid":
+        reads += ", or blends all"
+    marks = {leader: LEADER, reads: PALETTE[0], "learns who liked what": PALETTE[1]}
     handles = []
     for label, color in marks.items():
         handles.append(plt.Line2D([], [], color=color, label=label))
@@ -153,6 +156,6 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
             axis.annotate(f"{n:.0f}", (place, top), fontsize=SMALLEST, color=INK, **where)
     axis.axhline(0, color=INK, linewidth=1)
     axis.set_xticks(range(len(shops)), shops)
-    axis.set_ylabel(f"NDCG@10 of {name} less bestsellers'")
+    axis.set_ylabel(f"NDCG@10 of {name}\nless that of bestsellers")
     axis.grid(axis="x", visible=False)
     return figure
