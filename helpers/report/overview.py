@@ -253,7 +253,7 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"A lucky shopper: {best} {shopper.liked(best):.1f} of 5 liked, bestsellers "
+        f"A lucky shopper: {best} {shopper.liked(best):.1f} liked, bestsellers "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
@@ -291,8 +291,8 @@ def _headline(results: Results) -> Slide:
     candidates = int(rows["candidates"].max())
     notes = (
         "Left to right: how many liked items from another shop we know. Up: how well the first "
-        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} and "
-        f"bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
+        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} "
+        f"and bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
         f"{_whose(results)}. "
         "The next slide asks the same of real customers."
     )
@@ -336,7 +336,9 @@ def _real_study(study: pd.DataFrame) -> Slide:
     above = int((rows["gain_low"] > 0).sum())
     below = int((rows["gain_high"] < 0).sum())
     n_shops = rows["shop"].nunique()
-    title = f"Real customers: {name} clearly beats bestsellers in {above} of {len(rows)} exams"
+    title = f"Real customers: {name} clearly wins {above} of {len(rows)} exams, loses {below}"
+    lost = ", ".join(sorted(set(rows[rows["gain_high"] < 0]["shop"])))
+    where = f" ({lost})" if lost else ""
     caption = (
         f"{n_shops} real shops; what {name} gains over bestsellers for the same customers, with "
         "95 % intervals. Small numbers: known items."
@@ -344,7 +346,7 @@ def _real_study(study: pd.DataFrame) -> Slide:
     notes = (
         f"Real customers this time, from {n_shops} public order logs. Each point is one exam: a "
         f"shop and a length of history. Above the line, {name} beats bestsellers. It does so "
-        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}. We show "
+        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}{where}. We show "
         "the method that gains most on average, of those that sat most exams. In a single shop "
         "another one may be better. What real customers would have liked and never saw counts as "
         "a miss, so read the order, not the height."
@@ -424,21 +426,21 @@ def _good_at(results: Results) -> Slide:
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
     best = choice(results, few)
-    kind = results.shoppers
-    title = f"{best} for newcomers ({kind})"
+    title = f"{best} for newcomers"
     if len(warm):
         known = called(simplest_of_best(results.warm))
-        title = f"{best} for newcomers, {known} for known shoppers ({kind})"
+        title = f"{best} for newcomers, {known} for known shoppers"
     caption = (
-        f"NDCG@10; “–”: not examined there. Title: the simplest method that the best does not "
-        "clearly beat."
+        f"NDCG@10 of {_whose(results)}; “–”: not examined. Title: the simplest method that the "
+        "best one does not clearly beat."
     )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
-        f"items from elsewhere, and a shopper with a history in this very shop. We would take {best} "
-        f"for newcomers with {few} items. Methods that learn who liked what need people who bought in "
-        "both shops; methods that read the items need none. Scores of the last column are lower "
-        "because only a few hidden likes count there: compare within a column, never across."
+        f"items from elsewhere, and a shopper with a history in this very shop. We would take "
+        f"{best} for newcomers with {few} items. Methods that learn who liked what need people "
+        "who bought in both shops; methods that read the items need none. Scores of the last "
+        "column are lower because only a few hidden likes count there: compare within a "
+        "column, never across."
     )
     return _slide(title, _table(pd.DataFrame(rows)), _caption(caption), notes=notes)
 
@@ -459,9 +461,7 @@ def _groups(results: Results) -> Slide | None:
     worst = str(own.idxmin())
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
-    title = (
-        f"Served worst: shoppers who tell us nothing, {nothing[best]:.2f} ({results.shoppers})"
-    )
+    title = f"Served worst: shoppers who tell us nothing, {nothing[best]:.2f} ({results.shoppers})"
     caption = (
         f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals. "
         f"Lowest: {worst}, {own[worst]:.2f}. With no liked item: {nothing[best]:.2f}."
@@ -491,7 +491,6 @@ def _cost(results: Results) -> Slide:
                 "method": called(name),
                 "train, s": _seconds(fit[name]),
                 "answer, ms per shopper": f"{milliseconds[name]:.2f}",
-                "memory, MB": f"{at['peak_mb'][name]:.0f}",
             }
         )
     table_of_costs = pd.DataFrame(rows)
@@ -502,11 +501,11 @@ def _cost(results: Results) -> Slide:
     title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.1f} ms per shopper"
     caption = f"One run on this machine ({results.run['device']}), shoppers ranked in batches."
     notes = (
-        f"Cost does not decide this. On this machine ({results.run['device']}), {best} ranks the whole shop of "
-        f"{candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, the slowest "
-        f"method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of one run and move "
-        "from machine to machine. With a million items, methods whose items are vectors use an "
-        "index; chapter 06 measures that."
+        f"Cost does not decide this. On this machine ({results.run['device']}), {best} ranks the "
+        f"whole shop of {candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, "
+        f"the slowest method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of "
+        "one run and move from machine to machine. With a million items, methods whose "
+        "items are vectors use an index; chapter 06 measures that."
     )
     return _slide(title, _table(table_of_costs), _caption(caption), notes=notes)
 
@@ -531,8 +530,8 @@ def _unknown(results: Results) -> Slide:
         lines = [
             f"- **Real taste.** The {n_users:,} test shoppers are simulated. They like categories, "
             "colors, patterns, styles and prices. People also care about fit, mood and friends.",
-            "- **Other shops.** The headline is from one drawn shop and one market. Chapter 02 varies "
-            "the market.",
+            "- **Other shops.** The headline is from one drawn shop and one market. Chapter 02 "
+            "varies the market.",
         ]
     lines += [
         f"- **Luck.** The headline's {row['value']:.2f} has an interval of ± {half:.2f}. It covers "
@@ -557,8 +556,8 @@ def _guide(results: Results) -> Slide:
     dearest = max(counted, key=lambda one: one.cost)
     title = f"What to ship: being wrong costs up to {dearest.cost:.1f} of five liked items"
     caption = (
-        f"Rule: the simplest method that the best one does not clearly beat ({_whose(results)}). "
-        f"Unless stated, with {known_items(few)}."
+        "Rule: the simplest method that the best one does not clearly beat. "
+        f"{_capital(_whose(results))} and {known_items(few)}, unless stated."
     )
     lines = [f"With {one.has}: ship {called(one.ship)}." for one in found]
     notes = (
@@ -596,8 +595,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         name = _most_gain(study)
         if name != best:
             lines[1] = (
-                f"- **This week:** compare {best}, first choice here, and {name}, which gains most "
-                "in real shops, on your own order log. Take the better one."
+                f"- **This week:** on your own order log, compare {best} (first choice here), "
+                f"{name} (most gain in real shops) and bestsellers. Take the best."
             )
             differ = "This run and the real shops name different methods, so your log decides. "
     notes = (
@@ -623,7 +622,8 @@ def _gain_of_first_item(results: Results) -> tuple[int, float]:
 def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
-    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five ({results.shoppers})"
+    kind = results.shoppers
+    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from helpers.report.figures.compare import SHOPS
 from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
 from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE, called
 
@@ -155,7 +156,7 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
             }
             axis.annotate(f"{n:.0f}", (place, top), fontsize=SMALLEST, color=INK, **where)
     axis.axhline(0, color=INK, linewidth=1)
-    axis.set_xticks(range(len(shops)), shops)
+    axis.set_xticks(range(len(shops)), [SHOPS.get(shop, shop) for shop in shops], fontsize=FONT)
     axis.set_ylabel(f"NDCG@10 of {name}\nless that of bestsellers")
     axis.grid(axis="x", visible=False)
     return figure
