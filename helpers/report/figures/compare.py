@@ -697,9 +697,10 @@ def _above(axis, place: tuple, text: str) -> None:
 
 
 def count_gains(study: pd.DataFrame, name: str = "Hybrid") -> dict[str, int]:
-    """In how many of all results a method is clearly above, and clearly below, Popularity."""
+    """How many shops, and in how many results a method is clearly above or below Popularity."""
     rows = _gains_of(study, name)
     return {
+        "shops": rows["shop"].nunique(),
         "above": int(rows["gain_low"].gt(0).sum()),
         "below": int(rows["gain_high"].lt(0).sum()),
         "all": len(rows),
