@@ -50,6 +50,7 @@ class Standardiser:
         self._seconds = seconds
         self._options = options
         self._lock = threading.Lock()
+        self._is_killed = False
         self._gate = tempfile.NamedTemporaryFile(prefix="decoding-")
         self._running: list[subprocess.Popen] = []
         self._idle: queue.SimpleQueue[subprocess.Popen | None] = queue.SimpleQueue()
@@ -84,6 +85,7 @@ class Standardiser:
     def kill(self) -> None:
         """Stop the workers at once; the pictures under way are lost."""
         with self._lock:
+            self._is_killed = True
             for worker in self._running:
                 worker.kill()
 
@@ -125,6 +127,8 @@ class Standardiser:
         )
         with self._lock:
             self._running.append(worker)
+            if self._is_killed:  # while this worker was starting
+                worker.kill()
         requests, answers = _pipes(worker)
         _widen(requests)
         try:

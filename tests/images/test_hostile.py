@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from helpers.images import fetch, url_guard
+from helpers.images import fetch, harvest, url_guard
 from helpers.images.archive import archive_images, restore_images
 from helpers.images.client import Fetcher
 from helpers.images.decode import Picture, sha256
@@ -451,7 +451,7 @@ class SlowFor:
 
 
 def test_one_hosts_decoding_budget_is_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(fetch, "Standardiser", SlowFor)
+    monkeypatch.setattr(harvest, "Standardiser", SlowFor)
     slow = [f"http://slow.test/good.avif?{number}" for number in range(30)]
     good = [f"{SHOP}/good.jpg?{number}" for number in range(30)]
     extra = {f"/good.avif?{number}": reply(200, photo(2, "AVIF")) for number in range(30)}
