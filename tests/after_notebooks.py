@@ -87,7 +87,8 @@ def published(tmp_path_factory):
             render_report(path, chapter, folder / "sample" / f"{CHAPTERS[chapter]}.html")
             render_solutions(chapter, folder / "sample")
         render_notation(folder / "sample")
-        shutil.copyfile(RUN / "metrics.json", folder / "sample" / "metrics.json")
+        for name in ("metrics.json", "guide.json"):
+            shutil.copyfile(RUN / name, folder / "sample" / name)
         people = persona_lists("sample")
         render_personas("sample", people)
         talk = overview.deck(load_results("sample"), people)
