@@ -301,7 +301,7 @@ def about() -> dict[str, str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     )
-    names = ("numpy", "scipy", "torch", "scikit-learn", "implicit", "lightgbm")
+    names = ("numpy", "scipy", "torch", "scikit-learn", "implicit")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     return {
         "commit": commit.stdout.strip(),
