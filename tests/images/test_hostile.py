@@ -580,6 +580,11 @@ def test_a_cut_picture_is_not_packed(tmp_path, one_worker):
 # The end
 
 
+def heed_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and what they start inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_a_harvest_and_its_workers(tmp_path):
     script = """
         import sys
@@ -601,6 +606,7 @@ def test_an_interrupt_ends_a_harvest_and_its_workers(tmp_path):
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parent,
         text=True,
+        preexec_fn=heed_ctrl_c,
     ) as run:
         asked = {run.stdout.readline().strip() for _ in range(3)}
         assert asked == {"/robots.txt", "/hang", "/slow.jpg"}
