@@ -10,14 +10,15 @@ NAMES: dict[str, str] = {
     "item title, bezeichnung, artikelbezeichnung, produktbezeichnung, artikelname, produktname, "
     "produkttitel, titel, titre, nom, nom du produit, nom produit, libelle, designation, intitule, "
     "titulo, nombre, nombre del producto, nombre producto, titolo, nome, nome prodotto, "
-    "denominazione, prodotto, producto, produit, produkt",
+    "denominazione, prodotto, producto, produit, produkt, navn, varenavn, produktnavn, naam, "
+    "productnaam, namn, produktnamn, nazwa, nome do produto",
     "price": "sale price, special price, sold price, selling price, current price, final price, "
     "offer price, discounted price, discount price, angebotspreis, aktionspreis, sonderpreis, "
     "verkaufspreis, prix promo, prix solde, prix de vente, prix remise, precio oferta, "
     "precio rebajado, precio venta, prezzo scontato, prezzo offerta, prezzo vendita, price, "
     "variant price, price vat, preis, bruttopreis, prix, prix ttc, precio, pvp, prezzo, amount, "
     "cost, "
-    "regular price, kosten, tarif, montant, importe",
+    "regular price, kosten, tarif, montant, importe, pris, prijs, preco, cena, hinta",
     "images": "image, images, image link, image url, image src, img, imgs, photo, photos, picture, "
     "pictures, thumbnail, thumb, product image, main image, base image, bild, bilder, bild url, "
     "bildlink, produktbild, foto, fotos, image principale, imagen, imagenes, immagine, immagini",
@@ -25,19 +26,20 @@ NAMES: dict[str, str] = {
     "style code, "
     "handle, code, pid, asin, gtin, ean, upc, artikelnummer, artikelnr, artikel nr, artnr, art nr, "
     "produktnummer, bestellnummer, produkt id, reference, ref, code produit, codigo, referencia, "
-    "id producto, codice, codice prodotto, codice articolo, riferimento, id prodotto",
+    "id producto, codice, codice prodotto, codice articolo, riferimento, id prodotto, varenr, "
+    "varenummer, varunummer, produktnr, artikelcode, kod produktu, codigo do produto",
     "description": "description, product description, long description, body html, desc, descr, "
     "details, detail, summary, about, short description, beschreibung, produktbeschreibung, "
     "artikelbeschreibung, langtext, descriptif, descripcion, descrizione, dettagli, detalles",
     "brand": "brand, brand name, vendor, manufacturer, designer, label, marke, hersteller, "
     "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante, varumarke, "
-    "merk",
+    "merk, fabrikat, maerke, marka, merke",
     "category": "category, categories, product category, product type, google product category, "
     "type, subcategory, sub category, section, department, terms, collection, kategorie, "
     "kategorien, warengruppe, produktkategorie, produkttyp, produktart, artikelgruppe, categorie, "
     "rayon, type de produit, categoria, categorias, tipo de producto, tipo, categorie prodotto, "
     "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, "
-    "productgroep",
+    "productgroep, gruppe, kategori, kategoria, grupa, grupo",
     "gender": "gender, sex, target gender, department, section, target group, group, geschlecht, "
     "zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "

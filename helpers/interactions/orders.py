@@ -10,7 +10,7 @@ import csv
 import re
 import unicodedata
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.artefacts import ROOT, newest_file
-from helpers.interactions.privacy import hash_ids
+from helpers.feeds.money import parse_amount
+from helpers.interactions.dates import looks_like_times, read_times
+from helpers.interactions.privacy import BLANK, EMAIL, hash_ids
 
 PURCHASE_RATING = 5.0
 WISH_RATING = 4.0
@@ -67,7 +69,8 @@ NAMES = {
             "codiceprodotto",
         ),
         *("codicearticolo", "prodotto", "idproduto", "codigoproduto", "produto", "produkt"),
-        *("produktnummer", "produktnr", "varenummer", "idproduktu", "productno"),
+        *("produktnummer", "produktnr", "varenummer", "varenr", "varunummer", "idproduktu"),
+        *("productno",),
         *("lineitemname", "productname", "itemname", "description", "title"),
     ),
     "time": (
@@ -77,7 +80,7 @@ NAMES = {
         *("bestelldatum", "kaufdatum", "auftragsdatum", "rechnungsdatum", "datum", "zeitpunkt"),
         *("datecommande", "datedecommande", "dateachat", "fechapedido", "fechacompra", "fecha"),
         *("dataordine", "dataacquisto", "datapedido", "datacompra", "data", "besteldatum"),
-        *("orderdatum", "datazamowienia"),
+        *("orderdatum", "datazamowienia", "dato", "ordredato", "bestillingsdato", "pvm"),
     ),
     "quantity": (
         *("quantity", "qty", "lineitemquantity", "amountordered", "units", "pieces"),
@@ -108,7 +111,12 @@ EVENT_RATINGS = {
         "addtocart",
     ),
 }
+RETURN_EVENTS = (
+    *("return", "returned", "refund", "refunded", "cancel", "cancelled", "canceled"),
+    *("sentback", "chargeback", "retour", "retoure", "storno"),
+)
 YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "returned", "refunded", "cancelled")
+PLACEHOLDER_SHARE = 0.2  # of the rows, from which one customer may be a placeholder
 
 
 class OrderError(ValueError):
@@ -133,6 +141,11 @@ class OrderColumns:
     event: str | None = None
     rating: str | None = None
     returned: str | None = None
+
+    def used(self) -> set[str]:
+        """Columns that say something."""
+        columns = [getattr(self, entry.name) for entry in fields(self)]
+        return {column for column in columns if column is not None}
 
     def __str__(self) -> str:
         told = []
@@ -232,27 +245,28 @@ def read_orders(
     path = find_file(path)
     table = read_table(path)
     known_names = catalog if merged is None else _with_merged(catalog, merged)
-    known = _with_item_by_values(table, catalog, columns)
-    read_as = recognize_columns(list(table.columns), path.name, known)
+    read_as = _recognized(table, catalog, path.name, columns)
     rows = _plain_rows(table, read_as)
     left_out = _LeftOut(rows)
     left_out.drop(_is_blank(rows["customer"]), "no customer")
     left_out.drop(_is_blank(rows["item"]), "no product")
-    notes = _rate(rows, read_as, left_out, path.name)
+    notes = _unused(table, read_as)
+    notes += _rate(rows, read_as, left_out, path.name)
     notes += _date(rows, read_as, left_out, now)
     keys = match_items(rows["item"], known_names)
-    left_out.drop(keys == SEVERAL, "product on several platforms: write platform/id")
+    left_out.drop(keys == SEVERAL, "product name that several share: write platform/id")
     left_out.drop(keys == "", "product not in the catalogue")
     if not left_out.is_kept.any():
         _refuse(rows, left_out, catalog, path.name, column_of_items(table, catalog))
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
-    kept = _without_returned(kept, left_out)
-    log, n_joined = _one_row_per_pair(kept)
+    kept, more_notes = _without_returned(kept, left_out)
+    log = _one_row_per_pair(kept)
     _refuse_if_too_little(log, left_out, read_as, path.name)
+    n_joined = int(left_out.is_kept.sum()) - len(log)
     log = log.assign(user=hash_ids(log["user"], key))
     platform = catalog.set_index("image_key")["platform"]
     log = log.assign(platform=log["item"].map(platform))
-    notes += _warnings(log)
+    notes += more_notes + _warnings(log, rows["customer"])
     order = ["timestamp", "user", "item"]
     log = log.sort_values(order, kind="stable").reset_index(drop=True)
     return Orders(log, left_out.table(), read_as, len(rows), n_joined, notes)
@@ -278,9 +292,11 @@ def read_table(path: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             table = pd.read_parquet(path)
         elif suffix in JSON_SUFFIXES:
-            table = pd.read_json(path, lines=True, dtype=False)
+            table = _read_json(path)
         else:
             table = _read_csv(path)
+    except pd.errors.EmptyDataError:
+        raise OrderError(f"{path.name} holds nothing: export it again") from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         reason = str(error).splitlines()[0]
         raise OrderError(f"{path.name} can't be read: {reason}. Mend or export it again") from None
@@ -288,6 +304,14 @@ def read_table(path: Path) -> pd.DataFrame:
         raise OrderError(f"{path.name} holds no rows: export it again")
     table.columns = [str(name).strip() for name in table.columns]
     return table
+
+
+def _read_json(path: Path) -> pd.DataFrame:
+    """JSON lines, or one array of objects; ids keep the type that the file gives them."""
+    with open(path, encoding="utf-8-sig") as stream:
+        start = stream.read(SNIFFED_BYTES).lstrip()
+    is_array = start.startswith("[")
+    return pd.read_json(path, lines=not is_array, dtype=False, encoding="utf-8-sig")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -319,9 +343,12 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _encoding_of(path: Path) -> str:
-    """UTF-8 if the bytes are, else the encoding of Western spreadsheets."""
+    """UTF-16 if the file says so, UTF-8 if the bytes are, else that of Western spreadsheets."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open(path, "rb") as stream:
+        if stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+        stream.seek(0)
         try:
             while block := stream.read(BLOCK_BYTES):
                 decoder.decode(block)
@@ -347,9 +374,20 @@ def _separator_of(text: str, n_skipped: int) -> str:
 
 
 def recognize_columns(
-    names: list[str], file: str, given: dict[str, str] | None = None
+    names: list[str], file: str, given: dict[str, str] | None = None, example: str = ""
 ) -> OrderColumns:
     """Which column says what, by its name; `given` comes first.
+
+    Parameters
+    ----------
+    names : list of str
+        Columns of the log.
+    file : str
+        Its name, for messages.
+    given : dict of str to str, optional
+        Meaning → column.
+    example : str
+        How the catalogue names a product, where no column's values are such names.
 
     Raises
     ------
@@ -371,22 +409,52 @@ def recognize_columns(
                 found[meaning] = named
     missing = [meaning for meaning in NEEDED if meaning not in found]
     if missing:
-        example = " ".join(f"{meaning}=COLUMN" for meaning in missing)
+        option = " ".join(f"{meaning}=COLUMN" for meaning in missing)
+        hint = ""
+        if "item" in missing and example:
+            hint = f", and none holds the catalogue's ids or titles, such as {example}"
         raise OrderError(
             f"{file}: no column is recognized as {' or '.join(missing)} among "
-            f"{', '.join(names)}. Say which it is:  --columns {example}"
+            f"{', '.join(names)}{hint}. Say which it is:  --columns {option}"
         )
     return OrderColumns(**found)
 
 
-def _with_item_by_values(
-    table: pd.DataFrame, catalog: pd.DataFrame, given: dict[str, str] | None
-) -> dict[str, str] | None:
-    """`given`, and the column of the items by its values where no name tells it."""
-    if "item" in (given or {}) or item_by_name(list(table.columns)) is not None:
-        return given
-    column = column_of_items(table, catalog)
-    return given if column is None else {**(given or {}), "item": column}
+def _recognized(
+    table: pd.DataFrame, catalog: pd.DataFrame, file: str, given: dict[str, str] | None
+) -> OrderColumns:
+    """What each column says: by `given`, by its name, or by its values.
+
+    A name comes before values, except that values find the items' and the time's column where no
+    name does.
+    """
+    names = list(table.columns)
+    known = dict(given or {})
+    if "item" not in known and item_by_name(names) is None:
+        by_values = column_of_items(table, catalog)
+        if by_values is not None:
+            known["item"] = by_values
+    example = f"{catalog['product_id'].iloc[0]!r} or {catalog['title'].iloc[0]!r}"
+    read_as = recognize_columns(names, file, known, example)
+    if read_as.time is not None:
+        return read_as
+    return replace(read_as, time=_column_of_times(table, read_as))
+
+
+def _column_of_times(table: pd.DataFrame, read_as: OrderColumns) -> str | None:
+    """The first column without a meaning whose cells are dates."""
+    some = table.head(ROWS_LOOKED_AT)
+    for name in table.columns:
+        if name not in read_as.used() and looks_like_times(some[name]):
+            return str(name)
+    return None
+
+
+def _unused(table: pd.DataFrame, read_as: OrderColumns) -> list[str]:
+    unused = [str(name) for name in table.columns if name not in read_as.used()]
+    if not unused:
+        return []
+    return [f"columns that are not used: {', '.join(unused)}"]
 
 
 def item_by_name(names: list[str]) -> str | None:
@@ -437,6 +505,8 @@ def _plain_rows(table: pd.DataFrame, columns: OrderColumns) -> pd.DataFrame:
         if entry.name in NEEDED:
             values = as_ids(values)
         rows[entry.name] = values
+    is_email = rows["customer"].str.contains("@", regex=False)
+    rows["customer"] = rows["customer"].mask(is_email, rows["customer"].str.lower())
     return rows
 
 
@@ -447,7 +517,7 @@ def as_ids(values: pd.Series) -> pd.Series:
         if (is_whole | values.isna()).all():
             values = values.astype("Int64")
     text = values.astype("string").str.strip().fillna("")
-    return text.str.replace(r"^(\d+)\.0$", r"\1", regex=True).astype(object)
+    return text.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True).astype(object)
 
 
 def _is_blank(values: pd.Series) -> pd.Series:
@@ -471,7 +541,8 @@ class _LeftOut:
     def table(self) -> pd.DataFrame:
         gone = ~self.is_kept
         numbers = np.flatnonzero(gone) + 1
-        frame = pd.DataFrame({"row": numbers, "item": self.item[gone], "reason": self.reason[gone]})
+        item = self.item[gone].str.replace(EMAIL, BLANK, regex=True)  # of a column taken wrongly
+        frame = pd.DataFrame({"row": numbers, "item": item, "reason": self.reason[gone]})
         return frame.reset_index(drop=True)
 
 
@@ -484,6 +555,8 @@ def _rate(rows: pd.DataFrame, columns: OrderColumns, left_out: _LeftOut, file: s
     rating = pd.Series(np.nan, index=rows.index)
     for value, words in EVENT_RATINGS.items():
         rating[word.isin(words)] = value
+    rows["sent_back"] = word.isin(RETURN_EVENTS)
+    rating[rows["sent_back"]] = PURCHASE_RATING  # it takes a purchase back
     if columns.event is not None and rating.isna().all():
         rows["event"] = "purchase"  # the column tells of something else, such as a kind of product
         rows["rating"] = PURCHASE_RATING
@@ -495,7 +568,7 @@ def _rate(rows: pd.DataFrame, columns: OrderColumns, left_out: _LeftOut, file: s
 
 
 def _use_ratings(rows: pd.DataFrame, left_out: _LeftOut, file: str) -> list[str]:
-    rating = pd.to_numeric(rows["rating"], errors="coerce")
+    rating = _numbers(rows["rating"])
     rows["event"] = "rating"
     notes = []
     highest = rating.max()
@@ -517,43 +590,17 @@ def _date(
     """Add `timestamp` in seconds."""
     if columns.time is None:
         rows["timestamp"] = 0
-        return ["the log has no time, so nothing can be said of first items or of the last weeks"]
-    seconds = seconds_of(rows["time"])
+        return [
+            "no column is recognized as time, so nothing can be said of first items or of the last "
+            "weeks; if there is one:  --columns time=NAME"
+        ]
+    times = read_times(rows["time"])
     now = pd.Timestamp.now("UTC") if now is None else now
-    left_out.drop(seconds.isna(), "the time is not a date")
-    left_out.drop(seconds > now.timestamp() + DAY, "the time lies in the future")
-    rows["timestamp"] = seconds.fillna(0).astype("int64")
-    return []
-
-
-def seconds_of(time: pd.Series) -> pd.Series:
-    """Seconds since 1970 of dates or numbers (seconds or milliseconds); NaN for what is neither."""
-    if pd.api.types.is_datetime64_any_dtype(time):
-        return _since_1970(pd.to_datetime(time, utc=True))
-    number = pd.to_numeric(time.astype(object), errors="coerce")
-    number = number.where(number.abs() < 1e11, number / 1000)  # milliseconds
-    looks_like_a_date = number.between(19_000_101, 21_001_231)  # 20240131
-    text = time.astype("string").str.strip()
-    is_text = number.isna() | looks_like_a_date
-    date = _parse_dates(text.where(is_text))
-    from_date = _since_1970(date)
-    return number.mask(is_text, from_date).astype("float64")
-
-
-def _since_1970(date: pd.Series) -> pd.Series:
-    """Seconds since 1970, NaN where there is no date; any year will do, also 2999."""
-    return date.dt.as_unit("s").astype("int64").astype("float64").mask(date.isna())
-
-
-def _parse_dates(text: pd.Series) -> pd.Series:
-    """Dates; whether the day or the month comes first is what reads more of the column."""
-    month_first = pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
-    day_first = pd.to_datetime(text, errors="coerce", utc=True, format="mixed", dayfirst=True)
-    has_day_over_12 = text.str.match(r"^(1[3-9]|2\d|3[01])[./-]\d{1,2}[./-]\d{4}").fillna(False)
-    uses_dots = text.str.match(r"^\d{1,2}\.\d{1,2}\.\d{4}").fillna(False)
-    if has_day_over_12.any() or uses_dots.any():
-        return day_first
-    return month_first
+    left_out.drop(times.seconds.isna(), "the time is not a date")
+    left_out.drop(times.is_turned, "the day and the month are turned against most other rows")
+    left_out.drop(times.seconds > now.timestamp() + DAY, "the time lies in the future")
+    rows["timestamp"] = times.seconds.fillna(0).astype("int64")
+    return times.notes
 
 
 SEVERAL = "\0several"
@@ -657,23 +704,66 @@ def _remedy_for_items(better: str | None) -> str:
     )
 
 
-def _without_returned(kept: pd.DataFrame, left_out: _LeftOut) -> pd.DataFrame:
-    """Rows of pairs that were not all sent back."""
-    n_pieces = pd.Series(1.0, index=kept.index)
-    if "quantity" in kept:
-        n_pieces = pd.to_numeric(kept["quantity"], errors="coerce").fillna(1.0)
+def _without_returned(
+    kept: pd.DataFrame, left_out: _LeftOut
+) -> tuple[pd.DataFrame, list[str]]:
+    """Purchases of pairs that were not all sent back, and what a reader should know of it.
+
+    A return is a row with a negative quantity, with a flag, or of an event such as `return`.
+    """
+    n_pieces, notes = _pieces(kept)
+    is_return = pd.Series(False, index=kept.index)
     if "returned" in kept:
         word = kept["returned"].astype(str).str.strip().str.lower()
-        n_pieces = n_pieces.where(~word.isin(YES), -n_pieces.abs())
+        is_return |= word.isin(YES)
+    if "sent_back" in kept:
+        is_return |= kept["sent_back"]
+    n_pieces = n_pieces.where(~is_return, -n_pieces.abs())
+    is_nothing = pd.Series(False, index=left_out.reason.index)
+    is_nothing[kept.index] = n_pieces == 0
+    left_out.drop(is_nothing, "the quantity is 0")
     kept_pieces = n_pieces.groupby([kept["customer"], kept["item"]]).transform("sum")
     sent_back = pd.Series(False, index=left_out.reason.index)
-    sent_back[kept.index] = (kept_pieces <= 0).to_numpy()
+    sent_back[kept.index] = kept_pieces <= 0
     left_out.drop(sent_back, "returned")
-    return kept[(kept_pieces > 0) & (n_pieces > 0)]
+    return kept[(kept_pieces > 0) & (n_pieces > 0)], notes
 
 
-def _one_row_per_pair(kept: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The first purchase or wish of a pair, or its last rating; and how many rows that saves."""
+def _pieces(kept: pd.DataFrame) -> tuple[pd.Series, list[str]]:
+    """How many pieces each row is of; a row without a number counts as one."""
+    if "quantity" not in kept:
+        return pd.Series(1.0, index=kept.index), []
+    pieces = _numbers(kept["quantity"])
+    told = kept["quantity"].astype("string").str.strip().fillna("")
+    unread = told[pieces.isna() & (told != "")]
+    notes = []
+    if len(unread):
+        first = f"row {unread.index[0] + 1} has {unread.iloc[0]!r}"
+        notes = [f"{len(unread)} quantities are no numbers ({first}) and count as one piece"]
+    return pieces.fillna(1.0), notes
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Numbers of cells, also as people write them: `-1,00`, `1.000`, `(2)`, `3-`; else NaN."""
+    number = pd.to_numeric(values, errors="coerce").astype("float64")
+    unread = values[number.isna() & values.notna()].astype(str)
+    by_text = {text: _number(text) for text in unread.unique()}
+    return number.fillna(unread.map(by_text).astype("float64"))
+
+
+def _number(text: str) -> float | None:
+    plain = text.strip().replace("\u2212", "-")
+    in_brackets = plain.startswith("(") and plain.endswith(")")
+    is_negative = in_brackets or plain.startswith("-") or plain.endswith("-")
+    digits = plain.strip("()-+ ")
+    amount = parse_amount(digits, "EUR") if digits[:1].isdigit() else None
+    if amount is None:
+        return None
+    return -amount if is_negative else amount
+
+
+def _one_row_per_pair(kept: pd.DataFrame) -> pd.DataFrame:
+    """The first purchase or wish of a pair, or its last rating."""
     ordered = kept.sort_values("timestamp", kind="stable")
     is_rating = (ordered["event"] == "rating").any()
     if not is_rating:  # of a wish and a purchase, the purchase tells more
@@ -681,7 +771,7 @@ def _one_row_per_pair(kept: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     which: Literal["first", "last"] = "last" if is_rating else "first"
     single = ordered.drop_duplicates(["customer", "item"], keep=which)
     log = single[["customer", "item", "rating", "timestamp", "event"]]
-    return log.rename(columns={"customer": "user"}), len(kept) - len(single)
+    return log.rename(columns={"customer": "user"})
 
 
 def _refuse_if_too_little(
@@ -701,8 +791,15 @@ def _refuse_if_too_little(
             )
 
 
-def _warnings(log: pd.DataFrame) -> list[str]:
+def _warnings(log: pd.DataFrame, customers: pd.Series) -> list[str]:
+    """What a careful reader should know of a log, and of the customers of all its rows."""
     notes = []
+    share = customers[customers != ""].value_counts(normalize=True).iloc[0]
+    if share >= PLACEHOLDER_SHARE and log["user"].nunique() > 1 / PLACEHOLDER_SHARE:
+        notes.append(
+            f"one customer has {share:.0%} of all rows: if this is a placeholder such as 'guest', "
+            "empty its cells, so that its rows are left out"
+        )
     n_items = log.groupby("user")["item"].size()
     n_single = int((n_items == 1).sum())
     if n_single:

@@ -19,6 +19,8 @@ SMALLEST_GROUP = 5
 PERSONAL_WORDS = (
     *("e_?mail", "phone", "mobile", "tel", "telephone", "address", "street", "zip", "post_?code"),
     *("city", "surname", r"birth\w*", "dob", "ssn", "passport", "iban", "card(_?number)?", "ip"),
+    *("e_?mail_?(adresse|address)", "telefon", "telefono", "adresse", "adres", "kundenavn"),
+    *("vorname", "nachname", "nom_?client", "prenom", "apellidos?", "cognome"),
     *("latitude", "longitude", "(first|last|full|given|family|user|customer|shopper)_?name"),
 )
 PERSONAL = re.compile(rf"^name$|(^|_)({'|'.join(PERSONAL_WORDS)})($|_)", re.IGNORECASE)
@@ -85,7 +87,7 @@ def admit(
     if key is None:
         key = secret_key()
     others = [name for name in orders.columns if name not in (user, item)]
-    personal = [name for name in others if PERSONAL.search(_plain(name))]
+    personal = [name for name in others if is_personal(name)]
     report = {f"column {name} dropped": len(orders) for name in personal}
     kept = orders.drop(columns=personal)
     kept[user] = hash_ids(orders[user], key)
@@ -94,6 +96,11 @@ def admit(
         if _is_text(kept[column]):
             report |= _blank_column(kept, column, own_words)
     return kept, report
+
+
+def is_personal(column: str) -> bool:
+    """Whether a column's name says that it holds names, addresses or other personal data."""
+    return PERSONAL.search(_plain(column)) is not None
 
 
 def _plain(name: str) -> str:

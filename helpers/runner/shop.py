@@ -26,6 +26,7 @@ from helpers.interactions.loading import DEALT, LEFT_OUT, OWN, write_left_out
 from helpers.interactions.matrix import REAL, Interactions, ItemFeatures
 from helpers.interactions.orders import (
     ROWS_LOOKED_AT,
+    OrderColumns,
     OrderError,
     Orders,
     as_ids,
@@ -36,7 +37,7 @@ from helpers.interactions.orders import (
     read_table,
     recognize_columns,
 )
-from helpers.interactions.privacy import secret_key
+from helpers.interactions.privacy import is_personal, secret_key
 from helpers.interactions.splits import by_column, deal
 from helpers.sample.own_shop import UNNAMED, with_own_categories
 
@@ -50,7 +51,11 @@ FEWEST_ON_A_PLATFORM = 10
 PLATFORM_COLUMNS = ("platform", "brand", "category", "gender", "colour")
 WORDS = "words"
 CLIP = "clip"
+NOT_USED = "# not used: "  # how a drafted YAML starts the line of a column that no field reads
 CLOTHES = 0.5  # share of products with a category of the vocabulary, from which the encoder is used
+
+
+_EXAMPLE = re.compile(rf"^({NOT_USED}.+?) \(.*$")
 
 
 class ShopError(ValueError):
@@ -193,8 +198,8 @@ def _read_feeds(files: ShopFiles, orders_path: Path) -> list[CheckedFeed]:
             raise ShopError(f"{feed}: no such feed; give a CSV or JSON file of your products")
         path = path.absolute()
         if path.samefile(orders_path):
-            column = recognize_columns(list(log.columns), path.name, files.columns).item
-            draft = _draft_from_orders(path, name, column)
+            columns = recognize_columns(list(log.columns), path.name, files.columns)
+            draft = _draft_from_orders(path, name, columns)
         else:
             draft = _draft(path, name, log, files.columns)
         feeds.append(_read_one(path, name, draft, _pattern(feed, path)))
@@ -246,8 +251,10 @@ def _draft(path: Path, name: str, log: pd.DataFrame, columns: dict[str, str]) ->
     return _with_platform(draft, spec, name)
 
 
-def _draft_from_orders(path: Path, name: str, column: str) -> str:
+def _draft_from_orders(path: Path, name: str, columns: OrderColumns) -> str:
     """A drafted YAML that takes an order log for a feed: its rows of one item become one product.
+
+    Columns that tell of customers become no field.
 
     Raises
     ------
@@ -256,7 +263,8 @@ def _draft_from_orders(path: Path, name: str, column: str) -> str:
     """
     draft = draft_spec(path)
     spec = yaml.safe_load(draft)
-    fields = _without(spec["fields"], column)
+    column = columns.item
+    fields = _without_people(_without(spec["fields"], column), columns.customer)
     title = fields.pop("title", column)
     if _are_numbers(path, title):
         raise ShopError(
@@ -269,6 +277,15 @@ def _draft_from_orders(path: Path, name: str, column: str) -> str:
     return _with_platform(draft, spec, name)
 
 
+def _without_people(fields: dict[str, Any], customer: str) -> dict[str, Any]:
+    """The fields but those that read the customer's column or another personal one."""
+    kept = {}
+    for name, source in fields.items():
+        if source != customer and not is_personal(str(source)):
+            kept[name] = source
+    return kept
+
+
 def _are_numbers(path: Path, column: str) -> bool:
     """Whether at most half of a column's cells hold a word."""
     cells = read_table(path)[column].head(ROWS_LOOKED_AT).astype(str)
@@ -277,11 +294,15 @@ def _are_numbers(path: Path, column: str) -> bool:
 
 
 def _with_platform(draft: str, spec: dict[str, Any], name: str) -> str:
-    """A drafted YAML's comments, and its fields with the profile's name as the shop's."""
+    """A drafted YAML's comments, and its fields with the profile's name as the shop's.
+
+    Columns that are not used are named without an example: it may be a customer's address.
+    """
     comments = []
     for line in draft.splitlines():
         if line.startswith("#") and not _is_used(line, spec["fields"]):
-            comments.append(line.replace(" product_id,", "", 1))
+            without_id = line.replace(" product_id,", "", 1)
+            comments.append(_EXAMPLE.sub(r"\1", without_id))
     spec["platform"] = name
     body = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=100)
     return "\n".join([*comments, body])
@@ -289,7 +310,7 @@ def _with_platform(draft: str, spec: dict[str, Any], name: str) -> str:
 
 def _is_used(comment: str, fields: dict[str, Any]) -> bool:
     """Whether a drafted comment calls a column unused that is used by now."""
-    return any(comment.startswith(f"# not used: {column} (") for column in fields.values())
+    return any(comment.startswith(f"{NOT_USED}{column} (") for column in fields.values())
 
 
 def _without(fields: dict[str, Any], column: str) -> dict[str, Any]:
@@ -474,6 +495,7 @@ def _feed_lines(feeds: list[CheckedFeed], catalog: pd.DataFrame, merged: pd.Data
         for row in rejects_by_reason(feed.result.rejects).head(5).itertuples():
             lines.append(f"  rejected, {row.reason}: {row.rows}")
         lines += _field_lines(_spec(feed.text, feed.name))
+        lines += _unused_lines(feed)
         lines.append(_currency_line(feed))
     lines.append(f"catalogue: {len(catalog)} products, {len(merged)} rows merged into others")
     return lines
@@ -487,7 +509,19 @@ def _field_lines(spec: FeedSpec) -> list[str]:
     return [f"  columns: {', '.join(told)}"]
 
 
+def _unused_lines(feed: CheckedFeed) -> list[str]:
+    """Columns that the feed's YAML says it doesn't use."""
+    lines = feed.text.splitlines()
+    unused = [line.removeprefix(NOT_USED) for line in lines if line.startswith(NOT_USED)]
+    if not unused:
+        return []
+    yaml_file = f"data/feeds/{feed.name}.yaml"
+    return [f"  columns that are not used: {', '.join(unused)} ({yaml_file} can use them)"]
+
+
 def _currency_line(feed: CheckedFeed) -> str:
+    if feed.result.products["price"].isna().all():
+        return "  no price was read: lists can't be cut by --max-price"
     codes = sorted(set(feed.result.products["currency"].dropna()) - {""})
     if codes:
         return f"  currency: {', '.join(codes)}"

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.interactions.dates import read_times
 from helpers.interactions.orders import (
     OrderError,
     match_items,
     read_orders,
     recognize_columns,
-    seconds_of,
 )
 from helpers.interactions.privacy import hash_ids
 
@@ -136,7 +136,7 @@ def test_every_row_is_accounted_for(tmp_path):
         6: "no customer",
         7: "no product",
         8: "product not in the catalogue",
-        9: "product on several platforms: write platform/id",
+        9: "product name that several share: write platform/id",
         10: "the time is not a date",
         11: "the time lies in the future",
     }
@@ -207,7 +207,7 @@ def test_ratings_of_ten_are_halved_and_said_so(tmp_path):
     ],
 )
 def test_times_as_shops_write_them(cells, expected):
-    assert seconds_of(pd.Series(cells)).tolist() == pytest.approx(expected, nan_ok=True)
+    assert read_times(pd.Series(cells)).seconds.tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def test_items_may_be_named_by_their_title():
@@ -218,7 +218,7 @@ def test_items_may_be_named_by_their_title():
 @pytest.mark.parametrize(
     "rows, message",
     [
-        ([], "can't be read|holds no rows"),
+        ([], "holds nothing: export it again"),
         ([{**row, "customer": "ann"} for row in TIDY], "all of one customer"),
         ([{**row, "item": "102"} for row in TIDY], "all of one product"),
         (
@@ -279,3 +279,101 @@ def test_an_item_column_of_any_name_is_found_by_its_values(tmp_path):
     rows = [{"client": row["customer"], "xyz": row["item"], "n": 1} for row in TIDY]
     orders = read(written(tmp_path, rows))
     assert (orders.columns.item, len(orders.log)) == ("xyz", 4)
+
+
+def test_rows_add_up_where_a_part_was_sent_back(tmp_path):
+    rows = [{**row, "quantity": 2} for row in TIDY] + [{**TIDY[0], "quantity": -1}]
+    orders = read(written(tmp_path, rows))
+    assert len(orders.log) == 4
+    assert orders.n_joined == 1
+    assert len(orders.log) + orders.n_joined + len(orders.left_out) == orders.n_read
+
+
+@pytest.mark.parametrize("sent_back", ["-2,00", "(2)", "2-", "\u22122", -2])
+def test_quantities_as_people_write_them(tmp_path, sent_back):
+    rows = [{**row, "Menge": "2,00"} for row in TIDY] + [{**TIDY[0], "Menge": sent_back}]
+    orders = read(written(tmp_path, rows, sep=";"))
+    assert orders.left_out["reason"].tolist() == ["returned", "returned"]
+    assert "a/0101" not in set(orders.log["item"])
+
+
+def test_quantities_that_are_none_are_told(tmp_path):
+    rows = [{**row, "quantity": 1} for row in TIDY]
+    rows[1]["quantity"] = 0
+    rows[2]["quantity"] = "a few"
+    orders = read(written(tmp_path, rows))
+    assert orders.left_out["reason"].tolist() == ["the quantity is 0"]
+    note = "1 quantities are no numbers (row 3 has 'a few') and count as one piece"
+    assert note in orders.notes
+
+
+def test_an_event_that_takes_a_purchase_back_leaves_no_like(tmp_path):
+    rows = [{**row, "event": "purchase"} for row in TIDY]
+    rows.append({**TIDY[0], "event": "return", "time": "2024-02-01"})
+    orders = read(written(tmp_path, rows))
+    assert "a/0101" not in set(orders.log["item"])
+    assert orders.left_out["row"].tolist() == [1, 5]
+    assert set(orders.left_out["reason"]) == {"returned"}
+
+
+def test_a_column_of_times_is_found_by_its_values(tmp_path):
+    rows = [{"customer": row["customer"], "item": row["item"], "n": 1} for row in TIDY]
+    for row, tidy in zip(rows, TIDY, strict=True):
+        row["when?"] = tidy["time"]
+    orders = read(written(tmp_path, rows))
+    assert orders.columns.time == "when?"
+    assert "columns that are not used: n" in orders.notes
+
+
+def test_a_log_without_times_says_how_to_name_them(tmp_path):
+    rows = [{"customer": row["customer"], "item": row["item"]} for row in TIDY]
+    notes = read(written(tmp_path, rows)).notes
+    assert "--columns time=NAME" in notes[0]
+
+
+def test_one_address_is_one_customer_whatever_its_case(tmp_path):
+    rows = [{**TIDY[0], "customer": "Ann@Shop.test"}, {**TIDY[1], "customer": "ann@shop.test "}]
+    rows += TIDY[2:]
+    log = read(written(tmp_path, rows)).log
+    assert log["user"].nunique() == 2
+    assert hash_ids(["ann@shop.test"], KEY)[0] in set(log["user"])
+
+
+def test_an_address_in_the_items_column_is_not_repeated(tmp_path):
+    rows = [*TIDY, {**TIDY[0], "item": "ann@shop.test"}]
+    orders = read(written(tmp_path, rows))
+    assert orders.left_out["item"].tolist() == ["[removed]"]
+    assert "ann@shop.test" not in orders.report()
+
+
+def test_a_missing_item_column_names_what_was_looked_for(tmp_path):
+    rows = [{"customer": row["customer"], "what": "x" + row["item"]} for row in TIDY]
+    with pytest.raises(OrderError, match=r"none holds the catalogue's ids .*'0101' or 'Blue shirt'"):
+        read(written(tmp_path, rows))
+
+
+def test_an_array_of_json_objects_is_a_log_too(tmp_path):
+    expected = read(written(tmp_path, TIDY)).log
+    (tmp_path / "orders.json").write_text(json.dumps(TIDY), encoding="utf-8")
+    pd.testing.assert_frame_equal(read(tmp_path / "orders.json").log, expected)
+
+
+def test_a_spreadsheets_unicode_text_is_read(tmp_path):
+    rows = [*TIDY, {"customer": "Zoë", "item": "102", "time": "2024-01-05"}]
+    orders = read(written(tmp_path, rows, sep="\t", encoding="utf-16"))
+    assert hash_ids(["Zoë"], KEY)[0] in set(orders.log["user"])
+
+
+def test_a_customer_of_very_many_rows_may_be_a_placeholder(tmp_path):
+    guests = [{**TIDY[0], "customer": "guest"}] * 40
+    others = [{**TIDY[1], "customer": f"c{number}"} for number in range(20)]
+    notes = read(written(tmp_path, guests + others)).notes
+    assert any("one customer has 67% of all rows" in note for note in notes)
+
+
+def test_rows_whose_day_and_month_are_turned_are_left_out(tmp_path):
+    dates = ["13/01/2024", "14/01/2024", "15/01/2024", "01/16/2024"]
+    rows = [{**row, "time": date} for row, date in zip(TIDY, dates, strict=True)]
+    orders = read(written(tmp_path, rows))
+    reasons = orders.left_out["reason"].tolist()
+    assert reasons == ["the day and the month are turned against most other rows"]

@@ -13,7 +13,7 @@ from helpers.__main__ import main
 from helpers.artefacts import newest_file, pattern_of
 from helpers.feeds.spec import FeedError
 from helpers.interactions.orders import OrderError
-from helpers.interactions.privacy import KEY_VARIABLE
+from helpers.interactions.privacy import KEY_VARIABLE, traces
 from helpers.runner import before, shop
 from helpers.runner.shop import ShopError, ShopFiles, choose_platforms, make_shop
 from helpers.sample.own_shop import open_shop
@@ -183,6 +183,57 @@ def log_with_titles(home: Path) -> Path:
     path = home / "export" / "verkauf.csv"
     named.to_csv(path, sep=";", index=False)
     return path
+
+
+def test_no_customer_is_named_in_what_is_written_of_a_log_taken_for_a_feed(home):
+    path = log_with_titles(home)
+    log = pd.read_csv(path, sep=";")
+    log["E-Mail"] = log.pop("Kd-Nr.") + "@haus.test"
+    log["Name"] = "Berta Blum"
+    log["Telefon"] = "0171 2345678"
+    log.to_csv(path, sep=";", index=False)
+    report = made(home, feeds=(), orders="export/verkauf.csv")
+    personal = ["@haus.test", "Berta", "2345678"]
+    assert not any(word in report for word in personal)
+    for folder in ("feeds", "data", "profiles"):
+        assert traces(home / folder, personal) == []
+    spec = yaml.safe_load((home / "feeds" / "garten.yaml").read_text(encoding="utf-8"))
+    assert "Name" not in spec["fields"].values()
+
+
+def test_columns_that_are_not_used_are_told(home):
+    feed = products().assign(Regal="R1", Lieferant="post@lieferant.test")
+    feed.to_csv(home / "export" / "artikel.csv", sep=";", index=False)
+    report = made(home)
+    assert "columns that are not used: Regal, Lieferant (data/feeds/garten.yaml" in report
+    assert "columns that are not used: Bestellung" in report
+    assert traces(home / "feeds", ["lieferant.test"]) == []
+
+
+def test_a_feed_without_prices_says_so(home):
+    feed = products().drop(columns="Preis in EUR")
+    feed.to_csv(home / "export" / "artikel.csv", sep=";", index=False)
+    report = made(home)
+    assert "no price was read" in report
+    assert "currency: nothing tells it" not in report
+
+
+def test_danish_columns_are_read(home):
+    names = {
+        "Artikelnummer": "varenr",
+        "Bezeichnung": "navn",
+        "Warengruppe": "gruppe",
+        "Marke": "fabrikat",
+        "Preis in EUR": "pris",
+    }
+    feed = products().rename(columns=names).assign(valuta="DKK")
+    feed.to_csv(home / "export" / "artikel.csv", sep=";", index=False)
+    log = orders().rename(columns={"Kd-Nr.": "kunde", "Art-Nr.": "varenr", "Bestelldatum": "dato"})
+    log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
+    report = made(home)
+    assert "title = navn, price = pris, product_id = varenr" in report
+    assert "currency: DKK" in report
+    assert "customer = kunde, item = varenr, time = dato" in report
 
 
 @pytest.mark.parametrize("feeds", [(), ("export/verkauf.csv",)])
