@@ -704,9 +704,7 @@ def _remedy_for_items(better: str | None) -> str:
     )
 
 
-def _without_returned(
-    kept: pd.DataFrame, left_out: _LeftOut
-) -> tuple[pd.DataFrame, list[str]]:
+def _without_returned(kept: pd.DataFrame, left_out: _LeftOut) -> tuple[pd.DataFrame, list[str]]:
     """Purchases of pairs that were not all sent back, and what a reader should know of it.
 
     A return is a row with a negative quantity, with a flag, or of an event such as `return`.

@@ -348,7 +348,9 @@ def test_an_address_in_the_items_column_is_not_repeated(tmp_path):
 
 def test_a_missing_item_column_names_what_was_looked_for(tmp_path):
     rows = [{"customer": row["customer"], "what": "x" + row["item"]} for row in TIDY]
-    with pytest.raises(OrderError, match=r"none holds the catalogue's ids .*'0101' or 'Blue shirt'"):
+    with pytest.raises(
+        OrderError, match=r"none holds the catalogue's ids .*'0101' or 'Blue shirt'"
+    ):
         read(written(tmp_path, rows))
 
 
