@@ -145,7 +145,7 @@ def on_photos(name, images, texts, joint) -> list[dict]:
     found = []
     for reads, vectors in views(image, text).items():
         found += rows(
-            ["category P@10", "colour P@10"], shared(vectors, labels), reads=reads, **where
+            ["category P@10", "color P@10"], shared(vectors, labels), reads=reads, **where
         )
     if joint:
         recalls = text_to_image(text, image, titles)
@@ -191,7 +191,7 @@ def on_profile(profile, name, images, texts, _joint) -> list[dict]:
         where = {"data": profile, "encoder": name}
         labels = [truth[kind].astype(str).to_numpy()[pictured] for kind in truth]
         found += rows(
-            [f"{kind} P@10" for kind in truth],
+            [f"{kind} P@10" for kind in truth.rename(columns={"colour": "color"})],
             shared(vectors[pictured], labels),
             reads=reads,
             **where,

@@ -1,15 +1,15 @@
-"""Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbours, time
+"""Item-kNN (cosine, k = 100) beside implicit, similaripy and sparse_dot_topn: same neighbors, time
 and memory.
 
     FASHION_DATA=… python bench/neighbors.py [--sizes 1M 5M 20M] [--runs 3] [--threads 2] [--peers
     similaripy …]
 
-Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbours of
+Every method starts from the same sparse matrix (users x items) and ends with its 100 neighbors of
 every item, so conversions count. Methods take turns; the median of the runs is compared. numba
 compiles before the clock starts (some seconds, kept on disk from then on). Peers that aren't
-installed are left out: pip install implicit similaripy First, on MovieLens 100K, neighbours and
+installed are left out: pip install implicit similaripy First, on MovieLens 100K, neighbors and
 predicted ratings are compared with implicit's and Surprise's; that table,
-data/studies/neighbours.csv, is what chapter 03 shows.
+data/studies/neighbors.csv, is what chapter 03 shows.
 """
 
 import argparse
@@ -36,7 +36,7 @@ SIZES = {  # users, items, ratings, allowed share of the fastest peer's time
     "20M": (138_493, 26_744, 20_000_000, 0.7),
 }
 PEERS = ("sparse_dot_topn", "similaripy", "implicit")
-STUDY = Path(__file__).parent.parent / "data" / "studies" / "neighbours.csv"
+STUDY = Path(__file__).parent.parent / "data" / "studies" / "neighbors.csv"
 MEMORY = 4096  # MiB
 
 
@@ -66,7 +66,7 @@ def own(X, users, items) -> sp.csr_matrix:
 
 
 def peers(threads: int) -> dict:
-    """Name: function of the ratings. Each keeps K + 1, an item being its own nearest neighbour."""
+    """Name: function of the ratings. Each keeps K + 1, an item being its own nearest neighbor."""
     found = {}
     try:
         from sparse_dot_topn import sp_matmul_topn
@@ -159,7 +159,7 @@ def cross_check() -> None:
     model.fit(R, show_progress=False)
     found = [
         (
-            "100 neighbours of each film, cosine",
+            "100 neighbors of each film, cosine",
             "implicit",
             compare(own(R, train.users, train.items), model.similarity)[0],
         )
@@ -189,7 +189,7 @@ def cross_check() -> None:
         gap = np.abs(ours - [guess.est for guess in guesses])[rated & known].max()
         found.append(
             (
-                f"user-based ratings, Pearson{', mean-centred' if centre else ''}",
+                f"user-based ratings, Pearson{', mean-centered' if centre else ''}",
                 f"Surprise {name}",
                 gap,
             )

@@ -29,8 +29,8 @@ from helpers.embeddings import ClipEncoder
 from helpers.evaluation.significance import bootstrap
 from helpers.images.standardise import LANCZOS, grey_world, relight, trim, weave, white_backdrop
 
-METRICS = ["text → image R@1", "text → image R@10", "category P@10", "colour P@10"]
-STORED = ROOT / "data" / "studies" / "standardise.csv"
+METRICS = ["text → image R@1", "text → image R@10", "category P@10", "color P@10"]
+STORED = ROOT / "data" / "studies" / "standardize.csv"
 
 
 COLUMNS = ("value", "low", "high", "change", "change_low", "change_high")
@@ -79,14 +79,14 @@ def relit_then(fix: Change) -> Change:
 
 FRAMES = {
     "stretched": "stretch",
-    "centre crop": "crop",
+    "center crop": "crop",
     "padded white": "white",
-    "padded in its edge's colour": "edge",
+    "padded in its edge's color": "edge",
     "padded black": "black",
 }
 LIGHTS: dict[str, Change] = {
     "white backdrop": white_backdrop,
-    "grey world": grey_world,
+    "gray world": grey_world,
     "auto-contrast": ImageOps.autocontrast,
 }
 

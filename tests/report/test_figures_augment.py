@@ -112,7 +112,7 @@ def test_every_persona_has_a_row_and_pictures():
 
 
 def test_the_study_names_its_best_and_worst_treatment():
-    study = pd.read_csv(ROOT / "data" / "studies" / "standardise.csv")
+    study = pd.read_csv(ROOT / "data" / "studies" / "standardize.csv")
     assert figures.worst_and_best(study) == ("weave", "trimmed, padded white")
     table = figures.study_table(study)
     assert table.loc["weave", "text → image R@1"] == "-0.155 [-0.185, -0.123]"

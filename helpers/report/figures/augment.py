@@ -445,15 +445,15 @@ STUDIED = [
     "trimmed, padded white",
     "trimmed, padded black",
     "trimmed, stretched",
-    "trimmed, centre crop",
+    "trimmed, center crop",
     "128 px",
     "64 px",
     "varied light",
     "varied light, then white backdrop",
-    "varied light, then grey world",
+    "varied light, then gray world",
     "weave",
 ]
-STUDY_METRICS = ["text → image R@1", "category P@10", "colour P@10"]
+STUDY_METRICS = ["text → image R@1", "category P@10", "color P@10"]
 
 
 def study_table(study: pd.DataFrame) -> pd.DataFrame:
@@ -465,10 +465,7 @@ def study_table(study: pd.DataFrame) -> pd.DataFrame:
     interval = " [" + shown["change_low"] + ", " + shown["change_high"] + "]"
     shown["told"] = shown["change"] + interval
     table = shown.pivot(index="variant", columns="metric", values="told")
-    table = table.loc[STUDIED, STUDY_METRICS].rename_axis(index=None, columns=None)
-    spelled = {"trimmed, centre crop": "trimmed, center crop"}
-    spelled["varied light, then grey world"] = "varied light, then gray world"
-    return table.rename(index=spelled, columns={"colour P@10": "color P@10"})
+    return table.loc[STUDIED, STUDY_METRICS].rename_axis(index=None, columns=None)
 
 
 def worst_and_best(study: pd.DataFrame, metric: str = STUDY_METRICS[0]) -> tuple[str, str]:

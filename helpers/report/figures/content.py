@@ -350,7 +350,6 @@ def table_of_encoders(path: Path) -> pd.DataFrame:
     """What `bench/encoders.py` measured, one row per encoder and what it reads."""
     study = pd.read_csv(path).dropna(subset="data")
     study["data"] = study["data"].replace("sample", "drawings")
-    study["metric"] = study["metric"].str.replace("colour", "color")
     asked = [
         ("held-out photos", "category P@10"),
         ("held-out photos", "color P@10"),
