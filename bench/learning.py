@@ -2,12 +2,16 @@
 
     python bench/learning.py [--seeds 7 8] [--studies garments shoppers …] [--kept FOLDER]
 
+Rows of studies that are not run again stay in the file.
+
 Studies, each a change of one thing:
 garments   Taste learned from the ratings of 62 random garments (the original report's number) … all
 shoppers   Taste learned from 30 random shoppers … all
 arrivals   Taste where a share of the shop came after the last fit: nobody's rating of it was known
 log        Taste where the last part of the log, by time, came after the last fit
 towers     TwoTower with one component changed
+held out   the same choices as a shop could make them: held-out training shoppers of whom three
+           likes in one shop are known, judged on what they rated in the other
 
 History, candidates and relevance are those of the headline: cross_platform, full catalogue,
 complete judgments of simulated shoppers, rating >= 4. A seed draws the subset and the towers'
@@ -39,13 +43,14 @@ from helpers.interactions import (
     load_interactions,
     load_items,
 )
-from helpers.interactions.matrix import ItemFeatures
+from helpers.interactions.matrix import LIKED, ItemFeatures
 from helpers.recommenders import Content, Taste, TwoTower
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.two_tower import TowerSettings
 from helpers.simulator import load_market
 
-STUDIES = ("garments", "shoppers", "arrivals", "log", "towers")
+HELD_OUT = "held out"
+STUDIES = ("garments", "shoppers", "arrivals", "log", "towers", HELD_OUT)
 N_HISTORY = (1, 3, 10)
 EVERYTHING = "everything"
 WHOLE_TOWERS = "the towers as they are"
@@ -61,6 +66,10 @@ TOWERS_WITHOUT = {
     "with 8 outputs instead of 32": {"dim": 8},
     "with 128 hidden units instead of 32": {"hidden": 128},
 }
+OWN = "without vectors of the items' own"
+CHOSEN = "asked what was chosen"
+FOLDS = 3
+KNOWN = 3  # likes of a held-out shopper
 
 
 @dataclass
@@ -83,10 +92,10 @@ def mean_vector(seed: int) -> Recommender:
     return Content()
 
 
-def towers(**changes) -> Callable[[int], Recommender]:
+def towers(goal: str = "enjoyed", **changes) -> Callable[[int], Recommender]:
     """A maker of towers whose settings differ in `changes`."""
     settings = replace(TowerSettings(), **changes)
-    return lambda seed: TwoTower(goal="enjoyed", seed=seed, settings=settings)
+    return lambda seed: TwoTower(goal=goal, seed=seed, settings=settings)
 
 
 def only_garments(train: Interactions, columns: np.ndarray) -> Interactions:
@@ -126,6 +135,10 @@ def cases(items: ItemFeatures, train: Interactions, log: pd.DataFrame, seed: int
     found.append(Case("towers", WHOLE_TOWERS, 0, train, items, towers()))
     for name, changes in TOWERS_WITHOUT.items():
         found.append(Case("towers", name, 0, train, items, towers(**changes)))
+    found.append(Case("towers", CHOSEN, 0, train, items, towers("chosen")))
+    makers = {WHOLE_TOWERS: towers(), OWN: towers(own=False), CHOSEN: towers("chosen")}
+    for name, make in makers.items():
+        found.append(Case(HELD_OUT, name, 0, train, items, make))
     return found
 
 
@@ -164,6 +177,8 @@ def later_cases(items: ItemFeatures, train: Interactions, log: pd.DataFrame, rng
 
 def measured(case: Case, split, seed: int) -> pd.DataFrame:
     """NDCG@10 of each test shopper after each length of history, and the fit's processor time."""
+    if case.study == HELD_OUT:
+        return measured_by_log(case, seed)
     start = time.process_time()
     model = case.make(seed).fit(case.train, case.items)
     seconds = time.process_time() - start
@@ -180,6 +195,41 @@ def measured(case: Case, split, seed: int) -> pd.DataFrame:
     )
 
 
+def measured_by_log(case: Case, seed: int) -> pd.DataFrame:
+    """NDCG@10 of training shoppers that were held out, among what they rated in the other shop."""
+    platform = case.items.frame["platform"].to_numpy()
+    source, target = sorted(set(platform))
+    ratings = case.train.ratings.toarray()
+    liked = ratings >= LIKED
+    shown = (ratings > 0) & (platform == target)
+    wanted = liked & shown
+    brings = liked & (platform == source)
+    is_asked = (brings.sum(axis=1) >= KNOWN) & wanted.any(axis=1)
+    is_asked &= (shown & ~wanted).any(axis=1)  # who likes all they rated can't be ranked wrongly
+    draw = np.random.default_rng(31)  # the same shoppers and histories for every seed
+    order = draw.permutation(len(ratings))
+    keys = draw.random(ratings.shape) * brings
+    values = np.full(len(ratings), np.nan)
+    start = time.process_time()
+    for held in np.array_split(order, FOLDS):
+        rest = np.setdiff1d(order, held)
+        model = case.make(seed).fit(case.train.rows(rest), case.items)
+        held = held[is_asked[held]]
+        history = np.zeros((len(held), ratings.shape[1]), np.float32)
+        known = np.argsort(-keys[held], axis=1)[:, :KNOWN]
+        np.put_along_axis(history, known, 5.0, axis=1)
+        columns = np.arange(ratings.shape[1])
+        histories = Histories(sp.csr_matrix(history), columns, case.items.vectors)
+        scores = np.where(shown[held], model.score(histories), -np.inf)
+        ids = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+        values[held] = metrics.ndcg(ids, sp.csr_matrix(wanted[held]), 10)
+    seconds = (time.process_time() - start) / FOLDS
+    found = pd.DataFrame({"n_history": KNOWN, "shopper": np.arange(len(values)), "value": values})
+    return found.dropna().assign(
+        study=case.study, setting=case.setting, x=case.x, seed=seed, fit_seconds=seconds
+    )
+
+
 def summary(values: pd.DataFrame) -> pd.DataFrame:
     """One row per setting and history length: mean, interval, and the difference from the whole."""
     by = ["study", "setting", "x", "n_history"]
@@ -188,8 +238,11 @@ def summary(values: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (study, setting, x, n), part in mean.groupby(level=[0, 1, 2, 3], sort=False):
         part = part.droplevel([0, 1, 2, 3])
-        whole = mean.xs(WHOLE_TOWERS if study == "towers" else EVERYTHING, level="setting")
-        whole = whole.xs(n, level="n_history").droplevel(["study", "x"])
+        reference = ("all", EVERYTHING)
+        if study in ("towers", HELD_OUT):
+            reference = (study, WHOLE_TOWERS)
+        whole = mean.xs((*reference, n), level=["study", "setting", "n_history"])
+        whole = whole.droplevel("x")
         value, low, high = bootstrap(part.to_numpy())
         change, change_low, change_high = bootstrap((part - whole).to_numpy())
         rows.append(
@@ -245,8 +298,12 @@ def main() -> None:
             means = values[-1].groupby("n_history")["value"].mean().round(3).to_dict()
             seconds = values[-1]["fit_seconds"].iloc[0]
             print(f"seed {seed} {case.setting:45s} {means} {seconds:.1f} s", flush=True)
-    found = summary(pd.concat(values))
-    with_provenance(found).to_csv(arguments.out, index=False)
+    found = with_provenance(summary(pd.concat(values)))
+    if arguments.out.exists():
+        earlier = pd.read_csv(arguments.out)
+        others = earlier[~earlier["study"].isin(found["study"])]
+        found = pd.concat([others, found])
+    found.to_csv(arguments.out, index=False)
     print(f"\nNDCG@10 of simulated shoppers of {arguments.profile}, seeds {arguments.seeds}")
     print(found.to_string(index=False))
 
