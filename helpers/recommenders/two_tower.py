@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
@@ -306,35 +305,27 @@ class TwoTower(ReadsContent):
 
     def _loss(self, net, practice, catalog, rows):
         """What the goal asks of these shoppers, and a pull of the items' biases to 0."""
-        ratings, liked, seen = practice.sample(rows)
-        ratings = ratings.to(self.device)
-        liked = liked.to(self.device)
-        seen = seen.to(self.device)
-        used = ratings.any(dim=0).nonzero()[:, 0]
-        users = net.users(ratings[:, used], catalog[used], used)
+        cells = practice.cells(rows).to(self.device)
+        used, ratings = cells.histories()
+        users = net.users(ratings, catalog[used], used)
         pull = PULL * (net.bias**2).sum()
         if self.goal == "enjoyed":
-            return self._loss_among_seen(net, users, catalog, liked, seen) + pull
-        # the seen come first: dropout draws in this order
-        hard = pull
+            return _loss_among_seen(net, users, catalog, cells) + pull
+        loss = self._loss_among_drawn(net, users, catalog, cells, practice)
         if practice.dislikes and self._settings.hard:
-            hard = self._loss_among_seen(net, users, catalog, liked, seen)
-        drawn = practice.negatives(liked.cpu(), self._settings.sampled)
-        which = drawn.items.to(self.device)
-        liked = liked[:, which]
-        scores = users @ net.items(catalog[which], which).T
-        scores, allowed = corrected(scores, liked, drawn)
-        not_in_history = ratings[:, which] == 0
-        loss = softmax_loss(scores, liked, allowed * not_in_history)
-        if practice.dislikes:
-            loss = loss + self._settings.hard * hard
+            loss = loss + self._settings.hard * _loss_among_seen(net, users, catalog, cells)
         return loss + pull
 
-    def _loss_among_seen(self, net, users, catalog, liked, seen):
-        """Softmax over what each shopper saw, (n, n_items) `seen`."""
-        touched = seen.any(dim=0).nonzero()[:, 0]
-        scores = users @ net.items(catalog[touched], touched).T
-        return softmax_loss(scores, liked[:, touched], seen[:, touched])
+    def _loss_among_drawn(self, net, users, catalog, cells, practice):
+        """Softmax over drawn items that stand for all of them."""
+        targets = cells.item[cells.wanted].unique()
+        drawn = practice.candidates(targets.cpu(), self._settings.sampled)
+        which = drawn.items.to(self.device)
+        liked = cells.marked(cells.wanted, which)
+        in_history = cells.marked(cells.in_history, which)
+        scores = users @ net.items(catalog[which], which).T
+        scores, allowed = corrected(scores, liked, drawn)
+        return softmax_loss(scores, liked, allowed * (1 - in_history))
 
     def _keep(self, net):
         """Hold the towers' weights and the item tower's outputs."""
@@ -373,6 +364,39 @@ def softmax_loss(scores, liked, candidates):
     return -(fit * weight).sum() / n_shoppers
 
 
+def _loss_among_seen(net, users, catalog, cells):
+    """Softmax over what each shopper saw beside the history."""
+    row = cells.row[cells.asked]
+    touched, place = cells.item[cells.asked].unique(return_inverse=True)
+    items = net.items(catalog[touched], touched)
+    of_user = users.index_select(0, row)
+    of_item = items.index_select(0, place)
+    scores = (of_user * of_item).sum(dim=1)
+    return cells_softmax_loss(scores, cells.wanted[cells.asked], row, len(users))
+
+
+def cells_softmax_loss(scores, liked, row, n_shoppers: int):
+    """`softmax_loss` of candidates that are listed, one entry for each.
+
+    Parameters
+    ----------
+    scores : (m,)
+    liked : (m,) bool
+    row : (m,) int64
+        The shopper whose candidate it is.
+    n_shoppers : int
+    """
+    top = torch.full((n_shoppers,), -np.inf, device=scores.device)
+    top = top.scatter_reduce(0, row, scores.detach(), "amax")
+    above = (scores - top[row]).exp()
+    total = torch.zeros(n_shoppers, device=scores.device).index_add(0, row, above)
+    logp = scores - top[row] - total.log()[row]
+    n_liked = torch.zeros_like(total).index_add(0, row, liked.float())
+    weight = n_liked.clamp(max=MOST_TARGETS) / n_liked.clamp(min=1)
+    fit = (logp * weight[row])[liked].sum()
+    return -fit / max(n_shoppers, 1)
+
+
 @dataclass(frozen=True)
 class Drawn:
     """Candidates of a sampled softmax.
@@ -405,20 +429,71 @@ def corrected(scores, liked, drawn: Drawn):
     return scores - correction, allowed
 
 
+@dataclass(frozen=True)
+class Cells:
+    """What the shoppers of a batch rated, one entry for each rating.
+
+    A batch takes as much time and memory as it has ratings, however large the shop is.
+
+    Attributes
+    ----------
+    n_shoppers, n_items : int
+    row, item : (m,) int64
+        The shopper's place in the batch, the item's in the shop.
+    rating : (m,) float32
+    in_history, asked, wanted : (m,) bool
+        Whether the rating belongs to the history, is asked for, and is a like that is asked for.
+    """
+
+    n_shoppers: int
+    n_items: int
+    row: torch.Tensor
+    item: torch.Tensor
+    rating: torch.Tensor
+    in_history: torch.Tensor
+    asked: torch.Tensor
+    wanted: torch.Tensor
+
+    def to(self, device) -> "Cells":
+        """The same on a device."""
+        tensors = {
+            name: value.to(device)
+            for name, value in vars(self).items()
+            if isinstance(value, torch.Tensor)
+        }
+        return replace(self, **tensors)
+
+    def histories(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Items in anyone's history (m,), and the ratings that they got there, (n_shoppers, m)."""
+        used, place = self.item[self.in_history].unique(return_inverse=True)
+        ratings = torch.zeros(self.n_shoppers, len(used), device=self.rating.device)
+        ratings[self.row[self.in_history], place] = self.rating[self.in_history]
+        return used, ratings
+
+    def marked(self, chosen: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """1 where a shopper has a `chosen` (m,) entry for one of `items`, (n_shoppers, n)."""
+        place = torch.full((self.n_items,), -1, device=items.device)
+        place[items] = torch.arange(len(items), device=items.device)
+        column = place[self.item[chosen]]
+        is_there = column >= 0
+        found = torch.zeros(self.n_shoppers, len(items), device=items.device)
+        found[self.row[chosen][is_there], column[is_there]] = 1
+        return found
+
+
 class Practice:
     """Training shoppers cut down at random: a few likes of one shop are the history, those of
     others the targets.
 
-    A shopper of a single shop has the rest of it as targets. Only a batch of shoppers is dense at
-    a time.
+    A shopper of a single shop has the rest of it as targets.
     """
 
     def __init__(self, train, platform, seed):
         n_rated = np.diff(train.ratings.indptr)
         likes = liked_only(train.ratings).sum(axis=0)
-        of_item = F.one_hot(torch.from_numpy(platform))
         self.ratings = train.ratings[n_rated > 1]
-        self.platform = of_item.T.float()  # (n_platforms, n_items)
+        self.platform = torch.from_numpy(platform)
+        self.n_platforms = int(platform.max(initial=0)) + 1
         self.draw = torch.Generator().manual_seed(seed)
         self.dislikes = has_dislikes(train.ratings)
         self.likes = torch.from_numpy(np.asarray(likes, np.float32).ravel())
@@ -433,49 +508,80 @@ class Practice:
             return ()
         return torch.randperm(self.ratings.shape[0], generator=self.draw).split(size)
 
-    def sample(self, rows):
-        """Histories (as rated), targets and what was seen beside the history, each (n, n_items)
-        float32.
-        """
-        ratings = torch.from_numpy(self.ratings[rows.numpy()].toarray())
-        seen = (ratings > 0).float()
-        liked = (ratings >= LIKED).float()
-        crosses, inside = self._source(liked)
-        history = self._history(liked * inside)
-        outside = torch.where(crosses, 1 - inside, 1 - history)
-        return history * ratings, liked * outside, seen * outside
+    def cells(self, rows) -> Cells:
+        """The ratings of the shoppers at `rows`, cut down."""
+        part = self.ratings[rows.numpy()]
+        n_shoppers, n_items = part.shape
+        n_rated = torch.from_numpy(np.diff(part.indptr)).long()
+        row = torch.arange(n_shoppers).repeat_interleave(n_rated)
+        item = torch.from_numpy(part.indices).long()
+        rating = torch.from_numpy(part.data).float()
+        is_liked = rating >= LIKED
+        inside, crosses = self._source(row, item, is_liked, n_shoppers)
+        in_history = self._history(row, is_liked & inside, n_shoppers)
+        asked = torch.where(crosses[row], ~inside, ~in_history)
+        return Cells(
+            n_shoppers=n_shoppers,
+            n_items=n_items,
+            row=row,
+            item=item,
+            rating=rating,
+            in_history=in_history,
+            asked=asked,
+            wanted=asked & is_liked,
+        )
 
-    def _source(self, liked):
+    def sample(self, rows):
+        """The same as matrices, for a small shop: histories (as rated), targets, and what is asked
+        for, each (n, n_items) float32.
+        """
+        cells = self.cells(rows)
+        everything = torch.arange(cells.n_items)
+        used, ratings = cells.histories()
+        history = torch.zeros(cells.n_shoppers, cells.n_items)
+        history[:, used] = ratings
+        liked = cells.marked(cells.wanted, everything)
+        return history, liked, cells.marked(cells.asked, everything)
+
+    def _source(self, row, item, is_liked, n_shoppers: int):
         """Draw the shop of each history.
 
         Returns
         -------
-        crosses : (n, 1) bool
+        inside : (m,) bool
+            Whether a rating is in the drawn shop; all are where there is only one.
+        crosses : (n_shoppers,) bool
             Whether the shopper likes something in another shop, too.
-        inside : (n, n_items) float32
-            1 for the items of the drawn shop; all items where there is only one.
         """
-        n_liked = liked @ self.platform.T
-        visited = (n_liked > 0).float()
+        shop = self.platform[item]
+        visited = torch.zeros(n_shoppers, self.n_platforms)
+        visited[row[is_liked], shop[is_liked]] = 1
         keys = torch.rand(visited.shape, generator=self.draw) * visited
         source = keys.argmax(dim=1)
-        crosses = visited.sum(dim=1, keepdim=True) > 1
-        return crosses, torch.where(crosses, self.platform[source], torch.ones(1))
+        crosses = visited.sum(dim=1) > 1
+        inside = (shop == source[row]) | ~crosses[row]
+        return inside, crosses
 
-    def _history(self, choice):
-        """Draw a number of the items that `choice` (n, n_items) marks, as 0 and 1."""
-        lot = torch.randint(len(HISTORY_LENGTHS), (len(choice), 1), generator=self.draw)
+    def _history(self, row, choice, n_shoppers: int):
+        """Draw a number of the ratings that `choice` (m,) marks, for each shopper: (m,) bool."""
+        lot = torch.randint(len(HISTORY_LENGTHS), (n_shoppers,), generator=self.draw)
         length = torch.tensor(HISTORY_LENGTHS)[lot]
-        keys = torch.rand(choice.shape, generator=self.draw) * choice
-        most = min(max(HISTORY_LENGTHS), keys.shape[1])
-        top = keys.topk(most, dim=1).values
-        last = (length - 1).clamp(0, most - 1)
-        least = top.gather(1, last)
-        is_drawn = (keys >= least) & (keys > 0) & (length > 0)
-        return is_drawn.float()
+        keys = torch.rand(len(row), generator=self.draw) - (~choice).float()  # others are below 0
+        by_key = keys.argsort(descending=True, stable=True)
+        order = by_key[row[by_key].argsort(stable=True)]
+        n_rated = torch.bincount(row, minlength=n_shoppers)
+        first = n_rated.cumsum(0) - n_rated
+        place = torch.empty_like(row)
+        place[order] = torch.arange(len(row)) - first[row]  # rows are in order
+        return choice & (place < length[row])
 
     def negatives(self, liked, n: int) -> Drawn:
-        """Candidates of the softmax for a batch with targets `liked` (n_rows, n_items).
+        """`candidates` for a batch with targets `liked` (n_rows, n_items)."""
+        targets = liked.any(dim=0).nonzero()[:, 0]
+        return self.candidates(targets, n)
+
+    def candidates(self, targets, n: int) -> Drawn:
+        """Candidates of the softmax for a batch that asks for the items `targets` (m,).
 
         All items that anyone likes where they are few; else `n` draws by popularity, and the
         targets. An item without likes is never a negative: it is new, not unwanted.
@@ -489,7 +595,6 @@ class Practice:
             )
         draws = torch.multinomial(self.likes, n, replacement=True, generator=self.draw)
         drawn = draws.unique()
-        targets = liked.any(dim=0).nonzero()[:, 0]
         both = torch.cat([drawn, targets]).unique()
         share = self.likes[both] / self.likes.sum()
         missed = (1 - share) ** n

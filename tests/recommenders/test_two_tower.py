@@ -11,7 +11,12 @@ from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import Taste, TwoTower
 from helpers.recommenders.deck import Dropout, PlainTowers, RandomPairs, weighted_means
 from helpers.recommenders.taste import Prior, learn_taste, posterior_taste
-from helpers.recommenders.two_tower import Practice, corrected, softmax_loss
+from helpers.recommenders.two_tower import (
+    Practice,
+    cells_softmax_loss,
+    corrected,
+    softmax_loss,
+)
 
 N_USERS, N_ITEMS = 60, 40
 
@@ -290,3 +295,14 @@ def test_validation_keeps_the_best_epoch(shop):
 def test_encoder_is_stored_with_the_towers(towers, tmp_path):
     towers.save(tmp_path / "t")
     assert TwoTower.load(tmp_path / "t").encoder_ == "enc 1"
+
+
+def test_the_loss_of_listed_candidates_is_that_of_the_matrix():
+    torch.manual_seed(2)
+    candidates = (torch.rand(5, 12) < 0.5).float()
+    candidates[4] = 0  # nothing is asked of this shopper
+    liked = candidates * (torch.rand(5, 12) < 0.6)
+    scores = 3 * torch.randn(5, 12)
+    row, item = candidates.nonzero(as_tuple=True)
+    listed = cells_softmax_loss(scores[row, item], liked[row, item] > 0, row, 5)
+    assert float(listed) == pytest.approx(float(softmax_loss(scores, liked, candidates)), rel=1e-5)
