@@ -23,7 +23,7 @@ from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
 from helpers.interactions.matrix import LIKED, REAL, SIMULATED, Histories, ItemFeatures
 from helpers.interactions.splits import Split
-from helpers.recommenders.base import BLOCK, Recommender
+from helpers.recommenders.base import Recommender, users_at_once
 
 Row = dict[str, Any]  # a row of a table, by its columns
 Values = dict[tuple[str, str, int], np.ndarray]  # by variant, metric and k: each (n_users,)
@@ -137,8 +137,9 @@ def rank(
     with metered() as cost, warnings.catch_warnings():
         # falling back to popularity is counted here instead
         warnings.simplefilter("ignore", UserWarning)
-        for start in range(0, len(histories), BLOCK):
-            rows = slice(start, start + BLOCK)
+        step = users_at_once(recommender.n_items_)
+        for start in range(0, len(histories), step):
+            rows = slice(start, start + step)
             recommender.n_fallback_ = 0
             ids[rows], _ = recommender.recommend(histories[rows], k, candidates)
             n_fallback += recommender.n_fallback_
@@ -486,8 +487,9 @@ def rating_errors(recommender: Recommender, split: Split) -> dict[str, float]:
     held = split.test.ratings
     truth = []
     guess = []
-    for start in range(0, held.shape[0], BLOCK):
-        rows = slice(start, start + BLOCK)
+    step = users_at_once(held.shape[1])
+    for start in range(0, held.shape[0], step):
+        rows = slice(start, start + step)
         part = held[rows].tocoo()
         items, column = np.unique(part.col, return_inverse=True)
         predicted = recommender.predict(histories[rows], items)

@@ -19,7 +19,8 @@ from helpers.recommenders.negatives import has_dislikes, with_sampled_dislikes
 Validate = Callable[["Recommender"], float]  # how good a method is so far; higher is better
 
 SIGNALS = ("rating", "liked", "seen")
-BLOCK = 1024  # users scored at once: (BLOCK, n_items) float32 is the largest dense array
+BLOCK = 1024  # users scored at once, at most
+CELLS = 1 << 25  # scores held at once (128 MB), in a large shop those of fewer users
 
 
 def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
@@ -34,6 +35,20 @@ def as_signal(ratings: sp.csr_matrix, signal: str) -> sp.csr_matrix:
     if signal == "seen":
         matrix.data = np.ones_like(matrix.data)
     return matrix
+
+
+def users_at_once(n_items: int) -> int:
+    """How many users to score at once: their dense scores are no larger for a larger shop."""
+    return max(1, min(BLOCK, CELLS // max(1, n_items)))
+
+
+def used_only(histories: Histories) -> Histories:
+    """The same shoppers without the columns that none of them rated."""
+    used = np.unique(histories.ratings.indices)
+    vectors = None if histories.vectors is None else histories.vectors[used]
+    times = None if histories.times is None else histories.times[:, used]
+    ratings = histories.ratings[:, used]
+    return Histories(ratings, histories.columns[used], vectors, histories.users, times)
 
 
 def per_like(liked: sp.csr_matrix) -> sp.csr_matrix:
@@ -168,10 +183,9 @@ class Recommender:
         n_users = len(histories)
         ids = np.full((n_users, k), -1, dtype=np.int64)
         best = np.full((n_users, k), -np.inf, dtype=np.float32)
-        for start in range(0, n_users, BLOCK):
-            part = histories
-            if n_users > BLOCK:
-                part = histories[start : start + BLOCK]
+        step = users_at_once(self.n_items_)
+        for start in range(0, n_users, step):
+            part = used_only(histories[start : start + step])
             scores = self.score_candidates(part, positions)
             if exclude_seen:
                 self._hide_seen(scores, part, positions)

@@ -236,7 +236,8 @@ class Content(Recommender):
 
 def cosines(users, items):
     """Cosine of each row of (n, d) with each of (m, d), (n, m); 0 for a row of zeros."""
-    return unit(users) @ unit(items).T
+    length = np.sqrt(np.einsum("md,md->m", items, items))
+    return (unit(users) @ items.T) / np.maximum(length, 1e-12)
 
 
 def tastes(vectors, weights, n, rounds=ROUNDS):

@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from helpers.recommenders.base import Recommender
+from helpers.recommenders.base import Recommender, used_only
 from helpers.recommenders.features import history_vectors
-from helpers.recommenders.reader import used_only
 
 BLOCK = 256  # shoppers scored at once
 

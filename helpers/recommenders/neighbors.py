@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from helpers.engine import chosen
+from helpers.kernels.item_blocks import Pull, top_similar_in_blocks
 from helpers.kernels.item_pairs import confidence, top_similar_items
 from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 
@@ -16,6 +18,7 @@ except ImportError:  # it has no wheel for ARM Linux: blocks of dense rows give 
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
+MANY_ITEMS = 20_000  # from here on, neighbors are sought among items with a common shopper only
 FLAT = 1e-9  # a spread of ratings below this is none: no correlation
 NEUTRAL = 3.0  # mean rating of a log without ratings
 
@@ -492,6 +495,10 @@ class ItemKNN(_Neighbors):
         """The same, but each pair of items is multiplied once."""
         if self.similarity == "adjusted_cosine":
             X = _less_row_means(X, means)
+        if X.shape[1] >= MANY_ITEMS:
+            exponent = self._measure().exponent
+            pull = Pull(self.similarity, self.shrinkage, self.significance, exponent)
+            return top_similar_in_blocks(X, self.k, pull, chosen())
         return top_similar_items(
             X,
             self.k,

@@ -54,10 +54,3 @@ class ReadsContent(Recommender):
             side = catalogue_or_guess(histories, self.side_, self.guess_, vectors)
             read = np.concatenate([read, side], axis=1)
         return np.ascontiguousarray(read, dtype=np.float32)
-
-
-def used_only(histories: Histories) -> Histories:
-    """The same shoppers without the columns that none of them rated."""
-    used = np.unique(histories.ratings.indices)
-    vectors = None if histories.vectors is None else histories.vectors[used]
-    return Histories(histories.ratings[:, used], histories.columns[used], vectors)

@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from helpers.interactions.matrix import liked_only
+from helpers.recommenders.base import used_only
 from helpers.recommenders.features import with_one
-from helpers.recommenders.reader import ReadsContent, used_only
+from helpers.recommenders.reader import ReadsContent
 
 LIFT = 0.8  # see `posterior_taste`
 TILT = 0.9  # see `posterior_taste`

@@ -11,9 +11,10 @@ from torch import nn
 from tqdm import tqdm
 
 from helpers.interactions.matrix import LIKED, Histories, liked_only
+from helpers.recommenders.base import used_only
 from helpers.recommenders.deck import DeckTowers, filled, flat, mlp
 from helpers.recommenders.negatives import has_dislikes
-from helpers.recommenders.reader import ReadsContent, used_only
+from helpers.recommenders.reader import ReadsContent
 
 GOALS = ("chosen", "enjoyed")
 # practiced, so that short histories are learned too
