@@ -112,6 +112,14 @@ class Interactions:
             self.ratings[which], self.users[which], self.items, times, self.shoppers
         )
 
+    def at_most(self, n: int, seed: int) -> "Interactions":
+        """`n` of the users, drawn at random; all of them where there are no more."""
+        n_users = self.shape[0]
+        if n_users <= n:
+            return self
+        drawn = np.random.default_rng(seed).choice(n_users, n, replace=False)
+        return self.rows(np.sort(drawn))
+
     def cells(self, keep: np.ndarray) -> "Interactions":
         """Some of the ratings, by a bool mask (nnz,) in their stored order; users and items
         stay."""

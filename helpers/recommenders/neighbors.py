@@ -18,7 +18,7 @@ except ImportError:  # it has no wheel for ARM Linux: blocks of dense rows give 
 
 SIMILARITIES = ("cosine", "adjusted_cosine", "pearson", "jaccard", "asymmetric_cosine")
 DENSE = 4_000_000  # cells of the largest dense block of similarities (32 MB)
-MANY_ITEMS = 20_000  # from here on, neighbors are sought among items with a common shopper only
+MANY_ITEMS = 10_000  # from here on, neighbors are sought among items with a common shopper only
 FLAT = 1e-9  # a spread of ratings below this is none: no correlation
 NEUTRAL = 3.0  # mean rating of a log without ratings
 
