@@ -2,10 +2,10 @@
 
 The score of item j for a shopper u with n liked items is
 
-    s(u, j) = (1 - α(n)) c Σ_m v_m(n) z_m(u, j) + α(n) Σ_m w_m(n) z_m(u, j)
+    s(u, j) = (1 - α(n)) Σ_m v_m(n) z_m(u, j) + α(n) Σ_m w_m(n) z_m(u, j)
     w_m(n) ≈ a_m + b_m log(1 + n)
 
-with z the members' evidence in logarithms, v a plain recipe, and a, b not negative (Breiman 1996,
+with z the members' evidence in logarithms, v plain recipes, and a, b not negative (Breiman 1996,
 "Stacked regressions": members agree so often that else one would be played off against another).
 Signal 0 is log popularity. So the blend is a weighted *geometric* mean: an item needs some support
 from every member that counts. An amount e of evidence becomes z = log(1 + 30 e / σ), σ being its
@@ -15,7 +15,7 @@ standard deviation over the candidates; what is a logit already becomes e / σ.
    This is the *total* mass on what the shopper goes on to like. The mean of log p would pay for
    the tail of that list, and loses.
 2. The share α(n) of these weights, from 0 to 1, is chosen by NDCG@10 on shoppers whom the weights
-   were not learned from (`choice.py`). The rest is a plain recipe: popularity, a single member, or
+   were not learned from (`choice.py`). The rest is plain recipes: popularity, a single member, or
    the plain sum of all.
 """
 
@@ -29,9 +29,8 @@ from helpers.recommenders.base import best_first
 
 KEPT = 40  # best items of each signal that enter the loss as they are
 DRAWN = 200  # items drawn from all others, which stand for them in the loss
-ALPHAS = np.array([0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0], np.float32)
 LEAST = 20  # rows that learning needs
-FOLDS = 3  # of shoppers, for the choice of α
+FOLDS = 3  # of shoppers, to judge the learned weights by
 STEPS = 100  # of the optimizer, at most
 WARM_STEPS = 30  # where it starts near the end
 STEEP = 30.0  # how far the logarithm tells no evidence from a little
@@ -99,7 +98,8 @@ def pruned(
     z (n, n_signals, m), log_weight (n, m), liked (n, m), as in `Rows`
     """
     matters = allowed.copy() if everything else liked & allowed
-    for number in range(evidence.shape[1]):
+    n_signals = 0 if everything else evidence.shape[1]
+    for number in range(n_signals):
         _mark_best(matters, evidence[:, number], allowed)
     matters &= allowed
     drawn, is_drawn, stands_for = _sample(allowed & ~matters, rng)
@@ -325,24 +325,6 @@ class _Loss:
         return value, gradient.ravel().astype(float)
 
 
-def mixed_weights(
-    plain: np.ndarray,
-    weight: np.ndarray,
-    alpha: np.ndarray,
-) -> np.ndarray:
-    """(1 - α) c v + α w, (n, n_signals); c is the learned weight of popularity, at least 1.
-
-    Parameters
-    ----------
-    plain, weight : (n, n_signals)
-        v and w of the formula.
-    alpha : (n,)
-    """
-    share = alpha[:, None]
-    c = np.maximum(weight[:, [0]], 1)
-    return (1 - share) * c * plain + share * weight
-
-
 def ndcg10(scores: np.ndarray, rows: Rows) -> np.ndarray:
     """NDCG@10 of each row's candidates, (n,)."""
     is_candidate = np.isfinite(rows.log_weight)
@@ -361,11 +343,11 @@ def cross_fitted(
     lengths,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """NDCG@10 of every row by each α, (n_alphas, n), by weights learned from others.
+    """Scores (n, m) of every row's candidates by weights learned from the rows of others.
 
-    The plain recipe is popularity. `start` is as in `fit_weights`.
+    `start` is as in `fit_weights`.
     """
-    table = np.zeros((len(ALPHAS), len(rows)), np.float32)
+    scores = np.zeros(rows.liked.shape, np.float32)
     _, number = np.unique(rows.shopper, return_inverse=True)
     fold = number % FOLDS
     for held in range(FOLDS):
@@ -377,9 +359,5 @@ def cross_fitted(
         weights = at_lengths(others, fit_weights(others, start), lengths)
         part = rows[test]
         weight = weights[np.searchsorted(lengths, part.length)]
-        blend = np.einsum("us,usi->ui", weight, part.z)
-        floor = np.maximum(weight[:, [0]], 1) * part.z[:, 0]
-        for place, alpha in enumerate(ALPHAS):
-            scores = (1 - alpha) * floor + alpha * blend
-            table[place, test] = ndcg10(scores, part)
-    return table
+        scores[test] = np.einsum("us,usi->ui", weight, part.z)
+    return scores

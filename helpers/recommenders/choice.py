@@ -1,9 +1,12 @@
 """The second stage of the blend: which recipe serves shoppers with n liked items best.
 
-A recipe is a weight of each signal. Besides the learned weights there are plain ones: popularity
-alone, each member alone, and a plain sum of all. Practice shoppers whom the weights were not
-learned from say which recipe gives the best lists, for each history length. So the blend doesn't
-lose to a member that is better alone, and where too few shoppers practice, it is the plain sum.
+A recipe is a weight of each signal. There are the learned weights, plain ones (popularity alone,
+each member alone, a plain sum of all) and mixtures of the two. Practice shoppers whom the weights
+were not learned from say which recipe gives the best lists, for each history length.
+
+The winner among so many is partly a matter of luck. So the practice shoppers are drawn anew, with
+replacement, many times, and every recipe counts by the share of draws in which it wins (Breiman
+1996, "Bagging predictors"). Recipes are linear in the signals, so this is one recipe again.
 """
 
 from dataclasses import dataclass
@@ -14,9 +17,12 @@ from helpers.recommenders import blend
 
 SUM_OF_MEMBERS = 2.5  # weight of all members together in the plain sum; popularity has 1
 TIE = 1e-3  # weight of popularity beside a single member: it orders equals
+SHARES = (0.25, 0.5, 0.75)  # of the learned weights in a mixture
 BORROWED = 100  # rows of all lengths that count beside a length's own
-SURE = 1.0  # standard errors by which a plain recipe must beat the learned weights
 FLOOR_ERRORS = 0.5  # standard errors by which popularity may seem worse than the best
+DRAWS = 200  # of practice shoppers, with replacement
+SEED = 7
+POPULARITY = 0  # place of popularity among the recipes
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,30 @@ class Choice:
     Attributes
     ----------
     weights : (n_lengths, n_signals) float32
-        Of the signals, the plain recipe and the learned weights taken together.
+        Of the signals, the plain recipes and the learned weights taken together.
     alpha : (n_lengths,) float32
-        Share of the learned weights: 0 is the plain recipe.
+        Share of the learned weights: 0 is a plain recipe.
     """
 
     weights: np.ndarray
     alpha: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All recipes for one history length, and what they are worth to its practice rows.
+
+    Attributes
+    ----------
+    weights : (n_recipes, n_signals) float32
+    alpha : (n_recipes,) float32
+        Share of the learned weights.
+    ndcg : (n_recipes, n) float32
+    """
+
+    weights: np.ndarray
+    alpha: np.ndarray
+    ndcg: np.ndarray
 
 
 def popularity_alone(n_signals: int) -> np.ndarray:
@@ -50,7 +73,7 @@ def plain_sum(n_signals: int) -> np.ndarray:
     return weight
 
 
-def recipes(n_signals: int) -> np.ndarray:
+def plain_recipes(n_signals: int) -> np.ndarray:
     """Plain weights, (n_signals + 1, n_signals): popularity, the sum, each member alone."""
     alone = np.eye(n_signals, dtype=np.float32)[1:]
     alone[:, 0] = TIE
@@ -66,66 +89,102 @@ def choose(rows: blend.Rows, learned: np.ndarray, lengths) -> Choice:
     rows : Rows
         Practice rows, evidence in logarithms.
     learned : (2, n_signals)
-        Weights learned from all rows; the table is made with weights learned from others.
+        Weights learned from all rows; recipes are judged by weights learned from others.
     lengths : sequence of int
     """
-    plain = recipes(rows.z.shape[1])
-    by_alpha = blend.cross_fitted(rows, lengths, learned)
-    table = np.concatenate([by_alpha, _ndcg_of(plain[1:], rows)])
-    n_alphas = len(blend.ALPHAS)
-    chosen = []
-    alpha = []
-    for n in lengths:
-        number = best_of(table, rows.length == n, reference=n_alphas - 1)
-        if number < n_alphas:
-            chosen.append(plain[0])
-            alpha.append(blend.ALPHAS[number])
-        else:
-            chosen.append(plain[number - n_alphas + 1])
-            alpha.append(0)
-    alpha = np.array(alpha, np.float32)
-    weights = blend.at_lengths(rows, learned, lengths)
-    mixed = blend.mixed_weights(np.stack(chosen), weights, alpha)
-    return Choice(mixed, alpha)
+    own = blend.at_lengths(rows, learned, lengths)
+    scores = blend.cross_fitted(rows, lengths, learned)
+    places = [np.flatnonzero(rows.length == n) for n in lengths]
+    trials = []
+    for place, weights in zip(places, own, strict=True):
+        trials.append(tried(rows[place], scores[place], weights))
+    ndcg = np.concatenate([trial.ndcg for trial in trials], axis=1)
+    number = np.repeat(np.arange(len(lengths)), [len(place) for place in places])
+    rng = np.random.default_rng(SEED)
+    share = np.stack([shares_of(ndcg, number == k, rng) for k in range(len(lengths))])
+    weights = [mine @ trial.weights for mine, trial in zip(share, trials, strict=True)]
+    alpha = [mine @ trial.alpha for mine, trial in zip(share, trials, strict=True)]
+    return Choice(np.stack(weights).astype(np.float32), np.array(alpha, np.float32))
 
 
-def _ndcg_of(plain: np.ndarray, rows: blend.Rows) -> np.ndarray:
-    """NDCG@10 of every row by each recipe, (n_recipes, n)."""
-    table = np.zeros((len(plain), len(rows)), np.float32)
-    for number, weight in enumerate(plain):
-        used = np.flatnonzero(weight)
-        scores = np.einsum("s,nsm->nm", weight[used], rows.z[:, used])
-        table[number] = blend.ndcg10(scores, rows)
-    return table
+def tried(rows: blend.Rows, scores: np.ndarray, learned: np.ndarray) -> Trial:
+    """All recipes for rows of one length: plain ones, the learned weights, mixtures.
 
+    A plain recipe v enters a mixture as c v, where c gives its scores the spread of the learned
+    ones, so that both count by their share.
 
-def best_of(table: np.ndarray, here: np.ndarray, reference: int) -> int:
-    """The best row of a table of NDCG, (n_recipes, n), for the columns marked `here`.
-
-    Row 0 is popularity. `reference` is the row that others must beat clearly. Popularity is taken
-    if even the best is hardly better.
+    Parameters
+    ----------
+    rows : Rows
+    scores : (n, m)
+        By weights learned from other rows.
+    learned : (n_signals,)
+        Weights learned from all.
     """
-    estimate = _estimates(table, here)
-    best = reference
-    for number in range(len(table)):
-        lead = estimate[number] - estimate[reference]
-        clear = SURE * _error(table[number] - table[reference], here)
-        if lead > clear and estimate[number] > estimate[best]:
-            best = number
-    gain = estimate[best] - estimate[0]
-    if gain <= FLOOR_ERRORS * _error(table[best] - table[0], here):
-        return 0
-    return best
+    spread = _spread(scores, rows)
+    weights = []
+    alpha = []
+    ndcg = []
+    for plain in plain_recipes(len(learned)):
+        used = np.flatnonzero(plain)
+        own = np.einsum("s,nsm->nm", plain[used], rows.z[:, used])
+        c = spread / _spread(own, rows)
+        for share in (0, *SHARES):
+            weights.append((1 - share) * c * plain + share * learned)
+            alpha.append(share)
+            ndcg.append(blend.ndcg10((1 - share) * c * own + share * scores, rows))
+    weights.append(learned)
+    alpha.append(1)
+    ndcg.append(blend.ndcg10(scores, rows))
+    return Trial(
+        np.stack(weights).astype(np.float32),
+        np.array(alpha, np.float32),
+        np.stack(ndcg),
+    )
+
+
+def _spread(scores: np.ndarray, rows: blend.Rows) -> float:
+    """Standard deviation of a row's scores over its candidates, the mean of all rows."""
+    if len(rows) == 0:
+        return 1.0
+    is_candidate = np.isfinite(rows.log_weight)
+    mean = scores.mean(axis=1, where=is_candidate, keepdims=True)
+    variance = np.square(scores - mean).mean(axis=1, where=is_candidate)
+    return max(float(np.sqrt(variance).mean()), 1e-6)
+
+
+def shares_of(ndcg: np.ndarray, here: np.ndarray, rng) -> np.ndarray:
+    """How often each recipe is the best one for the columns marked `here`, (n_recipes,).
+
+    All of it goes to popularity, row 0, if even the best is hardly better.
+
+    Parameters
+    ----------
+    ndcg : (n_recipes, n)
+    here : (n,) bool
+    rng : numpy.random.Generator
+    """
+    estimate = _estimates(ndcg, here)
+    best = estimate.argmax()
+    gain = estimate[best] - estimate[POPULARITY]
+    if gain <= FLOOR_ERRORS * _error(ndcg[best] - ndcg[POPULARITY], here):
+        return np.eye(len(ndcg), dtype=np.float32)[POPULARITY]
+    n = int(here.sum())
+    times = np.zeros((DRAWS, n))  # how often each shopper is drawn
+    if n > 0:
+        times = rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)
+    overall = ndcg.mean(axis=1)
+    total = ndcg[:, here] @ times.T + BORROWED * overall[:, None]
+    wins = np.bincount(total.argmax(axis=0), minlength=len(ndcg))
+    return (wins / DRAWS).astype(np.float32)
 
 
 def _estimates(table: np.ndarray, here: np.ndarray) -> np.ndarray:
     """Mean NDCG of each recipe, (n_recipes,): a length's own rows, and a few of all lengths."""
     n = int(here.sum())
     overall = table.mean(axis=1)
-    if n == 0:
-        return overall
-    own = table[:, here].mean(axis=1)
-    return (n * own + BORROWED * overall) / (n + BORROWED)
+    own = table[:, here].sum(axis=1)
+    return (own + BORROWED * overall) / (n + BORROWED)
 
 
 def _error(difference: np.ndarray, here: np.ndarray) -> float:

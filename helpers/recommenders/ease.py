@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg import inv
 
 from helpers.recommenders.base import Recommender, as_signal, per_like
 
@@ -59,7 +59,7 @@ class EASE(Recommender):
         """B itself, (n_items, n_items)."""
         gram = (X.T @ X).toarray()
         np.fill_diagonal(gram, gram.diagonal() + self.reg)
-        P = inverse_of(gram)
+        P = _inverse(gram)
         B = P / -np.diag(P)
         np.fill_diagonal(B, 0)
         self.weights_ = B.astype(np.float32)
@@ -68,7 +68,7 @@ class EASE(Recommender):
         """K (n_users, n_users), the diagonal of P, and X: what the scores need."""
         gram = (X @ X.T).toarray()
         np.fill_diagonal(gram, gram.diagonal() + self.reg)
-        K = inverse_of(gram)
+        K = _inverse(gram)
         self.kernel_ = K.astype(np.float32)
         self.diagonal_ = self._diagonal(X.tocsc(), K)
         self.x_data_ = X.data.astype(np.float32)
@@ -123,8 +123,8 @@ class EASE(Recommender):
     def _spread_dual(self, H) -> np.ndarray:
         """H B without B: H (-P / diag P) by the formula of P, with the diagonal set right after."""
         X = self._train()
-        smoothed = (H @ X.T) @ self.kernel_
-        smoothed = np.ascontiguousarray(smoothed)
+        shared = (H @ X.T).toarray()
+        smoothed = shared @ self.kernel_
         scores = (X.T @ smoothed.T).T
         scores = scores / (self.reg * self.diagonal_)
         cells = H.nonzero()
@@ -134,12 +134,6 @@ class EASE(Recommender):
         return np.ascontiguousarray(scores, dtype=np.float32)
 
 
-def inverse_of(gram: np.ndarray) -> np.ndarray:
-    """Inverse of a symmetric positive definite matrix, (n, n) float64; `gram` is overwritten.
-
-    Through Cholesky factors it takes 40 % of the time of a general inverse.
-    """
-    upper, _ = dpotrf(gram.T, overwrite_a=True)  # the transpose is in the order that LAPACK reads
-    inverse, _ = dpotri(upper, overwrite_c=True)
-    upper_half = np.triu(inverse)
-    return upper_half + np.triu(inverse, 1).T
+def _inverse(gram: np.ndarray) -> np.ndarray:
+    """Inverse of a positive definite matrix, (n, n), by Cholesky: half the work of any matrix's."""
+    return inv(gram, assume_a="pos")

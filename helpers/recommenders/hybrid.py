@@ -23,7 +23,10 @@ from helpers.recommenders.practice import (
 )
 
 GOALS = ("chosen", "enjoyed")
-BLOCK = 64  # shoppers whose evidence is dense at once: (BLOCK, n_signals, n_items) float32
+CELLS = 16_000_000  # of evidence, (shoppers, n_signals, n_items), that are dense at once: 64 MB
+SHOPPERS = {"chosen": 800, "enjoyed": 400}  # who practice for a question, at most
+IN_ALL = 2400  # who practice for all questions together
+AT_LEAST = 200  # for a question, however many there are
 WORDS = {"name": "Content", "parameters": {"reads": "words"}}
 PEOPLE = {"name": "UserKNN", "parameters": {}}
 ITEMS = {"name": "ItemKNN", "parameters": {}}
@@ -63,14 +66,15 @@ class Hybrid(Recommender):
     ----------
     goal : "chosen" or "enjoyed"
         What is asked, as in `TwoTower`. "chosen": what a shopper will choose, which exposure has a
-        part in; all items are candidates, and for each history length a plain recipe, such as
-        popularity, takes over where it gives better lists (`choice.py`). "enjoyed": what
+        part in; all items are candidates, and for each history length plain recipes, such as
+        popularity, join or take over where that gives better lists (`choice.py`). "enjoyed": what
         they would like if they saw everything; candidates are what they saw, which takes a log
         with dislikes, and popularity is a signal among others.
     members : list or None
         Recommenders or their specs (see `parts.build`); None is the default ones of the goal.
-    shoppers : int
-        Practice shoppers for each question, at most.
+    shoppers : int or None
+        Practice shoppers for each question, at most. The choice among recipes needs hundreds. None
+        is 800 (400 for "enjoyed"), or fewer where there are many shops.
     """
 
     handles_cold_users = True
@@ -80,7 +84,7 @@ class Hybrid(Recommender):
         self,
         members=None,
         goal="chosen",
-        shoppers=400,
+        shoppers=None,
         seed=7,
     ):
         if goal not in GOALS:
@@ -136,12 +140,20 @@ class Hybrid(Recommender):
         questions = [OWN]
         if n_shops > 1:
             questions += range(n_shops)
+        self._n_practicing = self._how_many(len(questions))
         self._learn(self._practise(train, items, questions))
         for member in self._members:
             if not hasattr(member, "n_items_"):
                 member.fit(train, items)
 
     # ------------------------------------------------------------------ practice
+    def _how_many(self, n_questions: int) -> int:
+        """Practice shoppers for each of so many questions."""
+        if self.shoppers is not None:
+            return self.shoppers
+        fair = max(IN_ALL // n_questions, AT_LEAST)
+        return min(fair, SHOPPERS[self.goal])
+
     def _practise(
         self,
         train,
@@ -161,7 +173,7 @@ class Hybrid(Recommender):
                     continue
                 mine = [cut for cut in cuts[question] if crowd.part[cut.shopper] == held]
                 allowed = self._allowed(question)
-                found = self._evidence_of(clones, train, mine, allowed, crowd.rng)
+                found = self._evidence_of(clones, train, mine, allowed, self._lots(question, held))
                 rows[question].append(found)
         if apart:
             rows |= self._practise_apart(train, items, apart, crowd)
@@ -178,13 +190,13 @@ class Hybrid(Recommender):
         """
         lengths = LENGTHS if self._asks_all else (0, *LENGTHS)
         if question == OWN:
-            return within(crowd.likes, crowd.order, self.shoppers, lengths)
+            return within(crowd.likes, crowd.order, self._n_practicing, lengths)
         return across(
             crowd.likes,
             self.shop_,
             question,
             crowd.order,
-            self.shoppers,
+            self._n_practicing,
             lengths,
         )
 
@@ -207,11 +219,15 @@ class Hybrid(Recommender):
             mine = self.shop_ == question
             second_half = shop[mine].max()
             inside = [likes_of[mine[likes_of]] for likes_of in crowd.likes]
-            cuts = across(inside, shop, second_half, users, self.shoppers)
+            cuts = across(inside, shop, second_half, users, self._n_practicing)
             allowed = shop == second_half
-            rows = self._evidence_of(clones, train, cuts, allowed, crowd.rng)
+            rows = self._evidence_of(clones, train, cuts, allowed, self._lots(question))
             found[question] = [rows]
         return found
+
+    def _lots(self, question: int, part: int = 0) -> np.random.Generator:
+        """Random numbers of a question: what it draws doesn't depend on the other questions."""
+        return np.random.default_rng([self.seed, question + 1, part])
 
     def _clones(self, train, items) -> list[Recommender]:
         """Popularity and new members, fitted on a part of the shoppers."""
@@ -236,8 +252,9 @@ class Hybrid(Recommender):
     ) -> blend.Rows | None:
         """Practice rows of some cuts, candidates being the items marked in `allowed`."""
         parts = []
-        for start in range(0, len(cuts), BLOCK):
-            some = cuts[start : start + BLOCK]
+        step = self._rows_at_once()
+        for start in range(0, len(cuts), step):
+            some = cuts[start : start + step]
             parts.append(self._rows_of(members, train, some, allowed, rng))
         return blend.joined(parts) if parts else None
 
@@ -253,16 +270,16 @@ class Hybrid(Recommender):
         shoppers = [cut.shopper for cut in cuts]
         history = _matrix([cut.history for cut in cuts], self.n_items_)
         liked = _matrix([cut.liked for cut in cuts], self.n_items_)
-        evidence = _stacked(members, Histories(history * 5, np.arange(self.n_items_)))
-        candidates = np.tile(allowed, (len(cuts), 1))
-        candidates[history.nonzero()] = False
+        places = np.flatnonzero(allowed)
+        evidence = _stacked(members, Histories(history * 5, np.arange(self.n_items_)), places)
+        candidates = history[:, places].toarray() == 0
         if not self._asks_all:
-            seen = train.ratings[shoppers].toarray() > 0
-            candidates &= seen
+            seen = train.ratings[shoppers][:, places]
+            candidates &= seen.toarray() > 0
         z, log_weight, found = blend.pruned(
             evidence,
             candidates,
-            liked.toarray() > 0,
+            liked[:, places].toarray() > 0,
             rng,
             everything=not self._asks_all,
         )
@@ -322,14 +339,20 @@ class Hybrid(Recommender):
         found = np.zeros((len(histories), len(candidates)), np.float32)
         shops = np.unique(self.shop_[candidates])
         self.n_fallback_ = 0
-        for start in range(0, len(histories), BLOCK):
-            rows = slice(start, start + BLOCK)
+        step = self._rows_at_once()
+        for start in range(0, len(histories), step):
+            rows = slice(start, start + step)
             part = histories[rows]
             z = _stacked([self, *self._members], part, candidates)
             question = self._questions(part, shops)
             n_liked = liked_only(part.ratings).sum(axis=1)
             found[rows] = self._mix(z, question, np.asarray(n_liked).ravel())
         return found
+
+    def _rows_at_once(self) -> int:
+        """Shoppers whose evidence is dense at once."""
+        n_signals = len(self._members) + 1
+        return max(CELLS // (n_signals * self.n_items_), 1)
 
     def _questions(self, histories, shops: np.ndarray) -> np.ndarray:
         """Place of the question that each shopper poses, (n_users,), if the candidates are of
@@ -402,7 +425,6 @@ class _Crowd:
     order: np.ndarray  # (n_users,), a permutation
     part: np.ndarray  # (n_users,), the part in which a shopper is a stranger to the members
     likes: list[np.ndarray]  # liked items of each
-    rng: np.random.Generator
 
     @classmethod
     def of(cls, train: Interactions, seed: int) -> "_Crowd":
@@ -411,7 +433,7 @@ class _Crowd:
         rng = np.random.default_rng(seed)
         order = rng.permutation(n_users)
         part = rng.integers(0, PARTS, n_users)
-        return cls(order, part, likes_in_order(train, seed), rng)
+        return cls(order, part, likes_in_order(train, seed))
 
 
 def _too_few(question: int, cuts: list[Cut]) -> bool:
