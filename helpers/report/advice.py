@@ -4,7 +4,8 @@ Chapter 07 decides by a paired test of the same shoppers (`evaluation.guide`) an
 Where they say nothing of a situation, the same rule is applied to the intervals in metrics.json.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,18 @@ from helpers.evaluation.guide import (
     known_items,
     worst_usual,
 )
+from helpers.interactions.matrix import SIMULATED
 from helpers.report.results import Results, called
+
+if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
+    from helpers.report.personas import MethodList, PersonaLists
+
+OWN_HISTORY = "A history in our own shop?"
+PURCHASES = "Only purchases, no ratings?"
+SPECIAL = "Something special about the items?"
+KNOWN_ITEMS = "How many liked items do we know?"
+QUESTIONS = (OWN_HISTORY, PURCHASES, SPECIAL, KNOWN_ITEMS)
+"""In the order in which a shop should ask them."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +46,15 @@ class Told(Advice):
     cost : float
         How much less the wrong choice gets: of five liked items, or of NDCG@10 where that is all
         there is.
+    shoppers : str
+        "simulated" or "real".
+    question : str
+        Which question of the flowchart leads here: one of `QUESTIONS`.
     """
 
     has: str
+    shoppers: str = SIMULATED
+    question: str = KNOWN_ITEMS
 
     @property
     def price(self) -> str:
@@ -50,6 +68,8 @@ class Told(Advice):
 
 NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EASE")
 """Methods that never look at a picture."""
+_LENGTHS = {known_items(n) for n in range(100)}
+"""What the guide calls histories of each length."""
 VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""
 
@@ -61,6 +81,18 @@ def choice(results: Results, n_history: int) -> str:
         if one.has == known_items(n_history) and one.ship in names:
             return one.ship
     return simplest_of_best(results.at(n_history).loc[names])
+
+
+def first_choice(results: Results, one: "PersonaLists") -> "MethodList":
+    """The list of the method to ship to somebody with so many items; else the best list."""
+    name = choice(results, results.length_near(len(one.history)))
+    found = [made for made in one.lists if made.name == name]
+    return found[0] if found else one.lists[0]
+
+
+def bestsellers(one: "PersonaLists") -> "MethodList":
+    """The list that stands for methods which cannot use the history."""
+    return next((made for made in one.lists if made.stands_for), one.lists[-1])
 
 
 def advise(results: Results, few: int) -> list[Told]:
@@ -89,9 +121,22 @@ def saved_advice(results: Results) -> list[Told]:
         advice = advice_in(row)
         ship = plain_names.get(advice.ship, advice.ship)
         has = row["you have"]
+        question = KNOWN_ITEMS if has in _LENGTHS else SPECIAL
         if row["shoppers"] != results.shoppers:
             has = f"{has} ({row['shoppers']})"
-        found.append(Told(ship, advice.ndcg, advice.liked, advice.wrong, advice.cost, has))
+            question = PURCHASES
+        found.append(
+            Told(
+                ship=ship,
+                ndcg=advice.ndcg,
+                liked=advice.liked,
+                wrong=advice.wrong,
+                cost=advice.cost,
+                has=has,
+                shoppers=row["shoppers"],
+                question=question,
+            )
+        )
     return found
 
 
@@ -104,7 +149,8 @@ def _by_intervals(results: Results, few: int) -> list[Told]:
         examined = set(results.at(few, variants=True).index)
         there = [name for name in names if name in examined]
         if there:
-            found.append(_for_length(results, few, there, has))
+            told_by = _for_length(results, few, there, has)
+            found.append(replace(told_by, question=SPECIAL))
     return found
 
 
@@ -116,7 +162,7 @@ def _for_length(results: Results, n_history: int, names: list[str], has: str) ->
     wrong = worst_usual(liked)
     cost = max(liked[ship] - liked[wrong], 0.0)
     ndcg = rows["value"][ship]
-    return Told(ship, ndcg, liked[ship], wrong, cost, has)
+    return Told(ship, ndcg, liked[ship], wrong, cost, has, results.shoppers)
 
 
 def _for_known(results: Results) -> Told:
@@ -125,7 +171,7 @@ def _for_known(results: Results) -> Told:
     wrong = worst_usual(values)
     cost = max(values[ship] - values[wrong], 0.0)
     has = "a history in our own shop"
-    return Told(ship, values[ship], np.nan, wrong, cost, has)
+    return Told(ship, values[ship], np.nan, wrong, cost, has, results.shoppers, OWN_HISTORY)
 
 
 def simplest_of_best(rows: pd.DataFrame) -> str:

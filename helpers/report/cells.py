@@ -26,6 +26,9 @@ SAMPLE_ONLY = "sample-only"
 CLIP_ONLY = "clip-only"
 WORDS_ONLY = "words-only"
 LOOKS_ONLY = "looks-only"
+SHOWS_SHOPPERS = "shows-shoppers"
+SHOWS_REAL = "shows-real"
+"""Cells with results of the run's shoppers, or of real customers: a slide's footer says so."""
 TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY, LOOKS_ONLY)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers.artefacts import MissingArtefact
 from helpers.interactions.loading import load_facts
-from helpers.interactions.matrix import REAL
+from helpers.interactions.matrix import REAL, SIMULATED
 from helpers.report.blocks import Block, as_text
 from helpers.report.cells import REAL_ONLY, SIMULATED_ONLY
 from helpers.report.layouts import Slide
@@ -15,7 +15,14 @@ from helpers.report.layouts import Slide
 USUAL_PROFILE = "sample"
 MOST_PARAMETERS = 6
 """Parameters that a title slide names; the report has the rest."""
-WHOSE = {"simulated": "simulated shoppers", REAL: "real customers", "": ""}
+BOTH = "both"
+WHOSE = {
+    SIMULATED: "simulated shoppers",
+    REAL: "real customers",
+    BOTH: "simulated shoppers and real customers",
+    "": "",
+}
+"""Whose results a slide shows; "" where it shows none of shoppers."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,14 @@ class Front:
     @property
     def line(self) -> str:
         """Whose shoppers, which profile and when, in one line of plain text."""
+        return self.line_of(self.shoppers)
+
+    def line_of(self, shows: str) -> str:
+        """The same line for a slide that shows `shows`, one of the keys of `WHOSE`."""
         day = f"{self.day.day} {self.day:%B %Y}"
-        parts = [self.whose.capitalize(), f"profile {self.profile}", day]
+        whose = WHOSE[shows]
+        whose = whose[:1].upper() + whose[1:]
+        parts = [whose, f"profile {self.profile}", day]
         return " · ".join(part for part in parts if part)
 
     def slide(self, notes: list[str]) -> Slide:

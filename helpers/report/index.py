@@ -1,15 +1,20 @@
 """The first page of a run: what was found, for whom, and where everything is."""
 
+import base64
+import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 from helpers.report import results as read
-from helpers.report.advice import advice_table, advise, choice
+from helpers.report.advice import advice_table, advise, bestsellers, choice, first_choice
+from helpers.report.figures.compare import SHOPS
+from helpers.report.figures.guide import flowchart
 from helpers.report.html import chapter_title
 from helpers.report.results import CEILINGS, FEW, FLOOR, REAL, Results, called
 from helpers.templates import write_page
@@ -17,6 +22,7 @@ from helpers.templates import write_page
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
     from helpers.report.personas import PersonaLists
 
+FLOWCHART_DPI = 120
 OVERVIEW_DECK = Path("decks") / "overview.html"
 CHAPTER_METHODS = {
     "03": ("UserKNN", "ItemKNN", "EASE", "NeuralCF"),
@@ -69,7 +75,8 @@ def render_index(
         candidates=_candidates(results),
         guide=_guide(results),
         real=_real_table(results),
-        people=people or [],
+        people=_people(results, people or []),
+        flowchart=_flowchart(results),
         overview=(folder / OVERVIEW_DECK).exists(),
     )
 
@@ -133,9 +140,11 @@ def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
         there = [name for name in names if name in values]
         if there:
             best = str(values[there].round(2).idxmax())
-            found[number] = f"{best}: NDCG@10 {values[best]:.2f} with {few} items, {floor}"
+            told = f"{best}: NDCG@10 {values[best]:.2f} with {few} items, {floor}"
+            found[number] = f"{told} ({results.shoppers})"
     name = choice(results, few)
-    found["07"] = f"{name} leads with {few} items: {values[name]:.2f}, {floor}"
+    told = f"Ship {name} with {few} items: {values[name]:.2f}, {floor}"
+    found["07"] = f"{told} ({results.shoppers})"
     return found
 
 
@@ -207,6 +216,35 @@ def _candidates(results: Results | None) -> str:
     return "" if results is None else f"{int(results.headline()['candidates'].max()):,}"
 
 
+def _people(results: Results | None, people: "list[PersonaLists]") -> list[dict[str, Any]]:
+    """What the index says of each persona: the method to ship to them, and bestsellers."""
+    cards = []
+    for one in people:
+        card = {"page": one.page, "persona": one.persona, "history": one.history, "told": ""}
+        made = one.lists[0]
+        if results is not None:
+            made = first_choice(results, one)
+        floor = bestsellers(one)
+        if made.liked is not None and floor.liked is not None:
+            card["told"] = (
+                f"{made.name}: {made.liked:.1f} of {len(made.items)} liked, bestsellers "
+                f"{floor.liked:.1f} (simulated)"
+            )
+        cards.append(card)
+    return cards
+
+
+def _flowchart(results: Results | None) -> str:
+    """The decision guide as a picture: a data URI, or nothing before chapter 07."""
+    if results is None:
+        return ""
+    figure = flowchart(advise(results, results.length_near(FEW)))
+    file = io.BytesIO()
+    figure.savefig(file, dpi=FLOWCHART_DPI)
+    plt.close(figure)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
 def _guide(results: Results | None) -> list[dict[str, Any]]:
     if results is None:
         return []
@@ -229,7 +267,7 @@ def _real_table(results: Results | None) -> list[dict[str, Any]]:
         gain = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
         rows.append(
             {
-                "shop": shop,
+                "shop": SHOPS.get(str(shop), str(shop)),
                 "items": f"{few:.0f}",
                 "best": called(str(best)),
                 "value": f"{row['value']:.2f}",

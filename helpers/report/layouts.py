@@ -6,7 +6,7 @@ get a slide of their own.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block
 
@@ -37,11 +37,17 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"(])")
 
 @dataclass
 class Slide:
-    """Blocks under one heading, with presenter notes and the layouts that its cells ask for."""
+    """Blocks under one heading, with presenter notes and the layouts that its cells ask for.
+
+    `shows` says whose shoppers its results are of, as in the keys of `front.WHOSE`. It is empty
+    on a slide without results of shoppers. `footer` is that in words, beside the run's name.
+    """
 
     blocks: list[Block] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     layouts: set[str] = field(default_factory=set)
+    shows: str = ""
+    footer: str = ""
 
     @property
     def has_big(self) -> bool:
@@ -67,10 +73,10 @@ def split_slide(slide: Slide) -> list[Slide]:
     if slide.layouts & set(SIDE_BY_SIDE):
         return [slide]
     heading = heading_of(slide)
-    parts = [Slide(notes=list(slide.notes), layouts=slide.layouts)]
+    parts = [replace(slide, blocks=[], notes=list(slide.notes))]
     for block in slide.blocks:
         if _needs_new_slide(parts[-1], block):
-            parts.append(Slide(list(heading), layouts=slide.layouts))
+            parts.append(replace(slide, blocks=list(heading), notes=[]))
         parts[-1].blocks.append(block)
     parts = [_with_one_caption(part) for part in parts]
     return [part for part in parts if part.blocks != heading or part.notes or len(parts) == 1]
@@ -115,7 +121,7 @@ def _with_one_caption(slide: Slide) -> Slide:
             said.append(block.text)
         else:
             blocks.append(block)
-    return Slide(blocks, [*said, *slide.notes], slide.layouts)
+    return replace(slide, blocks=blocks, notes=[*said, *slide.notes])
 
 
 def _first_sentences(text: str) -> tuple[str, str]:
@@ -177,6 +183,8 @@ def markdown_of(slide: Slide, dark: bool) -> str:
     classes = classes_of(slide, dark)
     if classes:
         pieces.append(f"<!-- _class: {' '.join(classes)} -->")
+    if slide.footer:
+        pieces.append(f"<!-- _footer: {_quoted(slide.footer)} -->")
     pieces += [block.text for block in slide.blocks]
     pieces += [_comment(note) for note in slide.notes]
     return "\n\n".join(pieces)
@@ -211,5 +219,5 @@ def deck_markdown(
 
 def _quoted(text: str) -> str:
     """A YAML string of one line."""
-    plain = re.sub(r"\s+", " ", text).replace("\\", "").replace('"', "'")
+    plain = re.sub(r"\s+", " ", text).replace("\\", "").replace('"', "'").replace("--", "—")
     return f'"{plain}"'

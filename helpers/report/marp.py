@@ -3,8 +3,10 @@
 from nbconvert.exporters import Exporter
 from traitlets import Bool, Int, Unicode
 
+from helpers.interactions.matrix import REAL
 from helpers.report.blocks import Block, code, is_link_bar, markdown_blocks, picture, table
-from helpers.report.front import chapter_title, front_of
+from helpers.report.cells import SHOWS_REAL, SHOWS_SHOPPERS
+from helpers.report.front import BOTH, chapter_title, front_of
 from helpers.report.layouts import LAYOUTS, Slide, deck_markdown, heading_of, split_slide
 
 PICTURE_KINDS = ("image/png", "image/jpeg", "image/svg+xml")
@@ -16,7 +18,9 @@ class MarpExporter(Exporter):
     `slideshow.slide_type` is honored: "slide" and "subslide" begin a slide, "fragment" and "-" go
     on with it, "notes" become presenter notes, "skip" is left out. Code is shown only in cells
     tagged `show-code`. A tag `layout-NAME` names a layout of the theme; without one a slide gets
-    the layout that its figure, its table or its text calls for. The notebook's own title becomes a
+    the layout that its figure, its table or its text calls for. The footer names the run. Where
+    a cell is tagged `shows-shoppers` or `shows-real`, it also says whose results the slide shows.
+    The notebook's own title becomes a
     title slide that names the run. What does not fit goes on a further slide under the same
     heading, so that no slide overflows. Tables and printed text are data: nothing in them is read
     as Markdown, a formula, a link or a directive.
@@ -44,13 +48,16 @@ class MarpExporter(Exporter):
         opening.blocks += first.blocks[1:]
         parts = []
         for slide in [opening, *slides]:
+            if slide.shows and not self.footer:
+                slide.footer = front.line_of(slide.shows)
             parts += split_slide(slide)
-        footer = self.footer or front.line
+        footer = self.footer or front.line_of("")
         return deck_markdown(parts, front.title, footer, self.theme, self.dark), resources
 
     def _slides(self, nb) -> list[Slide]:
         slides: list[Slide] = []
         begins = True
+        shoppers = front_of(nb, "").shoppers
         for cell in nb.cells:
             kind = cell.metadata.get("slideshow", {}).get("slide_type") or "-"
             if kind == "skip" or cell.cell_type == "raw":
@@ -67,6 +74,7 @@ class MarpExporter(Exporter):
                 slides.append(_begin(slides, blocks[0]))
             slides[-1].blocks += blocks
             slides[-1].layouts |= _layouts(cell)
+            slides[-1].shows = _both(slides[-1].shows, _shown(cell, shoppers))
             begins = False
         return slides
 
@@ -117,6 +125,20 @@ def _layouts(cell) -> set[str]:
     tags = cell.metadata.get("tags", [])
     asked = {tag.removeprefix("layout-") for tag in tags if tag.startswith("layout-")}
     return asked & set(LAYOUTS)
+
+
+def _shown(cell, shoppers: str) -> str:
+    """Whose results a cell shows: the run's shoppers, real customers, or nobody's."""
+    tags = cell.metadata.get("tags", [])
+    shown = shoppers if SHOWS_SHOPPERS in tags else ""
+    return _both(shown, REAL) if SHOWS_REAL in tags else shown
+
+
+def _both(one: str, other: str) -> str:
+    """Whose results two pieces of a slide show together."""
+    if not one or not other or one == other:
+        return one or other
+    return BOTH
 
 
 def _begin(slides: list[Slide], first: Block) -> Slide:

@@ -16,18 +16,48 @@ import pandas as pd
 from helpers.evaluation import online
 from helpers.evaluation.guide import known_items
 from helpers.report import results as read
-from helpers.report.advice import advice_table, advise, choice, simplest_of_best
+from helpers.report.advice import (
+    Told,
+    advice_table,
+    advise,
+    bestsellers,
+    choice,
+    first_choice,
+    simplest_of_best,
+)
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
 from helpers.report.figures import overview as figures
-from helpers.report.front import Front
+from helpers.report.figures.compare import SHOPS
+from helpers.report.figures.guide import flowchart
+from helpers.report.front import BOTH, Front
 from helpers.report.layouts import Slide, deck_markdown
-from helpers.report.one_shopper import OneShopper, one_shopper
+from helpers.report.one_shopper import SHOWN, OneShopper, one_shopper
 from helpers.report.personas import MethodList, PersonaLists
-from helpers.report.results import FEW, FLOOR, HISTORY_ORACLE, ORACLE, REAL, Results, called
+from helpers.report.results import (
+    FEW,
+    FLOOR,
+    HISTORY_ORACLE,
+    ORACLE,
+    REAL,
+    SIMULATED,
+    Results,
+    called,
+)
 
 TITLE = "A new shopper with a little history"
 MANY = 10
-POWER_NOTE = "with 80 % power at the 5 % level"
+POWER_NOTE = "with 80% power at the 5% level"
+KNOWN = "own shop"
+"""The column of shoppers with a history in this shop."""
+_MILLION = (
+    "A million items were not tested: that box keeps the methods whose scores are dot products, "
+    "and takes their scores in this shop. "
+)
+ARROW = ("", "→")
+MOST_LARGE = 5
+"""Pictures in a row that leave room beside them."""
+LIKES_PER_ROW = 2
+"""Liked items of each persona where several share a slide."""
 LISTS_PER_SLIDE = 3
 """Methods whose lists fit a slide beside the history, in pictures of 120 pixels."""
 PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF")
@@ -73,9 +103,13 @@ def deck_of(
 ) -> str:
     """As `deck`, from parts in memory."""
     front = front_of(results)
-    slides = [front.slide([_opening(results)])]
+    opening = front.slide([_opening(results)])
+    opening.blocks.insert(1, Block(as_text(_promise(results)), 2.0))
+    slides = [opening]
     slides += overview_slides(results, people, shopper, study)
-    return deck_markdown(slides, TITLE, front.line, dark=dark)
+    for slide in slides:
+        slide.footer = front.line_of(slide.shows)
+    return deck_markdown(slides, TITLE, front.line_of(""), dark=dark)
 
 
 def front_of(results: Results) -> Front:
@@ -93,23 +127,26 @@ def overview_slides(
     """All slides after the title slide, in the order of the talk."""
     slides: list[Slide | None] = []
     if people:
-        slides += [_hook(people[0]), _persona(people[0])]
+        slides += [_hook(people[0]), _persona(results, people[0])]
     if shopper is not None:
         slides.append(_three_items(results, shopper))
     slides.append(_headline(results))
-    slides.append(_real(results, study))
+    slides += _real(results, study)
     slides += [_liked_of_five(results), _good_at(results)]
     slides.append(_groups(results))
-    slides += [_persona(one) for one in people[1:]]
-    slides += [_cost(results), _unknown(results), _guide(results), _next(results, study)]
+    if people[1:]:
+        slides.append(_others(results, people[1:]))
+    slides += [_cost(results), _unknown(results, study)]
+    slides += [_flowchart(results), _guide(results), _next(results, study)]
     return [slide for slide in slides if slide is not None]
 
 
 # ------------------------------------------------------------------------------ pieces
-def _slide(title: str, *blocks: Block, notes: str, layout: str = "") -> Slide:
+def _slide(title: str, *blocks: Block, notes: str, layout: str = "", shows: str = "") -> Slide:
     """A slide under a plain title, which is data as far as Markdown goes."""
     heading = Block(f"## {as_text(title)}", 2.0)
-    return Slide([heading, *blocks], [notes], {layout} if layout else set())
+    layouts = {layout} if layout else set()
+    return Slide([heading, *blocks], [notes], layouts, shows)
 
 
 def _caption(text: str) -> Block:
@@ -144,7 +181,8 @@ def _picture_table(rows: list[tuple[str, list[tuple[str, str]]]]) -> Block:
             cells.append(f"![]({uri})" if uri else as_text(_short(title)))
         cells += [""] * (width - len(cells))
         lines.append("| " + " | ".join([label, *cells]) + " |")
-    return Block("\n".join(lines), 13.0, big=True)
+    crowded = ("many",) if width > MOST_LARGE else ()
+    return Block("\n".join(lines), 13.0, big=True, classes=crowded)
 
 
 def _short(title: str) -> str:
@@ -159,6 +197,17 @@ def _capital(name: str) -> str:
 
 def _label(name: str, told: str) -> str:
     return f"**{as_text(name)}**" + (f"<br>{as_text(told)}" if told else "")
+
+
+def _promise(results: Results) -> str:
+    """The result in one sentence, for the title slide."""
+    few = results.length_near(FEW)
+    best = choice(results, few)
+    liked = 5 * results.at(few, "precision", 5)["value"]
+    return (
+        f"Knowing {few} items that somebody likes elsewhere: of five items shown, "
+        f"{liked[best]:.1f} are liked. Of five bestsellers, {liked[FLOOR]:.1f}."
+    )
 
 
 def _opening(results: Results) -> str:
@@ -190,7 +239,7 @@ def _hook(one: PersonaLists) -> Slide:
 def _history_block(one: PersonaLists) -> Block:
     """The history as one large row: pictures above their titles."""
     width = len(one.history)
-    pictures = [f"![]({uri})" if uri else "*no picture*" for _, _, uri in one.history]
+    pictures = [f"![]({uri})" if uri else "*words only*" for _, _, uri in one.history]
     titles = [f"{as_text(title)}<br>{as_text(shop)}" for title, shop, _ in one.history]
     lines = ["|" + " |" * width, "|" + "---|" * width]
     lines.append("| " + " | ".join(pictures) + " |")
@@ -198,16 +247,15 @@ def _history_block(one: PersonaLists) -> Block:
     return Block("\n".join(lines), 13.0, big=True, classes=("large",))
 
 
-def _persona(one: PersonaLists) -> Slide:
+def _persona(results: Results, one: PersonaLists) -> Slide:
     name = one.persona.name
-    chosen = _distinct(one)
+    chosen = _distinct(one, first_choice(results, one))
     best, last = chosen[0], chosen[-1]
     likes = [(uri, title) for title, _, uri in one.history]
     rows = [(_label("Likes elsewhere", ""), likes)]
     for made in chosen:
-        told = "" if made.liked is None else f"{made.liked:.1f} of {len(made.items)} liked"
         shown = [(item.picture, item.title) for item in made.items]
-        rows.append((_label(made.name, told), shown))
+        rows.append((_label(made.name, _liked_words(made)), shown))
     title = f"What {name} is shown first"
     if best.liked is not None and last.liked is not None:
         title = (
@@ -219,22 +267,69 @@ def _persona(one: PersonaLists) -> Slide:
         item, methods = one.agreed[0]
         agreed = f"{len(methods)} methods show “{item}”. "
     missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
+    learned = [f"{made.name} learns from {READS[made.name]}" for made in chosen[:-1]]
     notes = (
-        f"{name}: {one.persona.about}. The top row is what {name} likes elsewhere; below are the "
-        f"first five items of {', '.join(made.name for made in chosen)}. {agreed}"
+        f"The top row is what {name} likes elsewhere. Below are the first five items of "
+        f"{len(chosen)} methods. {'; '.join(learned)}. Bestsellers ignore what {name} likes. In "
+        f"every row, each liked category gets one place if the shop has it. {agreed}"
         f"We wrote {name} as a simulated shopper, who likes each item with some chance. The "
-        "number liked is the sum of these chances. The lists were chosen after the fact: of all "
-        f"methods, {best.name} has the most liked. {missing}"
+        f"number liked is the sum of these chances. {best.name} is our first choice for a list "
+        f"as long as {name}'s. The row below it was picked after the fact: of the lists that "
+        f"differ, it has the most liked. {missing}"
         f"The page of {name} in the report shows all methods and why each item is there."
     )
-    return _slide(title, _picture_table(rows), notes=notes, layout="personas")
+    shows = "" if best.liked is None else SIMULATED
+    return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
 
 
-def _distinct(one: PersonaLists) -> list[MethodList]:
-    """The best list, others that differ from it, and the bestsellers last."""
-    last = next((made for made in one.lists if made.stands_for), one.lists[-1])
+def _liked_words(made: MethodList) -> str:
+    return "" if made.liked is None else f"{made.liked:.1f} of {len(made.items)} liked"
+
+
+def _others(results: Results, people: list[PersonaLists]) -> Slide:
+    """The other personas: what each likes, and what the first choice shows."""
+    rows = []
+    told = []
+    gains = []
+    for one in people:
+        made = first_choice(results, one)
+        floor = bestsellers(one)
+        likes = [(uri, title) for title, _, uri in one.history if uri][:LIKES_PER_ROW]
+        likes += [("", "")] * (LIKES_PER_ROW - len(likes))
+        shown = [(item.picture, item.title) for item in made.items]
+        rows.append((_label(one.name, _liked_words(made)), [*likes, ARROW, *shown]))
+        words = f"{one.name}: {one.persona.about}. {made.name} shows {one.name} five items"
+        if made.liked is not None and floor.liked is not None:
+            words += f", {made.liked:.1f} of them liked; of bestsellers, {floor.liked:.1f}"
+            gains.append(made.liked - floor.liked)
+        told.append(f"{words}.")
+    names = _listed([one.name for one in people])
+    title = f"{names}: what our first choice shows them"
+    shows = ""
+    if gains:
+        told_gains = dict.fromkeys(f"{gain:+.1f}" for gain in (min(gains), max(gains)))
+        title = f"{names}: {' to '.join(told_gains)} of five (simulated)"
+        shows = SIMULATED
+    notes = (
+        "Left of the arrow: what they like elsewhere, of the items with a picture. Right: what "
+        f"our first choice shows. {' '.join(told)} The title says how many more of five are liked "
+        "than of bestsellers. Their pages in the report show every method and each reason."
+    )
+    return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence: "Matt", "Matt and Megan", "Matt, Vivian and Megan"."""
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _distinct(one: PersonaLists, first: MethodList) -> list[MethodList]:
+    """The first choice, then the best lists that differ from it, and the bestsellers last."""
+    last = bestsellers(one)
     chosen: list[MethodList] = []
-    for made in one.lists:
+    for made in [first, *one.lists]:
         keys = {item.key for item in made.items}
         is_new = all(keys != {item.key for item in other.items} for other in chosen)
         if made is not last and is_new and len(chosen) < LISTS_PER_SLIDE - 1:
@@ -253,7 +348,7 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"A lucky shopper: {best} {shopper.liked(best):.1f} liked, bestsellers "
+        f"A lucky shopper: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
@@ -263,7 +358,8 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         "chose a shopper who gains more than most. Nine of ten gain less or about as much. "
         "The next slide has the average over everybody."
     )
-    return _slide(title, _picture_table(rows), notes=notes, layout="personas")
+    block = _picture_table(rows)
+    return _slide(title, block, notes=notes, layout="personas", shows=SIMULATED)
 
 
 # ------------------------------------------------------------------------------ the results
@@ -280,11 +376,11 @@ def _headline(results: Results) -> Slide:
     values = results.at(few)["value"]
     title = f"{few} liked items: {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
     if not pd.isna(share):
-        title = f"{few} liked items close {share:.0%} of the gap"
-    title += f" ({_whose(results)})"
+        title = f"With {few} liked items, {best} closes {share:.0%} of the gap"
+    title += f" ({results.shoppers})"
     caption = (
         "NDCG@10 is 1 for the best possible first ten items and falls with every miss; "
-        f"{n_users:,} {_whose(results)}, bands are 95 % intervals."
+        f"{n_users:,} {_whose(results)}, bands are 95% intervals."
     )
     if not pd.isna(share):
         caption = f"The gap: from bestsellers to knowing the shopper. {caption}"
@@ -297,7 +393,7 @@ def _headline(results: Results) -> Slide:
         "The next slide asks the same of real customers."
     )
     block = _figure(figures.cold_start, rows, "liked items from another shop", best, PEOPLE)
-    return _slide(title, block, _caption(caption), notes=notes)
+    return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
 def _ceiling_words(results: Results, n_history: int) -> str:
@@ -313,46 +409,55 @@ def _ceiling_words(results: Results, n_history: int) -> str:
     )
 
 
-def _real(results: Results, study: pd.DataFrame) -> Slide | None:
-    """The same question for real customers: from the study of real shops, else from live rows."""
+def _real(results: Results, study: pd.DataFrame) -> list[Slide]:
+    """The same question for real customers: from the study of real shops, and from live rows."""
+    slides = []
     if len(study):
-        return _real_study(study)
+        slides.append(_real_study(results, study))
     if len(results.live):
-        return _real_live(results)
-    if results.shoppers == REAL:
-        return None
+        slides.append(_real_live(results))
+    if slides or results.shoppers == REAL:
+        return slides
     notes = (
         "Be open about this: nothing in this run was measured on real customers. The simulator's "
         "shoppers are tidier than people. Before anybody quotes a number, run the profile on your "
         "own order log."
     )
     block = Block("> Not one number of this run comes from a real customer.", 3.0)
-    return _slide("Real customers were not examined", block, notes=notes)
+    return [_slide("Real customers were not examined", block, notes=notes)]
 
 
-def _real_study(study: pd.DataFrame) -> Slide:
+def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     name = _most_gain(study)
     rows = study[study["recommender"] == name]
     above = int((rows["gain_low"] > 0).sum())
     below = int((rows["gain_high"] < 0).sum())
     n_shops = rows["shop"].nunique()
-    title = f"Real customers: {name} clearly wins {above} of {len(rows)} exams, loses {below}"
-    lost = ", ".join(sorted(set(rows[rows["gain_high"] < 0]["shop"])))
-    where = f" ({lost})" if lost else ""
+    title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {below}"
+    lost = sorted({SHOPS.get(shop, shop) for shop in rows[rows["gain_high"] < 0]["shop"]})
+    where = f", all of them in {_listed(lost)}" if lost else ""
     caption = (
-        f"{n_shops} real shops; what {name} gains over bestsellers for the same customers, with "
-        "95 % intervals. Small numbers: known items."
+        f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "
+        "95% intervals. Small numbers: known items."
     )
+    best = choice(results, results.length_near(FEW))
+    absent = ""
+    if best not in set(study["recommender"]):
+        absent = (
+            f"Say it before somebody asks: {best}, our first choice with simulated shoppers, was "
+            "not among the methods tested here. "
+        )
     notes = (
-        f"Real customers this time, from {n_shops} public order logs. Each point is one exam: a "
-        f"shop and a length of history. Above the line, {name} beats bestsellers. It does so "
-        f"clearly in {above} of {len(rows)} exams and loses clearly in {below}{where}. We show "
-        "the method that gains most on average, of those that sat most exams. In a single shop "
+        f"Real customers this time, from {n_shops} public order logs. Each point is one test: a "
+        f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
+        f"clearly in {above} of {len(rows)} tests and loses clearly in {below}{where}. {absent}"
+        f"{name} learns from {READS.get(name, 'the log')}. We show it because it gains most on "
+        "average, of the methods in most tests. In a single shop "
         "another one may be better. What real customers would have liked and never saw counts as "
         "a miss, so read the order, not the height."
     )
     block = _figure(figures.gains, study, name)
-    return _slide(title, block, _caption(caption), notes=notes)
+    return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
 
 
 def _most_gain(study: pd.DataFrame) -> str:
@@ -372,19 +477,19 @@ def _real_live(results: Results) -> Slide:
     at = asked["value"]
     name = str(at.drop(FLOOR).idxmax())
     log = ", ".join(sorted(rows["data"].unique()))
-    title = f"Real customers ({log}): no method clearly beats bestsellers"
+    title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}, no clear gain"
     if asked["low"][name] > asked["high"][FLOOR]:
-        title = f"Real customers ({log}): {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}"
-    caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95 % intervals."
+        title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}"
+    caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95% intervals."
     notes = (
-        f"The same exam on real customers of {log}. With {few:.0f} items known, the best method is "
+        f"The same test on real customers of {log}. With {few:.0f} items known, the best method is "
         f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. Their intervals say whether "
         "that is more than luck. Simulated shoppers show what could be gained where tastes differ; "
         "these show what one log does show. What they would have liked and never "
         "saw counts as a miss, so read the order, not the height."
     )
     block = _figure(figures.cold_start, rows, "items bought on another platform", name, PEOPLE)
-    return _slide(title, block, _caption(caption), notes=notes)
+    return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
 
 
 def _liked_of_five(results: Results) -> Slide:
@@ -405,11 +510,11 @@ def _liked_of_five(results: Results) -> Slide:
         f"list {5 * rows['value'].get('Random', float('nan')):.1f}. A visit succeeds if at least "
         "one "
         f"of the five is liked: {visits[best]:.1%} against {visits[FLOOR]:.1%}. The thin lines are "
-        "95 % intervals."
+        "95% intervals."
     )
     rows = rows.drop("Oracle(exposure=True)", errors="ignore")
     block = _figure(figures.liked_of_five, rows, best, PEOPLE)
-    return _slide(title, block, _caption(caption), notes=notes)
+    return _slide(title, block, _caption(caption), notes=notes, shows=kind)
 
 
 def _good_at(results: Results) -> Slide:
@@ -422,7 +527,7 @@ def _good_at(results: Results) -> Slide:
         for n in shown:
             row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
         if len(warm):
-            row["known shopper"] = _number(warm.get(name))
+            row[KNOWN] = _number(warm.get(name))
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
     best = choice(results, few)
@@ -431,18 +536,20 @@ def _good_at(results: Results) -> Slide:
         known = called(simplest_of_best(results.warm))
         title = f"{best} for newcomers, {known} for known shoppers"
     caption = (
-        f"NDCG@10 of {_whose(results)}; “–”: not examined. Title: the simplest method that the "
-        "best one does not clearly beat."
+        f"NDCG@10 by the number of liked items we know, {_whose(results)}. “{KNOWN}”: a history "
+        "in this shop. “–”: not tested."
     )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
         f"items from elsewhere, and a shopper with a history in this very shop. We would take "
-        f"{best} for newcomers with {few} items. Methods that learn who liked what need people "
+        f"{best} for newcomers with {few} items: it is the simplest method that the best one does "
+        "not clearly beat. Methods that learn who liked what need people "
         "who bought in both shops; methods that read the items need none. Scores of the last "
         "column are lower because only a few hidden likes count there: compare within a "
         "column, never across."
     )
-    return _slide(title, _table(pd.DataFrame(rows)), _caption(caption), notes=notes)
+    block = _table(pd.DataFrame(rows))
+    return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
 def _number(value: float | None) -> str:
@@ -461,20 +568,24 @@ def _groups(results: Results) -> Slide | None:
     worst = str(own.idxmin())
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
-    title = f"Served worst: shoppers who tell us nothing, {nothing[best]:.2f} ({results.shoppers})"
+    fails = "fails" if nothing[best] <= nothing[FLOOR] else "is weakest"
+    title = f"{best} {fails} where we know nothing: {nothing[best]:.2f} ({results.shoppers})"
     caption = (
-        f"NDCG@10 with {few} liked items, by the style a shopper likes most, 95 % intervals. "
-        f"Lowest: {worst}, {own[worst]:.2f}. With no liked item: {nothing[best]:.2f}."
+        f"NDCG@10 with {few} liked items, by the style a shopper likes most; at the right, "
+        "everybody, with no liked item. 95% intervals."
     )
     notes = (
-        "For whom does it fail? Here are the shoppers by the style they like most. The score of "
-        f"{best} goes from {own[worst]:.2f} for {worst} to {own[top]:.2f} for {top} shoppers. "
-        "Where the intervals overlap, the order of the styles may be luck. Shoppers of whom we "
-        f"know nothing are served much worse: {nothing[best]:.2f}, where bestsellers get "
+        "For whom does it fail? At the left are the shoppers by the style they like most. The "
+        f"score of {best} goes from {own[worst]:.2f} for {worst} to {own[top]:.2f} for {top} "
+        "shoppers. Where the intervals overlap, the order of the styles may be luck. At the right "
+        f"is everybody, before they tell us anything: {best} gets {nothing[best]:.2f}, bestsellers "
         f"{nothing[FLOOR]:.2f}. So the first thing to get from a newcomer is one liked item."
     )
+    unknown = results.headline()
+    unknown = unknown[unknown["n_history"] == 0].assign(segment=figures.NOBODY)
+    rows = pd.concat([rows, unknown], ignore_index=True)
     block = _figure(figures.by_group, rows, names, "style the shopper likes most")
-    return _slide(title, block, _caption(caption), notes=notes)
+    return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
 # ------------------------------------------------------------------------------ what it takes
@@ -483,42 +594,39 @@ def _cost(results: Results) -> Slide:
     at = results.at(few)
     best = choice(results, few)
     milliseconds = 1000 * at["score_seconds"] / at["n_users"]
-    fit = {name: results.fit_seconds(name) for name in results.methods(few)}
-    rows = []
-    for name in results.methods(few):
-        rows.append(
-            {
-                "method": called(name),
-                "train, s": _seconds(fit[name]),
-                "answer, ms per shopper": f"{milliseconds[name]:.2f}",
-            }
-        )
-    table_of_costs = pd.DataFrame(rows)
-    if sum(pd.isna(seconds) for seconds in fit.values()) > len(fit) / 2:
-        table_of_costs = table_of_costs.drop(columns="train, s")  # most chapters did not say
+    milliseconds = milliseconds[results.methods(few)]
     candidates = int(at["candidates"].max())
-    slowest = str(milliseconds[results.methods(few)].idxmax())
-    title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.1f} ms per shopper"
-    caption = f"One run on this machine ({results.run['device']}), shoppers ranked in batches."
+    slowest = str(milliseconds.idxmax())
+    title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.2f} ms per shopper"
+    caption = (
+        f"One run on one machine ({results.run['device']}), shoppers ranked in batches. Training "
+        "is done before and not counted."
+    )
     notes = (
         f"Cost does not decide this. On this machine ({results.run['device']}), {best} ranks the "
         f"whole shop of {candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, "
         f"the slowest method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of "
-        "one run and move from machine to machine. With a million items, methods whose "
+        f"one run and move from machine to machine.{_training_words(results, best)} With a "
+        "million items, methods whose "
         "items are vectors use an index; chapter 06 measures that."
     )
-    return _slide(title, _table(table_of_costs), _caption(caption), notes=notes)
+    block = _figure(figures.milliseconds, milliseconds, best, PEOPLE)
+    return _slide(title, block, _caption(caption), notes=notes)
 
 
-def _seconds(value: float) -> str:
-    return "–" if pd.isna(value) else f"{value:.2f}"
+def _training_words(results: Results, name: str) -> str:
+    seconds = results.fit_seconds(name)
+    if pd.isna(seconds):
+        return ""
+    return f" To train {name} took {seconds:.1f} seconds, once."
 
 
-def _unknown(results: Results) -> Slide:
+def _unknown(results: Results, study: pd.DataFrame) -> Slide:
     n_users = int(results.headline()["n_users"].max())
     few = results.length_near(FEW)
     best = choice(results, few)
     row = results.at(few).loc[best]
+    tested = _tested_elsewhere(study, best)
     half = (row["high"] - row["low"]) / 2
     if results.shoppers == REAL:
         lines = [
@@ -530,14 +638,13 @@ def _unknown(results: Results) -> Slide:
         lines = [
             f"- **Real taste.** The {n_users:,} test shoppers are simulated. They like categories, "
             "colors, patterns, styles and prices. People also care about fit, mood and friends.",
-            "- **Other shops.** The headline is from one drawn shop and one market. Chapter 02 "
-            "varies the market.",
+            f"- **Other shops.** The headline is from one drawn shop. {tested}",
         ]
     lines += [
-        f"- **Luck.** The headline's {row['value']:.2f} has an interval of ± {half:.2f}. It covers "
-        "which shoppers were tested, not the luck of training.",
-        "- **What the list does.** What we show changes what is bought next. Nothing here measures "
-        "that; only a live test does.",
+        f"- **Luck.** The headline's {row['value']:.2f} is sure to ± {half:.2f}. That covers which "
+        "shoppers were tested, not the luck of training.",
+        "- **What a list does.** What we show changes what is bought next. For people, only a live "
+        "test tells how; chapter 07 plays it through in a simulation.",
     ]
     notes = (
         "Say what could change the picture. The interval covers the luck of which shoppers were "
@@ -546,7 +653,42 @@ def _unknown(results: Results) -> Slide:
         "quite different, and another method may win. That is why the talk ends with a test."
     )
     block = markdown_blocks("\n".join(lines))
-    return _slide("What we do not know", *block, notes=notes)
+    title = f"How sure are we? ± {half:.2f} here, unknown in your shop"
+    return _slide(title, *block, notes=notes, shows=results.shoppers)
+
+
+def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
+    """Whether the first choice was tested in real shops, in a sentence."""
+    if not len(study):
+        return "Chapter 02 varies the market."
+    n_shops = study["shop"].nunique()
+    if best in set(study["recommender"]):
+        return f"The {n_shops} real shops name another winner."
+    return f"The {n_shops} real shops tested other methods, not {best}."
+
+
+def _flowchart(results: Results) -> Slide:
+    """The decision guide as questions, one after the other."""
+    few = results.length_near(FEW)
+    found = advise(results, few)
+    n_answers = len({one.ship for one in found})
+    title = f"What to ship: {len(found)} situations, {n_answers} answers"
+    notes = (
+        "Start at the top left and follow the questions. The first one that you answer with yes "
+        "leads to the boxes on its right. Each box names the method, how many of five items are "
+        "liked, and how many fewer with the worst of three usual choices: bestsellers, ItemKNN or "
+        "Content. Where a box says real, customers bought, and nobody knows what else they would "
+        f"have liked. {_MILLION}The next slide has the same as a table."
+    )
+    caption = "Minus: how many fewer of five with the worst usual choice. Orange: real customers."
+    block = _figure(flowchart, found)
+    return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
+
+
+def _shown_by(found: list[Told]) -> str:
+    """Whose results the guide holds."""
+    kinds = {one.shoppers for one in found}
+    return kinds.pop() if len(kinds) == 1 else BOTH
 
 
 def _guide(results: Results) -> Slide:
@@ -568,7 +710,8 @@ def _guide(results: Results) -> Slide:
     )
     if not results.guide:
         notes += " Products that nobody has rated were not examined apart."
-    return _slide(title, _table(advice_table(found)), _caption(caption), notes=notes)
+    block = _table(advice_table(found))
+    return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
 
 
 def _next(results: Results, study: pd.DataFrame) -> Slide:
@@ -584,7 +727,7 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
             "gain as large as here; a smaller one needs more."
         )
     lines = [
-        "- **Monday:** ask every new shopper for one thing they like.",
+        "- **Monday:** put one question on the first page: what do you like elsewhere?",
         f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
         "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
         test,
@@ -606,7 +749,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         f"{visits[FLOOR]:.1%} of visits become {visits[best]:.1%} {POWER_NOTE}. Expect a smaller "
         "gain in your shop, and plan for more shoppers."
     )
-    return _slide(_next_title(results), *markdown_blocks("\n".join(lines)), notes=notes)
+    blocks = markdown_blocks("\n".join(lines))
+    return _slide(_next_title(results), *blocks, notes=notes, shows=results.shoppers)
 
 
 def _gain_of_first_item(results: Results) -> tuple[int, float]:
@@ -623,7 +767,7 @@ def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
     kind = results.shoppers
-    return f"Monday: ask for {n_items} liked {items}, worth {gain:.1f} of five ({kind})"
+    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:

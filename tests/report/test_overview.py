@@ -22,19 +22,29 @@ from matplotlib.text import Text
 
 from helpers.evaluation.guide import NO_COST, Situation, guide
 from helpers.report import overview, results, slides
-from helpers.report.advice import advise, choice, simplest_of_best
+from helpers.report.advice import (
+    KNOWN_ITEMS,
+    OWN_HISTORY,
+    PURCHASES,
+    SPECIAL,
+    advise,
+    choice,
+    simplest_of_best,
+)
 from helpers.report.figures.compare import as_records
-from helpers.report.figures.overview import cold_start, liked_of_five
+from helpers.report.figures.guide import flowchart
+from helpers.report.figures.overview import cold_start, liked_of_five, milliseconds
 from helpers.report.one_shopper import OneShopper, Picture
 from helpers.report.personas import Item, MethodList, PersonaLists
 from helpers.report.plots import LEAST_LABEL, SLIDE_HEIGHT, SLIDE_WIDTH
+from helpers.report.results import called
 from helpers.serving.personas import load_personas
 
 DOT = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk"
     "+A8AAQUBAScY42YAAAAASUVORK5CYII="
 )
-NAMED = ("NDCG@10", "95 %", "80 %", "5 %", "100 visits", "chapter 06", "Chapter 02")
+NAMED = ("NDCG@10", "95%", "80%", "5%", "100 visits", "chapter 06", "Chapter 02", "chapter 07")
 NAMED += ("is 1 for",)
 """Numbers of the course, not of a run."""
 SITUATIONS = ("no history", "one known item", "three known items", "ten known items")
@@ -55,7 +65,7 @@ def people(shift=0.0):
     for number, persona in enumerate(list(load_personas().values())[:2]):
         lists = []
         for place, name in enumerate(("Hybrid", "Content", "Bestsellers")):
-            chance = 0.911 - 0.1 * place - shift - 0.03 * number
+            chance = 0.911 - 0.1 * place - shift * (1 + place / 3) - 0.03 * number
             item = Item(f"k{place}", "A <b>title</b> | $x$", "$9", "", DOT, "jeans", "navy", chance)
             stands_for = ["EASE"] if name == "Bestsellers" else []
             lists.append(MethodList(name, [item] * 5, 5 * chance, stands_for))
@@ -101,8 +111,33 @@ def test_the_talk_has_its_arc():
     titles = [words_of(slide).splitlines()[0] for slide in deck(study=made.study())]
     assert "likes 4 things elsewhere" in titles[0] and titles[0].endswith("?")
     assert "simulated" in titles[3] and "Real customers" in titles[4]
-    assert titles[-1].startswith("## Monday")
+    assert titles[-1].startswith("## On Monday")
     assert 10 <= len(titles) <= 15
+
+
+def test_each_footer_says_whose_results_its_slide_shows():
+    plain = made.results()
+    live = made.results(0.03, shoppers="real").rows.assign(data="groceries")
+    rows = pd.concat([plain.rows, live], ignore_index=True)
+    both = replace(plain, rows=rows, guide=saved_guide())
+    text = overview.deck_of(both, people(), shopper(), made.study())
+    footers = {}
+    for page_text in text.split("\n---\n")[2:]:
+        title = re.search(r"^##? (.+)$", page_text, re.MULTILINE)[1]
+        found = re.search(r'<!-- _footer: "(.*)" -->', page_text)
+        footers[title] = found[1] if found else ""
+    run = "profile made · 4 March 2026"
+    for title, footer in footers.items():
+        if title.startswith("Real"):
+            assert footer == f"Real customers · {run}"
+        elif title.startswith("What to ship"):
+            assert footer == f"Simulated shoppers and real customers · {run}"
+        elif "simulated" in title:
+            assert footer == f"Simulated shoppers · {run}", title
+    asked = [footer for title, footer in footers.items() if title.endswith("first&#63;")]
+    assert all(footer == run for footer in asked)  # no result yet
+    assert sum(title.startswith("Real") for title in footers) == 2
+    assert sum(title.startswith("What to ship") for title in footers) == 2
 
 
 def test_notes_on_every_slide_say_what_to_say():
@@ -115,7 +150,8 @@ def test_no_number_is_typed():
     before = deck(study=made.study())
     after = deck(0.0617, study=made.study(0.0617), n_users=962, candidates=704)
     assert len(before) == len(after)
-    counts = {str(n) for n in (*made.LENGTHS, *range(6))}  # lengths, places, of five
+    n_situations = len(advise(made.results(), 3))
+    counts = {str(n) for n in (*made.LENGTHS, *range(6), n_situations)}  # places, of five
     for old, new in zip(before, after, strict=True):
         pairs = zip(numbers_of(old), numbers_of(new), strict=True)
         typed = [was for was, number in pairs if was == number and was not in counts]
@@ -180,16 +216,57 @@ def test_advice_covers_each_length_and_says_what_being_wrong_costs():
     assert found[-1].price.endswith("NDCG@10 with bestsellers")
 
 
-def saved_guide(ship="Taste"):
+def words_in(figure):
+    """All that is written in a figure."""
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_the_flowchart_holds_every_situation_and_its_price():
+    saved = replace(made.results(), guide=saved_guide())
+    found = advise(saved, 3)
+    written = words_in(flowchart(found))
+    for one in found:
+        assert one.has.removesuffix(" (real)") in written.replace("\n", " ")
+        assert called(one.ship) in written
+    assert "3.5 of five liked" in written and "3.5 of five bought" in written
+    assert "−2.0 with bestsellers" in written and "the usual choice" in written
+    known = found[-1]
+    assert f"NDCG@10 −{known.cost:.2f} with" in written
+    assert {one.question for one in found} == {OWN_HISTORY, PURCHASES, KNOWN_ITEMS}
+    assert SPECIAL not in written.replace("\n", " ")  # a question without a situation
+
+
+def test_every_number_of_the_flowchart_is_computed():
+    plain = made.results()
+    before = numbers_in(flowchart(advise(plain, 3)))
+    after = numbers_in(flowchart(advise(made.results(0.0617), 3)))
+    assert len(before) == len(after) > 5
+    assert not [one for one, other in zip(before, after, strict=True) if one == other]
+
+
+def numbers_in(figure):
+    return re.findall(r"\d+\.\d+", words_in(figure))
+
+
+def saved_guide(ship="Taste", liked_items=3.5):
     """A guide as chapter 07 saves it: two situations of this log, one of real customers."""
     few = pd.DataFrame({"Popularity": [0.1] * 9, ship: [0.3] * 9})
-    liked = pd.Series({"Popularity": 1.5, ship: 3.5})
+    liked = pd.Series({"Popularity": 1.5, ship: liked_items})
     situations = [
         Situation("three known items", "simulated", few, liked),
         Situation("no history", "simulated", few[["Popularity"]], liked[["Popularity"]]),
         Situation("groceries, one known item", "real", few, liked),
     ]
     return as_records(guide(situations))
+
+
+def whole_guide():
+    """All situations of chapter 07."""
+    rows = []
+    for has in SITUATIONS:
+        row = saved_guide()[2 if has.startswith("groceries") else 0]
+        rows.append({**row, "you have": has})
+    return rows
 
 
 def test_a_saved_guide_decides_instead_of_the_intervals():
@@ -231,11 +308,15 @@ def test_the_study_of_real_shops_is_read_without_its_control(tmp_path):
     assert results.real_study(tmp_path / "none.csv").empty
 
 
-@pytest.mark.parametrize("draw", [cold_start, liked_of_five])
+@pytest.mark.parametrize("draw", [cold_start, liked_of_five, flowchart, milliseconds])
 def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
     found = made.results()
     if draw is cold_start:
         figure = cold_start(found.headline(), "items", "Hybrid", overview.PEOPLE)
+    elif draw is flowchart:
+        figure = flowchart(advise(replace(found, guide=whole_guide()), 3))
+    elif draw is milliseconds:
+        figure = milliseconds(found.at(3)["score_seconds"], "Hybrid", overview.PEOPLE)
     else:
         figure = liked_of_five(found.at(3, "precision", 5), "Hybrid", overview.PEOPLE)
     figure.canvas.draw()
@@ -253,8 +334,7 @@ def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
 )
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_talk_in_a_browser(tmp_path, dark):
-    whole_guide = [{**saved_guide()[2], "you have": has} for has in SITUATIONS]
-    found = replace(made.results(), guide=whole_guide)
+    found = replace(made.results(), guide=whole_guide())
     text = overview.deck_of(found, people(), shopper(), made.study(), dark)
     assert slides.render_decks({}, tmp_path, ["html"], written={"overview": text}) == ""
     with page(tmp_path / "overview.html") as tab:

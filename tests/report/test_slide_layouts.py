@@ -1,5 +1,7 @@
 """What shares a slide, what the presenter says instead, and what a title slide tells."""
 
+import re
+
 import nbformat
 import pandas as pd
 import pytest
@@ -120,7 +122,28 @@ def test_the_title_slide_names_the_run(monkeypatch, tmp_path):
     assert "# 05 · A title" in first
     assert "Real customers · profile mine · 4 March 2026" in first
     assert "rank &#61; 9" in first and "a --> b" not in first.split("<!--\nNotes")[0]
-    assert '"Real customers · profile mine · 4 March 2026"' in text.split("---\n")[1]
+    assert '"profile mine · 4 March 2026"' in text.split("---\n")[1]  # the other slides' footer
+
+
+def test_a_footer_says_whose_results_its_slide_shows():
+    notebook = executed("other", tags=["simulated-only"])
+    for title, tags in (
+        ("Toy", []),
+        ("Ours", ["shows-shoppers"]),
+        ("Theirs", ["shows-real"]),
+        ("Both", ["shows-shoppers", "shows-real"]),
+    ):
+        slide = {"slideshow": {"slide_type": "slide"}, "tags": tags}
+        notebook.cells.append(new_markdown_cell(f"## {title}", metadata=slide))
+    text, _ = MarpExporter().from_notebook_node(notebook)
+    footers = re.findall(r'_footer: "(.*?) · profile other.*" -->', text)
+    assert footers == [
+        "Simulated shoppers",
+        "Real customers",
+        "Simulated shoppers and real customers",
+    ]
+    text, _ = MarpExporter(footer="Mine").from_notebook_node(notebook)
+    assert "_footer" not in text and 'footer: "Mine"' in text
 
 
 def test_whose_shoppers_is_what_chapter_02_left(monkeypatch, tmp_path):

@@ -14,6 +14,8 @@ from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE,
 WIDE = (9.6, 4.1)
 """Inches of a figure that fills a slide below its title."""
 FONT = 10.5
+NOBODY = "no liked item"
+"""The group of those who have told nothing yet. It stands last."""
 
 
 LEADER = PALETTE[2]
@@ -42,6 +44,7 @@ def cold_start(
     drawn = drawn.replace({"recommender": NAMES})
     dashed = [called(name) for name in (*FLOORS, ORACLE, HISTORY_ORACLE)]
     figure, axis = plt.subplots(figsize=WIDE)
+    axis.set_ylim(0, 1.05 * drawn["value"].max())  # before names find their places
     colors = {}
     for name in drawn["recommender"].unique():
         colors[name] = PALETTE[1] if name in people else PALETTE[0]
@@ -57,8 +60,7 @@ def cold_start(
         colors=colors,
         ax=axis,
     )
-    top = 1.05 * drawn["value"].max()
-    axis.set(ylim=(0, top), xticks=sorted(drawn["n_history"].unique()))
+    axis.set_xticks(sorted(drawn["n_history"].unique()))
     reads = "reads the items"
     if "Hybrid" in colors and leader != "Hybrid":
         reads += ", or blends all"
@@ -92,6 +94,21 @@ def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt
     return figure
 
 
+def milliseconds(spent: pd.Series, leader: str, people: Iterable[str]) -> plt.Figure:
+    """How long each method takes to rank the whole shop for one shopper; `spent` by recommender."""
+    use_course_style()
+    ordered = spent.sort_values(ascending=False)
+    figure, axis = plt.subplots(figsize=WIDE)
+    colors = [_color(name, leader, people) for name in ordered.index]
+    axis.barh([called(name) for name in ordered.index], ordered, color=colors)
+    beside = 0.01 * ordered.max()
+    for place, value in enumerate(ordered):
+        axis.text(value + beside, place, f"{value:.2f}", va="center", fontsize=FONT)
+    axis.set(xlim=(0, 1.1 * ordered.max()), xlabel="milliseconds per shopper")
+    axis.grid(axis="y", visible=False)
+    return figure
+
+
 def _color(name: str, leader: str, people: Iterable[str]) -> str:
     if name == leader:
         return LEADER
@@ -105,7 +122,7 @@ def _color(name: str, leader: str, people: Iterable[str]) -> str:
 def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
     """NDCG@10 of some methods in each group of shoppers, with 95 % intervals."""
     use_course_style()
-    groups = sorted(rows["segment"].unique())
+    groups = sorted(rows["segment"].unique(), key=lambda name: (name == NOBODY, name))
     figure, axis = plt.subplots(figsize=WIDE)
     for number, name in enumerate(names):
         part = rows[rows["recommender"] == name].set_index("segment").loc[groups]
