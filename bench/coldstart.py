@@ -86,11 +86,11 @@ def one_seed(profile: str, seed: int, methods) -> pd.DataFrame:
         "Oracle(given_history=True)": Oracle(market, given_history=True),
     }
     models |= {name: model.fit(split.train, items) for name, model in ceilings.items()}
-    per_user = evaluate(
+    evaluation = evaluate(
         models, split, ks=(10,), metrics=("ndcg",), variants=["complete"], seed=seed
     )
-    table = summarise(per_user).query("metric == 'ndcg'")
-    return pd.concat([table, loss_of_blend(per_user, methods, seed)])
+    table = summarise(evaluation).query("metric == 'ndcg'")
+    return pd.concat([table, loss_of_blend(evaluation.per_user, methods, seed)])
 
 
 def loss_of_blend(per_user: pd.DataFrame, methods, seed: int) -> pd.DataFrame:

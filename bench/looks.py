@@ -63,7 +63,7 @@ def one_fold(method, shop, items, fold: int) -> float:
     """NDCG@10 of a method on one fold's new items."""
     split = cold_item(interactions_of(shop), fold, FOLDS)
     model = method.fit(split.train, items)
-    rows = evaluate({"method": model}, split, ks=(10,), metrics=("ndcg",))
+    rows = evaluate({"method": model}, split, ks=(10,), metrics=("ndcg",)).per_user
     return float(rows.loc[rows["variant"] == "observed", "value"].mean())
 
 

@@ -204,7 +204,7 @@ def one_result(name: str, split, items) -> pd.DataFrame:
     with metered() as cost:
         model = METHODS[name]().fit(split.train, items)
     start = time.perf_counter()
-    per_user = evaluate({name: model}, split, ks=(10,), metrics=("ndcg",))
+    per_user = evaluate({name: model}, split, ks=(10,), metrics=("ndcg",)).per_user
     found = per_user[(per_user["metric"] == "ndcg") & (per_user["variant"] == "observed")]
     found = found[["n_history", "user", "value"]].reset_index(drop=True)
     return found.assign(

@@ -90,7 +90,7 @@ def shuffled_log(train: Interactions, seed: int) -> Interactions:
 
 def measured(model, name: str, split: Split, seed: int, n_users=None) -> pd.DataFrame:
     """NDCG@10, precision of the first five, and whether any of them is liked."""
-    per_user = evaluate(
+    evaluation = evaluate(
         {name: model},
         split,
         ks=(5, 10),
@@ -99,7 +99,7 @@ def measured(model, name: str, split: Split, seed: int, n_users=None) -> pd.Data
         seed=seed,
         n_users=n_users,
     )
-    table = summarise(per_user)
+    table = summarise(evaluation)
     is_wanted = (table["metric"] == "ndcg") & (table["k"] == 10)
     is_wanted |= table["metric"].isin(["precision", "hit_rate"]) & (table["k"] == 5)
     return table[is_wanted]

@@ -4,6 +4,7 @@ tell."""
 from helpers.evaluation.exam import Exam, NobodyToExamine, lengths_for, load_exam
 from helpers.evaluation.folds import cross_validate
 from helpers.evaluation.protocol import (
+    Evaluation,
     evaluate,
     metered,
     rank,
@@ -16,6 +17,7 @@ from helpers.evaluation.protocol import (
 )
 
 __all__ = [
+    "Evaluation",
     "Exam",
     "NobodyToExamine",
     "cross_validate",

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from helpers.artefacts import ROOT, write_parquet
-from helpers.evaluation.protocol import evaluate, metered
+from helpers.artefacts import ROOT, write_json, write_parquet
+from helpers.evaluation.protocol import Evaluation, as_runs, evaluate, metered
 from helpers.interactions.matrix import ItemFeatures
 from helpers.interactions.splits import Split
 from helpers.recommenders.base import Recommender
@@ -42,11 +42,12 @@ class _Task:
             fresh = type(self.recommender)(**self.recommender.parameters())
             with metered() as cost:
                 fresh.fit(self.split.train, self.items)
-            frame = evaluate({self.name: fresh}, self.split, items=self.items, **self.settings)
-        for run in frame.attrs["runs"]:
-            run["fit_seconds"] = cost["seconds"]
-            run["peak_mb"] = max(cost["peak_mb"], run["peak_mb"])
-        write_parquet(frame, self.path)
+            found = evaluate({self.name: fresh}, self.split, items=self.items, **self.settings)
+        runs = found.runs.assign(
+            fit_seconds=cost["seconds"],
+            peak_mb=found.runs["peak_mb"].clip(lower=cost["peak_mb"]),
+        )
+        _keep(replace(found, runs=runs), self.path)
 
 
 def cross_validate(
@@ -56,7 +57,7 @@ def cross_validate(
     jobs: int = 2,
     items: ItemFeatures | None = None,
     **settings: Any,
-) -> pd.DataFrame:
+) -> Evaluation:
     """Fit and evaluate every recommender on every fold.
 
     Parameters
@@ -76,11 +77,10 @@ def cross_validate(
 
     Returns
     -------
-    DataFrame
-        As from `evaluate`, for `summarise`: a shopper's value is the mean over the folds that ask
-        them, and `user` is the position among all folds' shoppers, sorted. Coverage, errors and
-        costs in `.attrs["runs"]` are means over folds; `.attrs["fit_seconds"]` holds each
-        recommender's.
+    Evaluation
+        As from `evaluate`: a shopper's value is the mean over the folds that ask them, and `user`
+        is the position among all folds' shoppers, sorted. Coverage, errors and costs in `runs` are
+        means over folds.
     """
     splits = list(splits)
     threads = _threads(jobs)
@@ -91,8 +91,8 @@ def cross_validate(
             path = Path(folder) / f"{name}-{fold}-{key}.parquet"
             tasks.append(_Task(path, name, recommender, split, items, settings, threads))
     _run_all([task for task in tasks if not task.path.exists()], jobs)
-    frames = [pd.read_parquet(task.path) for task in tasks]
-    return _together(frames, [task.split for task in tasks])
+    parts = [_kept(task.path) for task in tasks]
+    return _together(parts, [task.split for task in tasks])
 
 
 def _threads(jobs: int) -> int:
@@ -119,8 +119,29 @@ def _run_all(tasks: list[_Task], jobs: int) -> None:
             done.result()
 
 
-def _together(frames: list[pd.DataFrame], splits: list[Split]) -> pd.DataFrame:
-    """The folds' frames as one, one value per shopper."""
+def _keep(found: Evaluation, path: Path) -> None:
+    """Write an evaluation beside `path` and, last, at it: where `path` is there, all is."""
+    runs = found.runs.astype(object)
+    about = {
+        "runs": runs.where(runs.notna(), None).to_dict("records"),
+        "seed": found.seed,
+        "candidates": found.candidates,
+        "shoppers": found.shoppers,
+    }
+    write_json(about, path.with_suffix(".json"))
+    write_parquet(found.per_user, path)
+
+
+def _kept(path: Path) -> Evaluation:
+    """Read what `_keep` wrote."""
+    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    about["runs"] = as_runs(about["runs"])
+    return Evaluation(per_user=pd.read_parquet(path), **about)
+
+
+def _together(parts: list[Evaluation], splits: list[Split]) -> Evaluation:
+    """The folds' values as one, one value per shopper."""
+    frames = [part.per_user for part in parts]
     names = [_names(split) for split in splits]
     everyone = pd.Index(np.unique(np.concatenate(names)))
     numbered = []
@@ -130,12 +151,7 @@ def _together(frames: list[pd.DataFrame], splits: list[Split]) -> pd.DataFrame:
     by = list(frames[0].columns.drop("value"))
     groups = pd.concat(numbered).groupby(by, observed=True, dropna=False, sort=False)
     together = groups["value"].mean().reset_index()
-    runs = _mean_runs(frames)
-    fit_seconds = runs.groupby("recommender")["fit_seconds"].first().to_dict()
-    plain = runs.astype(object)
-    records = plain.where(runs.notna(), None).to_dict("records")
-    together.attrs = {**frames[0].attrs, "runs": records, "fit_seconds": fit_seconds}
-    return together
+    return replace(parts[0], per_user=together, runs=_mean_runs(parts))
 
 
 def _names(split: Split) -> np.ndarray:
@@ -148,8 +164,9 @@ def _names(split: Split) -> np.ndarray:
     return users.to_numpy()
 
 
-def _mean_runs(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    runs = pd.DataFrame([run for frame in frames for run in frame.attrs["runs"]])
+def _mean_runs(parts: list[Evaluation]) -> pd.DataFrame:
+    """One row per recommender, split, n_history, k and metric: means over the folds."""
+    runs = pd.concat([part.runs for part in parts], ignore_index=True)
     what = ["recommender", "split", "n_history", "k", "metric"]
     return runs.groupby(what, dropna=False, sort=False, as_index=False).mean()
 

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,35 @@ FORMAT: dict[str, Kinds] = {  # metrics.json: the fields of a result row, and wh
     "shoppers": str,
 }
 RUN = ("profile", "parameters", "seed", "device", "versions", "started", "seconds")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` or `cross_validate` measured; `summarise` makes means of it.
+
+    Attributes
+    ----------
+    per_user : DataFrame
+        One row per recommender, n_history, user (position), variant, metric and k: `value`, NaN
+        where undefined.
+    runs : DataFrame
+        What belongs to no single user. One row per recommender, n_history, k and metric
+        (coverage, Gini index, rating errors): its `value`, and the list's costs `score_seconds`,
+        `peak_mb` (MiB) and `n_fallback` (shoppers who got what is popular). `cross_validate` adds
+        `fit_seconds`.
+    seed : int
+        Of the bootstrap in `summarise`.
+    candidates : int
+        How many items were ranked for each shopper.
+    shoppers : str
+        "simulated" or "real".
+    """
+
+    per_user: pd.DataFrame
+    runs: pd.DataFrame
+    seed: int
+    candidates: int
+    shoppers: str
 
 
 @contextmanager
@@ -160,7 +190,7 @@ def evaluate(  # noqa: PLR0913  # the parts of one exam
     seed: int = 7,
     n_history: Iterable[int | None] | None = None,
     n_users: int | None = None,
-) -> pd.DataFrame:
+) -> Evaluation:
     """Rank every candidate for every test shopper and measure.
 
     Nothing is sampled and nobody is dropped.
@@ -188,10 +218,8 @@ def evaluate(  # noqa: PLR0913  # the parts of one exam
 
     Returns
     -------
-    DataFrame
-        One row per recommender, n_history, user (position), variant, metric and k: `value`, NaN
-        where undefined. What belongs to no single user (costs, coverage, Gini index, rating
-        errors) is in `.attrs["runs"]` for `summarise`.
+    Evaluation
+        Values of each shopper, and what belongs to no single one.
     """
     if variants is None:
         variants = list(split.relevant)
@@ -214,13 +242,18 @@ def evaluate(  # noqa: PLR0913  # the parts of one exam
     frame = pd.concat(tables, ignore_index=True)
     for column in ("recommender", "split", "variant", "metric"):
         frame[column] = frame[column].astype("category")
-    frame.attrs = {
-        "runs": runs,
-        "seed": seed,
-        "candidates": len(split.candidates),
-        "shoppers": split.shoppers,
-    }
-    return frame
+    return Evaluation(
+        per_user=frame,
+        runs=as_runs(runs),
+        seed=seed,
+        candidates=len(split.candidates),
+        shoppers=split.shoppers,
+    )
+
+
+def as_runs(rows: list[Row] | pd.DataFrame) -> pd.DataFrame:
+    """The table `runs` of an `Evaluation`: lengths of histories and of lists may be missing."""
+    return pd.DataFrame(rows).astype({"n_history": "Int64", "k": "Int64"})
 
 
 def _values_of_metrics(
@@ -291,15 +324,15 @@ def _long_table(where: Row, values: Values, n_users: int) -> pd.DataFrame:
 
 
 def summarise(
-    per_user: pd.DataFrame, segments: Segments = None, n_resamples: int = 1000
+    evaluation: Evaluation, segments: Segments = None, n_resamples: int = 1000
 ) -> pd.DataFrame:
     """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of
     `segments`.
 
     Parameters
     ----------
-    per_user : DataFrame
-        From `evaluate`.
+    evaluation : Evaluation
+        From `evaluate` or `cross_validate`.
     segments : Series, DataFrame or None
         User position -> segment name. The segments of a DataFrame are named "column: name".
     n_resamples : int
@@ -312,29 +345,28 @@ def summarise(
         for), `n_undefined`, `candidates`, `seed`, `shoppers` ("simulated" or "real"),
         `score_seconds`, `peak_mb`, `n_fallback`.
     """
-    attrs = per_user.attrs
-    runs = pd.DataFrame(attrs["runs"]).astype({"n_history": "Int64", "k": "Int64"})
-    means = _means_of_segments(per_user, segments, n_resamples)
+    runs = evaluation.runs
+    means = _means_of_segments(evaluation, segments, n_resamples)
     means = _with_costs(means, runs)
-    whole = _rows_of_runs(per_user, runs)
-    about = {name: attrs[name] for name in ABOUT}
+    whole = _rows_of_runs(evaluation.per_user, runs)
+    about = {name: getattr(evaluation, name) for name in ABOUT}
     summary = pd.concat([means, whole], ignore_index=True)
     summary = summary.assign(**about)[SUMMARY]
     return _in_order(summary, runs["recommender"].unique())
 
 
 def _means_of_segments(
-    per_user: pd.DataFrame, segments: Segments, n_resamples: int
+    evaluation: Evaluation, segments: Segments, n_resamples: int
 ) -> pd.DataFrame:
     """One row per split, n_history, segment, recommender, variant, metric and k."""
-    seed = per_user.attrs["seed"]
+    groups = evaluation.per_user.groupby(GROUP, observed=True, dropna=False)
     parts = []
-    for (split, n_history), group in per_user.groupby(GROUP, observed=True, dropna=False):
+    for (split, n_history), group in groups:
         series = ["recommender", "variant", "metric", "k"]
         wide = group.pivot(index="user", columns=series, values="value")
         for segment, table in _by_segment(wide, segments).items():
             where: Row = {"split": split, "n_history": n_history, "segment": segment}
-            parts.append(_means(table, n_resamples, seed).assign(**where))
+            parts.append(_means(table, n_resamples, evaluation.seed).assign(**where))
     types: dict[str, Any] = {"n_history": "Int64", "k": "Int64", "recommender": str, "split": str}
     return pd.concat(parts, ignore_index=True).astype(types)
 

@@ -111,8 +111,8 @@ def test_a_new_method_is_in_every_table_figure_and_slide(exam, toy):
     split, items = exam
     field = contenders({}, split, items, SLOW)
     settings = {"metrics": ("ndcg", "precision", "hit_rate"), "items": items}
-    per_user = evaluate(field.models, split, **settings)
-    summary = summarise(per_user)
+    evaluation = evaluate(field.models, split, **settings)
+    summary = summarise(evaluation)
     ndcg = show.rows_of(summary)
     measured = show.Measured(
         ndcg, show.rows_of(summary, "precision", 5), show.rows_of(summary, "hit_rate", 5), ndcg
@@ -122,7 +122,7 @@ def test_a_new_method_is_in_every_table_figure_and_slide(exam, toy):
 
     figure = show.cold_start([show.Panel("simulated shoppers", ndcg)], field.family)
     assert "Toy" in words_of(figure)
-    scores = per_user.query("metric == 'ndcg' and k == 10 and n_history == 3")
+    scores = evaluation.per_user.query("metric == 'ndcg' and k == 10 and n_history == 3")
     scores = scores[scores["variant"] == "complete"]
     wide = scores.pivot(index="user", columns="recommender", values="value").astype(float)
     tests = significance.against(wide, "Attributes", n_resamples=99)
@@ -130,7 +130,7 @@ def test_a_new_method_is_in_every_table_figure_and_slide(exam, toy):
     assert "Toy" in show.difference_table(tests).index
     values = show.at_length(ndcg, 3)["value"]
     assert "Toy" in words_of(show.two_judges(values, values, field.family, 3))
-    situation = show.situation("three", per_user, list(field.models), 3, "complete")
+    situation = show.situation("three", evaluation, list(field.models), 3, "complete")
     assert "Toy" in situation.ndcg and "Toy" in situation.liked
     assert len(guide([situation])) == 1
 

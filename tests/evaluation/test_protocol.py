@@ -87,12 +87,22 @@ def market():
 
 
 @pytest.fixture(scope="module")
-def per_user(market):
+def evaluation(market):
     split, models = market
     features = ItemFeatures(np.eye(N_ITEMS, dtype=np.float32), pd.DataFrame(index=range(N_ITEMS)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return evaluate(models, split, ks=(5, 10), items=features)
+
+
+@pytest.fixture(scope="module")
+def per_user(evaluation):
+    return evaluation.per_user
+
+
+@pytest.fixture(scope="module")
+def summary(evaluation):
+    return summarise(evaluation)
 
 
 def test_every_user_candidate_and_metric_counts(market, per_user):
@@ -118,6 +128,7 @@ def test_values_are_those_of_the_metric_on_the_recommended_items(market, per_use
 def test_a_part_of_the_exam_gives_the_same_values(market, per_user):
     split, models = market
     part = evaluate({"Noisy": models["Noisy"]}, split, ks=(5,), n_history=[2], n_users=60)
+    part = part.per_user
     assert set(part["user"]) == set(range(60)) and set(part["n_history"]) == {2}
     where = "recommender == 'Noisy' and n_history == 2 and user < 60 and k == 5 and metric != 'diversity'"  # noqa: E501
     columns = ["variant", "metric", "user"]
@@ -136,9 +147,9 @@ def test_rank_keeps_to_candidates_and_what_is_new(market):
     )
 
 
-def test_summary_by_hand_and_by_segment(per_user):
+def test_summary_by_hand_and_by_segment(evaluation, per_user):
     segments = pd.Series(np.where(np.arange(N_USERS) < 50, "few", "many"))
-    summary = summarise(per_user, segments)
+    summary = summarise(evaluation, segments)
     one = summary.query(
         "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == "
         "'precision' and k == 5"
@@ -161,14 +172,14 @@ def test_summary_by_hand_and_by_segment(per_user):
     assert set(popular["value"]) == {5 / 30}  # everyone gets the same five of 30 candidates
 
 
-def test_order_of_rows_and_repetition_change_nothing(per_user):
-    shuffled = per_user.sample(frac=1, random_state=1)
-    shuffled.attrs = per_user.attrs
-    pd.testing.assert_frame_equal(summarise(per_user), summarise(shuffled))
+def test_order_of_rows_and_repetition_change_nothing(evaluation, summary):
+    shuffled = evaluation.per_user.sample(frac=1, random_state=1)
+    shuffled = replace(evaluation, per_user=shuffled)
+    pd.testing.assert_frame_equal(summary, summarise(shuffled))
 
 
-def test_share_of_way(per_user):
-    shares = share_of_way(summarise(per_user))
+def test_share_of_way(summary):
+    shares = share_of_way(summary)
     one = shares.query(
         "variant == 'complete' and metric == 'ndcg' and k == 10 and n_history == 2"
     ).set_index("recommender")
@@ -233,8 +244,8 @@ def document(rows):
     return {"run": run, "results": rows}
 
 
-def test_result_rows_are_what_the_format_says(per_user):
-    rows = result_rows(summarise(per_user), "sample", {"Noisy": 1.25})
+def test_result_rows_are_what_the_format_says(summary):
+    rows = result_rows(summary, "sample", {"Noisy": 1.25})
     assert validate(json.loads(json.dumps(document(rows), allow_nan=False)))["results"] == rows
     assert {row["variant"] for row in rows if row["metric"] == "ndcg"} == {
         "complete, binary gain, ideal cut at k", "observed, binary gain, ideal cut at k",
@@ -247,15 +258,15 @@ def test_result_rows_are_what_the_format_says(per_user):
     ("field", "value"),
     [("k", "5"), ("value", float("nan")), ("value", None), ("n_users", 2.5), ("low", True)],
 )
-def test_validate_names_what_is_wrong(per_user, field, value):
-    rows = result_rows(summarise(per_user), "sample")[:2]
+def test_validate_names_what_is_wrong(summary, field, value):
+    rows = result_rows(summary, "sample")[:2]
     rows[1][field] = value
     with pytest.raises(ValueError, match=rf"results\[1\].{field}"):
         validate(document(rows))
 
 
-def test_validate_wants_every_field_and_no_other(per_user):
-    rows = result_rows(summarise(per_user), "sample")[:1]
+def test_validate_wants_every_field_and_no_other(summary):
+    rows = result_rows(summary, "sample")[:1]
     with pytest.raises(ValueError, match="peak_mb"):
         validate(document([{key: value for key, value in rows[0].items() if key != "peak_mb"}]))
     with pytest.raises(ValueError, match="nothing else"):
@@ -297,12 +308,12 @@ def test_segments_by_hand():
     ]  # 1 and 3 training ratings, the median is 2; none
 
 
-def test_several_kinds_of_segment_at_once(per_user):
+def test_several_kinds_of_segment_at_once(evaluation, per_user):
     kinds = pd.DataFrame(
         {"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"}
     )
     where = "recommender == 'Noisy' and variant == 'complete' and n_history == 0 and metric == 'ndcg' and k == 5"  # noqa: E501
-    one = summarise(per_user, kinds, n_resamples=20).query(where).set_index("segment")["value"]
+    one = summarise(evaluation, kinds, n_resamples=20).query(where).set_index("segment")["value"]
     assert set(one.index) == {"all", "gender: men", "gender: women", "warmth: cold"}
     assert one["warmth: cold"] == one["all"]
     assert one["gender: women"] == pytest.approx(
@@ -313,8 +324,8 @@ def test_several_kinds_of_segment_at_once(per_user):
 def test_rows_say_whose_data_they_are(market):
     split, models = market
     real = replace(split, shoppers="real")
-    per_user = evaluate({"Noisy": models["Noisy"]}, real, ks=(10,), metrics=("ndcg",))
-    rows = result_rows(summarise(per_user, n_resamples=5), "a shop")
+    one = evaluate({"Noisy": models["Noisy"]}, real, ks=(10,), metrics=("ndcg",))
+    rows = result_rows(summarise(one, n_resamples=5), "a shop")
     assert {row["shoppers"] for row in rows} == {"real"}
     run = dict.fromkeys(
         ("profile", "parameters", "seed", "device", "versions", "started", "seconds")

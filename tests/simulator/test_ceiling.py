@@ -57,7 +57,7 @@ def values(exam):
     """ndcg@10 and precision@10 of each shopper (rows) by each method (columns), for each length of
     history.
     """
-    chosen = exam[1].query("metric in ('ndcg', 'precision')")
+    chosen = exam[1].per_user.query("metric in ('ndcg', 'precision')")
     return {
         key: part.pivot(index="user", columns="recommender", values="value")
         for key, part in chosen.groupby(["metric", "n_history"], observed=True)

@@ -132,7 +132,7 @@ def against_floor(
     Parameters
     ----------
     per_user : DataFrame
-        Rows of `evaluate` for one metric and one variant.
+        Rows of an evaluation's `per_user` for one metric and one variant.
     floor : str
         The method that is subtracted, shopper by shopper.
     lengths : sequence of int
@@ -157,9 +157,15 @@ def _interval(values: pd.Series) -> str:
     return f"{mean:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
-def fallback_table(per_user: pd.DataFrame) -> pd.DataFrame:
-    """How many shoppers of each method got the most popular items, by number of history items."""
-    runs = pd.DataFrame(per_user.attrs["runs"]).query("recommender != 'Oracle'")
+def fallback_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """How many shoppers of each method got the most popular items, by number of history items.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        Of an evaluation.
+    """
+    runs = runs.query("recommender != 'Oracle'")
     runs = runs.drop_duplicates(["recommender", "n_history"])
     table = runs.pivot(index="recommender", columns="n_history", values="n_fallback")
     table.columns = [f"n = {n}" for n in table.columns]

@@ -18,6 +18,7 @@ import pandas as pd
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
 from helpers.evaluation.guide import Situation, in_words
 from helpers.evaluation.guide import known_items as known_items  # cells find it here
+from helpers.evaluation.protocol import Evaluation
 from helpers.interactions.splits import Split
 from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
 from helpers.report.plots import pictures_of as pictures_of  # cells find it here
@@ -84,7 +85,7 @@ def scores(
     metric: str = "ndcg",
     k: int = 10,
 ) -> pd.DataFrame:
-    """One metric of what `evaluate` returned, (n_users, n_methods) float64."""
+    """One metric of an evaluation's `per_user`, (n_users, n_methods) float64."""
     asked = {"metric": metric, "k": k, "n_history": n_history, "variant": judged}
     rows = per_user
     for column, value in asked.items():
@@ -802,23 +803,19 @@ def shopper_lists(
 
 def situation(
     has: str,
-    per_user: pd.DataFrame,
+    evaluation: Evaluation,
     names: Sequence[str],
     n_history: int,
     judged: str,
-    shoppers: str | None = None,
 ) -> Situation:
     """A situation of the decision guide from what `evaluate` returned.
 
-    NDCG@10 and the precision of the first five must be among its metrics. `shoppers` is by default
-    what `evaluate` noted.
+    NDCG@10 and the precision of the first five must be among its metrics.
     """
-    ndcg = scores(per_user, n_history, judged)
+    ndcg = scores(evaluation.per_user, n_history, judged)
     names = [name for name in names if name in ndcg]
-    precision = scores(per_user, n_history, judged, "precision", 5)
-    if shoppers is None:
-        shoppers = per_user.attrs["shoppers"]
-    return Situation(has, shoppers, ndcg[names], 5 * precision[names].mean())
+    precision = scores(evaluation.per_user, n_history, judged, "precision", 5)
+    return Situation(has, evaluation.shoppers, ndcg[names], 5 * precision[names].mean())
 
 
 def as_records(advice: pd.DataFrame) -> list[dict]:
