@@ -51,6 +51,7 @@ FEWEST_ON_A_PLATFORM = 10
 PLATFORM_COLUMNS = ("platform", "brand", "category", "gender", "colour")
 WORDS = "words"
 CLIP = "clip"
+LOOKS = "looks"
 NOT_USED = "# not used: "  # how a drafted YAML starts the line of a column that no field reads
 CLOTHES = 0.5  # share of products with a category of the vocabulary, from which the encoder is used
 
@@ -471,10 +472,16 @@ def _examined(
 
 
 def _vectors(catalog: pd.DataFrame, photos: str) -> str:
-    """The course's encoder knows clothes; other products are told apart by their words."""
+    """What tells the products apart.
+
+    The course's encoder knows clothes. Of other products it says what a picture looks like, and
+    their words are counted.
+    """
     named = catalog["category"].isin(_categories() - {UNNAMED})
+    if named.mean() >= CLOTHES:
+        return CLIP
     has_pictures = bool(photos) or (catalog["image_urls"].str.len() > 0).any()
-    return CLIP if named.mean() >= CLOTHES or has_pictures else WORDS
+    return LOOKS if has_pictures else WORDS
 
 
 def _categories() -> set[str]:
@@ -543,7 +550,9 @@ def _order_lines(orders: Orders, path: Path) -> list[str]:
 
 def _vector_line(vectors: str) -> str:
     if vectors == WORDS:
-        return "items are told apart by the words of their titles (no clothes, no pictures)"
+        return "items are told apart by their words (no clothes, no pictures)"
+    if vectors == LOOKS:
+        return "items are told apart by what their pictures look like and by their words"
     return "items are told apart by the course's encoder of pictures and titles"
 
 

@@ -218,6 +218,25 @@ def test_a_feed_without_prices_says_so(home):
     assert "currency: nothing tells it" not in report
 
 
+def vectors_of(home: Path) -> str:
+    """What the profile says of vectors."""
+    profile = yaml.safe_load((home / "profiles" / "garten.yaml").read_text(encoding="utf-8"))
+    return profile["02_interactions"]["vectors"]
+
+
+def test_the_encoder_of_clothes_reads_clothes_only(home):
+    made(home)
+    assert vectors_of(home) == "words"
+    (home / "fotos").mkdir()
+    report = made(home, photos="fotos")
+    assert vectors_of(home) == "looks"  # spades with photos
+    assert "what their pictures look like and by their words" in report
+    clothes = products().assign(Warengruppe="Kleid")
+    clothes.to_csv(home / "export" / "artikel.csv", sep=";", index=False, encoding="cp1252")
+    made(home)
+    assert vectors_of(home) == "clip"
+
+
 def test_danish_columns_are_read(home):
     names = {
         "Artikelnummer": "varenr",
