@@ -24,6 +24,7 @@ REG = {"mse": 30.0, "bce": 3.0}  # default penalty of each loss
 OTHERS = 64  # sampled items that stand for what a new shopper did not like
 CELLS = 2_000_000  # hidden units evaluated at once while scoring
 LAYER_DECAY = 1e-4  # weight decay of W1, b1, W2 and so on
+MOST_STEPS = 128  # of an epoch: a larger log is taken in larger batches
 FOLD_LR = 0.1  # Adam's step while folding in
 
 
@@ -81,7 +82,8 @@ class NeuralCF(Recommender):
     reg : float or None
         The penalty above. None is 30 for `mse` and 3 for `bce`, whose errors are smaller.
     epochs, batch_size : int
-        Passes over the data, and pairs per step.
+        Passes over the data, and pairs per step; more pairs where an epoch would take more than
+        `MOST_STEPS` steps.
     patience : int
         With `validate`, stop after that many epochs without a better value, and keep the best.
     fold_steps : int
@@ -236,7 +238,8 @@ class NeuralCF(Recommender):
         share_i = self._share(pairs.items, net["e_item"])
         total = 0.0
         shuffled = torch.randperm(len(pairs), generator=generator)
-        for batch in shuffled.split(self.batch_size):
+        size = max(self.batch_size, -(-len(pairs) // MOST_STEPS))
+        for batch in shuffled.split(size):
             now = pairs[batch]
             e_u = net["e_user"][now.users]
             e_i = net["e_item"][now.items]

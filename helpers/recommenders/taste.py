@@ -32,6 +32,8 @@ PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ: 64 MB
 APART = (
     0.9  # share by which covariances between groups of features shrink: the log tells few of them
 )
+LEARNERS = 4000  # shoppers that teach the prior; it has few numbers, so more would teach little
+LAST_ROUNDS = 3  # with everyone, for the items' own effects
 LEAST_VARIANCE = 1e-4  # of a taste and of the items' effects
 LEAST_NOISE = 1e-3
 
@@ -120,7 +122,7 @@ class Taste(ReadsContent):
         group_of_feature = np.repeat(numbers, widths)
         platform = items.frame["platform"].astype("category")
         shops = platform.cat.codes.to_numpy(np.int64)
-        prior = learn_taste(train.ratings, self.features_, group_of_feature, shops)
+        prior = learn_taste(train.ratings, self.features_, group_of_feature, shops, seed=self.seed)
         for field in fields(prior):
             setattr(self, f"{field.name}_", getattr(prior, field.name))
 
@@ -187,6 +189,7 @@ def learn_taste(
     groups=None,
     shops=None,
     rounds: int = 20,
+    seed: int = 7,
 ) -> Prior:
     """Prior of taste by variational expectation-maximization.
 
@@ -200,15 +203,18 @@ def learn_taste(
     shops : (n_items,) int or None
         The shop of each item; None is one shop.
     rounds : int
-        Rounds of expectation and maximization.
+        Rounds of expectation and maximization. Of more than `LEARNERS` shoppers, that many take
+        part, and everyone in the last rounds.
+    seed : int
+        Of who takes part.
     """
     X = with_one(features).astype(np.float32)  # float32 halves the time
     shrink = _shrinkage(groups, X.shape[1])
     now = _start(features)
-    for _ in range(rounds):
-        sums = _expectation(ratings, X, now)
-        _update_taste(now, sums, ratings, shrink)
-        _update_effects(now, sums, ratings)
+    for part in _rounds(ratings, rounds, seed):
+        sums = _expectation(part, X, now)
+        _update_taste(now, sums, part, shrink)
+        _update_effects(now, sums, part)
     usual, choice = _choices(ratings, X, shops)
     precision = now.noise * np.linalg.inv(now.cov)
     usual = now.noise * usual
@@ -220,6 +226,16 @@ def learn_taste(
         usual=usual.astype(np.float32),
         choice=choice.astype(np.float32),
     )
+
+
+def _rounds(ratings, rounds: int, seed: int) -> list:
+    """The ratings that each round reads."""
+    n_users = ratings.shape[0]
+    if n_users <= LEARNERS:
+        return [ratings] * rounds
+    drawn = np.random.default_rng(seed).choice(n_users, LEARNERS, replace=False)
+    some = ratings[np.sort(drawn)]
+    return [some] * rounds + [ratings] * LAST_ROUNDS
 
 
 def _shrinkage(groups, d: int) -> np.ndarray:
