@@ -1,11 +1,13 @@
 """What happens after the list is shown, on simulated shoppers: data/studies/online.csv.
 
-    python bench/online.py [--studies clicks tests loop off_policy questions] [--repetitions 2000]
+    python bench/online.py [--studies clicks tests choice loop …] [--repetitions 2000]
 
 Studies:
 clicks      click rate by place, and what an item's click rate says of it with and without the place
 tests       sizes and coverage of A/B tests; false alarms of a test that is peeked at
-loop        half a year of static lists, ε-greedy, LinUCB and Thompson sampling, by week
+choice      clicks missed under each setting of the learning policies, on one half of the shoppers
+loop        half a year of static lists, ε-greedy, LinUCB and Thompson sampling, by week, on the
+            other half
 off_policy  IPS, self-normalized IPS and doubly robust against the known truth, 2,000 logs each
 questions   NDCG@10 after asking a new shopper about 0 to 10 items, by how these are chosen
 
@@ -34,7 +36,7 @@ from helpers.evaluation.online import Banner, Stage
 from helpers.evaluation.significance import bootstrap
 from helpers.recommenders import Taste
 
-STUDIES = ("clicks", "tests", "loop", "off_policy", "questions")
+STUDIES = ("clicks", "tests", "choice", "loop", "off_policy", "questions")
 K = 5
 KNOWN = 3  # liked items that a visitor brings
 N_WEEKS = 26
@@ -42,6 +44,14 @@ N_REGULARS = 200
 SLOPE = 0.05  # attraction per standard deviation of today's score
 BASE = 0.15  # attraction of an average item
 N_SEEDS = 24
+N_CHOOSING = 4  # seeds on which settings are chosen
+REGS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+SETTINGS = {  # of each learning policy: its own parameter beside λ, and the values tried
+    "greedy": (online.Greedy, "", (None,)),
+    "ε-greedy": (online.EpsilonGreedy, "epsilon", (0.05, 0.1, 0.2)),
+    "LinUCB": (online.LinUCB, "width", (0.05, 0.1, 0.2, 0.4, 0.8)),
+    "Thompson": (online.LinearThompson, "spread", (0.0125, 0.025, 0.05, 0.1, 0.2)),
+}
 VISITORS_PER_ARM = 2000
 LOOKS = (1, 2, 5, 10, 20, 50)
 AT_ONCE = 50  # repetitions held in memory together
@@ -321,13 +331,57 @@ def policies(stage: Stage) -> dict:
     }
 
 
+def halves(stage: Stage) -> tuple[np.ndarray, np.ndarray]:
+    """Shoppers on whom settings are chosen, and the others, on whom policies are compared."""
+    rng = np.random.default_rng(37)
+    order = rng.permutation(len(stage.p_liked))
+    middle = len(order) // 2
+    return order[:middle], order[middle:]
+
+
+def choice_study(stage: Stage, repetitions: int) -> list[dict]:
+    """Clicks missed in half a year under each setting, on shoppers that no comparison uses.
+
+    `method` is the policy with its own parameter, `x` is λ.
+    """
+    choosing, _ = halves(stage)
+    rows = []
+    for name, (policy, parameter, values) in SETTINGS.items():
+        for value in values:
+            own = {parameter: value} if parameter else {}
+            label = f"{name}, {parameter} {value}" if parameter else name
+            for reg in REGS:
+                missed = missed_by(stage, choosing, policy, {"reg": reg} | own)
+                rows.append(mean_row("choice", label, reg, "cumulative regret", missed))
+    return rows
+
+
+def missed_by(stage: Stage, pool: np.ndarray, policy, settings: dict) -> np.ndarray:
+    """Clicks per shopper that a policy misses in all weeks, one number per seed."""
+    missed = []
+    for seed in range(N_CHOOSING):
+        here = with_some(stage, pool, seed)
+        features = here.features()
+        prior = online.trust_in_scores(features.shape[2], SLOPE, BASE)
+        visits = np.random.default_rng([43, seed])
+        learner = policy(features, prior, **settings)
+        weeks = online.run_weeks(learner, here.shop, N_WEEKS, K, visits)
+        missed.append(weeks.regret.sum())
+    return np.array(missed)
+
+
+def with_some(stage: Stage, pool: np.ndarray, seed: int) -> Stage:
+    """The stage with `N_REGULARS` shoppers from a pool."""
+    rng = np.random.default_rng([17, seed])
+    return stage.with_regulars(rng.choice(pool, N_REGULARS, replace=False))
+
+
 def loop_study(stage: Stage, repetitions: int) -> list[dict]:
     """Half a year under each policy, `N_SEEDS` times; a seed draws the same shoppers for all."""
+    _, tested = halves(stage)
     runs = {}
     for seed in range(N_SEEDS):
-        rng = np.random.default_rng([17, seed])
-        regulars = rng.choice(len(stage.p_liked), N_REGULARS, replace=False)
-        here = stage.with_regulars(regulars)
+        here = with_some(stage, tested, seed)
         for name, policy in policies(here).items():
             visits = np.random.default_rng([18, seed])
             weeks = online.run_weeks(policy, here.shop, N_WEEKS, K, visits)
@@ -607,6 +661,7 @@ def main() -> None:
     studies = {
         "clicks": clicks_study,
         "tests": tests_study,
+        "choice": choice_study,
         "loop": loop_study,
         "off_policy": off_policy_study,
         "questions": questions_study,
