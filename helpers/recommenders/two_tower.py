@@ -457,12 +457,15 @@ class Cells:
 
     def to(self, device) -> "Cells":
         """The same on a device."""
-        tensors = {
-            name: value.to(device)
-            for name, value in vars(self).items()
-            if isinstance(value, torch.Tensor)
-        }
-        return replace(self, **tensors)
+        return replace(
+            self,
+            row=self.row.to(device),
+            item=self.item.to(device),
+            rating=self.rating.to(device),
+            in_history=self.in_history.to(device),
+            asked=self.asked.to(device),
+            wanted=self.wanted.to(device),
+        )
 
     def histories(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Items in anyone's history (m,), and the ratings that they got there, (n_shoppers, m)."""
