@@ -17,8 +17,10 @@ run the stored notebook, `skip_other_cells` lets the code of the other cells do 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 SIMULATED_ONLY = "simulated-only"
 REAL_ONLY = "real-only"
@@ -70,8 +72,10 @@ class Situation:
         return all(self.has(tag) for tag in tags)
 
 
-def applicable(notebook: nbformat.NotebookNode, situation: Situation) -> nbformat.NotebookNode:
+def applicable(notebook: "NotebookNode", situation: Situation) -> "NotebookNode":
     """A copy of a notebook with the cells that apply."""
+    import nbformat  # two seconds of a kernel, which needs only the tags
+
     kept = [cell for cell in notebook.cells if situation.keeps(cell.metadata.get("tags", []))]
     return nbformat.from_dict({**notebook, "cells": kept})
 

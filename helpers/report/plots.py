@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from PIL import Image
-from sklearn.isotonic import isotonic_regression
 
 # Okabe & Ito (2008), ordered so that neighbors differ in lightness, too. Black is kept for
 # ceilings and floors.
@@ -225,6 +224,8 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
     """Names at the lines' right ends, pushed apart until none covers another."""
     if not ends:
         return
+    from sklearn.isotonic import isotonic_regression  # half a second, where names are set
+
     low, high = ax.get_ylim()
     gap = (high - low) * LINE_SPACING * size / SMALLEST
     gap = min(gap, (high - low) / len(ends))

@@ -4,7 +4,6 @@ real HTTP.
 
 import csv
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,21 +20,15 @@ import numpy as np
 import pandas as pd
 
 from helpers.artefacts import whole, write_json, write_parquet
-from helpers.sample.garments import draw, render
 from helpers.sample.listings import FEEDS
+from helpers.sample.photos import Drawing, draw_photo, end_with_parent, is_picture
 from helpers.sample.stock import sample_products
 
 HOSTS = {"asos": "images.asos.test", "myntra": "assets.myntra.test"}
-BACKDROPS = {"asos": "#f3f1ee", "myntra": "#ffffff"}
 FAULTS = {"gone": 8, "corrupt": 5, "page": 4, "private": 4, "slow": 12}  # photos of a thousand
 PHOTO_SIZE = 256  # side in pixels
-ENCODERS: dict[str, dict[str, Any]] = {
-    "avif": {"format": "AVIF", "quality": 70, "speed": 10, "max_threads": 1},
-    "webp": {"format": "WEBP", "quality": 84, "method": 1},
-    "jpg": {"format": "JPEG", "quality": 90},
-}
 _HERE = Path(__file__).parent
-_MADE_BY = ("shops.py", "stock.py", "listings.py")  # and the garments
+_MADE_BY = ("shops.py", "photos.py", "stock.py", "listings.py")  # and the garments
 _FEW = 64  # photos for which starting processes would take longer than drawing
 
 
@@ -81,8 +74,9 @@ class Store:
 def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: int = 400) -> Store:
     """Draw two shops: their feeds (asos.csv, myntra_men.csv), photos and truth.
 
-    A store that is there whole, of the same settings and drawings, is taken as it is; one that was
-    interrupted goes on where it was: photos are written whole, and store.json last of all.
+    A store that is there whole, of the same settings and drawings, is taken as it is. store.json is
+    written last of all, with the hash of every file: what is gone, cut or changed is made again.
+    A store that was interrupted goes on where it was.
 
     Parameters
     ----------
@@ -96,10 +90,10 @@ def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: in
     counts = {"asos": n_asos, "myntra": n_myntra}
     settings = {"seed": seed, **counts, "size": PHOTO_SIZE, "drawings": _drawings()}
     feeds = {platform: dest / name for platform, (name, _) in FEEDS.items()}
-    if _read_json(dest / "store.json") == settings:
-        found = _store_if_whole(dest, feeds)
-        if found is not None:
-            return found
+    made = _read_json(dest / "store.json") or {}
+    files = made.pop("sha256", {})
+    if made == settings and files and _is_whole(dest, files):
+        return Store(dest, feeds, pd.read_parquet(dest / "truth.parquet"))
     if _read_json(dest / "plan.json") != settings:
         shutil.rmtree(dest, ignore_errors=True)
         write_json(settings, dest / "plan.json")
@@ -109,7 +103,7 @@ def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: in
     truth = pd.concat(parts, ignore_index=True)
     _draw_all(truth, dest / "photos")
     write_parquet(truth, dest / "truth.parquet")
-    write_json(settings, dest / "store.json")
+    write_json({**settings, "sha256": _hashes(dest)}, dest / "store.json")
     return Store(dest, feeds, truth)
 
 
@@ -121,15 +115,24 @@ def _drawings() -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _store_if_whole(dest: Path, feeds: dict[str, Path]) -> Store | None:
-    """The store under `dest`, unless one of its files is gone."""
-    truth_path = dest / "truth.parquet"
-    if not all(path.exists() for path in (truth_path, *feeds.values())):
-        return None
-    truth = pd.read_parquet(truth_path)
-    drawn = {path.name for path in (dest / "photos").glob("*")}
-    wanted = set(truth["product_id"] + "." + truth["format"])
-    return Store(dest, feeds, truth) if wanted <= drawn else None
+def _hashes(dest: Path) -> dict[str, str]:
+    """SHA-256 of every file of a store that a harvest reads, by its name under `dest`."""
+    paths = [dest / "truth.parquet", *dest.glob("*.csv"), *(dest / "photos").glob("*")]
+    found = {}
+    for path in sorted(paths):
+        if path.is_file():
+            name = path.relative_to(dest).as_posix()
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _is_whole(dest: Path, wanted: dict[str, str]) -> bool:
+    """Whether all files of a store are as they were made; those that aren't are taken away."""
+    there = _hashes(dest)
+    spoiled = [name for name, digest in wanted.items() if there.get(name) != digest]
+    for name in spoiled:
+        (dest / name).unlink(missing_ok=True)
+    return not spoiled
 
 
 def _read_json(path: Path) -> Any:
@@ -162,58 +165,24 @@ def write_feed(platform: str, n: int, seed: int, path: Path) -> pd.DataFrame:
     return products
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    """A photo that is still to be drawn."""
-
-    product: dict
-    path: Path
-    size: int
-
-
 def _draw_all(truth: pd.DataFrame, folder: Path) -> None:
-    """Draw the photos that aren't there yet, in as many processes as there are cores."""
+    """Draw the photos that aren't there whole, in as many processes as there are cores."""
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
     drawings = []
     for product in truth.to_dict("records"):
         path = folder / f"{product['product_id']}.{product['format']}"
-        if not path.exists():
-            drawings.append(_Drawing(product, path, PHOTO_SIZE))
+        if not path.exists() or not is_picture(path):
+            drawings.append(Drawing(product, path, PHOTO_SIZE))
     if len(drawings) < _FEW:
         for drawing in drawings:
-            _photo(drawing)
+            draw_photo(drawing)
         return
-    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=end_with_parent)
     with pool, tqdm(total=len(drawings), disable=None) as bar:
-        for _ in pool.map(_photo, drawings, chunksize=8):
+        for _ in pool.map(draw_photo, drawings, chunksize=8):
             bar.update()
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _photo(drawing: _Drawing) -> None:
-    """Draw one product's photo and save it whole; runs in a worker process."""
-    from PIL import Image
-
-    product = drawing.product
-    svg = draw(product | {"backdrop": BACKDROPS[product["platform"]]})
-    pixels = render(svg, drawing.size)
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, **ENCODERS[product["format"]])
-    with whole(drawing.path) as aside:
-        aside.write_bytes(out.getvalue())
 
 
 @contextmanager

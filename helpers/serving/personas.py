@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
 
 from helpers.artefacts import ROOT
 from helpers.serving.history import LIKED_BY_DEFAULT, History
-from helpers.serving.service import Filters
+
+if TYPE_CHECKING:
+    from helpers.serving.service import Filters
 
 PERSONAS = ROOT / "data" / "personas.yaml"
 
@@ -54,8 +56,10 @@ class Persona:
         """Their first `n` liked items."""
         return History(self.history.items.head(n), self.history.folder)
 
-    def filters(self, catalog: pd.DataFrame, platform: str | None = None) -> Filters:
+    def filters(self, catalog: pd.DataFrame, platform: str | None = None) -> "Filters":
         """Products of `platform` for this person; a catalogue may lack their gender."""
+        from helpers.serving.service import Filters  # the service brings torch and faiss along
+
         gender = self.gender
         if gender not in set(catalog["gender"]):
             gender = None

@@ -274,6 +274,34 @@ def test_a_store_that_lost_a_file_gets_it_back(store, tmp_path, name):
     assert len(shop.build_store(dest, **SETTINGS).truth) == len(store.truth)
 
 
+@pytest.mark.parametrize("name", ["asos.csv", "truth.parquet", "photo"])
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_file_that_was_cut_is_made_again_and_the_others_stay(store, tmp_path, name, is_finished):
+    dest = tmp_path / "store"
+    shutil.copytree(store.folder, dest)
+    cut = dest / name if name != "photo" else min((dest / "photos").iterdir())
+    another = max((dest / "photos").iterdir())
+    untouched = another.stat().st_mtime_ns
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    if not is_finished:
+        (dest / "store.json").unlink()
+    shop.build_store(dest, **SETTINGS)
+    assert cut.read_bytes() == whole
+    assert another.stat().st_mtime_ns == untouched
+
+
+def test_a_photo_that_another_picture_replaced_is_drawn_again(store, tmp_path):
+    dest = tmp_path / "store"
+    shutil.copytree(store.folder, dest)
+    formats = store.truth.groupby("format")["product_id"].agg(list)
+    first, second, *_ = [dest / "photos" / f"{number}.webp" for number in formats["webp"]]
+    drawn = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    shop.build_store(dest, **SETTINGS)
+    assert first.read_bytes() == drawn
+
+
 def test_a_slow_host_waits_before_every_photo_and_takes_many_at_once(store, monkeypatch):
     """The pauses are counted, not timed; more requests than a default queue holds all arrive."""
     pauses = []

@@ -54,6 +54,7 @@ _POLLEN = "#e8c65a"
 _WEAVE_OF_ROLE = {"rib": "weave-rib", "inside": "plain"}
 
 
+@cache
 def mix(first: str, second: str, share: float) -> str:
     """Colour `share` of the way from `first` to `second`, both `#rrggbb`."""
     pairs = zip(_rgb(first), _rgb(second), strict=True)
@@ -71,6 +72,7 @@ def tinted(colour: str, rng: np.random.Generator) -> str:
     return _hex(colorsys.hls_to_rgb(hue % 1, lightness, saturation))
 
 
+@cache
 def _rgb(colour: str) -> tuple[float, float, float]:
     red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return red, green, blue

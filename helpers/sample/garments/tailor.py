@@ -38,6 +38,7 @@ TEXTURES = {
     "blazer": "tweed",
 }
 BACKDROP = "#f3f1ee"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
 _SHADOW = "#2a2230"
 _SHADOW_DEPTHS = (0.05, 0.1, 0.16, 0.23)
 _CENTRE_X = 200  # of the page
@@ -57,7 +58,9 @@ class _Piece:
 
 @cache
 def _book() -> dict:
-    return yaml.safe_load((HERE / "garments.yaml").read_text(encoding="utf-8"))
+    text = (HERE / "garments.yaml").read_text(encoding="utf-8")
+    book: dict = yaml.load(text, _Loader)
+    return book
 
 
 def _legs(spec: dict, attributes: dict, rng: np.random.Generator) -> _Piece:
