@@ -102,9 +102,9 @@ def published(tmp_path_factory):
 def test_papermill_alone_reruns_a_chapter_with_other_parameters(tmp_path):
     output = tmp_path / "out.ipynb"
     papermill.execute_notebook(
-        str(NOTEBOOKS["05"]),
+        str(NOTEBOOKS["04"]),  # the quickest
         str(output),
-        parameters={"rank": 9, "seed": 8},
+        parameters={"seed": 8},
         cwd=str(tmp_path),
         progress_bar=False,
     )
@@ -112,7 +112,7 @@ def test_papermill_alone_reruns_a_chapter_with_other_parameters(tmp_path):
     injected = next(
         cell for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])
     )
-    assert "rank = 9" in injected.source
+    assert "seed = 8" in injected.source
     assert all(
         cell.execution_count
         for cell in notebook.cells

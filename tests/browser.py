@@ -6,7 +6,9 @@ import re
 import shutil
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -99,30 +101,88 @@ CUT_TABLES = """() => [...document.querySelectorAll('table')].filter(t => {
 }).map(t => t.textContent.trim().slice(0, 60))"""
 
 
-@contextmanager
-def page(path: str | Path, width: int = 1280, height: int = 720):
-    """Yield a page showing a local file; requests to anywhere else are refused and listed in `page.refused`."""
-    from playwright.sync_api import sync_playwright
+class Browser:
+    """One Chromium for all pages of this process, since starting it takes longer than most pages.
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    Playwright runs an event loop in the thread that it is used in, and no other loop can run there
+    meanwhile. So it has a thread of its own, and other tests keep theirs.
+    """
+
+    def __init__(self):
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="browser")
+        self._thread.submit(self._start).result()
+
+    def _start(self):
+        from playwright.sync_api import sync_playwright
+
+        self._playwright = sync_playwright().start()
+        self._chromium = self._playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        tab = browser.new_page(viewport={"width": width, "height": height})
-        tab.refused = []
+
+    def do(self, work, *arguments, **settings):
+        """Call something of Playwright's in its thread."""
+        return self._thread.submit(work, *arguments, **settings).result()
+
+    def open(self, address: str, width: int, height: int) -> "Tab":
+        """A page as a new visitor sees it, without cookies or cache of others."""
+        return Tab(self, self.do(self._open, address, width, height))
+
+    def _open(self, address, width, height):
+        shown = self._chromium.new_page(viewport={"width": width, "height": height})
+        shown.refused = []
 
         def guard(route):
             if route.request.url.startswith(("file:", "data:", "blob:")):
                 route.continue_()
             else:
-                tab.refused.append(route.request.url)
+                shown.refused.append(route.request.url)
                 route.abort()
 
-        tab.route("**/*", guard)
-        tab.goto(Path(path).resolve().as_uri())
+        shown.route("**/*", guard)
+        shown.goto(address)
+        return shown
+
+    def close(self):
+        self.do(self._chromium.close)
+        self.do(self._playwright.stop)
+        self._thread.shutdown()
+
+
+class Tab:
+    """An open page. Its methods are those of Playwright's pages; `refused` lists requests."""
+
+    def __init__(self, browser: Browser, shown):
+        self._browser = browser
+        self._shown = shown
+        self.refused = shown.refused
+
+    def __getattr__(self, name):
+        return partial(self._browser.do, getattr(self._shown, name))
+
+
+@cache
+def browser() -> Browser:
+    """The browser of this process, started when first asked for."""
+    return Browser()
+
+
+def close_browser() -> None:
+    """End the browser, if one was started."""
+    if browser.cache_info().currsize:
+        browser().close()
+        browser.cache_clear()
+
+
+@contextmanager
+def page(path: str | Path, width: int = 1280, height: int = 720):
+    """Yield a page showing a local file; requests to anywhere else are refused and listed in `page.refused`."""
+    tab = browser().open(Path(path).resolve().as_uri(), width, height)
+    try:
         yield tab
-        browser.close()
+    finally:
+        tab.close()
 
 
 def pdf_pages(path: str | Path) -> int:
