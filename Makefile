@@ -29,10 +29,12 @@ lint:
 JOBS ?= 2
 THREADS ?= 1
 BESIDE := OMP_NUM_THREADS=$(THREADS)
+# Tests of the code wait, too: for servers, kernels and browsers. One process more than cores fills the gaps.
+TEST_JOBS := $(shell expr $(JOBS) + 1)
 # ORDER=reverse runs the unit tests from last to first: none may need what another left behind.
 ORDER ?= given
 unit:
-	$(BESIDE) pytest tests -n $(JOBS) --dist loadfile --no-loadscope-reorder --order $(ORDER)
+	$(BESIDE) pytest tests -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --order $(ORDER)
 
 notebooks: chapters after
 
@@ -47,7 +49,7 @@ chapters:
 	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
 
 after:  # what needs the chapters' results
-	$(BESIDE) pytest -n $(JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py tests/after_notebooks.py
+	$(BESIDE) pytest -n $(TEST_JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py tests/after_notebooks.py
 
 lab: install  ## JupyterLab on the notebooks
 	jupyter lab --notebook-dir notebooks
