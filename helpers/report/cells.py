@@ -10,6 +10,7 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `clip-only` | where the items' vectors come from pictures and titles |
 | `words-only` | where they come from words alone |
 | `looks-only` | where they come from photos before the projection, and words |
+| `photos-only` | where they come from photos in either way |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
 run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
@@ -28,10 +29,11 @@ SAMPLE_ONLY = "sample-only"
 CLIP_ONLY = "clip-only"
 WORDS_ONLY = "words-only"
 LOOKS_ONLY = "looks-only"
+PHOTOS_ONLY = "photos-only"
 SHOWS_SHOPPERS = "shows-shoppers"
 SHOWS_REAL = "shows-real"
 """Cells with results of the run's shoppers, or of real customers: a slide's footer says so."""
-TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY, LOOKS_ONLY)
+TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY, LOOKS_ONLY, PHOTOS_ONLY)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Situation:
             return self.vectors == "words"
         if tag == LOOKS_ONLY:
             return self.vectors == "looks"
+        if tag == PHOTOS_ONLY:
+            return self.vectors in ("clip", "looks")
         return True
 
     def keeps(self, tags: Iterable[str]) -> bool:

@@ -24,9 +24,9 @@ def notebook():
 @pytest.mark.parametrize(
     ("situation", "kept"),
     [
-        (SAMPLE, {"simulated-only", "sample-only", "clip-only"}),
-        (Situation("photos"), {"simulated-only", "clip-only"}),
-        (Situation("fashion", "real"), {"real-only", "clip-only"}),
+        (SAMPLE, {"simulated-only", "sample-only", "clip-only", "photos-only"}),
+        (Situation("photos"), {"simulated-only", "clip-only", "photos-only"}),
+        (Situation("fashion", "real", "looks"), {"real-only", "looks-only", "photos-only"}),
         (REAL, {"real-only", "words-only"}),
     ],
 )
