@@ -33,6 +33,7 @@ LEAST = 20  # rows that learning needs
 FOLDS = 3  # of shoppers, to judge the learned weights by
 STEPS = 100  # of the optimizer, at most
 WARM_STEPS = 30  # where it starts near the end
+ENOUGH = 1e-5  # relative gain of a step below which the optimizer stops; lists stay the same
 STEEP = 30.0  # how far the logarithm tells no evidence from a little
 PULL = 0.003  # strength of the pull towards popularity alone
 DISCOUNT = (1 / np.log2(np.arange(2, 12))).astype(np.float32)
@@ -281,7 +282,7 @@ def _minimized(
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] * start.size,
-        options={"maxiter": steps},
+        options={"maxiter": steps, "ftol": ENOUGH},
     )
     return found.x.reshape(start.shape).astype(np.float32)
 
