@@ -15,6 +15,7 @@ from helpers.recommenders.practice import (
     LEAST_CROSSING,
     LENGTHS,
     PARTS,
+    TIERS,
     Cut,
     across,
     dealt,
@@ -141,7 +142,9 @@ class Hybrid(Recommender):
         if n_shops > 1:
             questions += range(n_shops)
         self._n_practicing = self._how_many(len(questions))
-        self._learn(self._practise(train, items, questions))
+        rows_of_questions = self._practise(train, items, questions)
+        _warn_if_silent(rows_of_questions)
+        self._learn(rows_of_questions)
         for member in self._members:
             if not hasattr(member, "n_items_"):
                 member.fit(train, items)
@@ -434,6 +437,24 @@ class _Crowd:
         order = rng.permutation(n_users)
         part = rng.integers(0, PARTS, n_users)
         return cls(order, part, likes_in_order(train, seed))
+
+
+def _warn_if_silent(rows_of_questions: dict[int, blend.Rows | None]) -> None:
+    """Say so where there is nothing to learn weights from."""
+    known = [rows for rows in rows_of_questions.values() if rows is not None]
+    known = [rows for rows in known if len(rows) >= blend.LEAST]
+    if not known:
+        warnings.warn(
+            f"Hybrid: fewer than {blend.LEAST} practice histories, since hardly anyone likes more "
+            f"than {min(TIERS)} items; its members count alike beside popularity",
+            stacklevel=4,
+        )
+    elif not any(rows.z[:, 1:].any() for rows in known):
+        warnings.warn(
+            "Hybrid: no member has anything to say of the practice shoppers; everyone gets the "
+            "most popular items. Give items titles, attributes or vectors, or a longer log",
+            stacklevel=4,
+        )
 
 
 def _too_few(question: int, cuts: list[Cut]) -> bool:

@@ -74,6 +74,46 @@ def test_a_shop_without_taste_gets_exactly_the_popularity_list():
     assert np.array_equal(model.recommend(new, 10, on_b)[0], floor.recommend(new, 10, on_b)[0])
 
 
+def test_without_a_signal_it_says_so_and_gives_the_popularity_list():
+    train, items = shop_of(personal=True, dislikes=False)
+    blank = ItemFeatures(np.zeros_like(items.vectors), items.frame)
+    with pytest.warns(UserWarning, match="no member has anything to say"):
+        model = Hybrid([Content()]).fit(train, blank)
+    floor = Popularity().fit(train, blank)
+    new = histories([3, 8, 20], [1])
+    assert np.array_equal(model.recommend(new, 10)[0], floor.recommend(new, 10)[0])
+
+
+def test_a_log_too_small_to_practice_on_is_named():
+    train, items = shop_of(personal=True, dislikes=False)
+    with pytest.warns(UserWarning, match="fewer than 20 practice histories"):
+        model = Hybrid([ItemKNN()]).fit(train.rows(np.arange(4)), items)
+    assert np.isfinite(model.score(histories([3], [1, 2]))).all()
+
+
+def test_it_is_no_worse_than_a_member_that_knows_what_will_be_liked():
+    """Vectors tell exactly what each shopper likes; popularity and lots say nothing of it."""
+    train, items, model = exact_shop()
+    content = Content().fit(train, items)
+    on_b = np.flatnonzero(items.frame["platform"] == "b")
+    new = histories(*[[taste, taste + 4] for taste in range(4)])
+    liked = on_b[None] % 4 == np.arange(4)[:, None]
+    for method in (content, model):
+        found = method.recommend(new, 5, on_b)[0]
+        assert np.take_along_axis(liked, np.searchsorted(on_b, found), axis=1).all(), method
+
+
+def exact_shop():
+    """Shoppers who like all items of one of four looks, and a blend with a member that knows."""
+    look = np.arange(N_ITEMS) % 4
+    taste = np.arange(N_USERS) % 4
+    likes = look[None] == taste[:, None]
+    train, items = shop_of(personal=True, dislikes=False)
+    log = Interactions(sp.csr_matrix(5.0 * likes), train.users, train.items)
+    exact = ItemFeatures(np.eye(4, dtype=np.float32)[look], items.frame)
+    return log, exact, Hybrid([Random(), Content()]).fit(log, exact)
+
+
 def test_an_empty_history_gets_exactly_the_popularity_list(personal):
     train, items, model = personal
     floor = Popularity().fit(train, items)
