@@ -294,6 +294,8 @@ def summary() -> pd.DataFrame:
         cost = of_method[["fit_seconds", "score_seconds", "peak_mb"]].max()
         folds = of_method["fold"].unique()
         source = of_method[list(PROVENANCE)].agg(lambda values: "; ".join(sorted(set(values))))
+        if FLOOR not in wide:
+            continue
         for name in wide.columns:
             both = pd.DataFrame({"own": wide[name], "floor": wide[FLOOR]}).dropna()
             mean, low, high = bootstrap(both["own"].to_numpy()[:, None], seed=SEED)
@@ -318,6 +320,7 @@ def write(table: pd.DataFrame) -> None:
         key = ["shop", "exam", "control"]
         is_fresh = old.set_index(key).index.isin(table.set_index(key).index)
         table = pd.concat([old[~is_fresh], table])
+    table = table.astype({"n_history": "Int64"})
     order = ["shop", "exam", "control", "n_history", "recommender"]
     write_text(table.sort_values(order).to_csv(index=False), STUDY)
 
