@@ -76,5 +76,6 @@ node_modules/.installed: package-lock.json .venv/.installed
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-clean:  ## remove what runs made; nothing of yours
-	rm -rf data/sample reports/sample
+clean:  ## remove what runs made; nothing of yours, such as labels that you gave by hand
+	if test -d data/sample; then find data/sample -mindepth 1 -maxdepth 1 ! -name labels -exec rm -rf {} +; fi
+	rm -rf reports/sample
