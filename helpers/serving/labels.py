@@ -165,7 +165,7 @@ def with_labels(train: Interactions, labels: Iterable[Label]) -> Interactions:
         rows.append({**row, "timestamp": seconds})
     judged = Interactions.from_frame(pd.DataFrame(rows), train.items, shoppers=train.shoppers)
     times = None
-    if train.times is not None:
+    if train.times is not None and judged.times is not None:
         times = sp.vstack([train.times, judged.times], format="csr")
     ratings = sp.vstack([train.ratings, judged.ratings], format="csr")
     users = train.users.append(judged.users)
