@@ -80,10 +80,14 @@ class Known:
 
     def products(self, U, V) -> torch.Tensor:
         """U_u·V_i at each entry (u, i), (nnz,)."""
-        of_rows = U.index_select(0, self.rows)
-        of_columns = V.index_select(0, self.columns)
         ones = U.new_ones(U.shape[1])
-        return (of_rows * of_columns) @ ones
+        step = max(1, BATCH_CELLS // len(ones))
+        parts = []
+        for rows, columns in zip(self.rows.split(step), self.columns.split(step), strict=True):
+            of_rows = U.index_select(0, rows)
+            of_columns = V.index_select(0, columns)
+            parts.append((of_rows * of_columns) @ ones)
+        return torch.cat(parts)
 
     def sums(
         self,
