@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from helpers import engine
 from helpers.embeddings import ClipEncoder, encode_catalog
@@ -18,6 +19,10 @@ from helpers.images.fetch import fetch_images
 from helpers.images.limits import Limits
 from helpers.images.partitions import balanced, grouped_by_host
 from helpers.images.store import ImageStore
+from helpers.interactions import Histories, Interactions
+from helpers.kernels.item_blocks import top_similar_in_blocks
+from helpers.recommenders import ItemKNN, neighbors
+from helpers.recommenders.everyone import recommend_all
 from tests.images.fault_server import FaultServer, photo, reply
 
 HOSTS = ("one.example", "two.example", "three.example")
@@ -212,3 +217,50 @@ def test_a_worker_killed_while_encoding_changes_no_vector(on_ray, here, tmp_path
     assert mark.exists()
     np.testing.assert_allclose(far_image, image, atol=1e-5)
     np.testing.assert_allclose(far_text, text, atol=1e-5)
+
+
+def log(n_users=300, n_items=120) -> Interactions:
+    rng = np.random.default_rng(4)
+    stars = rng.integers(1, 6, (n_users, n_items)) * (rng.random((n_users, n_items)) < 0.1)
+    names = [pd.RangeIndex(n).astype(str) for n in stars.shape]
+    return Interactions(sp.csr_matrix(stars, dtype=np.float32), *names)
+
+
+def test_lists_in_partitions_are_those_of_one_call(monkeypatch):
+    train = log()
+    everyone = Histories.from_interactions(train)
+    model = ItemKNN(k=20).fit(train)
+    ids, scores = model.recommend(everyone, 5)
+    monkeypatch.setattr("helpers.recommenders.everyone.SHOPPERS_PER_PART", 70)
+    far_ids, far_scores = recommend_all(model, everyone, 5)
+    np.testing.assert_array_equal(far_ids, ids)
+    np.testing.assert_allclose(far_scores, scores, rtol=1e-6)
+
+
+def test_ray_finds_the_same_neighbors_and_makes_the_same_lists(cluster, monkeypatch):
+    train = log()
+    here = top_similar_in_blocks(train.ratings, 20)
+    far = top_similar_in_blocks(train.ratings, 20, engine=cluster)
+    assert far.nnz == here.nnz > 0 and (far != here).nnz == 0
+    monkeypatch.setattr(neighbors, "MANY_ITEMS", 100)
+    everyone = Histories.from_interactions(train)
+    model = ItemKNN(k=20).fit(train)
+    monkeypatch.setenv(engine.NAME, "ray")
+    on_ray = ItemKNN(k=20).fit(train)
+    ids, scores = recommend_all(model, everyone, 5)
+    far_ids, far_scores = recommend_all(on_ray, everyone, 5, engine=cluster)
+    np.testing.assert_array_equal(far_ids, ids)
+    np.testing.assert_allclose(far_scores, scores, rtol=1e-6)
+
+
+def test_a_worker_killed_among_the_blocks_changes_no_neighbor(cluster, tmp_path, monkeypatch):
+    train = log()
+    here = top_similar_in_blocks(train.ratings, 20)
+    full = tmp_path / "full"
+    full.mkdir()
+    for number in range(3):
+        (full / str(number)).touch()
+    mark = tmp_path / "died"
+    killing_once(monkeypatch, full, mark)
+    far = top_similar_in_blocks(train.ratings, 20, engine=cluster)
+    assert mark.exists() and (far != here).nnz == 0
