@@ -8,7 +8,8 @@ Strangers are customers that no method has seen; they are known by their first n
 items of the shop (or of the other platform) are ranked. Nothing is tuned here: a method chooses its
 own weights on training customers. Each result is kept in data/real/, one file for each shop, exam,
 fold and method, and is not computed again; `--write` puts the summary of all files there into
-data/studies/real.csv, where exams without files stay as they are. `--control` examines on the log shuffled among customers.
+data/studies/real.csv, where exams without files stay as they are. `--control` examines on the log
+shuffled among customers.
 """
 
 import argparse
