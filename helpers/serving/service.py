@@ -13,7 +13,7 @@ from helpers.interactions.matrix import Histories
 from helpers.serving.encoding import LONGEST, ListEncoder
 from helpers.serving.history import History
 from helpers.serving.reasons import explain, liked_rows, nearest_liked
-from helpers.serving.search import EXACT_BELOW, Index
+from helpers.serving.search import EXACT_BELOW, Index, kept_index
 
 SHOWN = [
     "image_key",
@@ -125,12 +125,16 @@ class Service:
         if (folder / "variants.parquet").exists():
             stock = pd.read_parquet(folder / "variants.parquet", columns=["image_key", "in_stock"])
         self._prepare(catalog, image, text, encoder, recommenders.load(path), stock)
+        if len(catalog) >= EXACT_BELOW:
+            self._index = kept_index(self._item_embeddings(), folder / "cache")
 
     @classmethod
     def of(cls, catalog, image, text, encoder, model, stock=None) -> "Service":
         """A service from parts in memory; `image` and `text` are (n_items, d) float32."""
         service = cls.__new__(cls)
         service._prepare(catalog, image, text, encoder, model, stock)
+        if len(catalog) >= EXACT_BELOW:
+            service._index = Index(service._item_embeddings())
         return service
 
     def _prepare(self, catalog, image, text, encoder, model, stock) -> None:
@@ -142,9 +146,8 @@ class Service:
         self._columns = {name: pd.Categorical(catalog[name]) for name in (*FILTERED, "category")}
         self._price = catalog["price_usd"].to_numpy(float)
         self._in_stock = _in_stock(catalog, stock)
-        self._index = None
-        if len(catalog) >= EXACT_BELOW:
-            self._index = Index(self._item_embeddings())
+        self._gender_of_category = _genders_of_categories(catalog)
+        self._index: Index | None = None
 
     def recommend(
         self, history: History, k: int = 12, filters: Filters | None = None
@@ -196,7 +199,7 @@ class Service:
         categories = [category_of(titles[row]) for row in liked_rows(histories)]
         ids, scores = self._with_categories(ids, scores, histories, allowed, categories)
         chosen = self._choose(ids, scores, histories, categories, k)
-        found = self.catalog.reindex(columns=SHOWN).iloc[ids[chosen]].reset_index(drop=True)
+        found = self.catalog.iloc[ids[chosen]].reindex(columns=SHOWN).reset_index(drop=True)
         found = found.assign(rank=np.arange(1, len(found) + 1), score=scores[chosen].round(4))
         reasons = explain(found, self.vectors[ids[chosen]], histories, titles)
         return Recommendations(found.join(reasons), notes)
@@ -258,19 +261,9 @@ class Service:
             return named, ""
         by_category = {}
         for category in dict.fromkeys(category_of(title) for title in titles):
-            gender = self._gender_of_category(category)
-            if gender:
-                by_category[category] = gender
+            if category in self._gender_of_category:
+                by_category[category] = self._gender_of_category[category]
         return set(by_category.values()), " and ".join(by_category)
-
-    def _gender_of_category(self, category: str) -> str:
-        """The one gender that a category's products are for, or nothing."""
-        genders = self.catalog["gender"][self._is("category", category)]
-        genders = genders[~genders.isin(OPEN_TO_ALL)]
-        if len(genders) < FEWEST_TO_TELL:
-            return ""
-        shares = genders.value_counts(normalize=True)
-        return str(shares.index[0]) if shares.iloc[0] >= ONE_GENDER else ""
 
     def _with_categories(
         self, ids, scores, histories: Histories, allowed: np.ndarray, categories: list[str]
@@ -290,8 +283,9 @@ class Service:
 
     def _shortlist(self, histories: Histories, n: int, allowed) -> tuple[np.ndarray, np.ndarray]:
         """Positions and scores of the best `n` allowed products, best first."""
-        candidates = np.flatnonzero(allowed)
-        if self._index is not None:
+        if self._index is None:
+            candidates = np.flatnonzero(allowed)
+        else:
             queries = self._user_embeddings(histories)
             found, scores = self._index.search(queries, max(n, RETRIEVED), allowed)
             if hasattr(self.model, "user_embeddings"):
@@ -340,6 +334,17 @@ class Service:
                 chosen.append(position)
         rank_of = {position: rank for rank, position in enumerate(pictured_first)}
         return np.array(sorted(chosen, key=rank_of.__getitem__), dtype=np.int64)
+
+
+def _genders_of_categories(catalog: pd.DataFrame) -> dict[str, str]:
+    """The one gender that a category's products are for, of categories that have one."""
+    told = catalog[~catalog["gender"].isin(OPEN_TO_ALL)]
+    found = {}
+    for category, genders in told.groupby("category", observed=True)["gender"]:
+        shares = genders.value_counts(normalize=True)
+        if len(genders) >= FEWEST_TO_TELL and shares.iloc[0] >= ONE_GENDER:
+            found[str(category)] = str(shares.index[0])
+    return found
 
 
 def _in_stock(catalog: pd.DataFrame, stock: pd.DataFrame | None) -> np.ndarray:

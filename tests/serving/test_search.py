@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.serving.search import Index, IndexSettings, exact_top_k, recall
+from helpers.serving import search
+from helpers.serving.search import Index, IndexSettings, exact_top_k, kept_index, recall
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.standard_normal((700, 16)).astype(np.float32)
@@ -136,6 +137,27 @@ def test_an_index_opened_from_disk_answers_the_same(index, tmp_path):
     assert opened.is_exact == index.is_exact
     for one, other in zip(index.search(QUERIES, 10), opened.search(QUERIES, 10), strict=True):
         assert (one == other).all()
+
+
+def test_an_index_is_built_once_and_for_its_items_alone(tmp_path, monkeypatch):
+    built = []
+    real = search.Index.__init__
+
+    def counted(self, items, *arguments):
+        built.append(len(items))
+        real(self, items, *arguments)
+
+    monkeypatch.setattr(search.Index, "__init__", counted)
+    expected = BEST[:, :10]
+    for _ in range(2):
+        assert (kept_index(ITEMS, tmp_path).search(QUERIES, 10)[0] == expected).all()
+    assert built == [700]
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])  # damaged
+    assert (kept_index(ITEMS, tmp_path).search(QUERIES, 10)[0] == expected).all()
+    kept_index(ITEMS[:600], tmp_path)
+    assert built == [700, 700, 600]
+    assert len(list(tmp_path.iterdir())) == 1 and not path.exists()
 
 
 def test_the_same_seed_gives_the_same_index():

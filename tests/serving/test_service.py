@@ -292,10 +292,15 @@ def test_an_unknown_filter_value_is_named(service):
         service.allowed(Filters(gender="dogs"))
 
 
+def another(service) -> Service:
+    """A second service of the same shop."""
+    halves = np.split(service.vectors, 2, axis=1)
+    return Service.of(service.catalog, *halves, service.lists.encoder, service.model)
+
+
 def test_a_large_catalogue_is_answered_from_the_index(service, monkeypatch):
     monkeypatch.setattr("helpers.serving.service.EXACT_BELOW", 3)
-    halves = np.split(service.vectors, 2, axis=1)
-    large = Service.of(service.catalog, *halves, service.lists.encoder, service.model)
+    large = another(service)
     asked = []
     real = large._index.search
     monkeypatch.setattr(large._index, "search", lambda *a: asked.append(1) or real(*a))
@@ -318,6 +323,7 @@ def test_a_category_for_one_gender_tells_whom_the_list_is_for(service, monkeypat
     everything = service.recommend(listed("red dress"), 6)
     assert set(everything.products["gender"]) == {"women", "men"}  # two dresses tell little
     monkeypatch.setattr(serving, "FEWEST_TO_TELL", 2)
+    service = another(service)
     found = service.recommend(listed("red dress"), 6)
     assert set(found.products["gender"]) == {"women"}
     assert any("your list names dresses, so these are for women" in note for note in found.notes)
