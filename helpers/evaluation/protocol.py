@@ -22,7 +22,14 @@ from numpy.typing import ArrayLike
 from helpers.artefacts import data_dir
 from helpers.evaluation import metrics as m
 from helpers.evaluation.significance import bootstrap
-from helpers.interactions.matrix import LIKED, REAL, SIMULATED, Histories, ItemFeatures
+from helpers.interactions.matrix import (
+    LIKED,
+    REAL,
+    SIMULATED,
+    Histories,
+    Interactions,
+    ItemFeatures,
+)
 from helpers.interactions.splits import Split
 from helpers.recommenders.base import Recommender, users_at_once
 
@@ -440,16 +447,15 @@ def segments(split: Split, attributes: pd.DataFrame) -> pd.DataFrame:
     DataFrame, one row per test shopper
         gender, style: the value with the largest share of liked candidates. activity: quiet, usual
         or busy, by thirds of held-out ratings. warmth: hot (at least as many training ratings as
-        the median shopper), warm (fewer), cold.
+        the median shopper), warm (fewer), cold. The last two are there if ratings are held out.
     """
-    if split.test is None:
-        raise ValueError(f"split {split.name!r} holds out no ratings to tell the busy by")
     found = {}
     for name in {"gender", "style"} & set(attributes.columns):
         of_item = attributes.set_index("image_key").loc[split.train.items, name]
         found[name] = _favorites(split, of_item)
-    found["activity"] = _activity(np.diff(split.test.ratings.indptr))
-    found["warmth"] = _warmth(split)
+    if split.test is not None:
+        found["activity"] = _activity(np.diff(split.test.ratings.indptr))
+        found["warmth"] = _warmth(split.train, split.test)
     return pd.DataFrame(found)
 
 
@@ -474,12 +480,10 @@ def _activity(n_rated: np.ndarray) -> np.ndarray:
     return names[np.searchsorted(thirds, n_rated)]
 
 
-def _warmth(split: Split) -> np.ndarray:
+def _warmth(train: Interactions, test: Interactions) -> np.ndarray:
     """Hot, warm or cold: how many training ratings a test shopper has."""
-    n_train = np.diff(split.train.ratings.indptr)
-    if split.test is None:
-        raise ValueError(f"split {split.name!r} holds out no ratings: nobody is known by name")
-    row = split.train.users.get_indexer(split.test.users)
+    n_train = np.diff(train.ratings.indptr)
+    row = train.users.get_indexer(test.users)
     known = np.append(n_train, 0)[row]  # a stranger's row is -1: the 0 at the end
     busy = np.where(known >= np.median(n_train), "hot", "warm")
     return np.where(known == 0, "cold", busy)

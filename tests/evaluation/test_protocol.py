@@ -308,6 +308,16 @@ def test_segments_by_hand():
     ]  # 1 and 3 training ratings, the median is 2; none
 
 
+def test_without_held_out_ratings_there_are_favorites_alone():
+    items = pd.Index(list("wxyz"))
+    train = Interactions(sp.csr_matrix(np.ones((1, 4))), pd.Index(["a"]), items)
+    likes = {"complete": sp.csr_matrix([[1, 0, 0, 1], [1, 1, 0, 0]])}
+    split = Split("cross_platform", train, {}, likes, np.arange(4), None)
+    styles = pd.DataFrame({"image_key": items, "style": ["plain", "plain", "plain", "loud"]})
+    found = segments(split, styles)
+    assert found.to_dict("list") == {"style": ["loud", "plain"]}
+
+
 def test_several_kinds_of_segment_at_once(evaluation, per_user):
     kinds = pd.DataFrame(
         {"gender": np.where(np.arange(N_USERS) < 50, "women", "men"), "warmth": "cold"}

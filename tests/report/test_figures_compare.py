@@ -156,12 +156,6 @@ def test_segments_stand_beside_each_other():
     assert {"plain", "loud", "Content"} <= words_of(show.segments_figure(table))
 
 
-def test_a_favorite_is_the_value_with_the_largest_share_of_likes():
-    relevant = np.array([[1, 0, 0, 1], [1, 1, 0, 0]])
-    values = np.array(["plain", "plain", "plain", "loud"])
-    assert list(show.favorites(relevant, values, np.arange(4))) == ["loud", "plain"]
-
-
 def test_history_lengths_in_words():
     assert [show.known_items(n) for n in (0, 1, 3, 7)] == [
         "no history",

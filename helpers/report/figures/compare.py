@@ -823,22 +823,6 @@ def as_records(advice: pd.DataFrame) -> list[dict]:
     return advice.reset_index().to_dict("records")
 
 
-def favorites(relevant, values: np.ndarray, candidates: np.ndarray) -> pd.Series:
-    """The value of an item attribute of which each shopper likes the largest share, (n_users,).
-
-    Parameters
-    ----------
-    relevant : csr_matrix, (n_users, n_items)
-    values : (n_items,) str
-    candidates : (n,) int
-    """
-    names, code = np.unique(values, return_inverse=True)
-    has_value = np.eye(len(names))[code]
-    n_on_sale = has_value[candidates].sum(axis=0)
-    share = relevant @ has_value / np.maximum(n_on_sale, 1)
-    return pd.Series(names[share.argmax(axis=1)])
-
-
 def segments_figure(rows: pd.DataFrame) -> plt.Figure:
     """NDCG@10 of some methods by segment of shoppers, with 95 % intervals."""
     segments = sorted(rows["segment"].unique())
