@@ -35,7 +35,7 @@ class MatrixCompletion(Recommender):
         with weight 1 + `confidence` (Hu et al. 2008). It has no biases and predicts no ratings.
         ``gibbs``: not one U and V but draws from their posterior (`helpers.recommenders.gibbs`).
         It needs no `reg`, learns from who rated what at all, and predicts the mean of the draws;
-        `spread` says how sure it is.
+        `uncertainty` says how sure it is.
     init : str
         ``random``: normal with standard deviation `scale`.
         ``spectral``: leading singular vectors of the known ratings.
@@ -197,12 +197,14 @@ class MatrixCompletion(Recommender):
     def fold_in(self, histories) -> tuple[np.ndarray, np.ndarray]:
         """Bias (n_users,) and factors (n_users, rank) of each history, items fixed."""
         if self.solver == "gibbs":
-            raise NotImplementedError("gibbs has draws, not one b_u and U_u: call score or spread")
+            raise NotImplementedError(
+                "gibbs has draws, not one b_u and U_u: call score or uncertainty"
+            )
         known = Known(self._targets(histories), self.device)
         folded = self._make_solver().fold_in(known, self.factors())
         return folded.b_user, folded.U
 
-    def spread(self, histories, items) -> np.ndarray:  # type: ignore[override]  # of stars, not of weights
+    def uncertainty(self, histories, items) -> np.ndarray:
         """How sure a prediction is: its posterior standard deviation in stars; gibbs only.
 
         That of the expected rating: a single rating scatters by another 1/√α, `draw_alpha_`,

@@ -1,6 +1,7 @@
 """What the solvers of chapter 05 share: known entries, losses, and one small ridge per row."""
 
 import warnings
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +11,11 @@ from torch.nn import functional as F
 
 from helpers.recommenders.features import standard_log_price
 
-BATCH_CELLS = 1 << 24  # numbers in the largest batch of systems solved at once: 128 MB
+BATCH_CELLS = {"cpu": 1 << 19, "cuda": 1 << 24}
+"""Numbers in the largest batch of systems solved at once: what a processor's cache holds, 4 MB; a
+GPU wants more, 128 MB."""
+WIDE = 32
+"""Factors from which on dense products are faster than sparse ones."""
 
 with warnings.catch_warnings():  # torch calls its CSR tensors a beta, once per process
     warnings.simplefilter("ignore")
@@ -158,24 +163,54 @@ def ridges(
     """
     n_rows = known.shape[0]
     K = Z.shape[1]
-    upper, cell = _upper_products(Z)
     right = known.sums(weight * target, Z) + linear
     right = right.unsqueeze(2)
     x = Z.new_empty(n_rows, K)
-    step = max(1, BATCH_CELLS // K**2)
-    for start in range(0, n_rows, step):
-        stop = min(n_rows, start + step)
-        rows = slice(start, stop)
-        sums = known.sums(weight, upper, start, stop)
-        A = sums.index_select(1, cell)
-        A = A.view(-1, K, K) + penalty
-        L = torch.linalg.cholesky(A)
+    grams_of = _dense_grams if K >= WIDE else _sparse_grams
+    for rows, gram in grams_of(known, weight, Z):
+        L = torch.linalg.cholesky(gram + penalty)
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
         if noise is not None:
             y = y + noise[rows].unsqueeze(2)
         found = torch.linalg.solve_triangular(L.mT, y, upper=True)
         x[rows] = found.squeeze(2)
     return x
+
+
+def _rows_at_once(Z) -> int:
+    """How many systems of Z's width are solved in one batch."""
+    n_cells = BATCH_CELLS.get(Z.device.type, BATCH_CELLS["cpu"])
+    return max(1, n_cells // Z.shape[1] ** 2)
+
+
+def _sparse_grams(known: Known, weight, Z) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Rows of `known`, and Σ weight z zᵀ of each of them, (n, K, K)."""
+    n_rows = known.shape[0]
+    K = Z.shape[1]
+    upper, cell = _upper_products(Z)
+    step = _rows_at_once(Z)
+    for start in range(0, n_rows, step):
+        stop = min(n_rows, start + step)
+        sums = known.sums(weight, upper, start, stop)
+        yield slice(start, stop), sums.index_select(1, cell).view(-1, K, K)
+
+
+def _dense_grams(known: Known, weight, Z) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The same from blocks of rows of similar length, filled up with entries of weight 0."""
+    rows_left = torch.argsort(known.counts, descending=True)
+    while len(rows_left):
+        longest = int(known.counts[rows_left[0]])
+        n_that_fit = BATCH_CELLS["cuda"] // max(1, longest * Z.shape[1])
+        n_rows = min(_rows_at_once(Z), max(1, n_that_fit))
+        rows = rows_left[:n_rows]
+        rows_left = rows_left[n_rows:]
+        place = torch.arange(longest, device=Z.device)
+        is_entry = place < known.counts[rows].unsqueeze(1)
+        entry = known.indptr[rows].unsqueeze(1) + place
+        entry = torch.where(is_entry, entry, 0)
+        block = Z[known.columns[entry].long()]
+        weighted = block * (weight[entry] * is_entry).unsqueeze(2)
+        yield rows, weighted.mT @ block
 
 
 def _upper_products(Z) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,14 @@ import torch
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import MatrixCompletion
 from helpers.recommenders.gibbs import Prior, components, gibbs, habits
-from helpers.recommenders.least_squares import Known, item_features, losses, majorize, ridges
+from helpers.recommenders.least_squares import (
+    WIDE,
+    Known,
+    item_features,
+    losses,
+    majorize,
+    ridges,
+)
 
 torch.set_num_threads(1)  # matrices this small only wait for a second thread
 MONOTONE = [
@@ -304,10 +311,36 @@ def test_ridges_draw_from_the_posterior():
 
 def test_batches_of_ridges_are_one(monkeypatch):
     whole = MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_
-    monkeypatch.setattr("helpers.recommenders.least_squares.BATCH_CELLS", 100)  # six rows at a time
+    six_rows = {"cpu": 100}
+    monkeypatch.setattr("helpers.recommenders.least_squares.BATCH_CELLS", six_rows)
     np.testing.assert_allclose(
         MatrixCompletion(rank=3, epochs=2).fit(interactions(noisy())).V_, whole, atol=1e-12
     )
+
+
+@pytest.mark.parametrize("n_factors", [WIDE - 1, WIDE])
+def test_narrow_and_wide_ridges_are_numpys(n_factors, monkeypatch):
+    """Rows of every length, from none to all columns, in several batches."""
+    small = {"cpu": 7 * WIDE**2, "cuda": 20 * WIDE}
+    monkeypatch.setattr("helpers.recommenders.least_squares.BATCH_CELLS", small)
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((40, 30))
+    shares = np.linspace(0, 1, 40)[:, None]
+    rng.shuffle(shares)
+    known = Known(sp.csr_matrix(np.where(rng.random(table.shape) < shares, table, 0)))
+    Z = rng.standard_normal((30, n_factors))
+    weight = rng.random(len(known.values)) + 0.5
+    penalty = np.diag(rng.random(n_factors) + 1)
+    pull = rng.standard_normal((40, n_factors))
+    tensors = [known.tensor(array) for array in (weight, known.values, Z, penalty, pull)]
+    found = ridges(known, *tensors).numpy()
+    for row in range(40):
+        entries = slice(known.indptr[row], known.indptr[row + 1])
+        z = Z[known.columns[entries]]
+        weighted = z.T * weight[entries]
+        left = weighted @ z + penalty
+        right = weighted @ known.values[entries].numpy() + pull[row]
+        np.testing.assert_allclose(found[row], np.linalg.solve(left, right), atol=1e-9)
 
 
 def test_prior_finds_the_mean_the_precision_and_the_features_that_matter():
@@ -385,14 +418,14 @@ def test_gibbs_knows_how_sure_it_is():
     model = MatrixCompletion(rank=2, solver="gibbs", epochs=80)
     model.fit(Interactions(R, pd.RangeIndex(80), pd.RangeIndex(60)))
     everyone = Histories(R, np.arange(60))
-    error, spread = np.abs(model.score(everyone) - true), model.spread(everyone, np.arange(60))
+    error, spread = np.abs(model.score(everyone) - true), model.uncertainty(everyone, np.arange(60))
     assert 0.58 < (error < spread)[~known].mean() < 0.78
     assert np.median(1 / np.sqrt(model.draw_alpha_)) == pytest.approx(0.4, rel=0.1)
     assert error[~known].mean() < 0.25
     with pytest.raises(NotImplementedError, match="call score"):
         model.fold_in(everyone)
     with pytest.raises(NotImplementedError, match="gibbs"):
-        MatrixCompletion(rank=2).fit(interactions(noisy())).spread(everyone, [0])
+        MatrixCompletion(rank=2).fit(interactions(noisy())).uncertainty(everyone, [0])
 
 
 def test_gibbs_draws_are_yielded_one_by_one_and_average_to_the_ratings():
