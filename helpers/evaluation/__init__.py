@@ -2,7 +2,7 @@
 tell."""
 
 from helpers.evaluation.exam import Exam, NobodyToExamine, lengths_for, load_exam
-from helpers.evaluation.folds import cross_validate
+from helpers.evaluation.folds import cross_validate, fewer_shoppers
 from helpers.evaluation.protocol import (
     Evaluation,
     evaluate,
@@ -22,6 +22,7 @@ __all__ = [
     "NobodyToExamine",
     "cross_validate",
     "evaluate",
+    "fewer_shoppers",
     "lengths_for",
     "load_exam",
     "metered",

@@ -95,6 +95,25 @@ def cross_validate(
     return _together(parts, [task.split for task in tasks])
 
 
+def fewer_shoppers(split: Split, most: int, seed: int = 7) -> Split:
+    """The same split with at most so many test shoppers, picked at random; training stays whole.
+
+    It bounds what a test costs in a large shop.
+    """
+    n_users = len(next(iter(split.histories.values())))
+    if n_users <= most:
+        return split
+    picked = np.random.default_rng(seed).choice(n_users, most, replace=False)
+    asked = np.sort(picked)
+    return replace(
+        split,
+        histories={n: histories[asked] for n, histories in split.histories.items()},
+        relevant={name: liked[asked] for name, liked in split.relevant.items()},
+        test=None if split.test is None else split.test.rows(asked),
+        dropped=split.dropped | {"shoppers not asked, to save time": n_users - most},
+    )
+
+
 def _threads(jobs: int) -> int:
     """Threads of one process: the caller's own number, or a share of the cores for each of several.
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from helpers.evaluation import cross_validate, evaluate, summarise
+from helpers.evaluation import cross_validate, evaluate, fewer_shoppers, summarise
 from helpers.interactions import Interactions, warm
 from helpers.recommenders import ItemKNN, Popularity
 
@@ -109,3 +109,26 @@ def test_a_failure_keeps_what_was_finished(folds, tmp_path):
     assert len(finished(tmp_path)) == 1
     cross_validate({"Stops": Stops()}, folds, tmp_path, jobs=1, ks=(5,))
     assert Stops.seen == 4  # folds 0 and 1 (failed), then 1 and 2
+
+
+def test_fewer_shoppers_are_asked_the_same(folds):
+    everyone = folds[0]
+    some = fewer_shoppers(everyone, most=10, seed=3)
+    names = everyone.histories[None].users
+    places = names.get_indexer(some.histories[None].users)
+    assert len(places) == 10
+    assert (np.diff(places) > 0).all()
+    assert some.train is everyone.train
+    assert some.dropped["shoppers not asked, to save time"] == len(names) - 10
+    rivals = {"ItemKNN": ItemKNN(k=5).fit(everyone.train)}
+    of_all = evaluate(rivals, everyone, ks=(5,), metrics=("ndcg",)).query("metric == 'ndcg'")
+    of_some = evaluate(rivals, some, ks=(5,), metrics=("ndcg",)).query("metric == 'ndcg'")
+    expected = of_all["value"].to_numpy()[places]
+    np.testing.assert_array_equal(of_some["value"], expected)
+    np.testing.assert_array_equal(
+        some.test.ratings.toarray(), everyone.test.ratings[places].toarray()
+    )
+
+
+def test_a_small_shop_is_asked_whole(folds):
+    assert fewer_shoppers(folds[0], most=60) is folds[0]
