@@ -31,9 +31,9 @@ from helpers.recommenders import MatrixCompletion
 from helpers.recommenders.gibbs import components, habits
 
 STEPS = {  # the ladder of chapter 05
-    "mean": "two biases",
-    "plain": "U·V, the deck's objective (als)",
-    "als": "U·V and biases (als)",
+    "mean": "offsets only",
+    "plain": "PQᵀ, the original report's objective (als)",
+    "als": "PQᵀ and offsets (als)",
     "svd": "Surprise's SVD",
     "bayes": "mean of posterior draws (gibbs)",
     "quick": "who rated what, 32 sweeps only",

@@ -145,6 +145,20 @@ def label_points(width: float, height: float) -> float:
     return LEAST_LABEL * 72 / pixels_per_inch
 
 
+def draw_frame(axis, color: str) -> None:
+    """Draw a frame around a picture."""
+    edge = plt.Rectangle(
+        (0, 0),
+        1,
+        1,
+        transform=axis.transAxes,
+        fill=False,
+        edgecolor=color,
+        linewidth=4,
+    )
+    axis.add_patch(edge)
+
+
 def _caption(axis, text: str, size: float, points: float) -> None:
     # A letter is some 0.55 of its height wide, and there is space between the pictures.
     n_letters = min(LONGEST_CAPTION, int(1.2 * size * 72 / (0.55 * points)))

@@ -121,8 +121,10 @@ def test_fewer_shoppers_are_asked_the_same(folds):
     assert some.train is everyone.train
     assert some.dropped["shoppers not asked, to save time"] == len(names) - 10
     rivals = {"ItemKNN": ItemKNN(k=5).fit(everyone.train)}
-    of_all = evaluate(rivals, everyone, ks=(5,), metrics=("ndcg",)).query("metric == 'ndcg'")
-    of_some = evaluate(rivals, some, ks=(5,), metrics=("ndcg",)).query("metric == 'ndcg'")
+    of_all = evaluate(rivals, everyone, ks=(5,), metrics=("ndcg",)).per_user.query(
+        "metric == 'ndcg'"
+    )
+    of_some = evaluate(rivals, some, ks=(5,), metrics=("ndcg",)).per_user.query("metric == 'ndcg'")
     expected = of_all["value"].to_numpy()[places]
     np.testing.assert_array_equal(of_some["value"], expected)
     np.testing.assert_array_equal(

@@ -1,5 +1,7 @@
 """Figures and tables of chapter 03."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -10,7 +12,7 @@ from helpers.interactions import Histories
 from helpers.report.figures import curves
 from helpers.report.figures.curves import named_lines, rows_of_pictures
 from helpers.report.plots import pictures_of, plt
-from helpers.serving.personas import load_personas
+from helpers.serving.personas import Persona, load_personas
 
 BEST_RATING = 5.0
 HEADINGS = {"rmse": "RMSE", "mae": "MAE", "precision": "P@5", "recall": "R@5"}
@@ -81,15 +83,15 @@ def lists_of_one_shopper(profile: str, items, liked, lists: dict) -> plt.Figure:
     return curves.lists_of_one_shopper(profile, items, {"liked": liked, **lists})
 
 
-def strangers(people: list[dict]) -> Histories:
+def strangers(people: Iterable[Persona]) -> Histories:
     """Newcomers whose liked items stand in no column of this shop's log.
 
     Parameters
     ----------
-    people : list of dict
-        As `curves.personas` lists them: what each likes is the `history`.
+    people : iterable of Persona
+        What each likes is the `history`.
     """
-    n_liked = np.array([len(person["history"]) for person in people])
+    n_liked = np.array([len(person.history) for person in people])
     place = np.arange(n_liked.max())
     ratings = np.where(place < n_liked[:, None], BEST_RATING, 0.0)
     outside = np.full(len(place), -1)

@@ -141,17 +141,11 @@ def _vectors_liked(encoder, persona: Persona) -> np.ndarray:
     return item_vectors(np.where(has_picture, looks, words), words)
 
 
-def gender_of_persona(persona: dict) -> str:
-    """ "men" or "women": as given, or as the titles of what they like say.
-
-    Parameters
-    ----------
-    persona : dict
-        As `curves.personas` lists them.
-    """
-    if persona["gender"]:
-        return persona["gender"]
-    titles = persona["history"].items["title"].str.lower().tolist()
+def gender_of_persona(persona: Persona) -> str:
+    """ "men" or "women": as given, or as the titles of what they like say; else "all"."""
+    if persona.gender:
+        return persona.gender
+    titles = [title.lower() for title in persona.titles]
     if any(gender_of("", title) == "men" for title in titles):
         return "men"
     if any(word in title for title in titles for word in WOMENS_WORDS):

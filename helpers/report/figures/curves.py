@@ -1,12 +1,12 @@
 """Lines and rows of pictures whose words can be read on a slide."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from helpers.artefacts import data_dir
-from helpers.report.plots import PALETTE, contact_sheet, curve, pictures_of, plt
+from helpers.report.figures.people import frame_liked
+from helpers.report.plots import contact_sheet, curve, pictures_of, plt
 from helpers.serving.personas import Persona, load_personas
 
 SIZE = (9.6, 4.4)
@@ -116,21 +116,8 @@ def rows_of_pictures(rows: dict[str, list], columns: int = 7, framed: int = 0) -
         for text in axis.texts:
             text.set_fontsize(WORDS if text.get_text() in rows else 9)
         if place % columns < framed:
-            _frame(axis)
+            frame_liked(axis)
     return figure
-
-
-def _frame(axis) -> None:
-    edge = plt.Rectangle(
-        (0, 0),
-        1,
-        1,
-        transform=axis.transAxes,
-        fill=False,
-        edgecolor=PALETTE[1],
-        linewidth=3,
-    )
-    axis.add_patch(edge)
 
 
 def lists_of_one_shopper(profile: str, items, lists: dict, columns: int = 7) -> plt.Figure:
@@ -159,11 +146,6 @@ def newcomers_figure(profile: str, items, lists: dict) -> plt.Figure:
     for name, persona in load_personas().items():
         rows[name] = pictures_liked(persona) + [picture[i] for i in lists[name]]
     return rows_of_pictures(rows, columns=7, framed=2)
-
-
-def personas() -> list[dict[str, Any]]:
-    """The fields of each `Persona` by name, as the cells of chapters 03 and 05 ask for them."""
-    return [vars(persona) for persona in load_personas().values()]
 
 
 def pictures_liked(persona: Persona, most: int = 2) -> list[Path | None]:

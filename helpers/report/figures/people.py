@@ -7,14 +7,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from helpers.report.plots import GRID, INK, PALETTE, contact_sheet, pictures_of
+from helpers.report.plots import GRID, INK, PALETTE, contact_sheet, draw_frame, pictures_of
 from helpers.serving.history import History
 
 LETTERS_PER_LINE = 11  # of a title that stands in for a picture
 MOST_LINES = 4
 WORDS_POINTS = 9.5
-FRAME = {"fill": False, "edgecolor": PALETTE[1], "linewidth": 4}
-HIT = {"fill": False, "edgecolor": PALETTE[2], "linewidth": 4}
+LIKED = PALETTE[1]
+"""Color of the frame around what a person likes."""
+HIT = PALETTE[2]
+"""Color of the frame around a recommendation that fits."""
 
 
 def people_sheet(
@@ -73,14 +75,14 @@ def liked_table(history: History) -> pd.DataFrame:
 
 def frame_liked(axis) -> None:
     """Frame a picture as one that the person likes."""
-    _frame(axis, FRAME)
+    draw_frame(axis, LIKED)
 
 
 def mark_hits(figure: plt.Figure, is_hit: Sequence[bool]) -> None:
     """Frame the pictures that the shopper would like, in the order of the figure's axes."""
     for axis, hit in zip(figure.axes, is_hit, strict=False):
         if hit:
-            _frame(axis, HIT)
+            draw_frame(axis, HIT)
 
 
 def _first(paths, titles, n: int) -> tuple[list, list[str]]:
@@ -89,18 +91,6 @@ def _first(paths, titles, n: int) -> tuple[list, list[str]]:
     words = [str(title) for title in list(titles)[:n]]
     n_empty = n - len(kept)
     return kept + [None] * n_empty, words + [""] * n_empty
-
-
-def _frame(axis, style: dict) -> None:
-    axis.add_patch(
-        plt.Rectangle(
-            (0, 0),
-            1,
-            1,
-            transform=axis.transAxes,
-            **style,
-        )
-    )
 
 
 def _words_only(axis, title: str) -> None:
