@@ -167,20 +167,20 @@ class Hybrid(Recommender):
         crowd = _Crowd.of(train, self.seed)
         cuts = {question: self._cuts(question, crowd) for question in questions}
         apart = [question for question in questions if _too_few(question, cuts[question])]
+        together = [question for question in questions if question not in apart]
         rows = {question: [] for question in questions}
-        for held in range(PARTS):
+        for held in range(PARTS if together else 0):
             known = train.rows(crowd.part != held)
             clones = self._clones(known, items)
-            for question in questions:
-                if question in apart:
-                    continue
+            for question in together:
                 mine = [cut for cut in cuts[question] if crowd.part[cut.shopper] == held]
                 allowed = self._allowed(question)
                 found = self._evidence_of(clones, train, mine, allowed, self._lots(question, held))
                 rows[question].append(found)
         if apart:
             rows |= self._practise_apart(train, items, apart, crowd)
-        return {question: self._join(found) for question, found in rows.items()}
+        # each list of parts is given up as soon as it is joined: together they are large
+        return {question: self._join(rows.pop(question)) for question in questions}
 
     def _cuts(
         self,
