@@ -115,7 +115,12 @@ RETURN_EVENTS = (
     *("return", "returned", "refund", "refunded", "cancel", "cancelled", "canceled"),
     *("sentback", "chargeback", "retour", "retoure", "storno"),
 )
+OTHER_EVENTS = (
+    *("view", "viewed", "pageview", "productview", "detail", "click", "clicked", "impression"),
+    *("search", "removefromcart", "checkout", "share", "review"),
+)
 YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "returned", "refunded", "cancelled")
+MOST_EVENTS = 0.9  # share of a column's cells, from which it tells of events
 PLACEHOLDER_SHARE = 0.2  # of the rows, from which one customer may be a placeholder
 
 
@@ -425,8 +430,7 @@ def _recognized(
 ) -> OrderColumns:
     """What each column says: by `given`, by its name, or by its values.
 
-    A name comes before values, except that values find the items' and the time's column where no
-    name does.
+    Where no name tells which column holds the items, the time or the event, its values do.
     """
     names = list(table.columns)
     known = dict(given or {})
@@ -436,9 +440,11 @@ def _recognized(
             known["item"] = by_values
     example = f"{catalog['product_id'].iloc[0]!r} or {catalog['title'].iloc[0]!r}"
     read_as = recognize_columns(names, file, known, example)
-    if read_as.time is not None:
-        return read_as
-    return replace(read_as, time=_column_of_times(table, read_as))
+    if read_as.time is None:
+        read_as = replace(read_as, time=_column_of_times(table, read_as))
+    if read_as.event is None and read_as.rating is None:
+        read_as = replace(read_as, event=_column_of_events(table, read_as))
+    return read_as
 
 
 def _column_of_times(table: pd.DataFrame, read_as: OrderColumns) -> str | None:
@@ -450,11 +456,37 @@ def _column_of_times(table: pd.DataFrame, read_as: OrderColumns) -> str | None:
     return None
 
 
+def _column_of_events(table: pd.DataFrame, read_as: OrderColumns) -> str | None:
+    """The first column without a meaning in which nearly every cell is an event's word."""
+    known = {*OTHER_EVENTS, *RETURN_EVENTS}
+    for words in EVENT_RATINGS.values():
+        known.update(words)
+    purchases = EVENT_RATINGS[PURCHASE_RATING]
+    some = table.head(ROWS_LOOKED_AT)
+    for name in table.columns:
+        if name in read_as.used():
+            continue
+        word = _plain_words(some[name])
+        if word.isin(known).mean() >= MOST_EVENTS and word.isin(purchases).any():
+            return str(name)
+    return None
+
+
+def _plain_words(values: pd.Series) -> pd.Series:
+    """Cells in small letters without signs: `Add to cart` → `addtocart`."""
+    return values.astype(str).str.lower().str.replace(r"[\W_]", "", regex=True)
+
+
 def _unused(table: pd.DataFrame, read_as: OrderColumns) -> list[str]:
     unused = [str(name) for name in table.columns if name not in read_as.used()]
     if not unused:
         return []
     return [f"columns that are not used: {', '.join(unused)}"]
+
+
+def has_customers(names: list[str]) -> bool:
+    """Whether a column's name says that it holds customers."""
+    return _first_named(names, NAMES["customer"], set()) is not None
 
 
 def item_by_name(names: list[str]) -> str | None:
@@ -551,7 +583,7 @@ def _rate(rows: pd.DataFrame, columns: OrderColumns, left_out: _LeftOut, file: s
     if columns.rating is not None:
         return _use_ratings(rows, left_out, file)
     rows["event"] = rows["event"] if "event" in rows else "purchase"
-    word = rows["event"].astype(str).str.lower().str.replace(r"[\W_]", "", regex=True)
+    word = _plain_words(rows["event"])
     rating = pd.Series(np.nan, index=rows.index)
     for value, words in EVENT_RATINGS.items():
         rating[word.isin(words)] = value

@@ -31,6 +31,7 @@ from helpers.interactions.orders import (
     Orders,
     as_ids,
     find_file,
+    has_customers,
     item_by_name,
     loosened,
     read_orders,
@@ -198,6 +199,7 @@ def _read_feeds(files: ShopFiles, orders_path: Path) -> list[CheckedFeed]:
         if path is None:
             raise ShopError(f"{feed}: no such feed; give a CSV or JSON file of your products")
         path = path.absolute()
+        _refuse_if_swapped(path, orders_path, log, files.columns)
         if path.samefile(orders_path):
             columns = recognize_columns(list(log.columns), path.name, files.columns)
             draft = _draft_from_orders(path, name, columns)
@@ -205,6 +207,19 @@ def _read_feeds(files: ShopFiles, orders_path: Path) -> list[CheckedFeed]:
             draft = _draft(path, name, log, files.columns)
         feeds.append(_read_one(path, name, draft, _pattern(feed, path)))
     return feeds
+
+
+def _refuse_if_swapped(
+    path: Path, orders_path: Path, log: pd.DataFrame, columns: dict[str, str]
+) -> None:
+    """Say so where the feed names customers, and the log none."""
+    if "customer" in columns or has_customers(list(log.columns)):
+        return
+    if has_customers(read_rows(path).about.columns):
+        raise ShopError(
+            f"{path.name} names customers and {orders_path.name} none: are the two files swapped?  "
+            f"course shop {orders_path.name} --orders {path.name}"
+        )
 
 
 def _spec_names(files: ShopFiles, given: tuple[str, ...]) -> list[str]:

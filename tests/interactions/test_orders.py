@@ -379,3 +379,20 @@ def test_rows_whose_day_and_month_are_turned_are_left_out(tmp_path):
     orders = read(written(tmp_path, rows))
     reasons = orders.left_out["reason"].tolist()
     assert reasons == ["the day and the month are turned against most other rows"]
+
+
+def test_a_column_of_events_is_found_by_its_words(tmp_path):
+    events = ["purchase", "Add to cart", "purchase", "purchase"]
+    rows = [{**row, "hvad": event} for row, event in zip(TIDY, events, strict=True)]
+    rows.append({**TIDY[0], "item": "103", "hvad": "view"})
+    rows.append({**TIDY[0], "hvad": "return"})
+    orders = read(written(tmp_path, rows))
+    assert orders.columns.event == "hvad"
+    assert orders.log["rating"].tolist() == [4.0, 5.0, 5.0]
+    reasons = ["returned", "the event is no purchase or wish", "returned"]
+    assert orders.left_out["reason"].tolist() == reasons
+
+
+def test_a_column_of_other_words_is_no_event(tmp_path):
+    rows = [{**row, "channel": word} for row, word in zip(TIDY, ["web", "view"] * 2, strict=True)]
+    assert read(written(tmp_path, rows)).columns.event is None

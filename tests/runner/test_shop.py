@@ -269,6 +269,12 @@ def test_an_order_log_with_titles_is_a_feed_too(home, feeds):
     assert profile["01_augment"]["feed_files"] == [f"garten={path}"]
 
 
+def test_swapped_files_are_told(home):
+    with pytest.raises(ShopError, match=r"swapped\?  course shop artikel.csv --orders bestell"):
+        made(home, feeds=("export/bestellungen.csv",), orders="export/artikel.csv")
+    assert written(home) == []
+
+
 def test_an_order_log_of_numbers_alone_is_no_feed(home):
     with pytest.raises(ShopError, match=r"'Art-Nr\.' alone.*course shop products\.csv --orders"):
         made(home, feeds=())
