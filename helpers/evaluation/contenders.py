@@ -18,6 +18,11 @@ NOT_COMPARED = ("Random", *FLOORS, "Oracle", "DeckTowers")
 """Chance, floors, the ceiling, and the model that stands in tables as `TwoTower-deck`."""
 STANDS_FOR = {"MatrixCompletion": "MatrixCompletion-content"}
 """The variant that is a method's best, where it isn't the one with the plain name."""
+OF_PURCHASES = {
+    "MatrixCompletion": "MatrixCompletion-ials-content",
+    "NeuralCF": "NeuralCF-bce",
+}
+"""What a chapter saved in a method's place where the log holds purchases and no ratings."""
 SIMPLE_FIRST = (
     "Popularity",
     "RecentPopularity",
@@ -98,16 +103,24 @@ def contenders(
         chosen = settings.get(method, {})
         if chosen is None:
             continue
-        name = STANDS_FOR.get(method, method)
-        if name not in saved and (method in saved or "prior" not in chosen):
-            name = method
-        model = saved.get(name)
+        name, model = _saved_of(method, saved)
         if model is None:
+            if "prior" not in chosen:
+                name = method
             model = getattr(recommenders, method)(**chosen)
             model.fit(split.train, items)
         models[name] = model
     family = {name: family_of(model) for name, model in models.items()}
     return Contenders(models, family)
+
+
+def _saved_of(method: str, saved: dict[str, Recommender]) -> tuple[str, Recommender | None]:
+    """A method's name in tables, and what a chapter saved of it."""
+    name = STANDS_FOR.get(method, method)
+    for known in (name, method):
+        if known in saved:
+            return known, saved[known]
+    return name, saved.get(OF_PURCHASES.get(method, ""))
 
 
 def again(

@@ -99,6 +99,18 @@ def test_the_variant_that_a_chapter_saved_stands_for_its_method(exam):
     assert contenders(saved, split, items, settings).models["MatrixCompletion"] is plain
 
 
+def test_what_a_chapter_saved_of_a_log_of_purchases_stands_under_the_methods_name(exam):
+    split, items = exam
+    plain = recommenders.MatrixCompletion(rank=2).fit(split.train, items)
+    other = recommenders.Popularity().fit(split.train, items)
+    saved = {"MatrixCompletion-ials-content": plain, "NeuralCF-bce": other}
+    kept = ("MatrixCompletion", "NeuralCF")
+    settings = {name: value for name, value in SLOW.items() if name not in kept}
+    models = contenders(saved, split, items, settings).models
+    assert models["MatrixCompletion-content"] is plain
+    assert models["NeuralCF"] is other
+
+
 def test_again_keeps_the_settings_and_not_what_was_learned(exam):
     split, items = exam
     model = recommenders.ItemKNN(k=3).fit(split.train, items)
