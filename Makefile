@@ -49,10 +49,13 @@ chapters:
 	$(BESIDE) $(NBVAL) $(IN_ORDER) notebooks/07_compare.ipynb notebooks/solutions/*.ipynb
 
 after:  # what needs the chapters' results
-	$(BESIDE) pytest -n $(TEST_JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py tests/after_notebooks.py
+	$(BESIDE) pytest -n $(TEST_JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py \
+	  tests/after_notebooks.py tests/after_lab.py
 
-lab: install  ## JupyterLab on the notebooks
-	jupyter lab --notebook-dir notebooks
+# The root is the repository, so that links from chapters to README.md and data files work in Lab, too.
+LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_augment.ipynb
+lab: install  ## JupyterLab, open at chapter 01
+	jupyter lab $(LAB)
 
 bench: install  ## the published figures beside their peers
 	@broken=; for script in bench/*.py; do \
