@@ -69,7 +69,7 @@ def server(root):
     command += ["--no-browser", f"--port={port}", "--ip=127.0.0.1", "--allow-root"]
     command += ["--IdentityProvider.token=", "--expose-app-in-browser"]
     settings = {"JUPYTER_CONFIG_DIR": str(root / "config"), "COURSE_DATA": str(root / "made")}
-    settings["COURSE_REPORTS"] = str(root / "reports")
+    settings |= {"COURSE_REPORTS": str(root / "reports"), "JUPYTER_RUNTIME_DIR": str(root / "run")}
     with open(root / "server.log", "wb") as log:
         process = subprocess.Popen(
             command, cwd=root, env={**os.environ, **settings}, stdout=log, stderr=log

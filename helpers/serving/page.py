@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.artefacts import data_dir, write_json
+from helpers.interactions.matrix import LIKED
 from helpers.serving.history import History, read_history, read_inside
 from helpers.serving.service import Filters, Service
 from helpers.templates import write_page
@@ -51,12 +52,14 @@ def write_recommendations(
     liked_pictures = [embedded(liked.folder, name) for name in liked.items["image"]]
     for product in products:
         product["link"] = web_link(product["url"])
+    answers = [_answers(item, products) for item in items]
     write_page(
         "recommend.html.j2",
         page,
-        liked=list(zip(items, liked_pictures, strict=True)),
+        liked=list(zip(items, liked_pictures, answers, strict=True)),
         rows=list(zip(products, pictures, strict=True)),
-        notes=found.notes,
+        notes=[_for_readers(note) for note in found.notes],
+        profile=profile,
     )
     for product in products:
         del product["link"]
@@ -66,6 +69,21 @@ def write_recommendations(
     write_json({"history": items, "notes": found.notes, "recommendations": products}, data)
     done = f"{len(products)} recommendations from {len(liked)} items in {page} and {data}"
     return "\n".join([done, *found.notes])
+
+
+def _answers(item: dict, products: list[dict]) -> str:
+    """How many products are shown because of an item of the list, in words."""
+    n_products = sum(product["because"] == item["title"] for product in products)
+    if n_products == 0:
+        return "" if item["rating"] < LIKED else "nothing here is most like it"
+    noun = "item" if n_products == 1 else "items"
+    return f"{n_products} {noun} below"
+
+
+def _for_readers(note: str) -> str:
+    """A note as a page says it: a sentence, without options of the command."""
+    plain = note.partition("; --")[0].rstrip(".")
+    return f"{plain[:1].upper()}{plain[1:]}."
 
 
 def _destinations(out: Path) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 
 from helpers.__main__ import main
 from helpers.serving import page as pages
@@ -121,6 +122,41 @@ def test_nothing_of_a_list_or_a_catalogue_becomes_markup(answered):
     assert "<script" not in page
     assert "<img src=x" not in page
     assert page.count("&lt;script&gt;") == 5  # title, why twice, note, the list
+
+
+def test_the_page_says_what_each_liked_item_led_to(answered):
+    _, folder, _ = answered(title="Blue jeans")
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    soup = BeautifulSoup(page, "html.parser")
+    mine, theirs = soup.find_all("ul")
+    assert "no picture: the words alone count" in mine.get_text()
+    assert "nothing here is most like it" in mine.get_text()  # both are because of another title
+    assert theirs.get_text().count("because you liked") == 2
+    intro = " ".join(soup.find("header").get_text().split())
+    assert "2 items of the catalog “sample” for the 1 on your list" in intro
+
+
+def test_an_item_that_led_to_some_is_counted(answered):
+    _, folder, _ = answered()
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    mine = BeautifulSoup(page, "html.parser").find("ul")
+    assert "2 items below" in mine.get_text() and "(4 of 5)" in mine.get_text()
+
+
+@pytest.mark.parametrize(
+    "note, said",
+    [
+        ("your list names dresses; --gender all shows everything", "Your list names dresses."),
+        ("row 2: no title; left out", "Row 2: no title; left out."),
+    ],
+)
+def test_notes_are_sentences_without_options(note, said):
+    assert pages._for_readers(note) == said
+
+
+@pytest.mark.parametrize("rating, words", [(5.0, "nothing here is most like it"), (2.0, "")])
+def test_only_a_liked_item_is_missed(rating, words):
+    assert pages._answers({"title": "a", "rating": rating}, [{"because": "b"}]) == words
 
 
 def test_only_web_addresses_become_links(answered):
