@@ -1,0 +1,331 @@
+"""What a hundred million products and a billion shoppers would take, from what was measured.
+
+    python bench/scale_report.py            # prints reports/scale.md
+    python bench/scale_report.py --write    # and stores it
+
+Every number comes from data/studies/scale.csv, which bench/scale.py measured, or from
+data/studies/unit_prices.csv, where each price is an assumption with a date. A step is carried on
+from its largest measured size by its measured growth exponent, taken as 1 where it is less.
+"""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scale import DIMS, STEPS, exponents
+
+from helpers.artefacts import ROOT, write_text
+
+STUDIES = ROOT / "data" / "studies"
+REPORT = ROOT / "reports" / "scale.md"
+OF_PRODUCTS = ("catalogue", "encode pictures", "index")  # steps whose size is the products
+OF_SHOPPERS = ("orders", "ItemKNN", "iALS", "towers, one epoch")
+LISTS = ("Content, 1,000 lists", "Bridge, 1,000 lists")  # of a thousand shoppers
+SEARCHES = "1,000 searches"
+STEEP = 1.1
+HOUR = 3600
+KB, MB, GB, TB = 1e3, 1e6, 1e9, 1e12
+MIB = 2**20
+YEAR = 24 * 365
+
+DESIGN = {
+    "catalogue": "Feeds are read by partition, one for each shop, into Parquet in a bucket.",
+    "encode pictures": "Partitions on GPUs (`--engine ray`); each picture once, by its hash.",
+    "index": "Shards by id (`serving/shards.py`), searched side by side and merged; or LanceDB, "
+    "which searches where the vectors lie.",
+    SEARCHES: "Shards answer side by side; each holds a part of the items.",
+    "orders": "Logs are read by partition and hashed there, and kept by blocks of shoppers.",
+    "ItemKNN": "Blocks of items on many machines (`kernels/item_blocks.py`); each needs only the "
+    "orders of its items' shoppers.",
+    "iALS": "Shoppers' factors are solved by partition; items' factors are shared by all.",
+    "towers, one epoch": "Items' own vectors go into a sharded table with sparse updates. Without "
+    "them (`own=False`) the towers' size doesn't depend on the shop.",
+    LISTS[0]: "No list scores the whole shop: the index finds some hundred candidates, and methods "
+    "score those alone.",
+    LISTS[1]: "The same: candidates from the index, and the neighbors of those.",
+}
+REASONS = {
+    "index": "below 50,000 items it compares all of them, and building it takes no time",
+    SEARCHES: "below 50,000 items it compares all of them; above, it reads 64 lists, each of which "
+    "grows with the root of the items",
+    "catalogue": "a garbage collector's passes over more and more rows",
+    "ItemKNN": "counts of common shoppers leave the processor's cache",
+    "iALS": "the other side's factors leave the processor's cache",
+    "towers, one epoch": "Adam moves every item's own vector in every step",
+}
+"""Why a step's time may grow faster than its size."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The table of assumptions, by name."""
+
+    table: pd.DataFrame
+
+    def __getitem__(self, name: str) -> float:
+        return float(self.table.loc[name, "value"])
+
+
+def steps_of(study: pd.DataFrame) -> pd.DataFrame:
+    """The largest measured size of each step, its costs there, and its exponents."""
+    largest = study.sort_values("size").groupby("step").last()
+    growth = exponents(study)
+    known = [step for step in STEPS if step in largest.index]
+    found = largest.loc[known, ["whose", "size", "seconds", "peak_mb", "start_mb", "found"]]
+    return found.join(growth[["time", "memory"]])
+
+
+def found_of(text: str) -> dict[str, float]:
+    """What a step found, by name: "rows 9.6e6, bytes 12" and the like."""
+    pairs = [part.rsplit(" ", 1) for part in text.split(", ")]
+    return {name: float(value) for name, value in pairs}
+
+
+def seconds_at(step: pd.Series, size: float) -> float:
+    """Processor seconds at a size, from the largest measured one."""
+    growth = np.nanmax([1.0, step["time"]])
+    return step["seconds"] * (size / step["size"]) ** growth
+
+
+def breaks_at(step: pd.Series, memory_gb: float) -> float:
+    """The size at which a step needs more memory than one machine has; inf if it never does."""
+    more_mb = step["peak_mb"] - step["start_mb"]
+    growth = step["memory"]
+    if np.isnan(growth) or growth < 0.1 or more_mb <= 0:
+        return np.inf
+    room_mb = memory_gb * GB / MIB - step["start_mb"]
+    return step["size"] * (room_mb / more_mb) ** (1 / growth)
+
+
+# ------------------------------------------------------------------ tables
+def markdown(table: pd.DataFrame) -> str:
+    """A table of texts, its index first."""
+    head = [table.index.name or "", *table.columns]
+    lines = [_line(head), _line(["---", *["---:"] * len(table.columns)])]
+    lines += [_line([name, *row]) for name, row in zip(table.index, table.to_numpy(), strict=True)]
+    return "\n".join(lines)
+
+
+def _line(cells) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def short(value: float) -> str:
+    """Three digits: 1,230 or 0.0123."""
+    if not np.isfinite(value):
+        return "—"
+    if value == 0:
+        return "0"
+    digits = 2 - int(np.floor(np.log10(abs(value))))
+    return f"{round(value, digits):,.{max(0, digits)}f}"
+
+
+def measured_table(study: pd.DataFrame) -> pd.DataFrame:
+    """Seconds and memory at each size, and the exponents."""
+    growth = exponents(study)
+    rows = {}
+    for step, part in study.groupby("step", sort=False):
+        part = part.sort_values("size")
+        more = (part["peak_mb"] - part["start_mb"]).clip(lower=0)
+        rows[step] = {
+            "sizes": " · ".join(f"{size:,}" for size in part["size"]),
+            "seconds": " · ".join(short(value) for value in part["seconds"]),
+            "MB above the start": " · ".join(f"{value:,.0f}" for value in more),
+            "peak MB": f"{part['peak_mb'].max():,.0f}",
+            "time ~ n^": _exponent(growth.loc[step, "time"]),
+            "memory ~ n^": _exponent(growth.loc[step, "memory"]),
+        }
+    found = pd.DataFrame(rows).T
+    return found.rename_axis(index="step")
+
+
+def _exponent(value: float) -> str:
+    return "—" if np.isnan(value) else f"{value:.2f}"
+
+
+def hours_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
+    """Core hours and money of each step at full size, once."""
+    rows = {}
+    for name in (*OF_PRODUCTS, *OF_SHOPPERS):
+        if name not in steps.index:
+            continue
+        size = prices["products"] if name in OF_PRODUCTS else prices["shoppers"]
+        rows[name] = _hours_row(steps.loc[name], size, 1, prices)
+    for name in (*LISTS, SEARCHES):
+        if name not in steps.index:
+            continue
+        thousands = prices["shoppers"] / 1000
+        rows[f"{name.replace('1,000 ', '')} for everyone"] = _hours_row(
+            steps.loc[name], prices["products"], thousands, prices
+        )
+    return pd.DataFrame(rows).T.rename_axis(index="step")
+
+
+def _hours_row(step: pd.Series, size: float, times: float, prices: Prices) -> dict[str, str]:
+    hours = seconds_at(step, size) * times / HOUR
+    return {
+        "from": f"{short(step['seconds'])} s at {step['size']:,}",
+        "growth": _exponent(np.nanmax([1.0, step["time"]])),
+        "core hours": short(hours),
+        "USD": short(hours * prices["core_hour"]),
+    }
+
+
+def storage_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
+    """Bytes that lie somewhere, and what they cost a month."""
+    n_products = prices["products"]
+    n_orders = prices["shoppers"] * prices["orders_per_shopper"]
+    each = {"vectors": (4 * DIMS, f"{DIMS} numbers of 4 bytes", n_products)}
+    for name, label in (("catalogue", "catalogue"), ("index", "index")):
+        if name in steps.index:
+            found = found_of(steps.loc[name, "found"])
+            size = steps.loc[name, "size"]
+            of_one = found["bytes"] / size
+            why = f"{short(found['bytes'] / MB)} MB for {size:,}"
+            each[label] = (of_one, why, n_products)
+    if "encode pictures" in steps.index:
+        of_one = found_of(steps.loc["encode pictures", "found"])["bytes"]
+        each["pictures, 256 pixels wide"] = (of_one, "mean of the study's", n_products)
+    each["orders"] = (12, "shopper, product and day as 4 bytes each", n_orders)
+    rows = {}
+    for label, (of_one, why, number) in each.items():
+        total = of_one * number
+        rows[label] = {
+            "bytes each": short(of_one),
+            "from": why,
+            "TB": short(total / TB),
+            "USD a month": short(total / GB * prices["gb_month"]),
+        }
+    return pd.DataFrame(rows).T.rename_axis(index="what lies there")
+
+
+def breaking_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
+    """The steps in the order in which one machine's memory is too small for them."""
+    ours = steps[steps["whose"] == "ours"]
+    sizes = {name: breaks_at(step, prices["memory_gb"]) for name, step in ours.iterrows()}
+    order = sorted(sizes, key=lambda name: sizes[name])
+    rows = {}
+    for name in order:
+        size = sizes[name]
+        rows[name] = {
+            "one machine is too small from": short(size) if np.isfinite(size) else "never",
+            "what then": DESIGN.get(name, ""),
+        }
+    return pd.DataFrame(rows).T.rename_axis(index="step")
+
+
+# ------------------------------------------------------------------ the report
+def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
+    """The whole page."""
+    prices = Prices(table.set_index("name"))
+    steps = steps_of(study)
+    first = breaking_table(steps, prices).index[0]
+    first_size = breaks_at(steps.loc[first], prices["memory_gb"])
+    largest = int(study["size"].max())
+    at_largest = study[(study["size"] == largest) & (study["whose"] == "ours")]
+    worst = at_largest.loc[at_largest["peak_mb"].idxmax()]
+    parts = [
+        "# From a million to a billion",
+        "This page is made by `python bench/scale_report.py --write` from "
+        "`data/studies/scale.csv`, which `bench/scale.py` measured, and from "
+        "`data/studies/unit_prices.csv`. A test makes it again and compares.",
+        "## What was measured",
+        "Size N is N products, and N customers with ten orders each on average, both made up with "
+        "a long tail. One thread; seconds are processor seconds. Encoding was measured on fewer "
+        "pictures, because each costs the same.",
+        markdown(measured_table(study)),
+        _where_from(study),
+        f"The largest peak at size {largest:,} is {worst['peak_mb'] / 1024:.1f} GiB "
+        f"({worst['step']}).",
+        _steep(steps),
+        "## Processor time at full size",
+        f"{prices['products']:,.0f} products and {prices['shoppers']:,.0f} shoppers. A step is "
+        "carried on from its largest measured size by its exponent, taken as 1 where it is less.",
+        markdown(hours_table(steps, prices)),
+        _encoding(steps, prices),
+        _everyone(steps, prices),
+        "## Storage and network",
+        markdown(storage_table(steps, prices)),
+        _network(prices),
+        "## What breaks first",
+        f"On a machine of {prices['memory_gb']:.0f} GB, **{first}** is the first step that needs "
+        f"more memory than there is, at about {short(first_size)}.",
+        markdown(breaking_table(steps, prices)),
+        "## Assumptions",
+        markdown(_assumptions(table)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _where_from(study: pd.DataFrame) -> str:
+    commits = ", ".join(sorted(study["commit"].unique()))
+    days = ", ".join(sorted(study["date"].unique()))
+    versions = study["versions"].iloc[0]
+    return f"Measured on {days} at {commits} ({versions}), on a machine that others used, too."
+
+
+def _steep(steps: pd.DataFrame) -> str:
+    """Which steps grow faster than n^1.1, and why."""
+    named = []
+    for name, step in steps[steps["whose"] == "ours"].iterrows():
+        if step["time"] > STEEP:
+            named.append(f"{name} ({step['time']:.2f}: {REASONS.get(name, 'not explained')})")
+    if not named:
+        return f"No step's time grows faster than n^{STEEP}."
+    return f"Steps whose time grows faster than n^{STEEP}: {'; '.join(named)}."
+
+
+def _encoding(steps: pd.DataFrame, prices: Prices) -> str:
+    name = "encode pictures"
+    if name not in steps.index:
+        return ""
+    hours = seconds_at(steps.loc[name], prices["products"]) / HOUR
+    gpu_hours = hours / prices["gpu_speedup"]
+    return (
+        f"Encoding is the step for GPUs. If one replaces {prices['gpu_speedup']:.0f} cores, all "
+        f"pictures take {short(gpu_hours)} GPU hours, {short(gpu_hours * prices['gpu_hour'])} USD. "
+        "That number of cores is an assumption: `bench/gpu.py` measures it where there is a GPU."
+    )
+
+
+def _everyone(steps: pd.DataFrame, prices: Prices) -> str:
+    if SEARCHES not in steps.index or LISTS[0] not in steps.index:
+        return ""
+    thousands = prices["shoppers"] / 1000
+    scored = seconds_at(steps.loc[LISTS[0]], prices["products"]) * thousands / HOUR
+    searched = seconds_at(steps.loc[SEARCHES], prices["products"]) * thousands / HOUR
+    return (
+        "Scoring every item for every shopper grows with the product of both: "
+        f"{short(scored / YEAR)} core years for Content. The index takes {short(searched / YEAR)}, "
+        "so lists must start from its candidates. Lists on demand cost only for those who come."
+    )
+
+
+def _network(prices: Prices) -> str:
+    total_gb = prices["products"] * prices["photo_kb"] * KB / GB
+    return (
+        f"Fetching one photo of each product moves {short(total_gb / 1000)} TB, "
+        f"{short(total_gb * prices['network_gb'])} USD if it crosses a zone."
+    )
+
+
+def _assumptions(table: pd.DataFrame) -> pd.DataFrame:
+    rows = table.set_index("name")
+    value = rows["value"].map(lambda number: f"{number:,.10g}")
+    return rows.assign(value=value)[["value", "unit", "why", "date"]].rename_axis(index="name")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="store the page")
+    arguments = parser.parse_args()
+    study = pd.read_csv(STUDIES / "scale.csv")
+    page = report(study, pd.read_csv(STUDIES / "unit_prices.csv"))
+    print(page)
+    if arguments.write:
+        write_text(page, REPORT)
+
+
+if __name__ == "__main__":
+    main()
