@@ -99,6 +99,7 @@ class Data:
         half = np.where(number % 2, "b", "a")
         frame = pd.DataFrame({"platform": half, "product_id": number.astype(str)})
         frame["image_key"] = frame["platform"] + "/" + frame["product_id"]
+        frame["title"] = "Item " + frame["product_id"]
         frame["category"] = np.array(CATEGORIES)[number % len(CATEGORIES)]
         frame["colour"] = np.array(COLORS)[number % len(COLORS)]
         frame["price_usd"] = 10.0 + number % 90

@@ -182,3 +182,15 @@ def test_a_sample_s_histories_stay_the_same(market):
         order = np.argsort(draws[cells][is_liked])
         expected = items[is_liked][order[:3]]
         assert set(split.histories[3].ratings[shopper].indices) == set(expected)
+
+
+def test_at_most_so_many_shoppers_are_drawn(interactions):
+    n_users = interactions.shape[0]
+    assert interactions.at_most(n_users, seed=1) is interactions
+    some = interactions.at_most(20, seed=1)
+    assert some.shape == (20, interactions.shape[1]) and some.users.is_unique
+    rows = interactions.users.get_indexer(some.users)
+    assert (np.diff(rows) > 0).all()
+    assert (some.ratings != interactions.ratings[rows]).nnz == 0
+    assert list(some.users) == list(interactions.at_most(20, seed=1).users)
+    assert list(some.users) != list(interactions.at_most(20, seed=2).users)

@@ -306,3 +306,18 @@ def test_the_loss_of_listed_candidates_is_that_of_the_matrix():
     row, item = candidates.nonzero(as_tuple=True)
     listed = cells_softmax_loss(scores[row, item], liked[row, item] > 0, row, 5)
     assert float(listed) == pytest.approx(float(softmax_loss(scores, liked, candidates)), rel=1e-5)
+
+
+def test_some_shoppers_teach_the_prior_of_taste_and_all_of_them_the_effects(monkeypatch):
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((100, 2))
+    effect = 0.5 * rng.standard_normal(100)
+    w = np.array([1.0, -0.5, 0.2]) + 0.4 * rng.standard_normal((600, 3))
+    ratings = 3 + w @ np.c_[X, np.ones(100)].T + effect + 0.4 * rng.standard_normal((600, 100))
+    seen = sp.csr_matrix(ratings * (rng.random(ratings.shape) < 0.2))
+    by_all = learn_taste(seen, X)
+    monkeypatch.setattr("helpers.recommenders.taste.LEARNERS", 150)
+    by_some = learn_taste(seen, X)
+    np.testing.assert_allclose(by_some.mean, by_all.mean, atol=0.05)
+    np.testing.assert_allclose(by_some.effect, by_all.effect, atol=0.1)
+    assert not np.array_equal(by_some.mean, by_all.mean)
