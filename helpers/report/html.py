@@ -4,6 +4,7 @@ elsewhere."""
 import posixpath
 import re
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,7 +56,12 @@ class ReportExporter(HTMLExporter):
     """
 
     def __init__(self, folder: str = "notebooks", **kwargs):
-        super().__init__(template_name="report", extra_template_basedirs=[str(THEME)], **kwargs)
+        super().__init__(
+            template_name="report",
+            extra_template_basedirs=[str(THEME)],
+            optimistic_validation=True,  # once, not after each of nbconvert's steps
+            **kwargs,
+        )
         self.folder = folder
 
     @pass_context
@@ -64,6 +70,12 @@ class ReportExporter(HTMLExporter):
         attachments = context.get("cell", {}).get("attachments", {})
         renderer = _ReportRenderer(self.folder, escape=False, attachments=attachments)
         return MarkdownWithMath(renderer=renderer).render(source)
+
+
+@cache
+def _exporter(folder: str) -> ReportExporter:
+    """The exporter of a folder's notebooks: its templates are compiled once for all pages."""
+    return ReportExporter(folder)
 
 
 def page_of(url: str, folder: str = "notebooks") -> str | None:
@@ -117,7 +129,7 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
         "title": chapter_title(notebook),
         "given": other_than_usual,
     }
-    body, _ = ReportExporter().from_notebook_node(notebook, resources=resources)
+    body, _ = _exporter("notebooks").from_notebook_node(notebook, resources=resources)
     write_text(body, destination)
 
 
@@ -146,7 +158,7 @@ def _write_extra(notebook, folder: str, up: str, destination: Path) -> None:
         "title": chapter_title(notebook),
         "up": up,
     }
-    body, _ = ReportExporter(folder).from_notebook_node(notebook, resources=resources)
+    body, _ = _exporter(folder).from_notebook_node(notebook, resources=resources)
     write_text(body, destination)
 
 
