@@ -419,17 +419,17 @@ def treatments(photo: Image.Image) -> plt.Figure:
     lit = relight(photo)
     views = {
         "as stored": photo,
-        "stretched": trim(photo, "stretch"),
-        "center crop": trim(photo, "crop"),
-        "padded white": trim(photo, "white"),
-        "padded black": trim(photo, "black"),
+        "trimmed, stretched": trim(photo, "stretch"),
+        "trimmed, center crop": trim(photo, "crop"),
+        "trimmed, padded white": trim(photo, "white"),
+        "trimmed, padded black": trim(photo, "black"),
         "64 px": photo.resize((64, 64)),
-        "another light": lit,
-        "light, white backdrop": white_backdrop(lit),
-        "light, gray world": grey_world(lit),
+        "varied light": lit,
+        "varied light, then white backdrop": white_backdrop(lit),
+        "varied light, then gray world": grey_world(lit),
         "weave": weave(photo),
     }
-    figure, axes = plt.subplots(2, 5, figsize=(6.8, 3.1), dpi=PICTURE_DPI)
+    figure, axes = plt.subplots(2, 5, figsize=(6.8, 3.4), dpi=PICTURE_DPI)
     for axis, (name, view) in zip(
         axes.flat,
         views.items(),
@@ -437,7 +437,7 @@ def treatments(photo: Image.Image) -> plt.Figure:
     ):
         axis.axis("off")
         axis.imshow(view)
-        axis.set_title(name, fontsize=8.5, loc="center", weight="normal")
+        axis.set_title(textwrap.fill(name, 18), fontsize=8.5, loc="center", weight="normal")
     return figure
 
 

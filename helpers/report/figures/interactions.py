@@ -432,7 +432,7 @@ def crossing(trap: pd.DataFrame, names: Sequence[str]) -> plt.Axes:
         axis.text(
             1.04,
             values[-1],
-            name,
+            f"{values[-1]:.2f}  {name}",
             color=color,
             fontsize=12,
             va="center",
