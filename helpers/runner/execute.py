@@ -8,7 +8,9 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ _SILENT.propagate = False
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of comments that it can't parse
 QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
 START_SECONDS = 120  # that a kernel may take to start on a busy machine
+SAVE_SECONDS = 5  # between two copies of a notebook that runs: each takes the time of a small cell
 MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
     "COURSE_DATA": "data",
     "COURSE_REPORTS": "reports",
@@ -165,9 +168,32 @@ class _Engine(Engine):
         client.kernels = kernels
         client.kernel_options = kernel_options
         try:
-            client.execute()
+            with _seldom_saved(nb_man):
+                client.execute()
         finally:
             kernels.remove(client.kernel_pid)
+
+
+@contextmanager
+def _seldom_saved(manager: Any) -> Iterator[None]:
+    """Let papermill, which saves a notebook twice per cell, save it every `SAVE_SECONDS`.
+
+    It saves it once more when the notebook ends, whatever the reason.
+    """
+    save = manager.save
+    last = time.monotonic()
+
+    def save_if_due(**options: Any) -> None:
+        nonlocal last
+        if time.monotonic() - last >= SAVE_SECONDS:
+            save(**options)
+            last = time.monotonic()
+
+    manager.save = save_if_due
+    try:
+        yield
+    finally:
+        manager.save = save
 
 
 papermill_engines.register("course", _Engine)

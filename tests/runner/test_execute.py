@@ -1,0 +1,37 @@
+"""One notebook in one kernel: its copy on disk."""
+
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from helpers.runner import execute
+
+
+@pytest.mark.parametrize(("seconds", "n_saves"), [(3600, 0), (0, 5)])
+def test_a_running_notebook_is_saved_every_so_many_seconds_and_then_as_before(
+    monkeypatch, seconds, n_saves
+):
+    saves = []
+    manager = SimpleNamespace(save=lambda: saves.append("saved"))
+    monkeypatch.setattr(execute, "SAVE_SECONDS", seconds)
+    with execute._seldom_saved(manager):
+        for _ in range(5):
+            manager.save()
+    assert len(saves) == n_saves
+    manager.save()
+    assert len(saves) == n_saves + 1
+
+
+def test_a_notebook_that_fails_leaves_all_outputs_before_the_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "SAVE_SECONDS", 3600)
+    cells = [nbformat.v4.new_code_cell(source) for source in ("print(6 * 7)", "1 / 0", "print(1)")]
+    stored = tmp_path / "stored.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), stored)
+    job = execute.Job(notebook=stored, output=tmp_path / "executed.ipynb")
+    with pytest.raises(execute.ChapterFailed, match="ZeroDivisionError"):
+        execute.execute(job, execute.Kernels(), execute.Progress())
+    executed = nbformat.read(job.output, as_version=4)
+    printed = [output.get("text") for cell in executed.cells for output in cell.get("outputs", [])]
+    assert "42\n" in printed
+    assert "1\n" not in printed
