@@ -238,6 +238,7 @@ def waiting_curve(
         )
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
+    axis.set_ylim(bottom=measured.min() / 1.5)  # room for the first number
     axis.set(xticks=requests, xticklabels=requests, xlabel="c: requests in flight")
     axis.set_ylabel("pictures per second")
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
