@@ -3,6 +3,7 @@
 Its households come with a Python package, so nothing has to be fetched.
 """
 
+import numpy as np
 import pandas as pd
 
 from helpers.embeddings import encode_words, item_vectors
@@ -15,14 +16,19 @@ OVERLAP = 0.2  # share of training households kept on both platforms
 PURCHASE = 5.0
 QUICK_SETTINGS = {
     "MatrixCompletion": {"solver": "ials", "prior": "content"},
+    "TwoTower": {"epochs": 10},
     "Hybrid": {"shoppers": 100},
     "NeuralCF": None,
 }
-"""What fits in half a minute: fewer practice shoppers for the blend, and no NeuralCF, which knows
-strangers only as everybody."""
+"""What fits in a few seconds: fewer passes and fewer practice shoppers for what is trained, and no
+NeuralCF, which knows strangers only as everybody."""
 
 
-def household_exam(seed: int = 7, fewest: int = FEWEST_HOUSEHOLDS) -> Exam:
+def household_exam(
+    seed: int = 7,
+    fewest: int = FEWEST_HOUSEHOLDS,
+    most: int | None = None,
+) -> Exam:
     """Real households of The Complete Journey, whose products are dealt to two platforms.
 
     Parameters
@@ -31,6 +37,8 @@ def household_exam(seed: int = 7, fewest: int = FEWEST_HOUSEHOLDS) -> Exam:
         Of the deal and of who is examined.
     fewest : int
         Households that bought a product. More of them leave fewer products, and a quicker exam.
+    most : int or None
+        Households, drawn by the seed; None is all.
 
     Returns
     -------
@@ -38,6 +46,10 @@ def household_exam(seed: int = 7, fewest: int = FEWEST_HOUSEHOLDS) -> Exam:
         Items with vectors of their words.
     """
     products, orders = groceries(fewest)
+    if most is not None:
+        households = np.sort(orders["household"].unique())
+        order = np.random.default_rng(seed).permutation(households)
+        orders = orders[orders["household"].isin(order[:most])]
     frame = pd.DataFrame(
         {
             "image_key": "groceries/" + products["id"].astype(str),

@@ -13,8 +13,8 @@ import pandas as pd
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 from helpers.report import results as read
 from helpers.report.advice import advice_table, advise, bestsellers, choice, first_choice
-from helpers.report.figures.compare import SHOPS
 from helpers.report.figures.guide import flowchart
+from helpers.report.figures.shops import SHOPS
 from helpers.report.html import chapter_title
 from helpers.report.results import CEILINGS, FEW, FLOOR, REAL, Results, called
 from helpers.templates import write_page

@@ -13,8 +13,10 @@ from helpers.report.results import FLOOR
 from helpers.serving.page import embedded
 
 SHOWN = 5
-TYPICAL = 0.9
-"""Quantile of the gain over bestsellers at which the shopper stands: helped, not the luckiest."""
+LUCKY = 0.9
+"""Quantile of the gain over bestsellers at which the shopper stands: nine in ten gain less or as
+much.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def one_shopper(
     order = exam.market.items.get_indexer(exam.names)
     chances = exam.market.probability_liked(histories.users)[:, order]
     has_picture = paths.astype(bool).to_numpy()
-    shopper = _typical(found, chances, histories, has_picture)
+    shopper = _lucky(found, chances, histories, has_picture)
     return _pictured(profile, exam.items.frame, histories, found, chances, shopper)
 
 
@@ -111,8 +113,8 @@ def _pictured(
     return OneShopper(history, lists)
 
 
-def _typical(found, chances, histories, has_picture: np.ndarray) -> int:
-    """Row of the shopper: at a high quantile of the gain, with pictures of what is shown."""
+def _lucky(found, chances, histories, has_picture: np.ndarray) -> int:
+    """Row of a shopper who gains more than nine in ten, with pictures of what is shown."""
     floor, *methods = found
     liked = {}
     for name, ids in found.items():
@@ -125,6 +127,6 @@ def _typical(found, chances, histories, has_picture: np.ndarray) -> int:
     candidates = np.flatnonzero(all_shown)
     if not len(candidates):
         candidates = np.arange(len(gain))
-    wanted = np.quantile(gain[candidates], TYPICAL)
+    wanted = np.quantile(gain[candidates], LUCKY)
     distance = np.abs(gain[candidates] - wanted)
     return int(candidates[distance.argmin()])

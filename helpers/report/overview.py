@@ -27,8 +27,8 @@ from helpers.report.advice import (
 )
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
 from helpers.report.figures import overview as figures
-from helpers.report.figures.compare import SHOPS
 from helpers.report.figures.guide import flowchart
+from helpers.report.figures.shops import SHOPS
 from helpers.report.front import BOTH, Front
 from helpers.report.layouts import Slide, deck_markdown
 from helpers.report.one_shopper import SHOWN, OneShopper, one_shopper
@@ -348,14 +348,14 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"A lucky shopper: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
+        f"Luckier than nine in ten: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
         "One simulated shopper, whose taste we know. The top row is all that the methods see. "
         "Each row below is one method's first five items of our shop, with how many of them this "
         f"shopper likes. {_capital(called(floor))} are the same for everybody. Say it openly: we "
-        "chose a shopper who gains more than most. Nine of ten gain less or about as much. "
+        "chose a lucky shopper. Nine in ten gain less than this one, or about as much. "
         "The next slide has the average over everybody."
     )
     block = _picture_table(rows)

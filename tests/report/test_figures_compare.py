@@ -114,34 +114,6 @@ def test_simulators_are_means_of_their_seeds_beside_the_control(tmp_path):
     assert read.in_words() == "two simulated markets"
 
 
-def study_of_shops(path):
-    """Two shops as bench/real.py summarises them; in one, Hybrid loses with five items."""
-    parts = []
-    for shop, exam in (("gifts", "across 20 %"), ("movielens", "action to other, n up to 5")):
-        for n in (1, 5):
-            loss = 0.2 if (shop, n) == ("movielens", 5) else 0.0
-            for control in (False, True):
-                part = rows(VALUES, n_history=n, shop=shop, exam=exam, control=control)
-                part = part[part["recommender"] != "Oracle"]
-                gain = part["value"] - 0.4 - loss
-                parts.append(part.assign(gain=gain, gain_low=gain - 0.05, gain_high=gain + 0.05))
-                parts.append(parts[-1].assign(exam="in-shop", value=0.0))
-    pd.concat(parts).to_csv(path, index=False)
-    return show.read_shops(path)
-
-
-def test_real_shops_show_the_cross_exam_with_its_control(tmp_path):
-    study = study_of_shops(tmp_path / "real.csv")
-    table = show.shop_table(study, 5)
-    assert list(table.columns) == ["gift shop", "films"]
-    assert table["films"]["Hybrid"] == "0.700"
-    assert table.index[-1] == "Hybrid, shuffled log"
-    assert show.count_gains(study) == {"shops": 2, "above": 4, "below": 0, "all": 4}
-    assert show.count_gains(study, "Content") == {"shops": 2, "above": 3, "below": 0, "all": 4}
-    assert show.count_gains(study, "ItemKNN") == {"shops": 2, "above": 0, "below": 4, "all": 4}
-    assert {"gift shop", "films"} <= words_of(show.shops_figure(study))
-
-
 def test_fewer_shoppers_leave_wider_intervals():
     values = np.random.default_rng(0).uniform(size=400)
     widths = show.interval_widths(values, [10, 400], bootstrap)

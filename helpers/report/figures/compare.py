@@ -15,12 +15,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from helpers.evaluation import rank
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
 from helpers.evaluation.guide import Situation, in_words
 from helpers.evaluation.guide import known_items as known_items  # cells find it here
 from helpers.evaluation.protocol import Evaluation
 from helpers.interactions.splits import Split
-from helpers.report.plots import INK, MUTED, PALETTE, contact_sheet, curve
+from helpers.recommenders.base import Recommender
+from helpers.report.plots import INK, PALETTE, contact_sheet, curve
 from helpers.report.plots import pictures_of as pictures_of  # cells find it here
 
 Families = Mapping[str, str]
@@ -51,7 +53,7 @@ ABSENT = "–"
 
 
 @contextmanager
-def _slide_font() -> Iterator[None]:
+def slide_font() -> Iterator[None]:
     """Larger text for one figure.
 
     `plt.rc_context` would also undo that a notebook shows its figures by itself.
@@ -176,7 +178,7 @@ def cold_start(
 
     Floors and ceilings are dashed. A method without a family counts as one that reads the items.
     """
-    with _slide_font():
+    with slide_font():
         figure, grid = plt.subplots(
             1,
             len(panels),
@@ -323,7 +325,8 @@ def method_table(measured: Measured, family: Families, n_history: int) -> pd.Dat
     if measured.shuffled is not None:
         control = values_at(measured.shuffled, n_history)
         table["shuffled log"] = control.map("{:.2f}".format)
-    return table.loc[names].fillna(ABSENT).rename_axis("method")
+    head = f"{n_history} known items"
+    return table.loc[names].fillna(ABSENT).rename_axis(index="method", columns=head)
 
 
 def gap_table(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -366,13 +369,13 @@ def interval_widths(
 
 def intervals_figure(groups: dict[str, pd.DataFrame]) -> plt.Figure:
     """Means and 95 % intervals of some methods over the number of shoppers asked."""
-    offsets = _beside(len(groups))
-    with _slide_font():
+    offsets = beside(len(groups))
+    with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
         for offset, color, name in zip(offsets, PALETTE, groups, strict=False):
             rows = groups[name]
             x = np.arange(len(rows)) + offset
-            _points(axis, x, rows, color, label=name)
+            points(axis, x, rows, color, label=name)
             sizes = rows["shoppers"]
         axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
         axis.set(xlabel="test shoppers", ylabel="NDCG@10, mean and 95 % interval")
@@ -409,7 +412,7 @@ def differences_figure(
     A filled point has a corrected p-value below `alpha`.
     """
     ordered = tests.sort_values("difference")
-    with _slide_font():
+    with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
         for place, (name, row) in enumerate(ordered.iterrows()):
             color = color_of(str(name), family)
@@ -441,7 +444,7 @@ def two_judges(
     order = complete.sort_values().index
     judges = {"judged by all that shoppers like": complete, "judged by the shop's log": observed}
     colors = [color_of(name, family) for name in order]
-    with _slide_font():
+    with slide_font():
         figure, axes = plt.subplots(1, 2, figsize=WIDE, sharey=True)
         for axis, title in zip(axes, judges, strict=True):
             values = judges[title][order]
@@ -518,9 +521,9 @@ def simulators_figure(study: pd.DataFrame, n_history: int) -> plt.Figure:
     wide = _wide(study[asked], ["space", "log"])
     spaces = [space for space in SPACES if space in wide]
     order = wide[spaces[0], "log"].sort_values().index
-    with _slide_font():
+    with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        offsets = _beside(len(spaces))
+        offsets = beside(len(spaces))
         for offset, color, space in zip(offsets, PALETTE, spaces, strict=False):
             places = np.arange(len(order)) - 1.6 * offset
             values = wide[space].loc[order]
@@ -599,85 +602,17 @@ def leaders(study: pd.DataFrame, n_history: int) -> Leaders:
     return Leaders(best, first, wins[first])
 
 
-CROSS_EXAMS = ("across 20 %", "action to other", "Ladieswear to Divided", "dresses to gowns")
-"""Of each shop in data/studies/real.csv, the exam between two of its platforms."""
-SHOPS = {
-    "gifts": "gift shop",
-    "citeulike": "scientific articles",
-    "movielens": "films",
-    "groceries": "groceries",
-    "fashion": "fashion",
-    "renttherunway": "rented dresses",
-}
-
-
-def read_shops(path: Path) -> pd.DataFrame:
-    """The cross-platform rows of the study of real shops; see bench/real.py."""
-    study = pd.read_csv(path)
-    is_cross = study["exam"].str.startswith(CROSS_EXAMS)
-    key = ["shop", "control", "recommender", "n_history"]
-    study = study[is_cross].sort_values([*key, "exam"])
-    return study.drop_duplicates(key, keep="last")
-
-
-def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
-    """NDCG@10 of every method in each real shop, as texts; the last row is the control."""
-    here = study[study["n_history"] == n_history]
-    is_control = here["control"].astype(bool)
-    wide = _wide(here[~is_control], "shop")
-    shops = [shop for shop in SHOPS if shop in wide]
-    wide = wide[shops]
-    order = wide.mean(axis=1).sort_values(ascending=False).index
-    table = wide.loc[order].map(_three_digits)
-    shuffled = here[is_control & here["recommender"].eq("Hybrid")]
-    if len(shuffled):
-        values = shuffled.set_index("shop")["value"].reindex(shops)
-        table.loc["Hybrid, shuffled log"] = values.map(_three_digits)
-    table.columns = [SHOPS[shop] for shop in shops]
-    return table.rename_axis(index=f"NDCG@10, {n_history} known items")
-
-
 def _two_digits(value: float) -> str:
     return ABSENT if pd.isna(value) else f"{value:.2f}"
 
 
-def _three_digits(value: float) -> str:
-    return ABSENT if pd.isna(value) else f"{value:.3f}"
-
-
-def shops_figure(study: pd.DataFrame, name: str = "Hybrid") -> plt.Figure:
-    """What a method gains over Popularity in each real shop, paired, with 95 % intervals."""
-    rows = _gains_of(study, name)
-    shops = [shop for shop in SHOPS if shop in set(rows["shop"])]
-    with _slide_font():
-        figure, axis = plt.subplots(figsize=WIDE)
-        for number, shop in enumerate(shops):
-            part = rows[rows["shop"] == shop].sort_values("n_history")
-            _gains_of_shop(axis, number, part)
-        axis.axhline(0, color=INK, linewidth=1)
-        axis.set_xticks(range(len(shops)), [SHOPS[shop] for shop in shops])
-        axis.set_ylabel(f"NDCG@10 of {name}\nless that of Popularity")
-        axis.grid(axis="x", visible=False)
-    return figure
-
-
-def _gains_of_shop(axis, number: int, part: pd.DataFrame) -> None:
-    """Points of one shop, one per history length, beside each other at `number`."""
-    x = number + _beside(len(part))
-    names = {"gain": "value", "gain_low": "low", "gain_high": "high"}
-    gains = part[["n_history", *names]].rename(columns=names)
-    _points(axis, x, gains, COLORS[BLEND])
-    for place, gain in zip(x, gains.itertuples(), strict=True):
-        _above(axis, (place, gain.high), f"{gain.n_history:.0f}")
-
-
-def _beside(n: int) -> np.ndarray:
+def beside(n: int) -> np.ndarray:
     """Offsets of n points that stand beside each other, (n,)."""
     middle = (n - 1) / 2
     return POINT_DISTANCE * (np.arange(n) - middle)
 
 
-def _points(
+def points(
     axis,
     x,
     rows: pd.DataFrame,
@@ -689,29 +624,6 @@ def _points(
     above = rows["high"] - rows["value"]
     style |= {"fmt": "o", "capsize": 4, "color": color}
     axis.errorbar(x, rows["value"], [below, above], **style)
-
-
-def _above(axis, place: tuple, text: str) -> None:
-    """A word above a point."""
-    shift = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center"}
-    axis.annotate(text, place, fontsize=LABEL_FONT, color=MUTED, **shift)
-
-
-def count_gains(study: pd.DataFrame, name: str = "Hybrid") -> dict[str, int]:
-    """How many shops, and in how many results a method is clearly above or below Popularity."""
-    rows = _gains_of(study, name)
-    return {
-        "shops": rows["shop"].nunique(),
-        "above": int(rows["gain_low"].gt(0).sum()),
-        "below": int(rows["gain_high"].lt(0).sum()),
-        "all": len(rows),
-    }
-
-
-def _gains_of(study: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A method's rows in the study of real shops, without the control."""
-    is_log = ~study["control"]
-    return study[is_log & study["recommender"].eq(name)]
 
 
 # ------------------------------------------------------------------------------ known shoppers
@@ -801,6 +713,47 @@ def shopper_lists(
     return figure
 
 
+@dataclass(frozen=True)
+class OneShopper:
+    """One simulated test shopper, and what methods show her.
+
+    Attributes
+    ----------
+    models : dict of str to Recommender
+    split : Split
+    row : int
+        Her row among the test shoppers.
+    liked : (n_items,) float
+        Probability that she likes each item.
+    pictures : sequence of Path or None
+        Of all items.
+    """
+
+    models: Mapping[str, Recommender]
+    split: Split
+    row: int
+    liked: np.ndarray
+    pictures: Sequence
+
+    def first_five(self, method: str, known_items: int) -> np.ndarray:
+        """Positions of what a method shows her when it knows that many of her items, (5,)."""
+        history = self.split.histories[known_items][[self.row]]
+        ids, _ = rank(self.models[method], history, 5, self.split.candidates)
+        return ids[0]
+
+    def n_liked(self, method: str, known_items: int) -> float:
+        """How many of these five she is expected to like."""
+        return float(self.liked[self.first_five(method, known_items)].sum())
+
+    def draw(self, method: str, known_items: int) -> plt.Figure:
+        """Pictures of her history, and of what Popularity, Content and a method show."""
+        history = self.split.histories[known_items][[self.row]]
+        lists = {"she likes, in the other shop": history.ratings.indices}
+        for name in dict.fromkeys(["Popularity", "Content", method]):
+            lists[name] = self.first_five(name, known_items)
+        return shopper_lists(lists, self.pictures, self.liked)
+
+
 def situation(
     has: str,
     evaluation: Evaluation,
@@ -827,14 +780,14 @@ def segments_figure(rows: pd.DataFrame) -> plt.Figure:
     """NDCG@10 of some methods by segment of shoppers, with 95 % intervals."""
     segments = sorted(rows["segment"].unique())
     names = list(dict.fromkeys(rows["recommender"]))
-    with _slide_font():
+    with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        offsets = _beside(len(names))
+        offsets = beside(len(names))
         for offset, color, name in zip(offsets, PALETTE, names, strict=False):
             part = rows[rows["recommender"] == name]
             part = part.set_index("segment").loc[segments]
             x = np.arange(len(part)) + offset
-            _points(axis, x, part, color, label=name)
+            points(axis, x, part, color, label=name)
         axis.set_xticks(range(len(segments)), segments)
         axis.set(xlabel="style that the shopper likes most", ylabel="NDCG@10")
         figure.legend(loc="outside lower center", ncols=len(names), fontsize=LABEL_FONT)
@@ -846,7 +799,7 @@ def guide_figure(guide: pd.DataFrame) -> plt.Figure:
     rows = guide.iloc[::-1]
     values = rows["liked of five"].astype(float)
     colors = rows["shoppers"].map({"real": ORANGE, "simulated": BLUE})
-    with _slide_font():
+    with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
         axis.barh(list(rows.index), values, color=colors)
         for place, name in enumerate(rows["ship"]):

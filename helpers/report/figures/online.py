@@ -6,6 +6,7 @@ They read data/studies/online.csv, which bench/online.py writes: simulated shopp
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython.display import display
 
 from helpers.artefacts import ROOT
 from helpers.report.plots import INK, PALETTE, curve
@@ -41,6 +42,12 @@ PROPENSITIES = {
 def read_study() -> pd.DataFrame:
     """The whole file: study, method, x, metric, value, low, high, and where it comes from."""
     return pd.read_csv(STUDY)
+
+
+def draw(figure: plt.Figure) -> None:
+    """Show a figure now, above what the cell shows next."""
+    display(figure)
+    plt.close(figure)
 
 
 def select(

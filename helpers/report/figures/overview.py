@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from helpers.report.figures.compare import SHOPS
+from helpers.report.figures.shops import SHOPS
 from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
 from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE, called
 
