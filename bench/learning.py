@@ -195,39 +195,81 @@ def measured(case: Case, split, seed: int) -> pd.DataFrame:
     )
 
 
-def measured_by_log(case: Case, seed: int) -> pd.DataFrame:
-    """NDCG@10 of training shoppers that were held out, among what they rated in the other shop."""
-    platform = case.items.frame["platform"].to_numpy()
+@dataclass
+class Crowd:
+    """Training shoppers in the light of two shops, each (n_shoppers, n_items) bool.
+
+    Attributes
+    ----------
+    brings : array
+        What they like in the one shop.
+    shown : array
+        What they rated in the other.
+    wanted : array
+        What they like of that.
+    """
+
+    brings: np.ndarray
+    shown: np.ndarray
+    wanted: np.ndarray
+
+    @property
+    def is_asked(self) -> np.ndarray:
+        """Who brings enough and rated things they like and others; nobody else can be ranked
+        wrongly.
+        """
+        brings_enough = self.brings.sum(axis=1) >= KNOWN
+        dislikes = self.shown & ~self.wanted
+        return brings_enough & self.wanted.any(axis=1) & dislikes.any(axis=1)
+
+
+def crowd_of(train: Interactions, items: ItemFeatures) -> Crowd:
+    """Training shoppers in the light of the first shop and the other one."""
+    platform = items.frame["platform"].to_numpy()
     source, target = sorted(set(platform))
-    ratings = case.train.ratings.toarray()
+    ratings = train.ratings.toarray()
     liked = ratings >= LIKED
     shown = (ratings > 0) & (platform == target)
-    wanted = liked & shown
-    brings = liked & (platform == source)
-    is_asked = (brings.sum(axis=1) >= KNOWN) & wanted.any(axis=1)
-    is_asked &= (shown & ~wanted).any(axis=1)  # who likes all they rated can't be ranked wrongly
+    return Crowd(liked & (platform == source), shown, liked & shown)
+
+
+def measured_by_log(case: Case, seed: int) -> pd.DataFrame:
+    """NDCG@10 of training shoppers that were held out, among what they rated in the other shop."""
+    crowd = crowd_of(case.train, case.items)
+    n_shoppers = len(crowd.shown)
     draw = np.random.default_rng(31)  # the same shoppers and histories for every seed
-    order = draw.permutation(len(ratings))
-    keys = draw.random(ratings.shape) * brings
-    values = np.full(len(ratings), np.nan)
+    order = draw.permutation(n_shoppers)
+    keys = draw.random(crowd.brings.shape) * crowd.brings
+    values = np.full(n_shoppers, np.nan)
     start = time.process_time()
     for held in np.array_split(order, FOLDS):
         rest = np.setdiff1d(order, held)
         model = case.make(seed).fit(case.train.rows(rest), case.items)
-        held = held[is_asked[held]]
-        history = np.zeros((len(held), ratings.shape[1]), np.float32)
-        known = np.argsort(-keys[held], axis=1)[:, :KNOWN]
-        np.put_along_axis(history, known, 5.0, axis=1)
-        columns = np.arange(ratings.shape[1])
-        histories = Histories(sp.csr_matrix(history), columns, case.items.vectors)
-        scores = np.where(shown[held], model.score(histories), -np.inf)
-        ids = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-        values[held] = metrics.ndcg(ids, sp.csr_matrix(wanted[held]), 10)
+        held = held[crowd.is_asked[held]]
+        scores = model.score(first_likes(keys[held], case.items))
+        scores = np.where(crowd.shown[held], scores, -np.inf)
+        order_of_items = np.argsort(-scores, axis=1, kind="stable")
+        wanted = sp.csr_matrix(crowd.wanted[held])
+        values[held] = metrics.ndcg(order_of_items[:, :10], wanted, 10)
     seconds = (time.process_time() - start) / FOLDS
-    found = pd.DataFrame({"n_history": KNOWN, "shopper": np.arange(len(values)), "value": values})
+    shoppers = np.arange(n_shoppers)
+    found = pd.DataFrame({"n_history": KNOWN, "shopper": shoppers, "value": values})
     return found.dropna().assign(
-        study=case.study, setting=case.setting, x=case.x, seed=seed, fit_seconds=seconds
+        study=case.study,
+        setting=case.setting,
+        x=case.x,
+        seed=seed,
+        fit_seconds=seconds,
     )
+
+
+def first_likes(keys: np.ndarray, items: ItemFeatures) -> Histories:
+    """Histories of the `KNOWN` items with the highest keys (n_shoppers, n_items), all liked."""
+    ratings = np.zeros(keys.shape, np.float32)
+    known = np.argsort(-keys, axis=1)[:, :KNOWN]
+    np.put_along_axis(ratings, known, 5.0, axis=1)
+    columns = np.arange(keys.shape[1])
+    return Histories(sp.csr_matrix(ratings), columns, items.vectors)
 
 
 def summary(values: pd.DataFrame) -> pd.DataFrame:

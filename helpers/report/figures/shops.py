@@ -6,6 +6,7 @@ missing. Only exams between two platforms are shown here.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -40,11 +41,14 @@ FLOOR = "Popularity"
 NOT_RIVALS = (BLEND, FLOOR, "RecentPopularity", "Random")
 LEVEL = 0.005
 """NDCG by which a method may be behind another and still count as level with it."""
+SHIFT = 0.02
+"""Of two points that stand for the same result, to the left and to the right."""
 MOST_EXAMS = 6
 """That fit in the figure beside each other."""
 USUAL = 20
 """Percent of the customers on both platforms in the exam that stands for a dealt shop."""
 RESULT = ["exam", "n_history"]
+KEY = [*RESULT, "control", "recommender"]
 
 
 def read_shops(path: Path) -> pd.DataFrame:
@@ -54,36 +58,49 @@ def read_shops(path: Path) -> pd.DataFrame:
     "gift shop, 20 % on both".
     """
     study = pd.read_csv(path)
-    is_dealt = study["exam"].str.startswith(DEALT)
-    is_cross = is_dealt | study["exam"].str.contains(BETWEEN, regex=False)
-    study = study[is_cross & study["shop"].isin(list(SHOPS))].copy()
+    exam = study["exam"]
+    is_dealt = exam.str.startswith(DEALT)
+    is_cross = is_dealt | exam.str.contains(BETWEEN, regex=False)
+    is_known = study["shop"].isin(list(SHOPS))
+    study = study[is_cross & is_known].copy()
     study["control"] = study["control"].astype(str) == "True"
     study["n_history"] = study["n_history"].astype(int)
-    study["exam"] = [_title(row.shop, row.exam) for row in study.itertuples()]
-    key = [*RESULT, "control", "recommender"]
-    study["place"] = study["shop"].map({shop: place for place, shop in enumerate(SHOPS)})
-    study["share"] = study["exam"].str.extract(r"(\d+) %").astype(float)
-    study = study.sort_values(["place", "share", *key], kind="stable")
-    return study.drop_duplicates(key, keep="last").reset_index(drop=True)
+    study["share"] = study["exam"].map(_share)
+    study["exam"] = study["shop"].map(SHOPS) + study["share"].map(_on_both)
+    study["shop"] = pd.Categorical(study["shop"], list(SHOPS))
+    study = study.sort_values(["shop", "share", *KEY], kind="stable")
+    study["shop"] = study["shop"].astype(str)
+    study = study.drop_duplicates(KEY, keep="last")
+    return study.reset_index(drop=True)
 
 
-def _title(shop: str, exam: str) -> str:
-    name = SHOPS[shop]
+def _share(exam: str) -> float:
+    """Percent of customers on both platforms; NaN where the shop itself has platforms."""
     if not exam.startswith(DEALT):
-        return name
-    share = float(exam.removeprefix(DEALT).removesuffix("%"))
-    return f"{name}, {share:.0f} % on both"
+        return float("nan")
+    number = exam.removeprefix(DEALT)
+    return float(number.removesuffix("%"))
+
+
+def _on_both(share: float) -> str:
+    if pd.isna(share):
+        return ""
+    return f", {share:.0f} % on both"
 
 
 def gains(study: pd.DataFrame, name: str = BLEND, control: bool = False) -> pd.DataFrame:
     """A method's rows, on the log or on the shuffled one."""
-    return study[(study["control"] == control) & study["recommender"].eq(name)]
+    is_asked = study["control"] == control
+    is_asked &= study["recommender"] == name
+    return study[is_asked]
 
 
 def best_single(study: pd.DataFrame) -> pd.DataFrame:
     """Of each result, the row of the best method that is no blend and no floor."""
-    rivals = study[~study["control"] & ~study["recommender"].isin(NOT_RIVALS)]
-    return rivals.loc[rivals.groupby(RESULT, sort=False)["value"].idxmax()]
+    is_rival = ~study["recommender"].isin(NOT_RIVALS)
+    rivals = study[is_rival & ~study["control"]]
+    of_result = rivals.groupby(RESULT, sort=False)
+    return rivals.loc[of_result["value"].idxmax()]
 
 
 def count_results(study: pd.DataFrame, name: str = BLEND) -> dict[str, int]:
@@ -96,17 +113,40 @@ def count_results(study: pd.DataFrame, name: str = BLEND) -> dict[str, int]:
         how many have single methods that it can be `compared` with, and in how many of these it
         is `level` with the best of them or better.
     """
-    rows = gains(study, name)
-    best = best_single(study).set_index(RESULT)["value"]
-    rivals = best.reindex(pd.MultiIndex.from_frame(rows[RESULT])).to_numpy()
+    rows = gains(study, name).set_index(RESULT)
+    best = best_single(study).set_index(RESULT)
+    rival = best["value"].reindex(rows.index)
+    is_above = rows["gain_low"] > 0
+    is_below = rows["gain_high"] < 0
+    is_level = rows["value"] >= rival - LEVEL
     return {
         "shops": rows["shop"].nunique(),
         "all": len(rows),
-        "above": int(rows["gain_low"].gt(0).sum()),
-        "below": int(rows["gain_high"].lt(0).sum()),
-        "compared": int(pd.notna(rivals).sum()),
-        "level": int((rows["value"].to_numpy() >= rivals - LEVEL).sum()),
+        "above": int(is_above.sum()),
+        "below": int(is_below.sum()),
+        "compared": int(rival.notna().sum()),
+        "level": int(is_level.sum()),
     }
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One method's gains in the figure.
+
+    Attributes
+    ----------
+    rows : DataFrame
+    color : str
+    face : str
+        Of the points; white where they are hollow.
+    shift : float
+        To the right of where its group stands.
+    """
+
+    rows: pd.DataFrame
+    color: str
+    face: str
+    shift: float
 
 
 def shops_figure(study: pd.DataFrame, name: str = BLEND) -> plt.Figure:
@@ -114,27 +154,29 @@ def shops_figure(study: pd.DataFrame, name: str = BLEND) -> plt.Figure:
 
     Hollow points learned from a log that was shuffled among the customers.
     """
-    exams = _exams_that_fit(gains(study, name))
+    own = gains(study, name)
+    control = gains(study, name, control=True)
     lines = {
-        name: (gains(study, name), GREEN, None),
-        "best single method": (best_single(study), BLUE, None),
-        f"{name}, shuffled log": (gains(study, name, control=True), GREEN, "white"),
+        name: _Line(own, GREEN, GREEN, -SHIFT),
+        "best single method": _Line(best_single(study), BLUE, BLUE, SHIFT),
+        f"{name}, shuffled log": _Line(control, GREEN, "white", 0.0),
     }
+    exams = _exams_that_fit(own)
     with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
-        for number, exam in enumerate(exams):
-            for shift, (rows, color, face) in zip((-0.02, 0.02, 0.0), lines.values(), strict=True):
-                part = rows[rows["exam"] == exam].sort_values("n_history")
-                _gains_of_exam(axis, number, shift, part, color, face)
-        for label, (rows, color, face) in lines.items():
-            if rows["exam"].isin(exams).any():
-                style = {"marker": "o", "linestyle": "", "color": color}
-                axis.plot([], [], label=label, markerfacecolor=face or color, **style)
+        for label, line in lines.items():
+            _draw_line(axis, label, line, exams)
+        _name_lengths(axis, own, exams)
         axis.axhline(0, color=INK, linewidth=1)
-        axis.set_xticks(range(len(exams)), [exam.replace(", ", "\n") for exam in exams])
+        below = [exam.replace(", ", "\n") for exam in exams]
+        axis.set_xticks(range(len(exams)), below)
         axis.set_ylabel(f"NDCG@10 less that of\n{FLOOR}")
         axis.grid(axis="x", visible=False)
-        figure.legend(loc="outside upper center", ncols=len(lines), fontsize=LABEL_FONT)
+        figure.legend(
+            loc="outside upper center",
+            ncols=len(lines),
+            fontsize=LABEL_FONT,
+        )
     return figure
 
 
@@ -143,32 +185,50 @@ def _exams_that_fit(rows: pd.DataFrame) -> list[str]:
     exams = list(dict.fromkeys(rows["exam"]))
     if len(exams) <= MOST_EXAMS:
         return exams
-    distance = (rows["share"] - USUAL).abs().fillna(0)
-    nearest = rows.assign(distance=distance).sort_values("distance", kind="stable")
+    distance = (rows["share"] - USUAL).abs()
+    rows = rows.assign(distance=distance.fillna(0))
+    nearest = rows.sort_values("distance", kind="stable")
     kept = set(nearest.drop_duplicates("shop")["exam"])
     return [exam for exam in exams if exam in kept]
 
 
-def _gains_of_exam(
-    axis,
-    number: int,
-    shift: float,
-    part: pd.DataFrame,
-    color: str,
-    face: str | None,
-) -> None:
-    """Points of one exam, one per history length, beside each other at `number`."""
-    if part.empty:
-        return
-    x = number + shift + beside(len(part))
+def _draw_line(axis, label: str, line: _Line, exams: list[str]) -> None:
+    """A method's points in all exams; named in the legend if there are any."""
     names = {"gain": "value", "gain_low": "low", "gain_high": "high"}
-    rows = part[["n_history", *names]].rename(columns=names)
-    points(axis, x, rows, color, markerfacecolor=face or color)
-    if face is None and shift < 0:
-        for place, gain in zip(x, rows.itertuples(), strict=True):
-            where = {"xytext": (0, 4), "textcoords": "offset points", "ha": "center"}
-            text = f"{gain.n_history:.0f}"
-            axis.annotate(text, (place, gain.high), fontsize=LABEL_FONT, color=MUTED, **where)
+    named = False
+    for number, exam in enumerate(exams):
+        rows = _of_exam(line.rows, exam)
+        if rows.empty:
+            continue
+        x = number + line.shift + beside(len(rows))
+        drawn = rows[list(names)].rename(columns=names)
+        style = {"markerfacecolor": line.face}
+        if not named:
+            style["label"] = label
+            named = True
+        points(axis, x, drawn, line.color, **style)
+
+
+def _name_lengths(axis, rows: pd.DataFrame, exams: list[str]) -> None:
+    """Above each point of a method: how many items were known."""
+    for number, exam in enumerate(exams):
+        part = _of_exam(rows, exam)
+        x = number - SHIFT + beside(len(part))
+        for place, row in zip(x, part.itertuples(), strict=True):
+            axis.annotate(
+                f"{row.n_history}",
+                (place, row.gain_high),
+                xytext=(0, 4),
+                textcoords="offset points",
+                ha="center",
+                fontsize=LABEL_FONT,
+                color=MUTED,
+            )
+
+
+def _of_exam(rows: pd.DataFrame, exam: str) -> pd.DataFrame:
+    """One exam's rows, the shortest history first."""
+    return rows[rows["exam"] == exam].sort_values("n_history")
 
 
 def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
@@ -179,36 +239,41 @@ def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
     here = study[study["n_history"] == n_history]
     exams = list(dict.fromkeys(here["exam"]))
     log = here[~here["control"]]
-    wide = log.pivot(index="recommender", columns="exam", values="value")[exams]
-    order = wide.rank(ascending=False).mean(axis=1).sort_values(kind="stable").index
-    texts = _texts(log).loc[order, exams]
     control = here[here["control"]]
+    texts = _texts(log)[exams].loc[_best_first(log)]
     for name in (FLOOR, BLEND):
         rows = control[control["recommender"] == name]
         if len(rows):
-            texts.loc[f"{name}, shuffled log"] = _texts(rows).loc[name].reindex(exams)
-    texts.loc["strangers"] = _of_exams(log, "n_users").map("{:,.0f}".format)
-    texts.loc["deals or folds"] = _of_exams(log.assign(runs=_runs(log)), "runs").map(str)
-    return texts.fillna(ABSENT).rename_axis(
-        index=f"NDCG@10, {n_history} known items", columns="real customers"
-    )
+            shuffled = _texts(rows).loc[name]
+            texts.loc[f"{name}, shuffled log"] = shuffled.reindex(exams)
+    of_exam = log.assign(runs=_runs(log)).groupby("exam")
+    strangers = of_exam["n_users"].max()
+    texts.loc["strangers"] = strangers.map("{:,}".format)
+    texts.loc["deals or folds"] = of_exam["runs"].max().map(str)
+    head = f"NDCG@10, {n_history} known items"
+    return texts.fillna(ABSENT).rename_axis(index=head, columns="real customers")
+
+
+def _best_first(rows: pd.DataFrame) -> pd.Index:
+    """Methods by their mean place over the exams in which they stand."""
+    wide = rows.pivot(index="recommender", columns="exam", values="value")
+    place = wide.rank(ascending=False).mean(axis=1)
+    return place.sort_values(kind="stable").index
 
 
 def _texts(rows: pd.DataFrame) -> pd.DataFrame:
     """ "0.344 ± 0.020" of each method (rows) and exam (columns)."""
     half = (rows["high"] - rows["low"]) / 2
-    text = rows["value"].map("{:.3f}".format) + half.map(" ± {:.3f}".format)
-    return rows.assign(text=text).pivot(index="recommender", columns="exam", values="text")
-
-
-def _of_exams(rows: pd.DataFrame, column: str) -> pd.Series:
-    """The largest value of a column in each exam."""
-    return rows.groupby("exam", sort=False)[column].max()
+    text = rows["value"].map("{:.3f}".format)
+    text = text + half.map(" ± {:.3f}".format)
+    rows = rows.assign(text=text)
+    return rows.pivot(index="recommender", columns="exam", values="text")
 
 
 def _runs(rows: pd.DataFrame) -> pd.Series:
     """How many deals or folds each row is the mean of."""
-    return rows["folds"].astype(str).str.split().str.len()
+    names = rows["folds"].astype(str)
+    return names.str.split().str.len()
 
 
 def in_words(names: Sequence[str]) -> str:
