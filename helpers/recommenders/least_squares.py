@@ -86,7 +86,7 @@ class Known:
     def products(self, U, V) -> torch.Tensor:
         """U_u·V_i at each entry (u, i), (nnz,)."""
         ones = U.new_ones(U.shape[1])
-        step = max(1, BATCH_CELLS // len(ones))
+        step = max(1, _cells_at_once(U) // len(ones))
         parts = []
         for rows, columns in zip(self.rows.split(step), self.columns.split(step), strict=True):
             of_rows = U.index_select(0, rows)
@@ -177,10 +177,14 @@ def ridges(
     return x
 
 
+def _cells_at_once(tensor) -> int:
+    """Numbers in the largest batch on this tensor's device."""
+    return BATCH_CELLS.get(tensor.device.type, BATCH_CELLS["cpu"])
+
+
 def _rows_at_once(Z) -> int:
     """How many systems of Z's width are solved in one batch."""
-    n_cells = BATCH_CELLS.get(Z.device.type, BATCH_CELLS["cpu"])
-    return max(1, n_cells // Z.shape[1] ** 2)
+    return max(1, _cells_at_once(Z) // Z.shape[1] ** 2)
 
 
 def _sparse_grams(known: Known, weight, Z) -> Iterator[tuple[slice, torch.Tensor]]:
@@ -200,7 +204,7 @@ def _dense_grams(known: Known, weight, Z) -> Iterator[tuple[torch.Tensor, torch.
     rows_left = torch.argsort(known.counts, descending=True)
     while len(rows_left):
         longest = int(known.counts[rows_left[0]])
-        n_that_fit = BATCH_CELLS["cuda"] // max(1, longest * Z.shape[1])
+        n_that_fit = BATCH_CELLS["cuda"] // max(1, longest * Z.shape[1])  # rows may be long
         n_rows = min(_rows_at_once(Z), max(1, n_that_fit))
         rows = rows_left[:n_rows]
         rows_left = rows_left[n_rows:]
