@@ -15,6 +15,7 @@ from helpers.feeds.text import repaired
 from helpers.feeds.xml_rows import read_xml
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+WESTERN = set("ñÑàÀæÆøØåÅ")  # letters that are others in cp1250
 LEGACY = ["cp1252", "cp1250", "cp1251", "latin_1", "shift_jis", "gb18030"]
 _LOST = "\ufffd"
 
@@ -168,9 +169,10 @@ def _decode_legacy(raw: bytes) -> tuple[str, str]:
 
 
 def _is_western(raw: bytes) -> bool:
-    """Whether cp1250 reads other letters than cp1252 only where the latter has ñ or à.
+    """Whether cp1250 reads other letters than cp1252 only where the latter has ñ, à, æ, ø or å.
 
-    A Polish, Czech or Hungarian text would hold letters that the latter takes for signs.
+    A Polish, Czech or Hungarian text would hold letters that the latter takes for signs, or for
+    letters that no Spanish or Nordic word has.
     """
     west = raw.decode("cp1252", "replace")
     east = raw.decode("cp1250", "replace")
@@ -183,7 +185,7 @@ def _is_western(raw: bytes) -> bool:
         )
         if one != other
     }
-    return differing <= set("ñÑàÀ")
+    return differing <= WESTERN
 
 
 def _legible(text: str, lost: int) -> bool:

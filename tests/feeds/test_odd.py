@@ -109,6 +109,18 @@ def test_a_small_western_file_without_utf8(tmp_path):
     assert drafted(tmp_path, polish, encoding="cp1250").feed.about.encoding == "cp1250"
 
 
+def test_a_danish_file_without_utf8_keeps_its_letters(tmp_path):
+    names = ("Blokfløjte i ahorn", "Trådløs mikrofon", "Lærebog for begyndere", "Akustisk guitar")
+    rows = [f"{number:05d};{names[number % 4]};{100 + number},50" for number in range(40)]
+    danish = "\n".join(["varenr;navn;pris", *rows])
+    shop = drafted(tmp_path, danish, encoding="cp1252")
+    assert shop.feed.about.encoding == "cp1252"
+    assert "Blokfløjte i ahorn" in set(shop.column("title").values())
+    czech = danish.replace("Blokfløjte i ahorn", "Kytara z javorového dřeva, světlá")
+    czech = czech.replace("ø", "ů").replace("å", "ě").replace("æ", "č")
+    assert drafted(tmp_path, czech, encoding="cp1250").feed.about.encoding == "cp1250"
+
+
 def test_values_that_are_no_amounts(tmp_path):
     text = 'id,title,price,stock\nA1,Hat,-5,yes\nA2,Cap,free,no\nA3,Bag,"1,299",few left\nA4,Tee,"12,5",0\n'  # noqa: E501
     shop = drafted(tmp_path, text)
