@@ -88,6 +88,7 @@ def contact_sheet(
     size: float = 1.1,
     row_labels=None,
     font_size: float = 0.0,
+    spread: float = 1.0,
 ) -> plt.Figure:
     """Pictures in a grid; a missing or unreadable one is a gray field that says so.
 
@@ -105,11 +106,13 @@ def contact_sheet(
         A label to the left of each row.
     font_size : float
         Of titles and labels, in points, where it shall be larger than a slide needs.
+    spread : float
+        Width of a picture's place as a multiple of its own, so that few columns fill a wide slide.
     """
     paths = list(paths)
     n_rows = max(1, -(-len(paths) // columns))
     margin = 0.0 if row_labels is None else 1.3
-    width = columns * size + margin
+    width = columns * size * spread + margin
     height = 1.04 * size
     points = label_points(width, n_rows * height)
     if titles is not None:

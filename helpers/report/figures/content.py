@@ -264,6 +264,8 @@ def before_and_after(
     mark_hits(figure, is_wanted)
     for axis in figure.axes[: len(liked)]:
         frame_liked(axis)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, 1.1 * height)  # rows with room between them fill a slide
     return figure
 
 
