@@ -50,6 +50,7 @@ REASONS = {
     SEARCHES: "below 50,000 items it compares all of them; above, it reads 64 lists, each of which "
     "grows with the root of the items",
     "catalogue": "a garbage collector's passes over more and more rows",
+    "orders": "tables of text leave the processor's cache",
     "ItemKNN": "counts of common shoppers leave the processor's cache",
     "iALS": "the other side's factors leave the processor's cache",
     "towers, one epoch": "Adam moves every item's own vector in every step",
