@@ -77,6 +77,6 @@ def household_exam(
     )
     platform = items.frame.set_index("image_key")["platform"]
     log = log.assign(platform=log["item"].map(platform))
-    order = ["timestamp", "user", "item"]
-    log = log.sort_values(order, kind="stable", ignore_index=True)
+    sorted_by = ["timestamp", "user", "item"]
+    log = log.sort_values(sorted_by, kind="stable", ignore_index=True)
     return Exam("groceries", facts, items, log)

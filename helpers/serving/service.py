@@ -125,6 +125,7 @@ class Service:
         if (folder / "variants.parquet").exists():
             stock = pd.read_parquet(folder / "variants.parquet", columns=["image_key", "in_stock"])
         self._prepare(catalog, image, text, encoder, recommenders.load(path), stock)
+        self._index: Index | None = None
         if len(catalog) >= EXACT_BELOW:
             self._index = kept_index(self._item_embeddings(), folder / "cache")
 
@@ -133,6 +134,7 @@ class Service:
         """A service from parts in memory; `image` and `text` are (n_items, d) float32."""
         service = cls.__new__(cls)
         service._prepare(catalog, image, text, encoder, model, stock)
+        service._index = None
         if len(catalog) >= EXACT_BELOW:
             service._index = Index(service._item_embeddings())
         return service
@@ -147,7 +149,6 @@ class Service:
         self._price = catalog["price_usd"].to_numpy(float)
         self._in_stock = _in_stock(catalog, stock)
         self._gender_of_category = _genders_of_categories(catalog)
-        self._index: Index | None = None
 
     def recommend(
         self, history: History, k: int = 12, filters: Filters | None = None

@@ -163,7 +163,8 @@ def _loop_title(study: pd.DataFrame) -> str:
     last = rows[rows["x"] == week]
     missed = last.set_index("method")["value"]
     saved = 1 - missed.min() / missed["Content, fixed"]
-    return f"In {week:.0f} weeks, learning from clicks saves up to {saved:.0%} of what a fixed list misses"
+    what = f"saves up to {saved:.0%} of what a fixed list misses"
+    return f"In {week:.0f} weeks, learning from clicks {what}"
 
 
 def loop_table(study: pd.DataFrame) -> pd.DataFrame:
