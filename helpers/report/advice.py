@@ -70,6 +70,7 @@ NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EA
 """Methods that never look at a picture."""
 _LENGTHS = {known_items(n) for n in range(100)}
 """What the guide calls histories of each length."""
+MILLION = "a million items"
 VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""
 
@@ -144,7 +145,7 @@ def _by_intervals(results: Results, few: int) -> list[Told]:
     found = []
     for n in results.lengths:
         found.append(_for_length(results, n, results.methods(n), known_items(n)))
-    told = {"no pictures": NO_PICTURES, "a million items": VECTORS}
+    told = {"no pictures": NO_PICTURES, MILLION: VECTORS}
     for has, names in told.items():
         examined = set(results.at(few, variants=True).index)
         there = [name for name in names if name in examined]

@@ -17,6 +17,7 @@ from helpers.evaluation import online
 from helpers.evaluation.guide import known_items
 from helpers.report import results as read
 from helpers.report.advice import (
+    MILLION,
     Told,
     advice_table,
     advise,
@@ -50,8 +51,8 @@ POWER_NOTE = "with 80% power at the 5% level"
 KNOWN = "own shop"
 """The column of shoppers with a history in this shop."""
 _MILLION = (
-    "A million items were not tested: that box keeps the methods whose scores are dot products, "
-    "and takes their scores in this shop. "
+    " A million items were not tested: that box keeps the methods whose scores are dot products, "
+    "and takes their scores in this shop."
 )
 ARROW = ("", "→")
 MOST_LARGE = 5
@@ -678,8 +679,10 @@ def _flowchart(results: Results) -> Slide:
         "leads to the boxes on its right. Each box names the method, how many of five items are "
         "liked, and how many fewer with the worst of three usual choices: bestsellers, ItemKNN or "
         "Content. Where a box says real, customers bought, and nobody knows what else they would "
-        f"have liked. {_MILLION}The next slide has the same as a table."
+        "have liked. The next slide has the same as a table."
     )
+    if any(one.has == MILLION for one in found):
+        notes += _MILLION
     caption = "Minus: how many fewer of five with the worst usual choice. Orange: real customers."
     block = _figure(flowchart, found)
     return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
