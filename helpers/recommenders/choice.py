@@ -19,7 +19,7 @@ SUM_OF_MEMBERS = 2.5  # weight of all members together in the plain sum; popular
 TIE = 1e-3  # weight of popularity beside a single member: it orders equals
 SHARES = (0.25, 0.5, 0.75)  # of the learned weights in a mixture
 BORROWED = 100  # rows of all lengths that count beside a length's own
-FLOOR_ERRORS = 0.5  # standard errors by which popularity may seem worse than the best
+FLOOR_ERRORS = 1.5  # standard errors by which the best of so many may lead popularity by luck
 DRAWS = 200  # of practice shoppers, with replacement
 SEED = 7
 POPULARITY = 0  # place of popularity among the recipes
@@ -156,7 +156,7 @@ def _spread(scores: np.ndarray, rows: blend.Rows) -> float:
 def shares_of(ndcg: np.ndarray, here: np.ndarray, rng) -> np.ndarray:
     """How often each recipe is the best one for the columns marked `here`, (n_recipes,).
 
-    All of it goes to popularity, row 0, if even the best is hardly better.
+    All of it goes to popularity, row 0, if the lead of the best may be luck.
 
     Parameters
     ----------
