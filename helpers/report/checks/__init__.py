@@ -20,7 +20,7 @@ CHAPTERS = {
 
 
 def exercises_of(chapter: str) -> dict[str, Any]:
-    """A chapter's exercises: name → judge. Other chapters' modules, such as torch, stay unloaded.
+    """A chapter's exercises: name → judge. Other chapters' modules, and torch, stay unloaded.
 
     Parameters
     ----------
