@@ -89,10 +89,10 @@ def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: in
     dest = Path(dest)
     counts = {"asos": n_asos, "myntra": n_myntra}
     settings = {"seed": seed, **counts, "size": PHOTO_SIZE, "drawings": _drawings()}
-    feeds = {platform: dest / name for platform, (name, _) in FEEDS.items()}
-    made = _read_json(dest / "store.json") or {}
-    files = made.pop("sha256", {})
-    if made == settings and files and _is_whole(dest, files):
+    feeds = {}
+    for platform, (name, _) in FEEDS.items():
+        feeds[platform] = dest / name
+    if _is_finished(dest, settings):
         return Store(dest, feeds, pd.read_parquet(dest / "truth.parquet"))
     if _read_json(dest / "plan.json") != settings:
         shutil.rmtree(dest, ignore_errors=True)
@@ -103,36 +103,50 @@ def build_store(dest: str | Path, seed: int = 7, n_asos: int = 800, n_myntra: in
     truth = pd.concat(parts, ignore_index=True)
     _draw_all(truth, dest / "photos")
     write_parquet(truth, dest / "truth.parquet")
-    write_json({**settings, "sha256": _hashes(dest)}, dest / "store.json")
+    finished = {"settings": settings, "sha256": _hashes(dest)}
+    write_json(finished, dest / "store.json")
     return Store(dest, feeds, truth)
 
 
 def _drawings() -> str:
     """Digest of what makes a store: the code and the templates."""
     made_by = [_HERE / name for name in _MADE_BY]
-    made_by += sorted(path for path in (_HERE / "garments").iterdir() if path.is_file())
-    content = b"".join(path.read_bytes() for path in made_by)
-    return hashlib.sha256(content).hexdigest()[:16]
+    for path in sorted((_HERE / "garments").iterdir()):
+        if path.is_file():
+            made_by.append(path)
+    digest = hashlib.sha256()
+    for path in made_by:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _hashes(dest: Path) -> dict[str, str]:
     """SHA-256 of every file of a store that a harvest reads, by its name under `dest`."""
-    paths = [dest / "truth.parquet", *dest.glob("*.csv"), *(dest / "photos").glob("*")]
+    photos = (dest / "photos").glob("*")
+    feeds = dest.glob("*.csv")
     found = {}
-    for path in sorted(paths):
+    for path in sorted([dest / "truth.parquet", *feeds, *photos]):
         if path.is_file():
             name = path.relative_to(dest).as_posix()
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
-def _is_whole(dest: Path, wanted: dict[str, str]) -> bool:
-    """Whether all files of a store are as they were made; those that aren't are taken away."""
+def _is_finished(dest: Path, settings: dict[str, Any]) -> bool:
+    """Whether a store of these settings is there, and all its files are as they were made.
+
+    Files that aren't are taken away.
+    """
+    finished = _read_json(dest / "store.json")
+    if not isinstance(finished, dict) or finished.get("settings") != settings:
+        return False
     there = _hashes(dest)
-    spoiled = [name for name, digest in wanted.items() if there.get(name) != digest]
-    for name in spoiled:
-        (dest / name).unlink(missing_ok=True)
-    return not spoiled
+    is_whole = True
+    for name, digest in finished["sha256"].items():
+        if there.get(name) != digest:
+            (dest / name).unlink(missing_ok=True)
+            is_whole = False
+    return is_whole
 
 
 def _read_json(path: Path) -> Any:
