@@ -84,3 +84,13 @@ def test_the_live_exam_asks_real_households():
     assert isinstance(exam.log, pd.DataFrame)
     assert set(exam.log["platform"]) == {"A", "B"}
     assert not set(split.histories[1].users) & set(split.train.users)
+
+
+def test_fewer_households_are_drawn_from_all_of_them():
+    from helpers.evaluation.live import household_exam
+
+    everybody = household_exam(fewest=400)
+    few = household_exam(fewest=400, most=200)
+    assert set(few.log["user"]) < set(everybody.log["user"])
+    assert 150 < few.log["user"].nunique() <= 200
+    assert list(few.items.frame["image_key"]) == list(everybody.items.frame["image_key"])
