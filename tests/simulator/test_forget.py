@@ -35,7 +35,12 @@ def shop(course_dirs, monkeypatch, market):
     orders.to_csv(course_dirs / "orders.csv", index=False)
     platform = [name.split("/")[0] for name in market.items]
     catalog = pd.DataFrame(
-        {"image_key": market.items, "product_id": market.items, "platform": platform}
+        {
+            "image_key": market.items,
+            "product_id": market.items,
+            "title": market.items,
+            "platform": platform,
+        }
     )
     return course_dirs / "orders.csv", catalog
 
