@@ -72,9 +72,11 @@ class MarpExporter(Exporter):
                 continue  # the next cell that shows something begins the slide
             if begins:
                 slides.append(_begin(slides, blocks[0]))
-            slides[-1].blocks += blocks
-            slides[-1].layouts |= _layouts(cell)
-            slides[-1].shows = _both(slides[-1].shows, _shown(cell, shoppers))
+            slide = slides[-1]
+            slide.blocks += blocks
+            slide.layouts |= _layouts(cell)
+            shown = _shown(cell, shoppers)
+            slide.shows = _both(slide.shows, shown)
             begins = False
         return slides
 

@@ -1,8 +1,10 @@
 """The decision guide as a flowchart: questions at the left, what to ship at the right."""
 
 import textwrap
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
@@ -27,6 +29,53 @@ QUESTION_GROUND = "#eef2f6"
 BOX_GROUND = "#ffffff"
 SHIPPED = 11.5
 """Points of a method's name."""
+BOX_HEIGHT = ROW_HEIGHT - BELOW
+MARGIN = 0.02
+FIRST_ANSWER = WIDTH - BOXES_PER_ROW * (BOX_WIDTH + GAP) + GAP / 2
+"""Where the boxes of the answers begin."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rounded box in inches, by its left side and its middle's height."""
+
+    left: float
+    middle: float
+    width: float
+
+    @property
+    def center(self) -> float:
+        return self.left + self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def top(self) -> float:
+        return self.middle + BOX_HEIGHT / 2
+
+    @property
+    def bottom(self) -> float:
+        return self.middle - BOX_HEIGHT / 2
+
+    def draw(self, axis: Axes, ground: str, edge: str) -> None:
+        corner = (self.left, self.bottom)
+        patch = FancyBboxPatch(
+            corner,
+            self.width,
+            BOX_HEIGHT,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=ground,
+            edgecolor=edge,
+            linewidth=1.5,
+        )
+        axis.add_patch(patch)
+
+    def write(self, axis: Axes, height: float, text: str, **style) -> None:
+        """Centered text at a height of the figure."""
+        style = {"fontsize": SMALLEST, "linespacing": 1.05, **style}
+        axis.text(self.center, height, text, ha="center", **style)
 
 
 def flowchart(found: list[Told]) -> plt.Figure:
@@ -39,19 +88,19 @@ def flowchart(found: list[Told]) -> plt.Figure:
     """
     use_course_style()
     rows = _rows(found)
-    figure, axis = plt.subplots(figsize=(WIDTH, ROW_HEIGHT * len(rows)))
-    axis.set(xlim=(0, WIDTH), ylim=(0, ROW_HEIGHT * len(rows)))
+    height = ROW_HEIGHT * len(rows)
+    figure, axis = plt.subplots(figsize=(WIDTH, height))
+    axis.set(xlim=(0, WIDTH), ylim=(0, height))
     axis.axis("off")
-    previous = ""
-    for number, (question, boxes) in enumerate(rows):
-        middle = ROW_HEIGHT * (len(rows) - number - 0.5)
+    previous = None
+    for number, (question, situations) in enumerate(rows):
+        middle = height - ROW_HEIGHT * (number + 0.5)
+        asked = _Box(MARGIN, middle, QUESTION_WIDTH)
         if question != previous:
-            _ask(axis, question, middle)
-            if previous:
-                _arrow_down(axis, middle + ROW_HEIGHT)
-            _arrow_right(axis, question, middle)
-        for place, told in enumerate(boxes):
-            _answer(axis, told, place, middle)
+            _ask(axis, question, asked, is_first=previous is None)
+        for place, told in enumerate(situations):
+            left = FIRST_ANSWER + place * (BOX_WIDTH + GAP)
+            _answer(axis, told, _Box(left, middle, BOX_WIDTH))
         previous = question
     return figure
 
@@ -66,76 +115,54 @@ def _rows(found: list[Told]) -> list[tuple[str, list[Told]]]:
     return rows
 
 
-def _box(axis: Axes, left: float, middle: float, width: float, ground: str, edge: str) -> None:
-    height = ROW_HEIGHT - BELOW
-    patch = FancyBboxPatch(
-        (left, middle - height / 2),
-        width,
-        height,
-        boxstyle="round,pad=0,rounding_size=0.08",
-        facecolor=ground,
-        edgecolor=edge,
-        linewidth=1.5,
-    )
-    axis.add_patch(patch)
-
-
-def _ask(axis: Axes, question: str, middle: float) -> None:
-    _box(axis, 0.02, middle, QUESTION_WIDTH, QUESTION_GROUND, INK)
+def _ask(axis: Axes, question: str, box: _Box, is_first: bool) -> None:
+    """A question, the arrow to its answers, and the arrow from the question before."""
+    box.draw(axis, QUESTION_GROUND, INK)
     text = textwrap.fill(question, CHARACTERS - 7)
-    style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": SMALLEST + 0.5}
-    axis.text(0.02 + QUESTION_WIDTH / 2, middle, text, **style)
+    box.write(axis, box.middle, text, va="center", weight="bold")
+    _arrow(axis, (box.right, box.middle), (FIRST_ANSWER, box.middle))
+    between = (box.right + FIRST_ANSWER) / 2
+    if question != KNOWN_ITEMS:
+        axis.text(between, box.middle + 0.06, "yes", ha="center", fontsize=SMALLEST)
+    if not is_first:
+        end = (box.center, box.top)
+        start = (box.center, box.top + BELOW)
+        _arrow(axis, start, end)
+        beside = box.right + 0.05
+        axis.text(beside, box.top + BELOW / 2, "no", va="center", fontsize=SMALLEST)
 
 
-def _answer(axis: Axes, told: Told, place: int, middle: float) -> None:
-    """A box: the situation, the method, what it gains and what being wrong costs."""
-    left = WIDTH - BOXES_PER_ROW * (BOX_WIDTH + GAP) + place * (BOX_WIDTH + GAP) + GAP / 2
+def _answer(axis: Axes, told: Told, box: _Box) -> None:
+    """The situation, the method, what it gains and what being wrong costs."""
     color = PALETTE[1] if told.shoppers == REAL else PALETTE[0]
-    _box(axis, left, middle, BOX_WIDTH, BOX_GROUND, color)
-    center = left + BOX_WIDTH / 2
-    top = middle + (ROW_HEIGHT - BELOW) / 2 - 0.03
-    has = textwrap.fill(told.has.removesuffix(" (real)"), CHARACTERS)  # the color says that
-    axis.text(center, top, has, ha="center", va="top", fontsize=SMALLEST, linespacing=1.05)
-    style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": SHIPPED}
-    lower = 0.02 if "\n" in has else -0.05
-    axis.text(center, middle - lower, called(told.ship), color=color, **style)
-    bottom = middle - (ROW_HEIGHT - BELOW) / 2 + 0.04
-    below = "\n".join([*_gain(told), _price(told)])
-    axis.text(center, bottom, below, ha="center", va="bottom", fontsize=SMALLEST, linespacing=1.05)
+    box.draw(axis, BOX_GROUND, color)
+    plain = told.has.removesuffix(" (real)")  # the color says that
+    has = textwrap.fill(plain, CHARACTERS)
+    box.write(axis, box.top - 0.03, has, va="top")
+    is_long = "\n" in has
+    height = box.middle - 0.02 if is_long else box.middle + 0.05
+    style = {"va": "center", "weight": "bold", "fontsize": SHIPPED}
+    box.write(axis, height, called(told.ship), color=color, **style)
+    box.write(axis, box.bottom + 0.04, _worth(told), va="bottom")
 
 
-def _gain(told: Told) -> list[str]:
-    if told.liked != told.liked:
-        return []
-    verb = "bought" if told.shoppers == REAL else "liked"
-    return [f"{told.liked:.1f} of five {verb}"]
-
-
-def _price(told: Told) -> str:
-    """What being wrong costs, in as few words as a box holds."""
+def _worth(told: Told) -> str:
+    """What the method gains and what being wrong costs, in as few words as a box holds."""
+    is_counted = not pd.isna(told.liked)
+    wrong = called(told.wrong)
     if told.price == NO_COST:
-        return "the usual choice"
-    if told.liked != told.liked:
-        return f"NDCG@10 −{told.cost:.2f} with\n{called(told.wrong)}"
-    return f"−{told.cost:.1f} with {called(told.wrong)}"
-
-
-def _arrow_right(axis: Axes, question: str, middle: float) -> None:
-    start = 0.02 + QUESTION_WIDTH
-    end = WIDTH - BOXES_PER_ROW * (BOX_WIDTH + GAP) + GAP / 2
-    _arrow(axis, (start, middle), (end, middle))
-    word = "" if question == KNOWN_ITEMS else "yes"
-    axis.text((start + end) / 2, middle + 0.06, word, ha="center", fontsize=SMALLEST)
-
-
-def _arrow_down(axis: Axes, above: float) -> None:
-    center = 0.02 + QUESTION_WIDTH / 2
-    half = (ROW_HEIGHT - BELOW) / 2
-    _arrow(axis, (center, above - half), (center, above - half - BELOW))
-    beside = 0.05 + QUESTION_WIDTH
-    axis.text(beside, above - half - BELOW / 2, "no", va="center", fontsize=SMALLEST)
+        price = "the usual choice"
+    elif is_counted:
+        price = f"−{told.cost:.1f} with {wrong}"
+    else:
+        price = f"NDCG@10 −{told.cost:.2f} with\n{wrong}"
+    if not is_counted:
+        return price
+    verb = "bought" if told.shoppers == REAL else "liked"
+    return f"{told.liked:.1f} of five {verb}\n{price}"
 
 
 def _arrow(axis: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5, "shrinkA": 0, "shrinkB": 0}
-    axis.annotate("", xy=end, xytext=start, arrowprops=arrow)
+    style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.5}
+    style |= {"shrinkA": 0, "shrinkB": 0}
+    axis.annotate("", xy=end, xytext=start, arrowprops=style)
