@@ -315,15 +315,28 @@ def summary() -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame) -> None:
-    """Put these exams into the study, in place of what it had of them; the others stay."""
+    """Put these results into the study, in place of what it had of them.
+
+    Other exams stay, and so do other methods that have sat the same folds of these exams.
+    """
     if STUDY.exists():
         old = pd.read_csv(STUDY, dtype={"commit": str, "folds": str})
-        key = ["shop", "exam", "control"]
-        is_fresh = old.set_index(key).index.isin(table.set_index(key).index)
-        table = pd.concat([old[~is_fresh], table])
+        table = pd.concat([still_valid(old, table), table])
     table = table.astype({"n_history": "Int64"})
     order = ["shop", "exam", "control", "n_history", "recommender"]
     write_text(table.sort_values(order).to_csv(index=False), STUDY)
+
+
+def still_valid(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `old` that can stand beside `new`: same exam and folds but another method, or
+    another exam.
+    """
+    exam = ["shop", "exam", "control"]
+    method = [*exam, "recommender"]
+    sat_anew = old.set_index(exam).index.isin(new.set_index(exam).index)
+    same_folds = old.set_index([*exam, "folds"]).index.isin(new.set_index([*exam, "folds"]).index)
+    replaced = old.set_index(method).index.isin(new.set_index(method).index)
+    return old[~sat_anew | (same_folds & ~replaced)]
 
 
 def on_common_folds(results: pd.DataFrame) -> pd.DataFrame:
