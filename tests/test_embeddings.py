@@ -24,6 +24,7 @@ from helpers.embeddings import (
     EncoderChanged,
     EncoderUnavailable,
     VectorCache,
+    cache,
     encode_catalog,
     item_text,
 )
@@ -344,3 +345,23 @@ def test_writers_in_parallel_lose_nothing(tmp_path):
     shards = VectorCache(tmp_path, type("E", (), {"name": "x", "hash": "ab" * 32}))
     assert sorted(vector[0] for vector in shards.read().values()) == list(range(29))
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_stopped_encoding_keeps_the_shards_that_it_wrote(encoder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "SHARD", 2)
+    store = VectorCache(tmp_path, encoder)
+    keys = [bytes([number]) * 32 for number in range(5)]
+    asked = []
+
+    def make(positions):
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        asked.append(positions)
+        return np.ones((len(positions), 3), np.float32)
+
+    with pytest.raises(KeyboardInterrupt):
+        store.fetch(keys, make)
+    assert asked == [[0, 1], [2, 3]]
+    asked.clear()
+    assert store.fetch(keys, make).shape == (5, 3)
+    assert asked == [[4]]

@@ -12,6 +12,7 @@ from helpers.artefacts import whole, write_json
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
 
 KEY_BYTES = 32  # of a SHA-256
+SHARD = 1_024  # vectors that are written at once, so that a stopped run loses few of them
 
 
 class VectorCache:
@@ -65,12 +66,15 @@ class VectorCache:
         """
         known = self.read()
         new = {key: position for position, key in enumerate(keys) if key not in known}
-        made = make(list(new.values()))
-        known.update(zip(new, made, strict=True))
-        is_encoded = np.asarray(made.any(axis=1))
-        if is_encoded.any():
-            kept = [key for key, keep in zip(new, is_encoded, strict=True) if keep]
-            self.write(kept, made[is_encoded])
+        names = list(new)
+        for start in range(0, len(names), SHARD):
+            some = names[start : start + SHARD]
+            made = make([new[key] for key in some])
+            known.update(zip(some, made, strict=True))
+            is_encoded = np.asarray(made.any(axis=1))
+            if is_encoded.any():
+                kept = [key for key, keep in zip(some, is_encoded, strict=True) if keep]
+                self.write(kept, made[is_encoded])
         if not keys:
-            return made
+            return make([])
         return np.stack([known[key] for key in keys])
