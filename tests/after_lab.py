@@ -16,12 +16,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 from urllib.parse import quote
 
 import nbformat
 import pytest
 from browser import CHROMIUM, needs_browser
+from chapter_links import links_of, pages
 
 from helpers.artefacts import CHAPTERS, ROOT, data_dir
 
@@ -29,7 +29,6 @@ QUICK = "04"
 SECONDS = 300
 """Before a chapter is given up."""
 KERNEL = "python3"
-LINK = re.compile(r"(?<!!)\]\(([^)\s]+)\)")
 pytestmark = [*needs_browser, pytest.mark.xdist_group("lab")]
 
 
@@ -211,26 +210,6 @@ def first_exercise(chapter):
 
 def notebook_of(chapter, folder="."):
     return ROOT / "notebooks" / folder / f"{CHAPTERS[chapter]}.ipynb"
-
-
-def links_of(path: Path) -> set[str]:
-    """Relative links in a notebook or Markdown file, without their anchors."""
-    texts = [path.read_text(encoding="utf-8")]
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
-    links = set()
-    for text in texts:
-        for link in LINK.findall(text):
-            if not re.match(r"[a-z]+:|#", link):
-                links.add(link.partition("#")[0])
-    return links
-
-
-def pages() -> list[Path]:
-    folder = ROOT / "notebooks"
-    chapters = sorted(folder.glob("*.ipynb"))
-    return [*chapters, folder / "notation.md", *sorted(folder.glob("solutions/*.ipynb"))]
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: f"{path.parent.name}-{path.stem}")

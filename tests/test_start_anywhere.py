@@ -9,6 +9,7 @@ import sys
 import tomllib
 
 import pytest
+from chapter_links import links_of, pages
 
 from helpers.artefacts import CHAPTERS, ROOT
 
@@ -131,6 +132,21 @@ def test_binder_s_lists_agree_with_the_project():
     assert f":{runtime.removeprefix('python-')}-" in CONTAINER.read_text(encoding="utf-8")
     packages = (BINDER / "apt.txt").read_text(encoding="utf-8").split()
     assert "make" in packages and all(PACKAGE.fullmatch(name) for name in packages)
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_link_of_a_chapter_leads_somewhere_on_github(path):
+    """Relative to the file, inside the repository, and in git."""
+    links = links_of(path)
+    assert links
+    for link in sorted(links):
+        target = (path.parent / link).resolve()
+        assert target.is_relative_to(ROOT) and target.exists(), link
+    if shutil.which("git") and (ROOT / ".git").exists():
+        targets = [(path.parent / link).resolve().relative_to(ROOT).as_posix() for link in links]
+        command = ["git", "ls-files", "--error-unmatch", *targets]
+        told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert told.returncode == 0, told.stderr
 
 
 def test_the_readme_names_both():
