@@ -44,13 +44,13 @@ N_REGULARS = 200
 SLOPE = 0.05  # attraction per standard deviation of today's score
 BASE = 0.15  # attraction of an average item
 N_SEEDS = 24
-N_CHOOSING = 4  # seeds on which settings are chosen
-REGS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+N_CHOOSING = 8  # seeds on which settings are chosen
+REGS = (10.0, 20.0, 40.0, 80.0)
 SETTINGS = {  # of each learning policy: its own parameter beside λ, and the values tried
     "greedy": (online.Greedy, "", (None,)),
     "ε-greedy": (online.EpsilonGreedy, "epsilon", (0.05, 0.1, 0.2)),
-    "LinUCB": (online.LinUCB, "width", (0.05, 0.1, 0.2, 0.4, 0.8)),
-    "Thompson": (online.LinearThompson, "spread", (0.0125, 0.025, 0.05, 0.1, 0.2)),
+    "LinUCB": (online.LinUCB, "width", (0.05, 0.1, 0.2, 0.4)),
+    "Thompson": (online.LinearThompson, "spread", (0.0125, 0.025, 0.05, 0.1)),
 }
 VISITORS_PER_ARM = 2000
 LOOKS = (1, 2, 5, 10, 20, 50)

@@ -1,9 +1,11 @@
 """Policies by hand, and in a shop where the right answer is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
+from helpers.artefacts import ROOT
 from helpers.evaluation.online import (
     ClickModel,
     EpsilonGreedy,
@@ -17,6 +19,7 @@ from helpers.evaluation.online import (
     trust_in_scores,
     visit_features,
 )
+from helpers.evaluation.online.bandits import EPSILON, REG, SPREAD, WIDTH
 
 
 def shop_of_vectors(seed=0, n_shoppers=60, n_items=40, d=4):
@@ -121,3 +124,21 @@ def test_learning_policies_learn(kind):
     still = run_weeks(Static(scores), shop, 60, 5, np.random.default_rng(2))
     assert weeks.regret[-10:].mean() < 0.6 * still.regret[-10:].mean()
     assert weeks.ctr[-10:].mean() > still.ctr[-10:].mean()
+
+
+def test_settings_are_those_that_missed_the_fewest_clicks_on_other_shoppers():
+    """The study `choice` uses one half of the test shoppers, the study `loop` the other half."""
+    study = pd.read_csv(ROOT / "data" / "studies" / "online.csv")
+    choice = study[study["study"] == "choice"]
+    if choice.empty:
+        pytest.skip("online.csv has no rows of the study yet: python bench/online.py")
+    chosen = {
+        "LinUCB": f"LinUCB, width {WIDTH}",
+        "ε-greedy": f"ε-greedy, epsilon {EPSILON}",
+        "Thompson": f"Thompson, spread {SPREAD}",
+        "greedy": "greedy",
+    }
+    for name, label in chosen.items():
+        tried = choice[choice["method"].str.startswith(name)]
+        best = tried.loc[tried["value"].idxmin()]
+        assert (best["method"], best["x"]) == (label, REG)
