@@ -155,6 +155,27 @@ def test_the_method_that_never_lost_is_named():
     assert "loses none" not in alone
 
 
+def test_the_first_item_is_praised_only_where_it_adds_most():
+    plain = made.results()
+    text = "\n".join(words_of(slide) for slide in deck())
+    assert "No later item adds as much" not in text  # each item adds the same
+    rows = plain.rows.copy()
+    for n in (1, 3):  # less for each step after the first
+        later = (rows["metric"] == "precision") & (rows["n_history"] > n)
+        rows.loc[later, "value"] -= 0.01
+    steep = overview.overview_slides(replace(plain, rows=rows), [], None, pd.DataFrame())
+    assert "No later item adds as much" in "\n".join(words_of(slide) for slide in steep)
+
+
+def test_cost_is_played_down_only_where_it_is_small():
+    plain = made.results()
+    slow = plain.rows.assign(score_seconds=100.0)
+    for found, said in ((plain, True), (replace(plain, rows=slow), False)):
+        slides_of = overview.overview_slides(found, [], None, pd.DataFrame())
+        text = "\n".join(words_of(slide) for slide in slides_of)
+        assert ("Cost does not decide" in text) == said
+
+
 def test_notes_on_every_slide_say_what_to_say():
     for slide in deck(study=made.study()):
         assert all(len(note.split()) >= 20 for note in slide.notes) and slide.notes, words_of(slide)
