@@ -49,10 +49,6 @@ REASONS = {
     "index": "below 50,000 items it compares all of them, and building it takes no time",
     SEARCHES: "below 50,000 items it compares all of them; above, it reads 64 lists, each of which "
     "grows with the root of the items",
-    "catalogue": "a garbage collector's passes over more and more rows",
-    "orders": "tables of text leave the processor's cache",
-    "ItemKNN": "counts of common shoppers leave the processor's cache",
-    "iALS": "the other side's factors leave the processor's cache",
     "towers, one epoch": "Adam moves every item's own vector in every step",
 }
 """Why a step's time may grow faster than its size."""
@@ -271,7 +267,7 @@ def _steep(steps: pd.DataFrame) -> str:
     named = []
     for name, step in steps[steps["whose"] == "ours"].iterrows():
         if step["time"] > STEEP:
-            named.append(f"{name} ({step['time']:.2f}: {REASONS.get(name, 'not explained')})")
+            named.append(f"{name} ({step['time']:.2f}: {REASONS.get(name, 'not explained yet')})")
     if not named:
         return f"No step's time grows faster than n^{STEEP}."
     return f"Steps whose time grows faster than n^{STEEP}: {'; '.join(named)}."
