@@ -44,19 +44,19 @@ def read_times(time: pd.Series) -> Times:
     time : Series
         Text, numbers, or dates.
     """
-    nobody = pd.Series(False, index=time.index)
     if pd.api.types.is_datetime64_any_dtype(time):
-        return Times(_since_1970(pd.to_datetime(time, utc=True)), nobody)
-    text = time.astype("string").str.strip()
-    number = pd.to_numeric(text, errors="coerce").astype("float64")
+        seconds = _since_1970(pd.to_datetime(time, utc=True))
+        return Times(seconds, _no_row(time))
+    text = _stripped(time)
+    number = _as_number(text)
     looks_like_a_date = number.between(19_000_101, 21_001_231)  # 20240131
     is_text = number.isna() | looks_like_a_date
     from_number, notes = _from_numbers(number.mask(is_text))
     words = text.where(is_text)
-    day_first, is_turned, more_notes = _which_is_the_day(words)
-    dates = pd.to_datetime(words, errors="coerce", utc=True, format="mixed", dayfirst=day_first)
-    seconds = from_number.mask(is_text, _since_1970(dates)).astype("float64")
-    return Times(seconds, is_turned, notes + more_notes)
+    order = _order_in(words)
+    from_text = _since_1970(_dates(words, order.day_first))
+    seconds = from_number.mask(is_text, from_text)
+    return Times(seconds.astype("float64"), order.is_turned, notes + order.notes)
 
 
 def looks_like_times(values: pd.Series, enough: float = 0.9) -> bool:
@@ -68,62 +68,103 @@ def looks_like_times(values: pd.Series, enough: float = 0.9) -> bool:
         return True
     if pd.api.types.is_numeric_dtype(values):
         return False
-    text = values.astype("string").str.strip()
-    has_parts = text.str.contains(r"\d[/.:-]\d", regex=True, na=False)
+    text = _stripped(values)
+    has_parts = text.str.contains(r"\d[/.:-]\d", na=False)
     if has_parts.mean() < enough:
         return False
-    is_number = pd.to_numeric(text, errors="coerce").notna()
-    dates = pd.to_datetime(text, errors="coerce", utc=True, format="mixed")
-    return bool((dates.notna() & ~is_number).mean() >= enough)
+    is_number = _as_number(text).notna()
+    is_date = _dates(text).notna()
+    share = (is_date & ~is_number).mean()
+    return bool(share >= enough)
+
+
+def _stripped(values: pd.Series) -> pd.Series:
+    return values.astype("string").str.strip()
+
+
+def _as_number(text: pd.Series) -> pd.Series:
+    number = pd.to_numeric(text, errors="coerce")
+    return number.astype("float64")
+
+
+def _dates(text: pd.Series, day_first: bool = False) -> pd.Series:
+    return pd.to_datetime(
+        text,
+        errors="coerce",
+        utc=True,
+        format="mixed",
+        dayfirst=day_first,
+    )
+
+
+def _no_row(values: pd.Series) -> pd.Series:
+    return pd.Series(False, index=values.index)
 
 
 def _from_numbers(number: pd.Series) -> tuple[pd.Series, list[str]]:
     """Seconds of numbers; those of a spreadsheet are days since 1900."""
     known = number.dropna()
-    if len(known) and known.between(*_EXCEL_DAYS).all():
-        first = _EXCEL_START.timestamp()
+    are_days = known.between(*_EXCEL_DAYS)
+    if len(known) and are_days.all():
+        start = _EXCEL_START.timestamp()
         note = f"times such as {known.iloc[0]:g} are read as a spreadsheet's days"
-        return first + number * _DAY, [note]
-    return number.where(number.abs() < _MOST_MILLISECONDS, number / 1000), []
+        return start + number * _DAY, [note]
+    is_seconds = number.abs() < _MOST_MILLISECONDS
+    return number.where(is_seconds, number / 1000), []
 
 
 def _since_1970(date: pd.Series) -> pd.Series:
     """Seconds since 1970, NaN where there is no date; any year will do, also 2999."""
-    return date.dt.as_unit("s").astype("int64").astype("float64").mask(date.isna())
+    seconds = date.dt.as_unit("s").astype("int64")
+    return seconds.astype("float64").mask(date.isna())
 
 
-def _which_is_the_day(text: pd.Series) -> tuple[bool, pd.Series, list[str]]:
+@dataclass(frozen=True)
+class _Order:
     """Whether the day comes first, rows that say the opposite, and how it was decided."""
+
+    day_first: bool
+    is_turned: pd.Series
+    notes: list[str] = field(default_factory=list)
+
+
+def _order_in(text: pd.Series) -> _Order:
+    """What a column of dates says of the order of day and month."""
     parts = text.str.extract(_TWO_NUMBERS)
-    first = pd.to_numeric(parts[0], errors="coerce")
-    second = pd.to_numeric(parts[2], errors="coerce")
+    first = _as_number(parts[0])
+    second = _as_number(parts[2])
     first_is_day = (first > 12) & (second <= 12)
     second_is_day = (second > 12) & (first <= 12)
+    n_first = first_is_day.sum()
+    n_second = second_is_day.sum()
     uses_points = bool((parts[1] == ".").any())
-    n_first = int(first_is_day.sum())
-    n_second = int(second_is_day.sum())
-    if n_first or n_second or uses_points:
-        day_first = n_first > n_second or (n_first == n_second and uses_points)
-        is_turned = second_is_day if day_first else first_is_day
-        return day_first, is_turned, []
-    nobody = pd.Series(False, index=text.index)
+    if n_first > n_second:
+        return _Order(True, second_is_day)
+    if n_second > n_first:
+        return _Order(False, first_is_day)
+    if uses_points or n_first:
+        return _Order(uses_points, second_is_day if uses_points else first_is_day)
     is_open = first.notna() & (first != second)
     if not is_open.any():
-        return False, nobody, []
-    day_first, why = _by_order(text)
+        return _Order(False, _no_row(text))
+    day_first, why = _by_sorting(text)
     example = text[is_open].iloc[0]
     order = "day/month" if day_first else "month/day"
     note = f"dates such as {example!r} are read as {order}, {why}; {_ISO}"
-    return day_first, nobody, [note]
+    return _Order(day_first, _no_row(text), [note])
 
 
-def _by_order(text: pd.Series) -> tuple[bool, str]:
+def _by_sorting(text: pd.Series) -> tuple[bool, str]:
     """Whether more rows follow an earlier one with the day first than with the month first."""
-    sorted_share = {}
-    for day_first in (False, True):
-        dates = pd.to_datetime(text, errors="coerce", utc=True, format="mixed", dayfirst=day_first)
-        steps = np.diff(_since_1970(dates.dropna()))
-        sorted_share[day_first] = float((steps >= 0).mean()) if len(steps) else 0.0
-    if sorted_share[True] == sorted_share[False]:
+    with_month = _share_in_order(_dates(text))
+    with_day = _share_in_order(_dates(text, day_first=True))
+    if with_day == with_month:
         return False, "as nothing tells"
-    return sorted_share[True] > sorted_share[False], "which puts more rows in the order of time"
+    return with_day > with_month, "which puts more rows in the order of time"
+
+
+def _share_in_order(dates: pd.Series) -> float:
+    steps = np.diff(_since_1970(dates.dropna()))
+    if not len(steps):
+        return 0.0
+    return float((steps >= 0).mean())
