@@ -25,7 +25,8 @@ NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?: ?%)?")
 TELLING = re.compile(r"[.,%]|\d{3}")
 """A number that could be a result: with decimals, in percent, or of three digits and more."""
 YEAR = re.compile(r"(19|20)\d\d")
-CONVENTIONS = {"95 %", "95%"}
+CONVENTIONS = {"95 %", "95%", "0.05"}
+"""Of intervals, and of the level at which a difference counts as clear."""
 BY_HAND = {
     "01": {"5,000", "1,200", "0.05"},  # what the original report did, a server's delay
     "02": {"200"},  # for how many shoppers the ceiling is computed
