@@ -24,6 +24,7 @@ OF_SHOPPERS = ("orders", "ItemKNN", "iALS", "towers, one epoch")
 LISTS = ("Content, 1,000 lists", "Bridge, 1,000 lists")  # of a thousand shoppers
 SEARCHES = "1,000 searches"
 STEEP = 1.1
+LEAST_MB = 100  # above the start: less tells nothing of how memory grows
 HOUR = 3600
 KB, MB, GB, TB = 1e3, 1e6, 1e9, 1e12
 MIB = 2**20
@@ -86,13 +87,13 @@ def seconds_at(step: pd.Series, size: float) -> float:
 
 
 def breaks_at(step: pd.Series, memory_gb: float) -> float:
-    """The size at which a step needs more memory than one machine has; inf if it never does."""
+    """The size at which a step needs more memory than one machine has; inf where nothing tells."""
     more_mb = step["peak_mb"] - step["start_mb"]
     growth = step["memory"]
-    if np.isnan(growth) or growth < 0.1 or more_mb <= 0:
+    if np.isnan(growth) or more_mb < LEAST_MB:
         return np.inf
     room_mb = memory_gb * GB / MIB - step["start_mb"]
-    return step["size"] * (room_mb / more_mb) ** (1 / growth)
+    return step["size"] * (room_mb / more_mb) ** (1 / max(1.0, growth))
 
 
 # ------------------------------------------------------------------ tables
@@ -131,7 +132,7 @@ def measured_table(study: pd.DataFrame) -> pd.DataFrame:
             "MB above the start": " · ".join(f"{value:,.0f}" for value in more),
             "peak MB": f"{part['peak_mb'].max():,.0f}",
             "time ~ n^": _exponent(growth.loc[step, "time"]),
-            "memory ~ n^": _exponent(growth.loc[step, "memory"]),
+            "memory ~ n^": _exponent(growth.loc[step, "memory"]) if more.max() >= LEAST_MB else "—",
         }
     found = pd.DataFrame(rows).T
     return found.rename_axis(index="step")
@@ -206,7 +207,7 @@ def breaking_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     for name in order:
         size = sizes[name]
         rows[name] = {
-            "one machine is too small from": short(size) if np.isfinite(size) else "never",
+            "one machine is too small from": short(size) if np.isfinite(size) else "not told",
             "what then": DESIGN.get(name, ""),
         }
     return pd.DataFrame(rows).T.rename_axis(index="step")
@@ -249,6 +250,8 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         f"On a machine of {prices['memory_gb']:.0f} GB, **{first}** is the first step that needs "
         f"more memory than there is, at about {short(first_size)}.",
         markdown(breaking_table(steps, prices)),
+        f"Not told: the step was measured at one size, or took less than {LEAST_MB} MB. "
+        "An exponent of memory, too, is taken as 1 where it is less.",
         "## Assumptions",
         markdown(_assumptions(table)),
     ]
