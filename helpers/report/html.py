@@ -115,6 +115,7 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
     for cell in notebook.cells:
         if _is_spoken(cell):  # the template shows it as an aside
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "notes"]
+    describe_pictures(notebook)
     notebook = with_folded_appendix(notebook)
     given = notebook.metadata.get("papermill", {}).get("parameters", {})
     other_than_usual = dict(given)
@@ -139,6 +140,7 @@ def render_solutions(chapter: str, folder: Path) -> None:
     stored = ROOT / "notebooks" / "solutions" / f"{name}.ipynb"
     if stored.exists():
         notebook = nbformat.read(stored, as_version=4)
+        describe_pictures(notebook)
         _write_extra(notebook, "notebooks/solutions", "../", folder / "solutions" / f"{name}.html")
 
 
@@ -160,6 +162,46 @@ def _write_extra(notebook, folder: str, up: str, destination: Path) -> None:
     }
     body, _ = _exporter(folder).from_notebook_node(notebook, resources=resources)
     write_text(body, destination)
+
+
+def describe_pictures(notebook) -> None:
+    """Give each cell that shows a picture words for who can't see it, in the metadata's `alt`.
+
+    They are the heading above the picture and the caption below, as everybody reads them.
+    """
+    heading = ""
+    for place, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            heading = _last_heading(cell.source) or heading
+            continue
+        outputs = cell.get("outputs", [])
+        for output in outputs:
+            heading = _last_heading(output.get("data", {}).get("text/markdown", "")) or heading
+        if any("image/png" in output.get("data", {}) for output in outputs):
+            following = notebook.cells[place + 1 : place + 2]
+            words = [heading, *(_caption(after) for after in following)]
+            cell.metadata.setdefault("alt", ". ".join(text for text in words if text))
+
+
+def _last_heading(markdown: str) -> str:
+    """Text of the last heading in some Markdown, or nothing."""
+    found = re.findall(r"^#{1,4} +(.+)$", markdown, flags=re.MULTILINE)
+    return _without_marks(found[-1]) if found else ""
+
+
+def _caption(cell) -> str:
+    """Text of a cell that is a caption, a paragraph in italics, or nothing."""
+    source = cell.source.strip()
+    is_caption = cell.cell_type == "markdown" and re.match(r"\*[^*]", source)
+    return _without_marks(source) if is_caption else ""
+
+
+def _without_marks(markdown: str) -> str:
+    """Words of one paragraph without the marks of Markdown."""
+    first = markdown.partition("\n\n")[0]
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", first)
+    words = re.sub(r"[*`$\\]", "", words)
+    return " ".join(words.split()).rstrip(".")
 
 
 def with_folded_appendix(notebook):

@@ -8,7 +8,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.artefacts import CHAPTERS, ROOT
 from helpers.report.html import (
+    ReportExporter,
     chapter_title,
+    describe_pictures,
     page_of,
     render_notation,
     render_report,
@@ -177,3 +179,26 @@ def test_every_symbol_and_term_of_the_notation_is_set(tmp_path):
     source = (ROOT / "notebooks" / "notation.md").read_text(encoding="utf-8")
     n_rows = sum(line.startswith("| ") for line in source.splitlines())
     assert len(page.main.find_all("tr")) == n_rows
+
+
+def test_a_picture_is_described_by_its_heading_and_caption():
+    picture = new_output("display_data", {"image/png": "iVBORw0KGgo="})
+    found = new_output("display_data", {"text/markdown": "## Half of *all* pictures slip"})
+    first = new_code_cell("draw()", outputs=[found, picture])
+    second = new_code_cell("draw()", outputs=[picture])
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("## Pictures"),
+            first,
+            new_markdown_cell("*Left: the `photo` of [chapter 01](01_augment.ipynb).*"),
+            new_markdown_cell("### What is next"),
+            second,
+            new_markdown_cell("No caption."),
+        ]
+    )
+    describe_pictures(notebook)
+    assert first.metadata["alt"] == ("Half of all pictures slip. Left: the photo of chapter 01")
+    assert second.metadata["alt"] == "What is next"
+    body, _ = ReportExporter().from_notebook_node(notebook)
+    assert "No description" not in body
+    assert 'alt="What is next"' in body
