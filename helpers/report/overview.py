@@ -210,8 +210,8 @@ def _promise(results: Results) -> str:
     best = choice(results, few)
     liked = 5 * results.at(few, "precision", 5)["value"]
     return (
-        f"Knowing {few} items that somebody likes elsewhere: of five items shown, "
-        f"{liked[best]:.1f} are liked. Of five bestsellers, {liked[FLOOR]:.1f}."
+        f"We know {few} items that somebody likes elsewhere and show five of ours. "
+        f"On average {liked[best]:.1f} are liked. Of five bestsellers, {liked[FLOOR]:.1f} are."
     )
 
 
@@ -275,8 +275,8 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
     learned = [f"{made.name} learns from {READS[made.name]}" for made in chosen[:-1]]
     notes = (
         f"The top row is what {name} likes elsewhere. Below are the first five items of "
-        f"{len(chosen)} methods. {'; '.join(learned)}. Bestsellers ignore what {name} likes. In "
-        f"every row, each liked category gets one place if the shop has it. {agreed}"
+        f"{len(chosen)} methods. {'; '.join(learned)}. Bestsellers ignore what {name} likes, "
+        f"but in every row each liked category gets one place if the shop has it. {agreed}"
         f"We wrote {name} as a simulated shopper, who likes each item with some chance. The "
         f"number liked is the sum of these chances. {best.name} is our first choice for a list "
         f"as long as {name}'s. The row below it was picked after the fact: of the lists that "
@@ -353,14 +353,14 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"Luckier than nine in ten: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
+        f"A lucky shopper: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
         "One simulated shopper, whose taste we know. The top row is all that the methods see. "
         "Each row below is one method's first five items of our shop, with how many of them this "
         f"shopper likes. {_capital(called(floor))} are the same for everybody. Say it openly: we "
-        "chose a lucky shopper. Nine in ten gain less than this one, or about as much. "
+        "chose a lucky shopper. Nine in ten gain less than this one or about as much. "
         "The next slide has the average over everybody."
     )
     block = _picture_table(rows)
@@ -443,7 +443,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     where = f", all of them in {_listed(lost)}" if lost else ""
     caption = (
         f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "
-        "95% intervals. Small numbers: known items."
+        "95% intervals. The number at each point counts the known items."
     )
     best = choice(results, results.length_near(FEW))
     absent = ""
@@ -509,9 +509,9 @@ def _real_live(results: Results) -> Slide:
     caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95% intervals."
     notes = (
         f"The same test on real customers of {log}. With {few:.0f} items known, the best method is "
-        f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. Their intervals say whether "
-        "that is more than luck. Simulated shoppers show what could be gained where tastes differ; "
-        "these show what one log does show. What they would have liked and never "
+        f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. Where the intervals "
+        "overlap, that may be luck. Simulated shoppers show what could be gained where tastes "
+        "differ; these show what one log does show. What they would have liked and never "
         "saw counts as a miss, so read the order, not the height."
     )
     block = _figure(figures.cold_start, rows, "items bought on another platform", name, PEOPLE)
@@ -627,13 +627,13 @@ def _cost(results: Results) -> Slide:
     title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.2f} ms per shopper"
     caption = (
         f"One run on one machine ({results.run['device']}), shoppers ranked in batches. Training "
-        "is done before and not counted."
+        "is not counted."
     )
     notes = (
         f"{cost}On this machine ({results.run['device']}), {best} ranks the "
         f"whole shop of {candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, "
         f"the slowest method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of "
-        f"one run and move from machine to machine.{_training_words(results, best)} With a "
+        f"one run and vary from machine to machine.{_training_words(results, best)} With a "
         "million items, methods whose "
         "items are vectors use an index; chapter 06 measures that."
     )
@@ -668,15 +668,15 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
             f"- **Other shops.** The headline is from one drawn shop. {tested}",
         ]
     lines += [
-        f"- **Luck.** The headline's {row['value']:.2f} is sure to ± {half:.2f}. That covers which "
-        "shoppers were tested, not the luck of training.",
+        f"- **Luck.** The score of {row['value']:.2f} is good to ± {half:.2f}. That covers the "
+        "luck of which shoppers were tested, not the luck of training.",
         "- **What a list does.** What we show changes what is bought next. For people, only a live "
         "test tells how; chapter 07 plays it through in a simulation.",
     ]
     notes = (
         "Say what could change the picture. The interval covers the luck of which shoppers were "
         "tested. It does not cover whether our shoppers behave like yours. If somebody asks how "
-        f"sure we are: in this run, the score is sure to ± {half:.2f}. In your shop it may be "
+        f"sure we are: in this run, the score is good to ± {half:.2f}. In your shop it may be "
         "quite different, and another method may win. That is why the talk ends with a test."
     )
     block = markdown_blocks("\n".join(lines))
@@ -691,7 +691,7 @@ def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
     n_shops = study["shop"].nunique()
     if best in set(study["recommender"]):
         return f"The {n_shops} real shops name another winner."
-    return f"The {n_shops} real shops tested other methods, not {best}."
+    return f"The study of {n_shops} real shops did not test {best}."
 
 
 def _flowchart(results: Results) -> Slide:
@@ -760,7 +760,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
         "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
         test,
-        "- **Your own shop:** `course shop FEED --orders ORDERS` runs all of this on your data.",
+        "- **Your own shop:** `course shop FEED --orders ORDERS`, then `course run --profile NAME` "
+        "does all of this on your data.",
     ]
     differ = ""
     if len(study):
