@@ -80,7 +80,7 @@ class Advice:
 def advise(situation: Situation, seed: int = 7) -> Advice:
     """Ship the simplest method that the best one does not clearly beat.
 
-    A method is clearly beaten if it loses more than `NEGLIGIBLE` on average and the paired 95 %
+    A method is clearly beaten if it loses more than `NEGLIGIBLE` on average and the paired 95%
     interval of the loss lies above 0.
     """
     means = situation.ndcg.mean()

@@ -333,7 +333,7 @@ def _long_table(where: Row, values: Values, n_users: int) -> pd.DataFrame:
 def summarise(
     evaluation: Evaluation, segments: Segments = None, n_resamples: int = 1000
 ) -> pd.DataFrame:
-    """Means over users with bootstrap 95 % intervals, for everyone ("all") and for each value of
+    """Means over users with bootstrap 95% intervals, for everyone ("all") and for each value of
     `segments`.
 
     Parameters

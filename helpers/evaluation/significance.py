@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 NUMBERS_AT_ONCE = 10_000_000
 """Random numbers held at the same time."""
 LOW, HIGH = 0.025, 0.975
-"""Ends of a 95 % interval."""
+"""Ends of a 95% interval."""
 
 Intervals = tuple[Any, Any, Any]  # mean, low, high: arrays (m,), or floats for one column
 Draws = tuple[slice, np.ndarray]  # rows of the resamples, and how often each user is drawn
 
 
 def bootstrap(values: ArrayLike, n_resamples: int = 1000, seed: int = 7) -> Intervals:
-    """Mean and 95 % percentile bootstrap interval over users (Efron 1979).
+    """Mean and 95% percentile bootstrap interval over users (Efron 1979).
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ _ENVIRONMENT = {
     # glibc keeps a photo's memory for the next one: mapping it anew is a sixth of a worker's time
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: 3 % more
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",  # large pages: 3% more
 }
 _PIPE_BYTES = 1 << 20
 _LARGE_PIXELS = (

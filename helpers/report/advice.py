@@ -178,7 +178,7 @@ def _for_known(results: Results) -> Told:
 def simplest_of_best(rows: pd.DataFrame) -> str:
     """The simplest method that the best one does not clearly beat, by intervals alone.
 
-    A method is beaten clearly if it loses more than `NEGLIGIBLE` and its 95 % interval ends below
+    A method is beaten clearly if it loses more than `NEGLIGIBLE` and its 95% interval ends below
     the best value. That is stricter on the best than a paired test, which metrics.json cannot
     repeat.
     """

@@ -306,7 +306,8 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
         words = f"{one.name}: {one.persona.about}. {made.name} shows {one.name} five items"
         if made.liked is not None and floor.liked is not None:
             words += f", {made.liked:.1f} of them liked; of bestsellers, {floor.liked:.1f}"
-            gains.append(made.liked - floor.liked)
+            # what the notes give, so that the title's difference is theirs
+            gains.append(round(made.liked, 1) - round(floor.liked, 1))
         told.append(f"{words}.")
     names = _listed([one.name for one in people])
     title = f"{names}: what our first choice shows them"

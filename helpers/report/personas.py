@@ -196,6 +196,7 @@ class _Shop:
         chances,
     ) -> MethodList:
         items = []
+        knows_history = name != BESTSELLERS
         for row in found[name].itertuples():
             others = [other for other in found if other != name]
             also = [other for other in others if row.image_key in set(found[other]["image_key"])]
@@ -208,8 +209,8 @@ class _Shop:
                     price=price,
                     link=web_link(row.url),
                     picture=embedded(self.root, row.image_path),
-                    because=row.because,
-                    shares=row.shares,
+                    because=row.because if knows_history else "",
+                    shares=row.shares if knows_history else "",
                     chance=chance,
                     also=also,
                 )

@@ -29,7 +29,7 @@ class Comparison:
         `what, a, b`: parameters, versions and other facts of the run that differ.
     results : DataFrame
         One row per result of either run, indexed by `KEY`: `a, b`, their bounds, and `verdict`.
-        That is "up" or "down" where the 95 % intervals don't overlap (a careful test: less than 1
+        That is "up" or "down" where the 95% intervals don't overlap (a careful test: less than 1
         in 100 by chance), "moved" within them or where there are none, "same", "only in A" or
         "only in B".
     """

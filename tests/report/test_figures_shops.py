@@ -61,8 +61,8 @@ def study(tmp_path):
 
 def test_only_exams_between_two_platforms_are_shown_shop_by_shop(study):
     assert list(dict.fromkeys(study["exam"])) == [
-        "gift shop, 20 % on both",
-        "gift shop, 100 % on both",
+        "gift shop, 20% on both",
+        "gift shop, 100% on both",
         "films",
         "fashion",
     ]
@@ -92,7 +92,7 @@ def test_the_table_names_every_method_control_and_number_of_deals(study):
     assert table["films"]["Hybrid, shuffled log"] == "0.210 ± 0.020"
     assert table["fashion"]["Hybrid, shuffled log"] == "–"
     assert table["films"]["implicit ALS"] == "0.250 ± 0.020"
-    assert table["gift shop, 20 % on both"]["Hybrid"] == "–"
+    assert table["gift shop, 20% on both"]["Hybrid"] == "–"
     assert table["fashion"]["deals or folds"] == "2"
     assert table["films"]["strangers"] == "500"
 
@@ -118,14 +118,14 @@ def test_of_many_exams_one_stands_for_a_dealt_shop(tmp_path):
                 rows.append(row(shop, f"across {share} %", name))
     figure = shops.shops_figure(study_of(tmp_path / "real.csv", rows))
     names = ["gift shop", "scientific articles", "groceries"]
-    assert labels_of(figure) == [f"{name}\n20 % on both" for name in names]
+    assert labels_of(figure) == [f"{name}\n20% on both" for name in names]
     plt.close(figure)
 
 
 def test_a_study_without_controls_or_single_methods_can_be_shown(tmp_path):
     rows = [row("gifts", "across 0 %", name) for name in ("Popularity", "Hybrid")]
     study = study_of(tmp_path / "real.csv", rows)
-    assert labels_of(shops.shops_figure(study)) == ["gift shop\n0 % on both"]
+    assert labels_of(shops.shops_figure(study)) == ["gift shop\n0% on both"]
     assert shops.count_results(study)["compared"] == 0
     assert "Hybrid" in shops.shop_table(study, 3).index
     plt.close("all")

@@ -31,7 +31,7 @@ BY_HAND = {
     "01": {"5,000", "1,200", "0.05"},  # what the original report did, a server's delay
     "02": {"200"},  # for how many shoppers the ceiling is computed
     "03": {"5.0", "4.9", "49.0"},  # a toy that is added up by hand
-    "05": {"1.5 %"},  # the rule by which a rank is chosen
+    "05": {"1.5%"},  # the rule by which a rank is chosen
     "06": {"1,000", "500"},  # the size of a toy
 }
 """Numbers of slides that no run computes, by chapter: settings, toys and history."""

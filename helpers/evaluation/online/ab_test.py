@@ -52,7 +52,7 @@ class Readout(NamedTuple):
     lift : float
         Rate of B minus rate of A.
     low, high : float
-        Its 95 % interval.
+        Its 95% interval.
     z, p : float
         The pooled statistic and its two-sided p-value.
     """

@@ -20,7 +20,7 @@ Z_95 = norm.ppf(0.975)
 
 
 class Estimate(NamedTuple):
-    """An estimate of a policy's value with its 95 % interval; floats, or arrays of repetitions."""
+    """An estimate of a policy's value with its 95% interval; floats, or arrays of repetitions."""
 
     value: np.ndarray
     low: np.ndarray

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-TO_DO = "to do: replace the ... above and run this cell again"
+TO_DO = "to do: write the code above, then run this cell again"
 CORRECT = "correct"
 
 

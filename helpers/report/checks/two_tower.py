@@ -79,7 +79,7 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
         decimals=1,
         mistakes=[
             Mistake(0.9, says="0.9 is the weight; the question is which strength gives it"),
-            Mistake(-2.2, says="at this strength the *other* item gets 90 %"),
+            Mistake(-2.2, says="at this strength the *other* item gets 90%"),
             Mistake(9.0, says="e^t is 9; take its logarithm"),
         ],
     ),

@@ -458,7 +458,7 @@ STUDY_METRICS = ["text → image R@1", "category P@10", "color P@10"]
 
 
 def study_table(study: pd.DataFrame) -> pd.DataFrame:
-    """Changes of three scores under each treatment, with their 95 % intervals as text."""
+    """Changes of three scores under each treatment, with their 95% intervals as text."""
     shown = study.copy()
     columns = ("change", "change_low", "change_high")
     for column in columns:

@@ -129,7 +129,7 @@ def against_floor(
     floor: str,
     lengths,
 ) -> pd.DataFrame:
-    """How much better than the floor each method is, with 95 % intervals.
+    """How much better than the floor each method is, with 95% intervals.
 
     Parameters
     ----------

@@ -368,7 +368,7 @@ def interval_widths(
 
 
 def intervals_figure(groups: dict[str, pd.DataFrame]) -> plt.Figure:
-    """Means and 95 % intervals of some methods over the number of shoppers asked."""
+    """Means and 95% intervals of some methods over the number of shoppers asked."""
     offsets = beside(len(groups))
     with slide_font():
         figure, axis = plt.subplots(figsize=WIDE)
@@ -378,7 +378,7 @@ def intervals_figure(groups: dict[str, pd.DataFrame]) -> plt.Figure:
             points(axis, x, rows, color, label=name)
             sizes = rows["shoppers"]
         axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
-        axis.set(xlabel="test shoppers", ylabel="NDCG@10, mean and 95 % interval")
+        axis.set(xlabel="test shoppers", ylabel="NDCG@10, mean and 95% interval")
         axis.legend(loc="lower right")
     return figure
 
@@ -389,7 +389,7 @@ def difference_table(tests: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "difference": ordered["difference"].map("{:.2f}".format),
-            "95 % interval": _intervals(ordered),
+            "95% interval": _intervals(ordered),
             "p": ordered["p"].map("{:.4f}".format),
             "p, corrected": ordered["p_holm"].map("{:.4f}".format),
         }
@@ -407,7 +407,7 @@ def differences_figure(
     family: Families,
     alpha: float = 0.05,
 ) -> plt.Figure:
-    """What each method loses against the reference, shopper by shopper, with 95 % intervals.
+    """What each method loses against the reference, shopper by shopper, with 95% intervals.
 
     A filled point has a corrected p-value below `alpha`.
     """
@@ -782,7 +782,7 @@ def as_records(advice: pd.DataFrame) -> list[dict]:
 
 
 def segments_figure(rows: pd.DataFrame) -> plt.Figure:
-    """NDCG@10 of some methods by segment of shoppers, with 95 % intervals."""
+    """NDCG@10 of some methods by segment of shoppers, with 95% intervals."""
     segments = sorted(rows["segment"].unique())
     names = list(dict.fromkeys(rows["recommender"]))
     with slide_font():

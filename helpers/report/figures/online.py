@@ -145,7 +145,7 @@ def loop(study: pd.DataFrame) -> plt.Figure:
 
 
 def _weekly(study: pd.DataFrame, metric: str, axis: plt.Axes) -> None:
-    """One line per policy with its 95 % interval over seeds; policies that don't learn dashed."""
+    """One line per policy with its 95% interval over seeds; policies that don't learn dashed."""
     rows = select(study, "loop", metric)
     policies = rows.groupby("method", sort=False)
     for number, (method, part) in enumerate(policies):
@@ -168,7 +168,7 @@ def _loop_title(study: pd.DataFrame) -> str:
 
 
 def loop_table(study: pd.DataFrame) -> pd.DataFrame:
-    """The last week of each policy, with 95 % intervals over seeds."""
+    """The last week of each policy, with 95% intervals over seeds."""
     week = select(study, "loop", "ctr")["x"].max()
     columns = {
         "click-through rate": "ctr",
@@ -202,7 +202,7 @@ def off_policy(study: pd.DataFrame) -> plt.Figure:
 
 
 def _estimates(study: pd.DataFrame, kind: str, axis: plt.Axes) -> None:
-    """The middle 95 % of the estimates of each estimator, with one kind of propensities."""
+    """The middle 95% of the estimates of each estimator, with one kind of propensities."""
     estimates = select(study, "off_policy", "estimate", EXPLORED)
     estimates = estimates.set_index("method")
     for place, name in enumerate(ESTIMATORS):
@@ -257,7 +257,7 @@ def _questions_title(study: pd.DataFrame) -> str:
 
 
 def coverage_table(study: pd.DataFrame) -> pd.DataFrame:
-    """How often 95 % intervals hold the truth, over all repetitions."""
+    """How often 95% intervals hold the truth, over all repetitions."""
     tests = select(study, "tests", "coverage")
     logs = select(study, "off_policy", "coverage", EXPLORED)
     names = [f"{name}, right" for name in ESTIMATORS]
@@ -266,4 +266,4 @@ def coverage_table(study: pd.DataFrame) -> pd.DataFrame:
     rows = rows.set_index("method")[["value", "low", "high"]]
     shown = rows.map("{:.1%}".format)
     shown.columns = ["holds the truth", "low", "high"]
-    return shown.rename_axis("95 % interval of")
+    return shown.rename_axis("95% interval of")

@@ -73,7 +73,7 @@ def cold_start(
 
 
 def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt.Figure:
-    """How many of five shown items are liked, with 95 % intervals; `rows` by recommender."""
+    """How many of five shown items are liked, with 95% intervals; `rows` by recommender."""
     use_course_style()
     ordered = rows.sort_values("value")
     figure, axis = plt.subplots(figsize=WIDE)
@@ -120,7 +120,7 @@ def _color(name: str, leader: str, people: Iterable[str]) -> str:
 
 
 def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
-    """NDCG@10 of some methods in each group of shoppers, with 95 % intervals."""
+    """NDCG@10 of some methods in each group of shoppers, with 95% intervals."""
     use_course_style()
     groups = sorted(rows["segment"].unique(), key=lambda name: (name == NOBODY, name))
     figure, axis = plt.subplots(figsize=WIDE)
@@ -143,7 +143,7 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
 
 
 def gains(study: pd.DataFrame, name: str) -> plt.Figure:
-    """What a method gains over bestsellers in each real shop, paired, with 95 % intervals."""
+    """What a method gains over bestsellers in each real shop, paired, with 95% intervals."""
     use_course_style()
     rows = study[study["recommender"] == name]
     shops = list(dict.fromkeys(rows["shop"]))

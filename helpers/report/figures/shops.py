@@ -55,7 +55,7 @@ def read_shops(path: Path) -> pd.DataFrame:
     """The rows of exams between two platforms; `exam` says the shop, and what was shared.
 
     A dealt shop's exam is called after the share of customers kept on both platforms, for example
-    "gift shop, 20 % on both".
+    "gift shop, 20% on both".
     """
     study = pd.read_csv(path)
     exam = study["exam"]
@@ -85,7 +85,7 @@ def _share(exam: str) -> float:
 def _on_both(share: float) -> str:
     if pd.isna(share):
         return ""
-    return f", {share:.0f} % on both"
+    return f", {share:.0f}% on both"
 
 
 def gains(study: pd.DataFrame, name: str = BLEND, control: bool = False) -> pd.DataFrame:
@@ -150,7 +150,7 @@ class _Line:
 
 
 def shops_figure(study: pd.DataFrame, name: str = BLEND) -> plt.Figure:
-    """Paired gains over Popularity, with 95 % intervals: a method, and the best single one.
+    """Paired gains over Popularity, with 95% intervals: a method, and the best single one.
 
     Hollow points learned from a log that was shuffled among the customers.
     """
@@ -232,7 +232,7 @@ def _of_exam(rows: pd.DataFrame, exam: str) -> pd.DataFrame:
 
 
 def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
-    """NDCG@10 of every method in each exam, as texts, with half its 95 % interval.
+    """NDCG@10 of every method in each exam, as texts, with half its 95% interval.
 
     The last rows are the shuffled log, the strangers, and the deals or folds that were run.
     """
