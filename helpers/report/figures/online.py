@@ -134,7 +134,7 @@ def peeking(study: pd.DataFrame) -> plt.Figure:
 
 def loop(study: pd.DataFrame) -> plt.Figure:
     """Half a year under each policy: clicks, clicks missed, coverage, what popular items get."""
-    figure, axes = plt.subplots(2, 2, figsize=(8.4, 5.8))
+    figure, axes = plt.subplots(2, 2, figsize=(7.6, 5.0))
     for axis, metric in zip(axes.flat, LOOP, strict=True):
         _weekly(study, metric, axis)
         axis.set_title(LOOP[metric], fontsize=11)
