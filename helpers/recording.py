@@ -82,6 +82,8 @@ class Recorder:
         source = _source_of(path)
         if source is None or is_foreign(source):
             return
+        if kind != READ and source != path:  # compiled code is kept: its source isn't written
+            return
         event = Event(kind, source, *_stat(source)) if kind == READ else Event(kind, source)
         os.write(self.file, event.line().encode("utf-8", "surrogateescape"))
 

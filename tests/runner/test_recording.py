@@ -145,3 +145,19 @@ def test_a_profile_is_held_by_one(course_dirs):
             pass
     with held("toy"):
         pass
+
+
+def test_source_that_is_compiled_is_read_and_not_written(tmp_path):
+    """Python leaves compiled code beside a module, and that is no artefact of a chapter."""
+    (tmp_path / "changed.py").write_text("VALUE = 1\n")
+    script = "from helpers import recording\nrecording.start_if_asked()\nimport changed\n"
+    environment = os.environ | {
+        recording.VARIABLE: str(tmp_path / "record.jsonl"),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(recording.__file__).parents[1])]),
+    }
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
+    assert list((tmp_path / "__pycache__").glob("changed.*.pyc"))
+    events = read_events(tmp_path / "record.jsonl")
+    kinds = {event.kind for event in events if event.path == str(tmp_path / "changed.py")}
+    assert kinds == {READ}
