@@ -207,7 +207,7 @@ def breaking_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     for name in order:
         size = sizes[name]
         rows[name] = {
-            "one machine is too small from": short(size) if np.isfinite(size) else "not told",
+            "one machine is too small from": short(size) if np.isfinite(size) else "unknown",
             "what then": DESIGN.get(name, ""),
         }
     return pd.DataFrame(rows).T.rename_axis(index="step")
@@ -250,7 +250,7 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         f"On a machine of {prices['memory_gb']:.0f} GB, **{first}** is the first step that needs "
         f"more memory than there is, at about {short(first_size)}.",
         markdown(breaking_table(steps, prices)),
-        f"Not told: the step was measured at one size, or took less than {LEAST_MB} MB. "
+        f"Unknown: the step was measured at one size, or took less than {LEAST_MB} MB. "
         "An exponent of memory, too, is taken as 1 where it is less.",
         "## Assumptions",
         markdown(_assumptions(table)),
