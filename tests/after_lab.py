@@ -79,7 +79,11 @@ def server(root):
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # an extension may wait for a page that has gone
+            process.kill()
+            process.wait()
 
 
 def _wait_for(address, process, log):
@@ -144,8 +148,14 @@ ANSWER = """async ([id, source]) => {
 }"""
 
 
+def go(tab, address):
+    """Open a page of Lab, whose application starts after the page has loaded."""
+    tab.goto(address)
+    tab.wait_for_function("() => Boolean(window.jupyterapp)")
+
+
 def test_make_lab_opens_chapter_01(server, tab):
-    tab.goto(server)
+    go(tab, server)
     path, kernel = tab.evaluate(IN_FRONT)
     assert (path, kernel) == (f"notebooks/{CHAPTERS['01']}.ipynb", KERNEL)
 
@@ -153,7 +163,7 @@ def test_make_lab_opens_chapter_01(server, tab):
 @pytest.mark.parametrize("chapter", list(CHAPTERS))
 def test_a_chapter_opens_with_its_kernel_and_no_dialog(server, tab, chapter):
     path = f"notebooks/{CHAPTERS[chapter]}.ipynb"
-    tab.goto(f"{server}/lab/tree/{path}?reset")
+    go(tab, f"{server}/lab/tree/{path}?reset")
     assert tab.evaluate(IN_FRONT) == [path, KERNEL]
     assert tab.locator("dialog.jp-Dialog").count() == 0  # such as "Select Kernel"
     tab.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
@@ -161,7 +171,7 @@ def test_a_chapter_opens_with_its_kernel_and_no_dialog(server, tab, chapter):
 
 def test_contents_notation_and_solutions_open_on_a_click(server, tab):
     start = f"notebooks/{CHAPTERS[QUICK]}.ipynb"
-    tab.goto(f"{server}/lab/tree/{start}?reset")
+    go(tab, f"{server}/lab/tree/{start}?reset")
     assert tab.evaluate(IN_FRONT)[0] == start
     wanted = {
         "README.md": "README.md",
@@ -181,7 +191,7 @@ def test_contents_notation_and_solutions_open_on_a_click(server, tab):
 @pytest.mark.parametrize("chapter", chapters_to_run())
 def test_a_chapter_runs_and_an_exercise_is_solved(server, tab, chapter):
     path = f"notebooks/{CHAPTERS[chapter]}.ipynb"
-    tab.goto(f"{server}/lab/tree/{path}?reset")
+    go(tab, f"{server}/lab/tree/{path}?reset")
     assert tab.evaluate(IN_FRONT)[0] == path
     tab.evaluate(RUN_ALL)
     assert tab.evaluate(ERRORS) == []
