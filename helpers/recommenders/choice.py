@@ -97,14 +97,22 @@ def choose(rows: blend.Rows, learned: np.ndarray, lengths) -> Choice:
     places = [np.flatnonzero(rows.length == n) for n in lengths]
     trials = []
     for place, weights in zip(places, own, strict=True):
-        trials.append(tried(rows[place], scores[place], weights))
+        trial = tried(rows[place], scores[place], weights)
+        trials.append(trial)
     ndcg = np.concatenate([trial.ndcg for trial in trials], axis=1)
-    number = np.repeat(np.arange(len(lengths)), [len(place) for place in places])
+    sizes = [len(place) for place in places]
+    number = np.repeat(np.arange(len(lengths)), sizes)
     rng = np.random.default_rng(SEED)
-    share = np.stack([shares_of(ndcg, number == k, rng) for k in range(len(lengths))])
-    weights = [mine @ trial.weights for mine, trial in zip(share, trials, strict=True)]
-    alpha = [mine @ trial.alpha for mine, trial in zip(share, trials, strict=True)]
-    return Choice(np.stack(weights).astype(np.float32), np.array(alpha, np.float32))
+    weights = []
+    alpha = []
+    for k, trial in enumerate(trials):
+        share = shares_of(ndcg, number == k, rng)
+        weights.append(share @ trial.weights)
+        alpha.append(share @ trial.alpha)
+    return Choice(
+        np.stack(weights).astype(np.float32),
+        np.array(alpha, np.float32),
+    )
 
 
 def tried(rows: blend.Rows, scores: np.ndarray, learned: np.ndarray) -> Trial:
