@@ -35,6 +35,7 @@ from helpers.report.front import BOTH, Front
 from helpers.report.layouts import Slide, deck_markdown
 from helpers.report.one_shopper import SHOWN, OneShopper, one_shopper
 from helpers.report.personas import MethodList, PersonaLists
+from helpers.report.prose import listed
 from helpers.report.results import (
     FEW,
     FLOOR,
@@ -309,7 +310,7 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
             # what the notes give, so that the title's difference is theirs
             gains.append(round(made.liked, 1) - round(floor.liked, 1))
         told.append(f"{words}.")
-    names = _listed([one.name for one in people])
+    names = listed([one.name for one in people])
     title = f"{names}: what our first choice shows them"
     shows = ""
     if gains:
@@ -322,13 +323,6 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
         "than of bestsellers. Their pages in the report show every method and each reason."
     )
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
-
-
-def _listed(names: list[str]) -> str:
-    """Names in a sentence: "Matt", "Matt and Megan", "Matt, Vivian and Megan"."""
-    if len(names) == 1:
-        return names[0]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _distinct(one: PersonaLists, first: MethodList) -> list[MethodList]:
@@ -441,7 +435,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     n_shops = rows["shop"].nunique()
     title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {below}"
     lost = sorted({SHOPS.get(shop, shop) for shop in rows[rows["gain_high"] < 0]["shop"]})
-    where = f", all of them in {_listed(lost)}" if lost else ""
+    where = f", all of them in {listed(lost)}" if lost else ""
     caption = (
         f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "
         "95% intervals. The number at each point counts the known items."

@@ -1,5 +1,6 @@
 """Sentences that a run fills in: a finding is computed, so it is true on every profile."""
 
+from collections.abc import Sequence
 from numbers import Number
 
 from IPython.display import Markdown
@@ -39,3 +40,10 @@ def _filled(template: str, values: dict[str, object]) -> str:
         is_number = isinstance(value, Number)
         safe[name] = value if is_number else as_text(value)
     return template.format(**safe)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: "Matt", "Matt and Megan", "Matt, Vivian and Megan"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -5,7 +5,6 @@ folds that were run, with its paired gain over Popularity. Some shops, methods o
 missing. Only exams between two platforms are shown here.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from helpers.report.figures.compare import (
     slide_font,
 )
 from helpers.report.plots import INK, MUTED
+from helpers.report.prose import listed
 
 SHOPS = {
     "gifts": "gift shop",
@@ -276,14 +276,7 @@ def _runs(rows: pd.DataFrame) -> pd.Series:
     return names.str.split().str.len()
 
 
-def in_words(names: Sequence[str]) -> str:
-    """A list of names as in a sentence."""
-    if len(names) < 2:
-        return "".join(names)
-    return ", ".join(names[:-1]) + " and " + names[-1]
-
-
 def names_of_shops(study: pd.DataFrame) -> str:
     """The shops of a study, as in a sentence."""
     shops = dict.fromkeys(study["shop"])
-    return in_words([SHOPS[shop] for shop in shops])
+    return listed([SHOPS[shop] for shop in shops])
