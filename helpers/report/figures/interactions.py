@@ -233,9 +233,8 @@ def _names_of_values(
             for level in np.unique(levels):
                 names[level] = f"price near {np.median(price[levels == level]):.0f} dollars"
         elif part in attributes:
-            label = part.replace("colour", "color")
             for level, value in zip(levels, attributes[part], strict=True):
-                names[level] = f"{label} {value}"
+                names[level] = f"{part} {value}".replace("colour", "color")  # one spelling on screen
     return names
 
 
