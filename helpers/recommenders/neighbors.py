@@ -408,12 +408,12 @@ class UserKNN(_Neighbors):
     def _nearest(self, queries, base) -> sp.csr_matrix:
         return _top(queries, base, self.k, self._measure(), self.signal_means_)
 
-    def neighbours(self, histories) -> sp.csr_matrix:
+    def neighbors(self, histories) -> sp.csr_matrix:
         """Similarities of the training shoppers nearest to each history, (n_users, n_train)."""
         return self._nearest(self._read(histories), self._base())
 
     def _score(self, histories):
-        sums = self.neighbours(histories) @ self._base()
+        sums = self.neighbors(histories) @ self._base()
         return self._with_popularity(sums.toarray())
 
     def _evidence(self, histories):
@@ -427,7 +427,7 @@ class UserKNN(_Neighbors):
         return (shares @ base).toarray().astype(np.float32)
 
     def _predict(self, histories, items):
-        S = self.neighbours(histories)
+        S = self.neighbors(histories)
         R = self._kept()
         center = np.zeros((len(histories), 1))
         if self.centre:
@@ -508,7 +508,7 @@ class ItemKNN(_Neighbors):
             self._measure().exponent,
         )
 
-    def neighbours(self, item: int) -> tuple[np.ndarray, np.ndarray]:
+    def neighbors(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions and similarities of an item's neighbors, best first."""
         row = self._kept()[item]
         order = np.argsort(-row.data, kind="stable")

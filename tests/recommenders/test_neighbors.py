@@ -237,7 +237,7 @@ def test_item_based_prediction_by_hand():
     a, b = sims[2, 0], sims[2, 1]  # jeans with dress, jeans with shirt
     assert model.predict(new, [2])[0, 0] == pytest.approx((a * 5 + b * 3) / (a + b), abs=1e-5)
     assert model.score(new)[0, 2] == pytest.approx(a * 5 + b * 3, abs=1e-5)
-    ids, values = model.neighbours(2)
+    ids, values = model.neighbors(2)
     assert ids[0] == 3 and values == pytest.approx(np.sort(sims[2])[::-1][1:], abs=1e-6)
 
 

@@ -72,7 +72,7 @@ def neighbor_pictures(profile: str, items, model, chosen) -> plt.Figure:
     picture = pictures_of(items.frame, data_dir(profile))
     rows = {}
     for number, item in enumerate(chosen, start=1):
-        nearest, _ = model.neighbours(item)
+        nearest, _ = model.neighbors(item)
         shown = [item, *nearest[:6]]
         rows[f"item {number}"] = [picture[i] for i in shown]
     return rows_of_pictures(rows, columns=7, framed=1)
