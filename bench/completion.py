@@ -36,11 +36,11 @@ STEPS = {  # the ladder of chapter 05
     "als": "PQᵀ and offsets (als)",
     "svd": "Surprise's SVD",
     "bayes": "mean of posterior draws (gibbs)",
-    "quick": "who rated what, 32 sweeps only",
     "habits": "+ who rated what",
     "single": "+ features of users and films",
     "when": "+ a user's day, a film's fortnight",
     "everything": "+ three chains averaged",
+    "quick": "who rated what, 32 sweeps only",
 }
 PARTS = ("svd", "als", "gibbs", "single", "everything", "rent")
 STUDY = Path(__file__).parent.parent / "data" / "studies" / "movielens.csv"
