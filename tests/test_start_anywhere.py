@@ -84,18 +84,46 @@ def test_make_lab_opens_chapter_01():
     assert (ROOT / "notebooks" / f"{CHAPTERS['01']}.ipynb").exists()
 
 
+def stand_in(program, said):
+    """A program that only writes down what it was asked."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(f'#!/bin/sh\necho "{program.name} $*" >> "{said}"\n')
+    program.chmod(0o755)
+
+
+def with_first(folder, **more):
+    """The environment, in which the folder's programs are found before all others."""
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, **more}
+
+
+@needs_bash
+def test_the_dev_container_s_commands_run_in_order(tmp_path):
+    """Each command of its life runs; `sudo` and `make` only write down what they are asked."""
+    said = tmp_path / "said"
+    for name in ("sudo", "make"):
+        stand_in(tmp_path / "bin" / name, said)
+    settings = with_first(tmp_path / "bin")
+    for command in container_commands():
+        subprocess.run(command, shell=True, cwd=ROOT, env=settings, check=True)
+    update, packages, *makes = said.read_text().splitlines()
+    assert update.startswith("sudo apt-get update")
+    assert packages.startswith("sudo apt-get install -y")
+    assert {"make", "chromium"} <= set(packages.split())
+    assert makes == ["make install", "make lab"]
+    (tmp_path / "bin" / "sudo").write_text("#!/bin/sh\nexit 3\n")
+    broken = subprocess.run(container_commands()[0], shell=True, cwd=ROOT, env=settings)
+    assert broken.returncode == 3
+
+
 @needs_bash
 def test_binder_installs_and_then_offers_the_kernel(tmp_path):
     """postBuild runs with a `make` that only writes down what it was asked."""
     said = tmp_path / "said"
     make = tmp_path / "bin" / "make"
-    python = tmp_path / ".venv" / "bin" / "python"
-    for program in (make, python):
-        program.parent.mkdir(parents=True)
-        program.write_text(f'#!/bin/sh\necho "{program.name} $*" >> "{said}"\n')
-        program.chmod(0o755)
-    path = f"{make.parent}{os.pathsep}{os.environ['PATH']}"
-    settings = {**os.environ, "PATH": path, "NB_PYTHON_PREFIX": "/srv/env"}
+    for program in (make, tmp_path / ".venv" / "bin" / "python"):
+        stand_in(program, said)
+    settings = with_first(make.parent, NB_PYTHON_PREFIX="/srv/env")
     subprocess.run(["bash", BINDER / "postBuild"], cwd=tmp_path, env=settings, check=True)
     assert said.read_text().splitlines() == [
         "make install",

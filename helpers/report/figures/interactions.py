@@ -234,7 +234,8 @@ def _names_of_values(
                 names[level] = f"price near {np.median(price[levels == level]):.0f} dollars"
         elif part in attributes:
             for level, value in zip(levels, attributes[part], strict=True):
-                names[level] = f"{part} {value}".replace("colour", "color")  # one spelling on screen
+                name = f"{part} {value}"
+                names[level] = name.replace("colour", "color")  # one spelling on screen
     return names
 
 
