@@ -7,10 +7,11 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `simulated-only` | where the shoppers are simulated |
 | `real-only` | where they are real customers |
 | `sample-only` | to the profile `sample`, whose numbers it states |
-| `clip-only` | where the items' vectors come from pictures and titles |
+| `clip-only` | where the items' vectors come from the encoder of pictures and titles |
+| `titles-only` | where the encoder reads pictures and titles, but no picture arrived |
 | `words-only` | where they come from words alone |
 | `looks-only` | where they come from photos before the projection, and words |
-| `photos-only` | where they come from photos in either way |
+| `photos-only` | where they come from photos in either way, and some arrived |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
 run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
@@ -20,6 +21,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from helpers.artefacts import data_dir
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
@@ -27,13 +30,19 @@ SIMULATED_ONLY = "simulated-only"
 REAL_ONLY = "real-only"
 SAMPLE_ONLY = "sample-only"
 CLIP_ONLY = "clip-only"
+TITLES_ONLY = "titles-only"
 WORDS_ONLY = "words-only"
 LOOKS_ONLY = "looks-only"
 PHOTOS_ONLY = "photos-only"
 SHOWS_SHOPPERS = "shows-shoppers"
 SHOWS_REAL = "shows-real"
 """Cells with results of the run's shoppers, or of real customers: a slide's footer says so."""
-TAGS = (SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY, WORDS_ONLY, LOOKS_ONLY, PHOTOS_ONLY)
+TAGS = (
+    *(SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY),
+    *(TITLES_ONLY, WORDS_ONLY, LOOKS_ONLY, PHOTOS_ONLY),
+)
+WITHOUT_PICTURES = {"clip": "titles", "looks": "words"}
+"""What is left of vectors that read pictures, where no product has one."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Situation:
     shoppers : str
         "simulated" or "real".
     vectors : str
-        "clip", "words" or "looks".
+        "clip", "titles", "words" or "looks".
     """
 
     profile: str
@@ -62,7 +71,9 @@ class Situation:
         if tag == SAMPLE_ONLY:
             return self.profile == "sample"
         if tag == CLIP_ONLY:
-            return self.vectors == "clip"
+            return self.vectors in ("clip", "titles")
+        if tag == TITLES_ONLY:
+            return self.vectors == "titles"
         if tag == WORDS_ONLY:
             return self.vectors == "words"
         if tag == LOOKS_ONLY:
@@ -84,17 +95,36 @@ def applicable(notebook: "NotebookNode", situation: Situation) -> "NotebookNode"
     return nbformat.from_dict({**notebook, "cells": kept})
 
 
-def skip_other_cells(profile: str, shoppers: str = "simulated", vectors: str = "clip") -> None:
+def vectors_in_use(profile: str, vectors: str) -> str:
+    """What tells a profile's items apart: its parameter `vectors`, less pictures if none arrived.
+
+    Before chapter 01 has run, nobody knows, and the parameter counts.
+    """
+    import pandas as pd  # a course that only lists its profiles needs none
+
+    path = data_dir(profile) / "catalog.parquet"
+    if vectors not in WITHOUT_PICTURES or not path.exists():
+        return vectors
+    catalog = pd.read_parquet(path)
+    if "image_path" in catalog and catalog["image_path"].fillna("").ne("").any():
+        return vectors
+    return WITHOUT_PICTURES[vectors]
+
+
+def skip_other_cells(profile: str, shoppers: str = "simulated", vectors: str | None = None) -> None:
     """From the next cell on, let code cells that don't apply do nothing in this kernel.
 
-    A cell is known by its first line, for example `# simulated-only`.
+    A cell is known by its first line, for example `# simulated-only`. Chapter 01 gives no
+    `vectors`: it has no cells that ask, and it must not read the catalogue that it writes.
     """
     from IPython import get_ipython
 
     shell = get_ipython()
     if shell is None:
         return
-    situation = Situation(profile, shoppers, vectors)
+    situation = Situation(profile, shoppers)
+    if vectors is not None:
+        situation = Situation(profile, shoppers, vectors_in_use(profile, vectors))
 
     def only_what_applies(lines: list[str]) -> list[str]:
         return lines if situation.keeps(tags_in(lines)) else []

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from helpers.artefacts import CHAPTERS, DamagedArtefact, remedy_for
 from helpers.interactions.matrix import REAL, SIMULATED
 from helpers.locks import held
-from helpers.report.cells import Situation
+from helpers.report.cells import Situation, vectors_in_use
 from helpers.runner import evidence, parameters, stamps
 from helpers.runner.before import check_before
 from helpers.runner.execute import ChapterFailed, Job, Kernels, Progress, execute
@@ -229,10 +229,11 @@ class _Schedule:
 
 
 def situation_of(profile: str, settings: Values) -> Situation:
-    """What a run is about, by chapter 02's parameters."""
+    """What a run is about, by chapter 02's parameters and the pictures that have arrived."""
     market = settings.get("02", {})
     shoppers = REAL if market.get("orders") else SIMULATED
-    return Situation(profile, shoppers, market.get("vectors", "clip"))
+    vectors = vectors_in_use(profile, market.get("vectors", "clip"))
+    return Situation(profile, shoppers, vectors)
 
 
 @contextmanager

@@ -1,12 +1,20 @@
 """Cells that don't apply are left out of a run, and do nothing in a kernel that runs them all."""
 
 import nbformat
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.artefacts import CHAPTERS
-from helpers.report.cells import TAGS, Situation, applicable, skip_other_cells, tags_in
+from helpers.report.cells import (
+    TAGS,
+    Situation,
+    applicable,
+    skip_other_cells,
+    tags_in,
+    vectors_in_use,
+)
 from helpers.runner.course import situation_of
 from helpers.runner.parameters import notebook_path
 
@@ -26,6 +34,7 @@ def notebook():
     [
         (SAMPLE, {"simulated-only", "sample-only", "clip-only", "photos-only"}),
         (Situation("photos"), {"simulated-only", "clip-only", "photos-only"}),
+        (Situation("retailers", vectors="titles"), {"simulated-only", "clip-only", "titles-only"}),
         (Situation("fashion", "real", "looks"), {"real-only", "looks-only", "photos-only"}),
         (REAL, {"real-only", "words-only"}),
     ],
@@ -43,6 +52,24 @@ def test_a_situation_is_told_by_chapter_02():
     real = situation_of("my_shop", {"02": {"orders": "orders.csv", "vectors": "words"}})
     assert real == REAL
     assert situation_of("sample", {"02": {"orders": ""}}) == SAMPLE
+
+
+@pytest.mark.parametrize(
+    ("vectors", "with_a_picture", "without"),
+    [("clip", "clip", "titles"), ("looks", "looks", "words"), ("words", "words", "words")],
+)
+def test_a_shop_whose_pictures_never_came_says_nothing_of_pictures(
+    vectors, with_a_picture, without, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("helpers.report.cells.data_dir", lambda profile: tmp_path / profile)
+    assert vectors_in_use("new", vectors) == vectors  # chapter 01 hasn't run
+    for profile, paths in {"some": ["", "images/a.webp"], "none": ["", None]}.items():
+        (tmp_path / profile).mkdir()
+        catalog = pd.DataFrame({"image_key": ["shop/1", "shop/2"], "image_path": paths})
+        catalog.to_parquet(tmp_path / profile / "catalog.parquet")
+    assert vectors_in_use("some", vectors) == with_a_picture
+    assert vectors_in_use("none", vectors) == without
+    assert situation_of("none", {"02": {"vectors": vectors}}).vectors == without
 
 
 def test_the_stored_notebook_runs_too(monkeypatch):
