@@ -83,6 +83,11 @@ class Exam:
         return self.facts.target
 
     @property
+    def place(self) -> str:
+        """What histories cross: "shop", or "platform" where it is a part of one shop."""
+        return self.facts.place
+
+    @property
     def judged_by(self) -> str:
         """Which of a split's relevances counts: "complete" where all is known, else "observed"."""
         return "observed" if self.is_real else "complete"

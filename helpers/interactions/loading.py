@@ -53,6 +53,11 @@ class LogFacts:
     vectors: str = "clip"
     orders: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """What the exam crosses: "shop", or "platform" where it is a part of one shop."""
+        return "shop" if self.platforms == OWN else "platform"
+
     def __post_init__(self) -> None:
         if self.shoppers not in (SIMULATED, REAL):
             raise ValueError(f"shoppers must be {SIMULATED!r} or {REAL!r}, not {self.shoppers!r}")

@@ -65,6 +65,7 @@ def render_index(
         folder / "index.html",
         profile=profile,
         whose=whose(results),
+        place=results.place if results is not None else "shop",
         takeaway=takeaway(results),
         chapters=chapters,
         headline=_picture_of(notebooks, "07", "headline"),
@@ -105,15 +106,14 @@ def takeaway(results: Results | None) -> str:
     name = choice(results, few)
     liked = 5 * results.at(few, "precision", 5)["value"]
     share = results.gap_closed(name, few)
-    said = f"With {few} liked items from another shop, {name} "
+    said = f"With {few} liked items from another {results.place}, {name} "
     if pd.isna(share):
         values = results.at(few)["value"]
         said += f"ranks with NDCG@10 {values[name]:.2f}; bestsellers get {values[FLOOR]:.2f}."
     else:
         said += f"closes {share:.0%} of the gap between bestsellers and knowing the shopper."
-    verb = "bought" if results.shoppers == REAL else "liked"
     return (
-        f"{said} Of five items shown, {liked[name]:.1f} are {verb}; of five bestsellers, "
+        f"{said} Of five items shown, {liked[name]:.1f} are {results.done}; of five bestsellers, "
         f"{liked[FLOOR]:.1f}."
     )
 

@@ -210,21 +210,36 @@ def _promise(results: Results) -> str:
     few = results.length_near(FEW)
     best = choice(results, few)
     liked = 5 * results.at(few, "precision", 5)["value"]
+    known = "somebody likes elsewhere"
+    if results.shoppers == REAL:
+        known = f"a customer bought on one {results.place}"
     return (
-        f"We know {few} items that somebody likes elsewhere and show five of ours. "
-        f"On average {liked[best]:.1f} are liked. Of five bestsellers, {liked[FLOOR]:.1f} are."
+        f"We know {few} items that {known} and show five of {_ours(results)}. "
+        f"On average {liked[best]:.1f} are {results.done}. "
+        f"Of five bestsellers, {liked[FLOOR]:.1f} are."
     )
+
+
+def _ours(results: Results) -> str:
+    """Whose items are recommended: the shop's that we stand for, or another platform's."""
+    return "ours" if results.place == "shop" else f"another {results.place}'s"
 
 
 def _opening(results: Results) -> str:
     few = results.length_near(FEW)
     best = choice(results, few)
     return (
-        f"Somebody new walks in. We know {few} things they like in other shops. This talk says "
+        f"Somebody new walks in. We know {few} things they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
         f"remember one thing: with {few} liked items, {best} is the method to beat. The results "
         f"are from {front_of(results).whose}, unless a slide says otherwise."
     )
+
+
+def _know_from(results: Results) -> str:
+    if results.shoppers == REAL:
+        return f"bought on another {results.place}"
+    return "like in other shops"
 
 
 # ------------------------------------------------------------------------------ the problem
@@ -386,13 +401,16 @@ def _headline(results: Results) -> Slide:
         caption = f"The gap: from bestsellers to knowing the shopper. {caption}"
     candidates = int(rows["candidates"].max())
     notes = (
-        "Left to right: how many liked items from another shop we know. Up: how well the first "
+        f"Left to right: how many liked items from another {results.place} we know. "
+        "Up: how well the first "
         f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} "
         f"and bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
-        f"{_whose(results)}. "
-        "The next slide asks the same of real customers."
+        f"{_whose(results)}."
     )
-    block = _figure(figures.cold_start, rows, "liked items from another shop", best, PEOPLE)
+    if results.shoppers != REAL:
+        notes += " The next slide asks the same of real customers."
+    known = f"liked items from another {results.place}"
+    block = _figure(figures.cold_start, rows, known, best, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
@@ -444,11 +462,11 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     absent = ""
     if best not in set(study["recommender"]):
         absent = (
-            f"Say it before somebody asks: {best}, our first choice with simulated shoppers, was "
+            f"Say it before somebody asks: {best}, our first choice in this run, was "
             "not among the methods tested here. "
         )
     notes = (
-        f"Real customers this time, from {n_shops} public order logs. Each point is one test: a "
+        f"These are the customers of {n_shops} public order logs. Each point is one test: a "
         f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {below}{where}. {absent}"
         f"{_safe_words(study, name)}"
@@ -519,19 +537,19 @@ def _liked_of_five(results: Results) -> Slide:
     best = choice(results, few)
     ours, theirs = 5 * rows["value"][best], 5 * rows["value"][FLOOR]
     kind = results.shoppers
-    title = f"Of five items, {best} gets {ours:.1f} liked, bestsellers {theirs:.1f} ({kind})"
+    done = results.done
+    title = f"Of five items, {best} gets {ours:.1f} {done}, bestsellers {theirs:.1f} ({kind})"
     visits = results.at(few, "hit_rate", 5)["value"]
     caption = (
-        f"{few} liked items known. Of 100 visits, {100 * visits[best]:.0f} have at least one liked "
-        f"item among the first five; with bestsellers {100 * visits[FLOOR]:.0f}."
+        f"{few} liked items known. Of 100 visits, {100 * visits[best]:.0f} have at least one "
+        f"{done} item among the first five; with bestsellers {100 * visits[FLOOR]:.0f}."
     )
     notes = (
         f"This is the number to take to a product manager. Five items fit above the fold. With "
-        f"{best}, a shopper likes {ours:.1f} of them; with bestsellers {theirs:.1f}; with a random "
+        f"{best}, {ours:.1f} of them are {done}; with bestsellers {theirs:.1f}; with a random "
         f"list {5 * rows['value'].get('Random', float('nan')):.1f}. A visit succeeds if at least "
-        "one "
-        f"of the five is liked: {visits[best]:.1%} against {visits[FLOOR]:.1%}. The thin lines are "
-        "95% intervals."
+        f"one of the five is {done}: {visits[best]:.1%} against {visits[FLOOR]:.1%}. The thin "
+        "lines are 95% intervals."
     )
     rows = rows.drop("Oracle(exposure=True)", errors="ignore")
     block = _figure(figures.liked_of_five, rows, best, PEOPLE)
@@ -660,7 +678,7 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
         lines = [
             f"- **Real taste.** The {n_users:,} test shoppers are simulated. They like categories, "
             "colors, patterns, styles and prices. People also care about fit, mood and friends.",
-            f"- **Other shops.** The headline is from one drawn shop. {tested}",
+            f"- **Other shops.** The headline is from one catalog. {tested}",
         ]
     lines += [
         f"- **Luck.** The score of {row['value']:.2f} is good to ± {half:.2f}. That covers the "
@@ -685,7 +703,10 @@ def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
         return "Chapter 02 varies the market."
     n_shops = study["shop"].nunique()
     if best in set(study["recommender"]):
-        return f"The {n_shops} real shops name another winner."
+        name = _most_gain(study)
+        if name == best:
+            return f"In the {n_shops} real shops, it gains most, too."
+        return f"In the {n_shops} real shops, {name} gains most."
     return f"The study of {n_shops} real shops did not test {best}."
 
 

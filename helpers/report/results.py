@@ -11,6 +11,7 @@ import pandas as pd
 
 from helpers.artefacts import ROOT, MissingArtefact, remedy_for, reports_dir
 from helpers.evaluation.contenders import STANDS_FOR
+from helpers.interactions.loading import LogFacts
 from helpers.interactions.matrix import REAL, SIMULATED
 
 HEADLINE = "cross_platform"
@@ -61,6 +62,17 @@ class Results:
     def judged(self) -> str:
         """Which relevance counts: all that simulated shoppers like, or what real customers did."""
         return "observed" if self.shoppers == REAL else "complete"
+
+    @cached_property
+    def place(self) -> str:
+        """What the headline crosses: "shop", or "platform" where it is a part of one shop."""
+        log = self.run.get("parameters", {}).get("market", {}).get("log")
+        return LogFacts(**log).place if log else "shop"
+
+    @property
+    def done(self) -> str:
+        """What shoppers did with the items that count: "liked" or "bought"."""
+        return "bought" if self.shoppers == REAL else "liked"
 
     @cached_property
     def _own(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import made_results as made
 import matplotlib.pyplot as plt
@@ -21,6 +21,7 @@ from browser import (
 from matplotlib.text import Text
 
 from helpers.evaluation.guide import NO_COST, Situation, guide
+from helpers.interactions.loading import LogFacts
 from helpers.report import overview, results, slides
 from helpers.report.advice import (
     KNOWN_ITEMS,
@@ -213,8 +214,28 @@ def test_a_changed_result_is_seen_in_every_place():
 def test_real_customers_are_called_so():
     parts = overview.overview_slides(made.results(shoppers="real"), [], None, pd.DataFrame())
     text = "\n".join(words_of(part) for part in parts)
-    assert "real customers" in text and "simulated shoppers" not in text
+    assert "real customers" in text and "simulated" not in text
+    assert "another shop" in text and "bought" in words_of(parts[1])
     assert "close" not in words_of(parts[0]).splitlines()[0]  # no gap without a ceiling
+
+
+def test_a_part_of_one_shop_is_not_called_another_shop():
+    """Customers of one shop, whose departments or random halves are its platforms."""
+    own = made.results(shoppers="real")
+    log = asdict(LogFacts("real", "A", "B", "dealt", 0.2))
+    run = own.run | {"parameters": {"market": {"log": log}}}
+    dealt = results.Results("made", run, own.rows)
+    assert (own.place, dealt.place) == ("shop", "platform")
+    markdown = overview.deck_of(dealt, [], None, made.study())
+    assert "another platform" in markdown
+    assert not re.search("another shop|other shops|elsewhere and|from one drawn", markdown)
+    assert "The next slide asks the same of real customers" not in markdown
+
+
+@pytest.mark.parametrize(("best", "said"), [("Hybrid", "it gains most"), ("Taste", "Hybrid gains")])
+def test_what_the_real_shops_name_is_read_from_the_study(best, said):
+    study = pd.concat([made.study(), made.study(-0.05).replace("Hybrid", "Taste")])
+    assert said in overview._tested_elsewhere(study, best)
 
 
 def test_live_rows_of_real_customers_stand_beside_simulated_ones():
