@@ -35,12 +35,12 @@ NAMES: dict[str, str] = {
     "herstellername, marque, fabricant, marca, fabricante, produttore, fabbricante, varumarke, "
     "merk, fabrikat, maerke, marka, merke",
     "category": "category, categories, product category, product type, google product category, "
-    "type, subcategory, sub category, section, department, terms, collection, kategorie, "
+    "type, subcategory, sub category, section, department, dept, terms, collection, kategorie, "
     "kategorien, warengruppe, produktkategorie, produkttyp, produktart, artikelgruppe, categorie, "
     "rayon, type de produit, categoria, categorias, tipo de producto, tipo, categorie prodotto, "
     "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, "
     "productgroep, gruppe, kategori, kategoria, grupa, grupo",
-    "gender": "gender, sex, target gender, department, section, target group, group, geschlecht, "
+    "gender": "gender, sex, target gender, department, dept, section, target group, group, geschlecht, "
     "zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "
     "primary color, farbe, farben, farbname, couleur, couleurs, coloris, color principal, colores, "

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 _TWO_NUMBERS = r"^(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})(?!\d)"  # 03/04/2024, 3.4.24
+_YEAR_FIRST = r"\d{4}[./-]\d"  # 2024-04-03, 2024/4/3
+_HAS_PARTS = r"\d[/.:-]\d|\d[ .-]*[^\W\d_]{3}"  # 3.4.24, 12:30, 3 Apr
 _EXCEL_DAYS = (30_000, 60_000)  # 1982 to 2064 as a spreadsheet counts its days
 _EXCEL_START = pd.Timestamp("1899-12-30", tz="UTC")
 _DAY = 86_400
@@ -69,7 +71,7 @@ def looks_like_times(values: pd.Series, enough: float = 0.9) -> bool:
     if pd.api.types.is_numeric_dtype(values):
         return False
     text = _stripped(values)
-    has_parts = text.str.contains(r"\d[/.:-]\d", na=False)
+    has_parts = text.str.contains(_HAS_PARTS, na=False)
     if has_parts.mean() < enough:
         return False
     is_number = _as_number(text).notna()
@@ -88,6 +90,15 @@ def _as_number(text: pd.Series) -> pd.Series:
 
 
 def _dates(text: pd.Series, day_first: bool = False) -> pd.Series:
+    """Dates of text. After a year comes the month, whatever the order of other rows is."""
+    dates = _parsed(text, day_first)
+    if not day_first:
+        return dates
+    starts_with_year = text.str.match(_YEAR_FIRST, na=False)
+    return dates.mask(starts_with_year, _parsed(text.where(starts_with_year), False))
+
+
+def _parsed(text: pd.Series, day_first: bool) -> pd.Series:
     return pd.to_datetime(
         text,
         errors="coerce",

@@ -53,6 +53,11 @@ def test_forms_of_one_date(cell, day):
     assert days_of([cell]) == [day]
 
 
+def test_after_a_year_comes_the_month_also_beside_rows_with_the_day_first():
+    cells = ["25.04.2024", "2024-08-12", "2024/8/12 10:00", "12.08.2024", "12 Aug 2024"]
+    assert days_of(cells) == ["2024-04-25", *["2024-08-12"] * 4]
+
+
 def test_a_spreadsheets_days_are_said():
     assert "a spreadsheet's days" in read_times(pd.Series([45385, 45386])).notes[0]
     assert days_of([1706745600, 45386])[0] == "2024-02-01"  # not all are, so none is
@@ -66,6 +71,8 @@ def test_a_spreadsheets_days_are_said():
         (["12", "13"], False),
         ([1.5, 2.5], False),
         (["T-100", "T-101"], False),
+        (["3 Apr 2024", "03.04.2024", "2024-04-03 10:00"], True),
+        (["2 pairs", "12 pieces"], False),
         (["1.50", "2.75"], False),
         (["ann", "bob"], False),
     ],
