@@ -32,6 +32,7 @@ from helpers.interactions.privacy import traces
 from helpers.report import overview, slides
 from helpers.report.html import render_notation, render_report, render_solutions
 from helpers.report.index import render_index
+from helpers.report.layouts import DARK_CLASSES
 from helpers.report.personas import persona_lists, render_personas
 from helpers.report.results import load_results
 
@@ -43,6 +44,9 @@ RUN = reports_dir("sample")
 """Where the run left its results; the fixture below looks elsewhere."""
 ALL_DECKS = bool(os.environ.get("ALL_DECKS"))
 """Print every deck, which takes a minute; otherwise one in each format."""
+DARK = f"""document.querySelectorAll('section').forEach(
+  section => section.classList.add({", ".join(map(repr, DARK_CLASSES))}))"""
+"""Makes a deck what `course deck --theme dark` writes, which differs in these classes alone."""
 LEAST_FILLED = 0.6
 """Of a slide below its title, by its figure or table."""
 EXAMPLE = ROOT / "reports" / "example"
@@ -85,7 +89,7 @@ def published(tmp_path_factory):
             render_report(path, chapter, folder / "sample" / f"{CHAPTERS[chapter]}.html")
             render_solutions(chapter, folder / "sample")
         render_notation(folder / "sample")
-        for name in ("metrics.json", "guide.json"):
+        for name in ("metrics.json", "guide.json", "gains.json"):
             shutil.copyfile(RUN / name, folder / "sample" / name)
         people = persona_lists("sample")
         render_personas("sample", people)
@@ -180,10 +184,13 @@ def test_report_in_a_browser(published, name):
 @pytest.mark.skipif(
     slides.find_marp() is None, reason="marp-cli is not installed: run make install"
 )
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["overview", *CHAPTERS.values()])
-def test_deck_in_a_browser(published, name):
+def test_deck_in_a_browser(published, name, dark):
     with page(published / "decks" / f"{name}.html") as tab:
         tab.emulate_media(media="print")  # shows all slides at once
+        if dark:
+            tab.evaluate(DARK)
         tab.wait_for_timeout(400)
         assert 8 <= tab.evaluate("document.querySelectorAll('section').length") <= 16
         assert tab.evaluate(BROKEN) == tab.evaluate(OVERFLOWING) == tab.evaluate(CUT_TABLES) == []

@@ -19,8 +19,8 @@ from helpers.evaluation.guide import (
     known_items,
     worst_usual,
 )
-from helpers.interactions.matrix import SIMULATED
-from helpers.report.results import Results, called
+from helpers.interactions.matrix import REAL, SIMULATED
+from helpers.report.results import FLOOR, Results, called
 
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
     from helpers.report.personas import MethodList, PersonaLists
@@ -63,11 +63,28 @@ class Told(Advice):
             return NO_COST
         if pd.isna(self.liked):
             return f"{self.cost:.2f} NDCG@10 with {called(self.wrong)}"
-        return f"{self.cost:.1f} fewer liked with {called(self.wrong)}"
+        verb = "bought" if self.shoppers == REAL else "liked"
+        return f"{self.cost:.1f} fewer {verb} with {called(self.wrong)}"
 
 
 NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EASE")
 """Methods that never look at a picture."""
+READS = {
+    "Popularity": "what sells",
+    "RecentPopularity": "what sells now",
+    "UserKNN": "who liked what",
+    "ItemKNN": "who liked what",
+    "EASE": "who liked what",
+    "NeuralCF": "who liked what",
+    "MatrixCompletion": "who liked what, pictures, words",
+    "Content": "pictures and words",
+    "Attributes": "category, color, price",
+    "Taste": "category, color, price, pictures",
+    "Bridge": "words, then who liked what",
+    "TwoTower": "pictures and words, by training",
+    "Hybrid": "several of the others, blended",
+}
+"""What each method uses. A new method has "–" here until it is named."""
 _LENGTHS = {known_items(n) for n in range(100)}
 """What the guide calls histories of each length."""
 MILLION = "a million items"
@@ -205,3 +222,13 @@ def advice_table(found: list[Told]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def most_gain(study: pd.DataFrame) -> str:
+    """The method that gains most over bestsellers, of those that sat most exams.
+
+    A method that sat fewer, perhaps only the easy ones, can't be compared by its mean.
+    """
+    gains = study[study["recommender"] != FLOOR].groupby("recommender")["gain"]
+    n_exams = gains.count()
+    return str(gains.mean()[n_exams == n_exams.max()].idxmax())

@@ -12,7 +12,15 @@ import pandas as pd
 
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 from helpers.report import results as read
-from helpers.report.advice import advice_table, advise, bestsellers, choice, first_choice
+from helpers.report.advice import (
+    READS,
+    advice_table,
+    advise,
+    bestsellers,
+    choice,
+    first_choice,
+    most_gain,
+)
 from helpers.report.figures.guide import flowchart
 from helpers.report.figures.shops import SHOPS
 from helpers.report.html import chapter_title
@@ -76,6 +84,7 @@ def render_index(
         candidates=_candidates(results),
         guide=_guide(results),
         real=_real_table(results),
+        verdict=_verdict(),
         people=_people(results, people or []),
         flowchart=_flowchart(results),
         overview=(folder / OVERVIEW_DECK).exists(),
@@ -208,7 +217,8 @@ def _headline_table(results: Results | None) -> list[dict[str, Any]]:
         told = [
             f"{value:.2f} ± {wide:.2f}" for value, wide in zip(part["value"], half, strict=True)
         ]
-        table.append({"recommender": called(str(name)), "told": told, "best": part["value"].max()})
+        row = {"recommender": called(str(name)), "reads": READS.get(str(name), "")}
+        table.append({**row, "told": told, "best": part["value"].max()})
     return sorted(table, key=lambda row: -row["best"])
 
 
@@ -253,6 +263,21 @@ def _guide(results: Results | None) -> list[dict[str, Any]]:
     return [{str(name): text for name, text in row.items()} for row in rows]
 
 
+def _verdict() -> str:
+    """What the study of real customers found, in a sentence; empty where it was not made."""
+    study = read.real_study()
+    if not len(study):
+        return ""
+    name = most_gain(study)
+    rows = study[study["recommender"] == name]
+    above = int((rows["gain_low"] > 0).sum())
+    below = int((rows["gain_high"] < 0).sum())
+    return (
+        f"For real customers of {rows['shop'].nunique()} other shops, {name} clearly beats "
+        f"bestsellers in {above} of {len(rows)} tests and clearly loses in {below or 'none'}."
+    )
+
+
 def _real_table(results: Results | None) -> list[dict[str, Any]]:
     """What gains most over bestsellers in each shop of the study of real customers."""
     study = read.real_study()
@@ -264,7 +289,9 @@ def _real_table(results: Results | None) -> list[dict[str, Any]]:
         at = part[part["n_history"] == few].set_index("recommender")
         best = at["value"].idxmax()
         row = at.loc[best]
-        gain = f"{row['gain']:+.2f} ({row['gain_low']:+.2f} to {row['gain_high']:+.2f})"
+        gain = f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
+        if best == FLOOR:
+            gain = "nothing gains more"
         rows.append(
             {
                 "shop": SHOPS.get(str(shop), str(shop)),

@@ -19,12 +19,14 @@ from helpers.evaluation.guide import known_items
 from helpers.report import results as read
 from helpers.report.advice import (
     MILLION,
+    READS,
     Told,
     advice_table,
     advise,
     bestsellers,
     choice,
     first_choice,
+    most_gain,
     simplest_of_best,
 )
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
@@ -50,6 +52,10 @@ from helpers.report.results import (
 
 TITLE = "A new shopper with a little history"
 MANY = 10
+LUCK = 0.05
+"""Of 95% intervals, the share that leaves out the truth."""
+CLEAR = 0.05
+"""Of a p-value, corrected for the number of methods, below which a gain counts as clear."""
 POWER_NOTE = "with 80% power at the 5% level"
 UNNOTICED = 50.0
 """Milliseconds of waiting that nobody notices."""
@@ -68,22 +74,6 @@ LISTS_PER_SLIDE = 3
 """Methods whose lists fit a slide beside the history, in pictures of 120 pixels."""
 PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF")
 LONGEST_TITLE = 34
-READS = {
-    "Popularity": "what sells",
-    "RecentPopularity": "what sells now",
-    "UserKNN": "who liked what",
-    "ItemKNN": "who liked what",
-    "EASE": "who liked what",
-    "NeuralCF": "who liked what",
-    "MatrixCompletion": "who liked what, pictures, words",
-    "Content": "pictures and words",
-    "Attributes": "category, color, price",
-    "Taste": "category, color, price, pictures",
-    "Bridge": "words, then who liked what",
-    "TwoTower": "pictures and words, by training",
-    "Hybrid": "all of it",
-}
-"""What each method learns from. A new method has "–" here until it is named."""
 
 
 def deck(results: Results, people: list[PersonaLists], dark: bool = False) -> str:
@@ -231,8 +221,8 @@ def _opening(results: Results) -> str:
     return (
         f"Somebody new walks in. We know {few} things they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
-        f"remember one thing: with {few} liked items, {best} is the method to beat. The results "
-        f"are from {front_of(results).whose}, unless a slide says otherwise."
+        f"remember one thing: with {few} liked items, {best} is the method to beat. {_uses(best)} "
+        f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
 
@@ -288,19 +278,24 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
         item, methods = one.agreed[0]
         agreed = f"{len(methods)} methods show “{item}”. "
     missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
-    learned = [f"{made.name} learns from {READS[made.name]}" for made in chosen[:-1]]
+    used = " ".join(_uses(made.name) for made in chosen[:-1])
     notes = (
         f"The top row is what {name} likes elsewhere. Below are the first five items of "
-        f"{len(chosen)} methods. {'; '.join(learned)}. Bestsellers ignore what {name} likes, "
-        f"but in every row each liked category gets one place if the shop has it. {agreed}"
-        f"We wrote {name} as a simulated shopper, who likes each item with some chance. The "
-        f"number liked is the sum of these chances. {best.name} is our first choice for a list "
-        f"as long as {name}'s. The row below it was picked after the fact: of the lists that "
-        f"differ, it has the most liked. {missing}"
+        f"{len(chosen)} methods. {used} Bestsellers ignore what {name} likes. But every list, "
+        f"theirs too, keeps a place for each category that {name} likes, if the shop sells it. "
+        f"{agreed}We wrote {name} as a simulated shopper, who likes each item with some chance. "
+        f"The number liked is the sum of these chances. {best.name} is our first choice for a list "
+        f"as long as {name}'s. The row below it is the best of the other lists. We chose it after "
+        f"we had seen the scores. {missing}"
         f"The page of {name} in the report shows all methods and why each item is there."
     )
     shows = "" if best.liked is None else SIMULATED
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
+
+
+def _uses(name: str) -> str:
+    """What a method works with, in a sentence; nothing where nobody has said it."""
+    return f"{name} uses {READS[name]}." if name in READS else ""
 
 
 def _liked_words(made: MethodList) -> str:
@@ -330,7 +325,7 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
     shows = ""
     if gains:
         told_gains = dict.fromkeys(f"{gain:+.1f}" for gain in (min(gains), max(gains)))
-        title = f"{names}: {' to '.join(told_gains)} of five (simulated)"
+        title = f"{names}: {' to '.join(told_gains)} liked of five (simulated)"
         shows = SIMULATED
     notes = (
         "Left of the arrow: what they like elsewhere, of the items with a picture. Right: what "
@@ -446,12 +441,13 @@ def _real(results: Results, study: pd.DataFrame) -> list[Slide]:
 
 
 def _real_study(results: Results, study: pd.DataFrame) -> Slide:
-    name = _most_gain(study)
+    name = most_gain(study)
     rows = study[study["recommender"] == name]
     above = int((rows["gain_low"] > 0).sum())
     below = int((rows["gain_high"] < 0).sum())
     n_shops = rows["shop"].nunique()
-    title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {below}"
+    lost_tests = str(below) if below else "none"
+    title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {lost_tests}"
     lost = sorted({SHOPS.get(shop, shop) for shop in rows[rows["gain_high"] < 0]["shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
     caption = (
@@ -459,6 +455,9 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         "95% intervals. The number at each point counts the known items."
     )
     best = choice(results, results.length_near(FEW))
+    won = set(rows[rows["gain_low"] > 0]["shop"])
+    flat = sorted({SHOPS.get(shop, shop) for shop in rows["shop"] if shop not in won})
+    fails = f"For whom does it fail? In {listed(flat)} it never clearly gains. " if flat else ""
     absent = ""
     if best not in set(study["recommender"]):
         absent = (
@@ -468,12 +467,12 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     notes = (
         f"These are the customers of {n_shops} public order logs. Each point is one test: a "
         f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
-        f"clearly in {above} of {len(rows)} tests and loses clearly in {below}{where}. {absent}"
+        f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
+        f"luck alone, some {LUCK * len(rows):.0f} of so many would look clear. {fails}{absent}"
         f"{_safe_words(study, name)}"
-        f"{name} learns from {READS.get(name, 'the log')}. We show it because it gains most on "
-        "average, of the methods in most tests. In a single shop "
-        "another one may be better. What real customers would have liked and never saw counts as "
-        "a miss, so read the order, not the height."
+        f"{_uses(name)} We show it because it gains most on average, of the methods in most "
+        "tests. In a single shop another one may be better. What real customers would have liked "
+        "and never saw counts as a miss, so read the order, not the height."
     )
     block = _figure(figures.gains, study, name)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
@@ -499,36 +498,67 @@ def _safest(study: pd.DataFrame) -> str:
     return str(wins.index[0]) if len(wins) else ""
 
 
-def _most_gain(study: pd.DataFrame) -> str:
-    """The method that gains most over bestsellers, of those that sat most exams.
-
-    A method that sat fewer, perhaps only the easy ones, can't be compared by its mean.
-    """
-    gains = study[study["recommender"] != FLOOR].groupby("recommender")["gain"]
-    n_exams = gains.count()
-    return str(gains.mean()[n_exams == n_exams.max()].idxmax())
-
-
 def _real_live(results: Results) -> Slide:
+    """The live exam of real customers, judged by what each of them gains."""
+    log = listed(sorted(results.live["data"].unique()))
+    if not len(results.gains):
+        return _real_live_alone(results, log)
+    few = _few_of(results.gains)
+    gains = results.gains.set_index("recommender")
+    at = gains[gains["n_history"] == few].sort_values("difference", ascending=False)
+    clear = at[(at["low"] > 0) & (at["p_holm"] < CLEAR)]
+    name = str((clear if len(clear) else at).index[0])
+    best = at.loc[name].to_dict()
+    interval = f"{best['low']:+.2f} to {best['high']:+.2f}"
+    title = f"Real {log}: no method clearly beats bestsellers"
+    verdict = f"not more than luck explains (corrected p = {best['p_holm']:.2f})"
+    if len(clear):
+        title = f"Real {log}: {name} beats bestsellers, by {best['difference']:.2f}"
+        verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
+    behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
+    caption = (
+        f"{int(best['n_users']):,} real customers; bands are 95% intervals of the difference. With "
+        f"{few} items, {name} gains {best['difference']:+.2f} ({interval}); {len(behind)} of "
+        f"{len(at)} methods clearly lose."
+    )
+    values = results.live[results.live["n_history"] == few].set_index("recommender")["value"]
+    notes = (
+        f"The same test on real customers of {log}. The dashed line is bestsellers. A method above "
+        "it ranks better than bestsellers for the same customers, so what makes one customer "
+        f"easier than another drops out. With {few} items known, {name} has {values[name]:.2f} "
+        f"and bestsellers {values[FLOOR]:.2f}. The gain is {best['difference']:+.2f} (95% "
+        f"interval {interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
+        f"for that, the gain is {verdict}. Simulated shoppers show what could be gained where "
+        "tastes differ; these customers show what one log does show."
+    )
+    asked = "items bought on another platform"
+    block = _figure(figures.paired_gains, results.gains, asked, name, PEOPLE)
+    return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
+
+
+def _real_live_alone(results: Results, log: str) -> Slide:
+    """The same from a run that saved no paired gains: it can't say what is clear."""
     rows = results.live
-    few = max((n for n in rows["n_history"].unique() if n <= FEW), default=rows["n_history"].min())
-    asked = rows[rows["n_history"] == few].set_index("recommender")
-    at = asked["value"]
+    few = _few_of(rows)
+    at = rows[rows["n_history"] == few].set_index("recommender")["value"]
     name = str(at.drop(FLOOR).idxmax())
-    log = ", ".join(sorted(rows["data"].unique()))
-    title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}, no clear gain"
-    if asked["low"][name] > asked["high"][FLOOR]:
-        title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}"
+    title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}"
     caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95% intervals."
     notes = (
-        f"The same test on real customers of {log}. With {few:.0f} items known, the best method is "
-        f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. Where the intervals "
-        "overlap, that may be luck. Simulated shoppers show what could be gained where tastes "
-        "differ; these show what one log does show. What they would have liked and never "
-        "saw counts as a miss, so read the order, not the height."
+        f"The same test on real customers of {log}. With {few} items known, the best method is "
+        f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. The bands are of each "
+        "method alone, so they can't say whether the difference is clear. Run chapter 07 again "
+        "to have it. What customers would have liked and never saw counts as a miss, so read "
+        "the order, not the height."
     )
     block = _figure(figures.cold_start, rows, "items bought on another platform", name, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
+
+
+def _few_of(rows: pd.DataFrame) -> int:
+    """The longest history of at most `FEW` items; the shortest where all are longer."""
+    lengths = rows["n_history"].unique()
+    return int(max((n for n in lengths if n <= FEW), default=lengths.min()))
 
 
 def _liked_of_five(results: Results) -> Slide:
@@ -562,7 +592,7 @@ def _good_at(results: Results) -> Slide:
     warm = results.warm["value"] if len(results.warm) else pd.Series(dtype=float)
     rows = []
     for name in results.methods(shown[-1]):
-        row = {"method": called(name), "learns from": READS.get(name, "–")}
+        row = {"method": called(name), "uses": READS.get(name, "–")}
         for n in shown:
             row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
         if len(warm):
@@ -608,7 +638,8 @@ def _groups(results: Results) -> Slide | None:
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
     fails = "fails" if nothing[best] <= nothing[FLOOR] else "is weakest"
-    title = f"{best} {fails} where we know nothing: {nothing[best]:.2f} ({results.shoppers})"
+    title = f"{best} {fails} where we know nothing: {nothing[best]:.2f}, bestsellers "
+    title += f"{nothing[FLOOR]:.2f} ({results.shoppers})"
     caption = (
         f"NDCG@10 with {few} liked items, by the style a shopper likes most; at the right, "
         "everybody, with no liked item. 95% intervals."
@@ -666,7 +697,7 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
     few = results.length_near(FEW)
     best = choice(results, few)
     row = results.at(few).loc[best]
-    tested = _tested_elsewhere(study, best)
+    tested = f"{_tested_elsewhere(study, best)}{_tested_live(results, best)}"
     half = (row["high"] - row["low"]) / 2
     if results.shoppers == REAL:
         lines = [
@@ -681,7 +712,7 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
             f"- **Other shops.** The headline is from one catalog. {tested}",
         ]
     lines += [
-        f"- **Luck.** The score of {row['value']:.2f} is good to ± {half:.2f}. That covers the "
+        f"- **Luck.** The {row['value']:.2f} of {best} is good to ± {half:.2f}. That covers the "
         "luck of which shoppers were tested, not the luck of training.",
         "- **What a list does.** What we show changes what is bought next. For people, only a live "
         "test tells how; chapter 07 plays it through in a simulation.",
@@ -708,6 +739,19 @@ def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
             return f"In the {n_shops} real shops, it gains most, too."
         return f"In the {n_shops} real shops, {name} gains most."
     return f"The study of {n_shops} real shops did not test {best}."
+
+
+def _tested_live(results: Results, best: str) -> str:
+    """What the first choice gained for the real customers of this run, in a sentence."""
+    gains = results.gains
+    if not len(gains):
+        return ""
+    gains = gains[gains["n_history"] == _few_of(gains)].set_index("recommender")
+    if best not in gains.index:
+        return ""
+    gain, low, high = gains.loc[best, ["difference", "low", "high"]]
+    log = listed(sorted(results.live["data"].unique()))
+    return f" For real customers of {log}, it gains {gain:+.2f} ({low:+.2f} to {high:+.2f})."
 
 
 def _flowchart(results: Results) -> Slide:
@@ -781,7 +825,7 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
     ]
     differ = ""
     if len(study):
-        name = _most_gain(study)
+        name = most_gain(study)
         if name != best:
             lines[1] = (
                 f"- **This week:** on your own order log, compare {best} (first choice here), "
@@ -818,7 +862,7 @@ def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
     kind = results.shoppers
-    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} of five ({kind})"
+    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} liked of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:

@@ -17,6 +17,7 @@ from helpers.embeddings import load_embeddings, load_encoder
 from helpers.feeds.harmonise import category_of, load_vocabulary
 from helpers.interactions.loading import LogFacts, load_facts
 from helpers.interactions.matrix import LIKED, REAL
+from helpers.report.advice import READS
 from helpers.report.results import FLOOR
 from helpers.serving.page import embedded, web_link
 from helpers.serving.personas import Persona, load_personas
@@ -339,5 +340,6 @@ def render_personas(profile: str, found: list[PersonaLists]) -> None:
             reports_dir(profile) / page_name(one.persona),
             profile=profile,
             found=one,
+            uses=READS,
             others=[(other.name, other.page) for other in found if other is not one],
         )

@@ -238,7 +238,10 @@ def curve(  # noqa: PLR0913  # a figure's labels
 
 
 def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
-    """Names at the lines' right ends, pushed apart until none covers another."""
+    """Names at the lines' right ends, pushed apart until none covers another.
+
+    A thin line leads to each name that had to leave its line's end.
+    """
     if not ends:
         return
     from sklearn.isotonic import isotonic_regression  # half a second, where names are set
@@ -255,7 +258,18 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
     beside = right + 0.03 * (right - left)
     for name, place in zip(order, places, strict=True):
         value, color = ends[name]
+        leader = None
+        if abs(place - value) > gap / 2:
+            leader = {
+                "arrowstyle": "-",
+                "color": color,
+                "linewidth": 0.8,
+                "relpos": (0, 0.5),
+                "shrinkA": 1,
+                "shrinkB": 3,
+            }
         style = {
+            "arrowprops": leader,
             "color": readable(color),
             "fontsize": max(size, SMALLEST),
             "va": "center",

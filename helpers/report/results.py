@@ -28,6 +28,7 @@ NAMES = {FLOOR: "bestsellers", HISTORY_ORACLE: "best from the history", ORACLE: 
 REAL_STUDY = ROOT / "data" / "studies" / "real.csv"
 CROSS_EXAMS = ("across 20 %", "action to other", "Ladieswear to Divided", "dresses to gowns")
 """Of each shop in the study of real customers, the exam between two platforms."""
+GAINS = ["recommender", "n_history", "difference", "low", "high", "p_holm", "n_users"]
 OF_LENGTH = ["shop", "recommender", "n_history"]
 """What tells one result of that study from another."""
 
@@ -45,12 +46,16 @@ class Results:
         One row per result; see `helpers.evaluation.protocol`.
     guide : list of dict
         The rows of chapter 07's decision guide, in words; empty where it was not saved.
+    paired : list of dict
+        What each method gained over bestsellers for the same real customers, as chapter 07 saved
+        it; see `figures.compare.gains`. Empty where it was not saved.
     """
 
     profile: str
     run: dict[str, Any]
     rows: pd.DataFrame
     guide: list[dict[str, str]] = field(default_factory=list)
+    paired: list[dict[str, Any]] = field(default_factory=list)
 
     @cached_property
     def shoppers(self) -> str:
@@ -186,6 +191,15 @@ class Results:
         is_elsewhere = rows["data"] != self.profile
         return self._methods_once(rows[is_elsewhere])
 
+    @cached_property
+    def gains(self) -> pd.DataFrame:
+        """What each method gained over bestsellers for the real customers of `live`, paired.
+
+        Columns recommender, n_history, difference, low, high, p_holm, n_users; no row where
+        chapter 07 saved none.
+        """
+        return self._methods_once(pd.DataFrame(self.paired, columns=GAINS))
+
     def fit_seconds(self, name: str) -> float:
         """Seconds to train, as the method's chapter measured them; NaN if no row says."""
         rows = matching(self.rows, recommender=name)
@@ -215,11 +229,14 @@ def load_results(profile: str) -> Results:
     rows = pd.DataFrame(document["results"])
     if "shoppers" not in rows:
         rows["shoppers"] = SIMULATED
-    saved = path.with_name("guide.json")
-    guide = []
-    if saved.exists():
-        guide = json.loads(saved.read_text(encoding="utf-8"))
-    return Results(profile, document["run"], rows, guide)
+    guide = _saved(path.with_name("guide.json"))
+    paired = _saved(path.with_name("gains.json"))
+    return Results(profile, document["run"], rows, guide, paired)
+
+
+def _saved(path: Path) -> list[dict[str, Any]]:
+    """Rows that chapter 07 saved; none where it did not."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def real_study(path: Path = REAL_STUDY) -> pd.DataFrame:

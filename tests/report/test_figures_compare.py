@@ -142,3 +142,24 @@ def test_a_list_that_is_too_short_leaves_places_empty():
     figure = show.shopper_lists(lists, [None] * 4, np.array([0.5, 0.25, 0.5, 0.5]))
     assert {"25%", "no picture", "history", "Content"} <= words_of(figure)
     assert sum(axis.get_visible() for axis in figure.axes) == 6
+
+
+def test_gains_are_paired_and_corrected():
+    """Shoppers differ far more than methods do: only pairs show the gain."""
+    rng = np.random.default_rng(0)
+    ease = rng.uniform(0.0, 0.9, 60)  # how easy a shopper is for any method
+    luck = rng.normal(0.0, 0.01, 60)
+    parts = []
+    for n in (1, 3):
+        values = {"Popularity": ease, "Hybrid": ease + 0.02 + luck, "Content": ease - 0.02 - luck}
+        for name, of_user in values.items():
+            part = pd.DataFrame({"user": np.arange(60), "value": of_user, "recommender": name})
+            parts.append(part.assign(n_history=n, metric="ndcg", k=10, variant="observed"))
+    found = pd.DataFrame(show.gains(pd.concat(parts, ignore_index=True), "observed"))
+    assert found.groupby("n_history")["recommender"].agg(set).tolist() == 2 * [
+        {"Hybrid", "Content"}
+    ]
+    hybrid = found[found["recommender"] == "Hybrid"]
+    assert hybrid["difference"].tolist() == pytest.approx(2 * [0.02 + luck.mean()], abs=1e-6)
+    assert (hybrid["low"] > 0.01).all() and (hybrid["high"] < 0.03).all()
+    assert (found["p_holm"] < 0.01).all() and (found["n_users"] == 60).all()

@@ -1,5 +1,6 @@
 """The talk on a run: every number on it comes from the results, and it can be shown as it is."""
 
+import itertools
 import json
 import re
 from dataclasses import asdict, replace
@@ -34,7 +35,14 @@ from helpers.report.advice import (
 )
 from helpers.report.figures.compare import as_records
 from helpers.report.figures.guide import flowchart
-from helpers.report.figures.overview import cold_start, liked_of_five, milliseconds
+from helpers.report.figures.overview import (
+    by_group,
+    cold_start,
+    gains,
+    liked_of_five,
+    milliseconds,
+    paired_gains,
+)
 from helpers.report.one_shopper import OneShopper, Picture
 from helpers.report.personas import Item, MethodList, PersonaLists
 from helpers.report.plots import LEAST_LABEL, SLIDE_HEIGHT, SLIDE_WIDTH
@@ -182,10 +190,16 @@ def test_notes_on_every_slide_say_what_to_say():
         assert all(len(note.split()) >= 20 for note in slide.notes) and slide.notes, words_of(slide)
 
 
+def moved_deck(shift, **settings):
+    """The whole talk, its real customers included, of a run whose results moved by `shift`."""
+    found = made.with_customers(shift, **settings)
+    return overview.overview_slides(found, people(shift), shopper(shift), made.study(shift))
+
+
 def test_no_number_is_typed():
     """Two runs that share no result say other numbers in the same places, but for counts."""
-    before = deck(study=made.study())
-    after = deck(0.0617, study=made.study(0.0617), n_users=962, candidates=704)
+    before = moved_deck(0.0)
+    after = moved_deck(0.0617, n_users=962, candidates=704)
     assert len(before) == len(after)
     n_situations = len(advise(made.results(), 3))
     counts = {str(n) for n in (*made.LENGTHS, *range(6), n_situations)}  # places, of five
@@ -247,6 +261,54 @@ def test_live_rows_of_real_customers_stand_beside_simulated_ones():
     assert any("Real customers were not examined" in title for title in titles)
     parts = overview.overview_slides(both, [], None, pd.DataFrame())
     assert any("groceries" in words_of(part).splitlines()[0] for part in parts)
+
+
+def live_slide(paired):
+    """What the slide on real customers says where each method's own interval is wide."""
+    found = made.with_customers()
+    rows = found.rows.assign(low=found.rows["value"] - 0.4, high=found.rows["value"] + 0.4)
+    found = replace(found, rows=rows, paired=paired)
+    (slide,) = overview._real(found, pd.DataFrame())
+    return words_of(slide)
+
+
+def test_a_gain_of_real_customers_is_judged_by_their_paired_differences():
+    """The methods' own intervals overlap. They hold what makes customers differ, too."""
+    paired = made.gains()
+    text = live_slide(paired)
+    assert text.splitlines()[0] == "## Real groceries: Hybrid beats bestsellers, by 0.05"
+    assert "(+0.03 to +0.07)" in text and "corrected p = 0.024" in text
+    unsure = [{**row, "low": -0.001} for row in paired]
+    text = live_slide(unsure)
+    assert "no method clearly beats bestsellers" in text.splitlines()[0]
+    assert "more than luck explains" not in text.replace("not more than luck explains", "")
+    picked = [{**row, "p_holm": 0.06} for row in paired]  # one of many, picked after the fact
+    assert "no method clearly beats" in live_slide(picked)
+
+
+def test_the_clear_gain_is_told_where_a_larger_one_may_be_luck():
+    paired = made.gains()
+    for row in paired:
+        if row["recommender"] == "Hybrid":
+            row["low"] = -0.01
+        if row["recommender"] == "ItemKNN":
+            row["low"] = 0.001
+    assert "ItemKNN beats bestsellers" in live_slide(paired)
+
+
+def test_methods_that_clearly_lose_are_counted():
+    paired = made.gains()
+    assert "0 of 3 methods clearly lose" in live_slide(paired)
+    behind = [{**row, "high": -0.001, "low": -0.2} for row in paired if row["n_history"] == 3]
+    others = [row for row in paired if row["n_history"] != 3]
+    assert "3 of 3 methods clearly lose" in live_slide([*behind, *others])
+
+
+def test_a_run_without_paired_gains_claims_none():
+    text = live_slide([])
+    title = text.splitlines()[0]
+    assert "clear" not in title and "beats" not in title
+    assert "Run chapter 07 again" in text
 
 
 def test_the_simplest_method_of_equals_is_shipped():
@@ -365,13 +427,68 @@ def test_the_study_of_real_shops_is_read_without_its_control(tmp_path):
     assert results.real_study(tmp_path / "none.csv").empty
 
 
-@pytest.mark.parametrize("draw", [cold_start, liked_of_five, flowchart, milliseconds])
+def overlapping(figure):
+    """Pairs of texts of which one covers the other."""
+    figure.canvas.draw()
+    boxes = {}
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            words = Text.get_window_extent(text)  # without the line to what it names
+            boxes[text] = words.shrunk(1, 0.8)  # letters leave some of their height
+    pairs = []
+    for one, other in itertools.combinations(boxes, 2):
+        if boxes[one].overlaps(boxes[other]):
+            pairs.append((one.get_text(), other.get_text()))
+    return pairs
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.02], ids=["apart", "nearly equal"])
+def test_names_of_lines_cover_nothing_and_axes_are_titled(spread):
+    """Nearly equal lines are the hard case: their names have to leave the lines' ends."""
+    gains = made.with_customers().gains
+    more = [gains.assign(recommender=f"Method {n}", difference=0.001 * n) for n in range(8)]
+    gains = pd.concat([gains, *more], ignore_index=True)
+    for column in ("difference", "low", "high"):
+        gains[column] *= spread
+    figure = paired_gains(gains, "items bought", "Hybrid", overview.PEOPLE)
+    assert overlapping(figure) == []
+    (axis,) = figure.axes
+    assert axis.get_xlabel() == "items bought" and "bestsellers" in axis.get_ylabel()
+    names = {text.get_text() for text in axis.texts}
+    assert {"Hybrid", "bestsellers", "Method 7"} <= names
+    crowded = paired_gains(gains, "items bought", "Hybrid", overview.PEOPLE)
+    crowded.axes[0].texts[0].set_position(crowded.axes[0].texts[1].get_position())
+    assert overlapping(crowded)  # the measurement itself
+
+
+def test_a_name_that_left_its_line_is_led_back_to_it():
+    rows = made.results().headline()
+    figure = cold_start(rows, "items", "Hybrid", overview.PEOPLE)
+    leaders = [text for text in figure.axes[0].texts if text.arrow_patch is not None]
+    for text in leaders:
+        assert text.arrow_patch.get_linewidth() < 1 and text.xy[1] != text.xyann[1]
+    flat = rows.assign(value=0.5, low=0.49, high=0.51)
+    figure = cold_start(flat, "items", "Hybrid", overview.PEOPLE)
+    crowd = [text for text in figure.axes[0].texts if text.arrow_patch is not None]
+    assert len(crowd) >= len(figure.axes[0].texts) - 1
+
+
+@pytest.mark.parametrize(
+    "draw", [cold_start, liked_of_five, flowchart, milliseconds, paired_gains, by_group, gains]
+)
 def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
     found = made.results()
     if draw is cold_start:
         figure = cold_start(found.headline(), "items", "Hybrid", overview.PEOPLE)
     elif draw is flowchart:
         figure = flowchart(advise(replace(found, guide=whole_guide()), 3))
+    elif draw is paired_gains:
+        figure = paired_gains(made.with_customers().gains, "items", "Hybrid", overview.PEOPLE)
+    elif draw is gains:
+        figure = gains(made.study(), "Hybrid")
+    elif draw is by_group:
+        rows = found.headline(segment=None)
+        figure = by_group(rows[rows["n_history"] == 3], ["Hybrid", "Popularity"], "style")
     elif draw is milliseconds:
         figure = milliseconds(found.at(3)["score_seconds"], "Hybrid", overview.PEOPLE)
     else:
@@ -391,7 +508,7 @@ def test_the_letters_of_a_figure_can_be_read_from_the_back(draw):
 )
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_talk_in_a_browser(tmp_path, dark):
-    found = replace(made.results(), guide=whole_guide())
+    found = replace(made.with_customers(), guide=whole_guide())
     text = overview.deck_of(found, people(), shopper(), made.study(), dark)
     assert slides.render_decks({}, tmp_path, ["html"], written={"overview": text}) == ""
     with page(tmp_path / "overview.html") as tab:

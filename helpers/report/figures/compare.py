@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from helpers.evaluation import rank
+from helpers.evaluation import rank, significance
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
 from helpers.evaluation.guide import Situation, in_words
 from helpers.evaluation.guide import known_items as known_items  # cells find it here
@@ -94,6 +94,36 @@ def scores(
         rows = rows[rows[column] == value]
     rows = rows.astype({"recommender": str})
     return _wide(rows, "recommender", index="user").astype(float)
+
+
+def gains(
+    per_user: pd.DataFrame,
+    judged: str,
+    reference: str = "Popularity",
+    seed: int = 7,
+) -> list[dict]:
+    """What each method gains in NDCG@10 over `reference` for the same shoppers.
+
+    Parameters
+    ----------
+    per_user : DataFrame
+        Of an evaluation.
+    judged : str
+        Whose judgment counts: a value of the column `variant`.
+
+    Returns
+    -------
+    list of dict
+        Rows of gains.json, one per history length and method: recommender, n_history, difference,
+        its 95% interval low and high, p_holm (corrected for the methods of one length), n_users.
+    """
+    rows: list[dict] = []
+    for n in sorted(per_user["n_history"].dropna().unique().tolist()):
+        tests = significance.against(scores(per_user, n, judged), reference, seed=seed)
+        told = tests[["difference", "low", "high", "p_holm", "n_users"]].round(6)
+        told = told.rename_axis("recommender").reset_index()
+        rows += told.assign(n_history=n).to_dict("records")
+    return rows
 
 
 def _wide(rows: pd.DataFrame, columns, index: str = "recommender") -> pd.DataFrame:

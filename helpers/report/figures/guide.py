@@ -25,6 +25,8 @@ BELOW = 0.1
 """Inches between a row and the next."""
 CHARACTERS = 22
 """Of the small letters that fit a box; of a question seven fewer."""
+INSIDE = 0.06
+"""Inches between the edge of a box and its letters."""
 QUESTION_GROUND = "#eef2f6"
 BOX_GROUND = "#ffffff"
 SHIPPED = 11.5
@@ -138,12 +140,12 @@ def _answer(axis: Axes, told: Told, box: _Box) -> None:
     box.draw(axis, BOX_GROUND, color)
     plain = told.has.removesuffix(" (real)")  # the color says that
     has = textwrap.fill(plain, CHARACTERS)
-    box.write(axis, box.top - 0.03, has, va="top")
+    box.write(axis, box.top - INSIDE, has, va="top")
     is_long = "\n" in has
-    height = box.middle - 0.02 if is_long else box.middle + 0.05
+    height = box.middle - 0.02 if is_long else box.middle + 0.04
     style = {"va": "center", "weight": "bold", "fontsize": SHIPPED}
     box.write(axis, height, called(told.ship), color=color, **style)
-    box.write(axis, box.bottom + 0.04, _worth(told), va="bottom")
+    box.write(axis, box.bottom + INSIDE, _worth(told), va="bottom")
 
 
 def _worth(told: Told) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from helpers.report.figures.shops import SHOPS
 from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
@@ -41,25 +42,59 @@ def cold_start(
     """
     use_course_style()
     drawn = rows[rows["recommender"] != "Oracle(exposure=True)"]
-    drawn = drawn.replace({"recommender": NAMES})
-    dashed = [called(name) for name in (*FLOORS, ORACLE, HISTORY_ORACLE)]
     figure, axis = plt.subplots(figsize=WIDE)
     axis.set_ylim(0, 1.05 * drawn["value"].max())  # before names find their places
+    _curves(axis, drawn, "value", leader, people)
+    axis.set(xlabel=xlabel, ylabel="NDCG@10")
+    return figure
+
+
+def paired_gains(
+    gains: pd.DataFrame,
+    xlabel: str,
+    leader: str,
+    people: Iterable[str],
+) -> plt.Figure:
+    """What each method gains over bestsellers for the same customers, by number of known items.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        recommender, n_history, difference, and its paired 95% interval low and high.
+    leader, people
+        As for `cold_start`.
+    """
+    use_course_style()
+    figure, axis = plt.subplots(figsize=WIDE)
+    low = min(gains["low"].min(), 0.0)
+    high = max(gains["high"].max(), 0.0)
+    room = 0.05 * (high - low)
+    axis.set_ylim(low - room, high + room)  # before names find their places
+    zero = gains.drop_duplicates("n_history")
+    zero = zero.assign(recommender=FLOOR, difference=0.0, low=0.0, high=0.0)
+    _curves(axis, pd.concat([gains, zero], ignore_index=True), "difference", leader, people)
+    axis.set(xlabel=xlabel, ylabel="NDCG@10 less that of bestsellers")
+    return figure
+
+
+def _curves(
+    axis: Axes,
+    rows: pd.DataFrame,
+    value: str,
+    leader: str,
+    people: Iterable[str],
+) -> None:
+    """A line of `value` for each method over the number of known items, and what colors mean."""
+    is_leader = rows["recommender"] == leader
+    drawn = pd.concat([rows[~is_leader], rows[is_leader]])  # the leader last, so on top
+    drawn = drawn.replace({"recommender": NAMES})
+    dashed = [called(name) for name in (*FLOORS, ORACLE, HISTORY_ORACLE)]
     colors = {}
     for name in drawn["recommender"].unique():
         colors[name] = PALETTE[1] if name in people else PALETTE[0]
     colors[leader] = LEADER
-    curve(
-        drawn,
-        "n_history",
-        "value",
-        "recommender",
-        xlabel=xlabel,
-        ylabel="NDCG@10",
-        dashed=dashed,
-        colors=colors,
-        ax=axis,
-    )
+    names = {"xlabel": "", "ylabel": ""}
+    curve(drawn, "n_history", value, "recommender", dashed=dashed, colors=colors, ax=axis, **names)
     axis.set_xticks(sorted(drawn["n_history"].unique()))
     reads = "reads the items"
     if "Hybrid" in colors and leader != "Hybrid":
@@ -68,8 +103,8 @@ def cold_start(
     handles = []
     for label, color in marks.items():
         handles.append(plt.Line2D([], [], color=color, label=label))
-    figure.legend(handles=handles, loc="outside upper left", ncols=len(marks), fontsize=FONT)
-    return figure
+    where = "outside upper left"
+    axis.figure.legend(handles=handles, loc=where, ncols=len(marks), fontsize=FONT)
 
 
 def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt.Figure:
@@ -132,6 +167,8 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
         style: dict[str, Any] = {"fmt": "o", "color": color, "capsize": 4, "markersize": 8}
         axis.errorbar(x, part["value"], ends, label=called(name), **style)
     axis.set_xticks(range(len(groups)), groups)
+    if NOBODY in groups:
+        axis.axvline(len(groups) - 1.5, color=MUTED, linewidth=1)  # not one of the styles
     axis.set(xlabel=group, ylabel="NDCG@10", ylim=(0, None))
     axis.legend(
         ncols=len(names),
