@@ -40,8 +40,8 @@ NAMES: dict[str, str] = {
     "rayon, type de produit, categoria, categorias, tipo de producto, tipo, categorie prodotto, "
     "tipo prodotto, reparto, seccion, article type, varugrupp, produktgrupp, varegruppe, "
     "productgroep, gruppe, kategori, kategoria, grupa, grupo",
-    "gender": "gender, sex, target gender, department, dept, section, target group, group, geschlecht, "
-    "zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
+    "gender": "gender, sex, target gender, department, dept, section, target group, group, "
+    "geschlecht, zielgruppe, genre, sexe, cible, genero, sexo, genere, sesso",
     "colour": "colour, color, colours, colors, colour name, color name, base colour, base color, "
     "primary color, farbe, farben, farbname, couleur, couleurs, coloris, color principal, colores, "
     "colore, colori",
