@@ -734,7 +734,7 @@ def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
         return "Chapter 02 varies the market."
     n_shops = study["shop"].nunique()
     if best in set(study["recommender"]):
-        name = _most_gain(study)
+        name = most_gain(study)
         if name == best:
             return f"In the {n_shops} real shops, it gains most, too."
         return f"In the {n_shops} real shops, {name} gains most."
