@@ -5,6 +5,7 @@ Marp does not read Markdown, formulas, links or directives inside it, so it appe
 """
 
 import base64
+import html
 import itertools
 import re
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ TABLE_SIZES = (("huge", 5, 52), ("", 8, 70), ("small", 12, 90))
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
 MARKUP = re.compile(r"\]\([^)]*\)|[*_`]")
 LINK_TARGET = re.compile(r"\]\([^)]*\)")
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+MARKS = re.compile(r"[*`$\\]")
 SIGNS_WITH_A_MEANING = "\\`*_{}[]()#+-.!|$~^:/@&<>\"'="
 """Signs that mean something in HTML or Markdown, or make a bare address a link."""
 
@@ -86,6 +89,17 @@ def as_text(value: object) -> str:
     """
     plain = _on_one_line(str(value))
     return "".join(_reference(sign) for sign in plain)
+
+
+def without_marks(markdown: str) -> str:
+    """The words of some Markdown on one line, as a title, a caption or a list item is read aloud.
+
+    A link becomes its text. Marks of emphasis, code and formulas go. A character reference, such
+    as `as_text` writes, becomes its character, so a shop's own signs stay.
+    """
+    words = LINK.sub(r"\1", markdown)
+    words = MARKS.sub("", words)
+    return _on_one_line(html.unescape(words))
 
 
 def _on_one_line(text: str) -> str:

@@ -15,6 +15,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.artefacts import CHAPTERS, ROOT, write_text
+from helpers.report.blocks import without_marks
 from helpers.report.front import chapter_title
 from helpers.templates import THEME
 
@@ -186,22 +187,17 @@ def describe_pictures(notebook) -> None:
 def _last_heading(markdown: str) -> str:
     """Text of the last heading in some Markdown, or nothing."""
     found = re.findall(r"^#{1,4} +(.+)$", markdown, flags=re.MULTILINE)
-    return _without_marks(found[-1]) if found else ""
+    return without_marks(found[-1]).rstrip(".") if found else ""
 
 
 def _caption(cell) -> str:
     """Text of a cell that is a caption, a paragraph in italics, or nothing."""
     source = cell.source.strip()
     is_caption = cell.cell_type == "markdown" and re.match(r"\*[^*]", source)
-    return _without_marks(source) if is_caption else ""
-
-
-def _without_marks(markdown: str) -> str:
-    """Words of one paragraph without the marks of Markdown."""
-    first = markdown.partition("\n\n")[0]
-    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", first)
-    words = re.sub(r"[*`$\\]", "", words)
-    return " ".join(words.split()).rstrip(".")
+    if not is_caption:
+        return ""
+    first_paragraph = source.partition("\n\n")[0]
+    return without_marks(first_paragraph).rstrip(".")
 
 
 def with_folded_appendix(notebook):
@@ -233,7 +229,7 @@ def _leading_heading(cell) -> str:
     first = cell.source.lstrip().partition("\n")[0]
     if cell.cell_type != "markdown" or not first.startswith("## "):
         return ""
-    return re.sub(r"[*`$]", "", first.removeprefix("## ")).strip()
+    return without_marks(first.removeprefix("## "))
 
 
 def _is_spoken(cell) -> bool:

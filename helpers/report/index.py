@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from helpers.report.advice import (
     first_choice,
     most_gain,
 )
+from helpers.report.blocks import without_marks
 from helpers.report.figures.guide import flowchart
 from helpers.report.figures.shops import SHOPS
 from helpers.report.html import chapter_title
@@ -198,8 +198,8 @@ def _promise(notebook) -> str:
             if line.startswith(("- ", "* ")):
                 items.append(line.lstrip("-* ").rstrip(" ,.;"))
         if items:
-            text = "; ".join(items)
-            return re.sub(r"[*`$]", "", text[0].upper() + text[1:]) + "."
+            text = without_marks("; ".join(items))
+            return f"{text[:1].upper()}{text[1:]}."
     return ""
 
 
