@@ -70,8 +70,11 @@ def with_own_categories(catalog: pd.DataFrame, feeds: Sequence[FeedResult]) -> p
     feeds : list of FeedResult
         As `read_feed` returns them, with the shop's own words.
     """
-    rows = stacked(feeds)
-    own = rows.drop_duplicates("image_key").set_index("image_key")["category"]
-    words = catalog["image_key"].map(own).fillna("").str.strip().str.lower()
-    is_unnamed = (catalog["category"] == UNNAMED) & (words != "")
-    return catalog.assign(category=catalog["category"].mask(is_unnamed, words))
+    rows = stacked(feeds).drop_duplicates("image_key")
+    own_category = rows.set_index("image_key")["category"]
+    own = catalog["image_key"].map(own_category).fillna("")
+    words = own.str.strip().str.lower()
+    is_unnamed = catalog["category"] == UNNAMED
+    has_own = words != ""
+    category = catalog["category"].mask(is_unnamed & has_own, words)
+    return catalog.assign(category=category)

@@ -39,11 +39,16 @@ def nearest_liked(vectors: np.ndarray, histories: Histories) -> tuple[np.ndarray
 
     The item is a position in the history, or -1 where nothing is liked.
     """
+    n_products = len(vectors)
     liked = liked_rows(histories)
-    if histories.vectors is None or not len(liked):
-        return np.full(len(vectors), -1), np.zeros(len(vectors))
-    cosine = unit(vectors) @ unit(histories.vectors[liked]).T
-    return liked[cosine.argmax(axis=1)], cosine.max(axis=1)
+    if histories.vectors is None or len(liked) == 0:
+        nothing = np.full(n_products, -1)
+        return nothing, np.zeros(n_products)
+    products = unit(vectors)
+    items = unit(histories.vectors[liked])
+    cosine = products @ items.T
+    nearest = liked[cosine.argmax(axis=1)]
+    return nearest, cosine.max(axis=1)
 
 
 def explain(

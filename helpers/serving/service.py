@@ -321,20 +321,31 @@ class Service:
         offered = self.catalog["category"].iloc[ids].to_numpy()
         nearest, _ = nearest_liked(self.vectors[ids], histories)
         chosen: list[int] = []
-        for labels, wanted in ((offered, set(categories)), (nearest, set(nearest.tolist()))):
-            represented = {labels[position] for position in chosen}
-            for position in pictured_first:
-                label = labels[position]
-                if label in wanted and label not in represented and len(chosen) < k:
-                    represented.add(label)
-                    chosen.append(position)
-        for position in pictured_first:
-            if len(chosen) == k:
-                break
-            if position not in chosen:
-                chosen.append(position)
-        rank_of = {position: rank for rank, position in enumerate(pictured_first)}
-        return np.array(sorted(chosen, key=rank_of.__getitem__), dtype=np.int64)
+        chosen += _first_of_each(offered, set(categories), pictured_first, chosen, k)
+        chosen += _first_of_each(nearest, set(nearest.tolist()), pictured_first, chosen, k)
+        others = [position for position in pictured_first if position not in chosen]
+        chosen += others[: k - len(chosen)]
+        in_order = [position for position in pictured_first if position in chosen]
+        return np.array(in_order, dtype=np.int64)
+
+
+def _first_of_each(
+    labels: np.ndarray,
+    wanted: set,
+    in_order: np.ndarray,
+    chosen: list[int],
+    k: int,
+) -> list[int]:
+    """The first position of each wanted label that `chosen` lacks; with them it has `k` at most."""
+    represented = {labels[position] for position in chosen}
+    found: list[int] = []
+    for position in in_order:
+        label = labels[position]
+        is_missing = label in wanted and label not in represented
+        if is_missing and len(chosen) + len(found) < k:
+            represented.add(label)
+            found.append(position)
+    return found
 
 
 def _genders_of_categories(catalog: pd.DataFrame) -> dict[str, str]:
