@@ -37,7 +37,7 @@ def bootstrap(values: ArrayLike, n_resamples: int = 1000, seed: int = 7) -> Inte
     table = given.reshape(len(given), -1)
     mean, resampled = _resampled_means(table, n_resamples, seed)
     has_any = ~np.isnan(resampled).all(axis=0)
-    resampled = np.where(has_any, resampled, 0.0)
+    resampled = np.where(has_any, resampled, 0.0)  # nanquantile would warn of columns of NaN
     low, high = np.nanquantile(resampled, [LOW, HIGH], axis=0)
     low = np.where(has_any, low, np.nan)
     high = np.where(has_any, high, np.nan)
@@ -136,8 +136,8 @@ def _flips(n_users: int, n_patterns: int, is_exact: bool, seed: int) -> Iterator
     step = max(1, NUMBERS_AT_ONCE // max(n_users, 1))
     for start in range(0, n_patterns, step):
         numbers = np.arange(start, min(start + step, n_patterns))
-        if is_exact:
-            yield numbers[:, None] >> np.arange(n_users) & 1
+        if is_exact:  # bit u of a pattern's number says whether user u's sign is flipped
+            yield (numbers[:, None] >> np.arange(n_users)) & 1
         else:
             yield rng.integers(0, 2, (len(numbers), n_users), dtype=np.int8)
 

@@ -84,19 +84,28 @@ def category_of(
     """
     vocabulary = vocabulary or load_vocabulary()
     title = _without_brand(title, brand)
+    named = None
     if not trusted:
-        by_title = _category_in_title(title, vocabulary)
-        return by_title or _last(vocabulary.categories.find(category)) or _NO_CATEGORY
+        named = _category_in_title(title, vocabulary)
+        if not named:
+            named = _last(_things(vocabulary, category))
+        return named or _NO_CATEGORY
     if normal(category) not in _UNTOLD:
-        own = _category_in_column(category, title, vocabulary)
-        if own:
-            return own
-    return _category_in_title(title, vocabulary) or _NO_CATEGORY
+        named = _category_in_column(category, title, vocabulary)
+    if not named:
+        named = _category_in_title(title, vocabulary)
+    return named or _NO_CATEGORY
 
 
 def _without_brand(title: str, brand: str) -> str:
-    at = f" {title} ".lower().find(f" {brand.lower()} ") if brand else -1
-    return title[:at] + title[at + len(brand) :] if at >= 0 else title
+    if not brand:
+        return title
+    spaced = f" {title} ".lower()
+    start = spaced.find(f" {brand.lower()} ")
+    if start < 0:
+        return title
+    end = start + len(brand)
+    return title[:start] + title[end:]
 
 
 def _category_in_title(title: str, vocabulary: Vocabulary) -> str | None:
@@ -120,15 +129,20 @@ def _category_in_column(
 
     Of several names on one shelf ("Shirts & Tops") the title's counts, else the last.
     """
-    own = vocabulary.categories.exact(category)
-    if own:
-        return own
+    whole = vocabulary.categories.exact(category)
+    if whole:
+        return whole
     for shelf in reversed(_SHELVES.split(category)):
         exact = vocabulary.categories.exact(shelf)
-        found = [exact] if exact else _things(vocabulary, shelf)
+        if exact:
+            return exact
+        found = _things(vocabulary, shelf)
+        if len(set(found)) > 1:
+            by_title = _category_in_title(title, vocabulary)
+            if by_title in found:
+                return by_title
         if found:
-            by_title = _category_in_title(title, vocabulary) if len(set(found)) > 1 else None
-            return by_title if by_title in found else found[-1]
+            return found[-1]
     return None
 
 
@@ -137,8 +151,7 @@ def _things(vocabulary: Vocabulary, text: str) -> list[str]:
 
 
 def _last(labels: list[str]) -> str | None:
-    things = [label for label in labels if label != SILENT]
-    return things[-1] if things else None
+    return labels[-1] if labels else None
 
 
 def colour_of(
@@ -162,10 +175,12 @@ def colour_of(
     agreed = _agreed(said, in_column.plain, trusted, vocabulary)
     if agreed:
         return agreed
-    first, second = in_title.after_in, in_column.plain
     if trusted:
-        first, second = second, first
-    return [*first, *second, *in_column.shades, *in_title.named, _NO_WORD][0]
+        by_rank = [*in_column.plain, *in_title.after_in]
+    else:
+        by_rank = [*in_title.after_in, *in_column.plain]
+    by_rank += [*in_column.shades, *in_title.named, _NO_WORD]
+    return by_rank[0]
 
 
 class _Column(NamedTuple):
@@ -395,12 +410,13 @@ def variants(
             strict=True,
         )
     ]
-    # The one that counts comes last: a variant's own row after its product's list of sizes.
-    of_variant = rows["is_variant"] & ~rows["is_list"]
-    rows["weight"] = of_variant.astype(int) + (of_variant & rows["in_stock"]).astype(int)
-    best = rows.sort_values("weight", kind="stable").drop_duplicates(
-        ["image_key", "size"], keep="last"
-    )
+    # Of the rows for one size the last counts: first what products list, then what variants have,
+    # last the variants in stock.
+    is_own_row = rows["is_variant"] & ~rows["is_list"]
+    is_there = is_own_row & rows["in_stock"]
+    rows["weight"] = is_own_row.astype(int) + is_there.astype(int)
+    by_weight = rows.sort_values("weight", kind="stable")
+    best = by_weight.drop_duplicates(["image_key", "size"], keep="last")
     best = best.sort_index().sort_values("image_key", kind="stable")
     return best[VARIANT_COLUMNS].reset_index(drop=True)
 

@@ -107,7 +107,7 @@ def read_feed(
     """
     spec = load_spec(spec)
     table = read_rows(path, spec.reading)
-    rows = [row and with_options(row, spec.options) for row in table.rows]
+    rows = [with_options(row, spec.options) if row else row for row in table.rows]
     missing = _missing(spec, table.about, rows)
     try:
         feed = _Feed(spec, table.about.file, rows)
@@ -163,9 +163,12 @@ def _missing(
         columns |= {name for row in rows if row for name in row}
     missing = []
     for name, sources in spec.fields.items():
-        if not any(source.value is not None or set(source.columns) & columns for source in sources):
+        has_constant = any(source.value is not None for source in sources)
+        has_column = any(set(source.columns) & columns for source in sources)
+        if not has_constant and not has_column:
             missing.append(str(name))
-    for name in spec.required if columns else ():
+    required = spec.required if columns else ()  # an empty file lacks nothing
+    for name in required:
         if name in missing or name not in spec.fields:
             wanted = [column for source in spec.fields.get(name, ()) for column in source.columns]
             raise FeedError(
@@ -471,13 +474,18 @@ def _discount(reading: _Reading, price: Price | None) -> float:
 
 
 def _amount_of(name: FieldName, reading: _Reading) -> Price | None:
+    """The first of a field's sources that holds an amount; its currency is "" if not known."""
+    currency = reading.spec.currency
     column = reading.text.get("currency", "")
-    feeds_own = parse_currency(column, reading.spec.currency) if column else reading.spec.currency
+    if column:
+        currency = parse_currency(column, currency)
     for raw in reading.spec.texts(name, reading.row):
-        found = read_price(raw, feeds_own)
-        if found:
-            known = found.currency or ("" if found.mark else feeds_own)
-            return Price(found.amount, known)
+        found = read_price(raw, currency)
+        if not found:
+            continue
+        if not found.currency and not found.mark:  # the amount stands alone
+            return Price(found.amount, currency)
+        return Price(found.amount, found.currency)
     return None
 
 
@@ -567,8 +575,9 @@ def _images_of(row: Row, spec: FeedSpec) -> list[str]:
         else:
             urls |= dict.fromkeys(parse_images(raw) or _from_base(raw, spec))
     found = list(urls)
-    if spec.main_image:
-        found.sort(key=lambda url: not any(matches(spec.main_image or "", url)))
+    main = spec.main_image
+    if main:
+        found.sort(key=lambda url: any(matches(main, url)), reverse=True)
     return found
 
 

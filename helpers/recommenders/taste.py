@@ -264,12 +264,13 @@ def _start(features: np.ndarray) -> _Estimate:
 def _expectation(ratings, X: np.ndarray, now: _Estimate) -> _Sums:
     """E-step: each shopper's posterior of w, given the prior and the effects as they stand."""
     n_items, d = X.shape
-    precision = now.noise * np.linalg.inv(now.cov)
+    precision = now.noise * np.linalg.inv(now.cov)  # · noise, so that each rating counts 1
     pull = precision @ now.mean
+    variance_of_effects = _n_ratings(ratings) @ now.unsure  # each rating has its item's
     sums = _Sums(
         first=np.zeros(d),
         second=np.zeros((d, d)),
-        error=_n_ratings(ratings) @ now.unsure,
+        error=variance_of_effects,
         residual=np.zeros(n_items),
         free=np.zeros(n_items),
     )
@@ -280,14 +281,15 @@ def _expectation(ratings, X: np.ndarray, now: _Estimate) -> _Sums:
         w, spread, gram = _posterior(part, X, precision, pull, now.noise)
         predicted = (w[users] * X[items]).sum(axis=1)
         residual = part.data - predicted
-        # noise · the number of a shopper's ratings that their taste uses up
-        fitted = (spread * gram).sum(axis=(1, 2))
+        # Σ var(wᵀx) over a shopper's ratings: noise · how many of them the taste uses up
+        variance = (spread * gram).sum(axis=(1, 2))
+        n_used_up = variance / now.noise
         n_rated = np.maximum(np.diff(part.indptr), 1)
-        share = fitted / now.noise / n_rated
+        share = n_used_up / n_rated
         free = 1 - share[users]
         sums.first += w.sum(axis=0)
         sums.second += w.T @ w + spread.sum(axis=0)
-        sums.error += (residual**2).sum() + fitted.sum()
+        sums.error += (residual**2).sum() + variance.sum()
         sums.residual += np.bincount(items, residual, minlength=n_items)
         sums.free += np.bincount(items, free, minlength=n_items)
     return sums
@@ -313,6 +315,7 @@ def _update_taste(
 def _update_effects(now: _Estimate, sums: _Sums, ratings) -> None:
     """Posterior of the items' effects b ~ N(0, tau), and tau from the items that have ratings."""
     now.unsure = 1 / (sums.free / now.noise + 1 / now.tau)
+    # residuals are taken with the effects as they stand, so this is the log posterior's slope there
     step = sums.residual / now.noise - now.effect / now.tau
     now.effect = now.effect + step * now.unsure
     if ratings.nnz:

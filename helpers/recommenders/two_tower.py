@@ -561,7 +561,7 @@ class Practice:
         visited = torch.zeros(n_shoppers, self.n_platforms)
         visited[row[is_liked], shop[is_liked]] = 1
         keys = torch.rand(visited.shape, generator=self.draw) * visited
-        source = keys.argmax(dim=1)
+        source = keys.argmax(dim=1)  # any of the visited shops, each as likely
         crosses = visited.sum(dim=1) > 1
         inside = (shop == source[row]) | ~crosses[row]
         return inside, crosses
@@ -572,7 +572,7 @@ class Practice:
         length = torch.tensor(HISTORY_LENGTHS)[lot]
         keys = torch.rand(len(row), generator=self.draw) - (~choice).float()  # others are below 0
         by_key = keys.argsort(descending=True, stable=True)
-        order = by_key[row[by_key].argsort(stable=True)]
+        order = by_key[row[by_key].argsort(stable=True)]  # by shopper, the largest keys first
         n_rated = torch.bincount(row, minlength=n_shoppers)
         first = n_rated.cumsum(0) - n_rated
         place = torch.empty_like(row)

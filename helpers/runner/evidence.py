@@ -184,10 +184,11 @@ def _hash_if_unchanged(event: Event) -> str:
     path = Path(event.path)
     if path.is_dir():  # its size and time change with what is put in; a listing counts its names
         return file_hash(path)
+    was_absent = event.size < 0
     try:
         now = path.stat()
     except OSError:
-        return ABSENT if event.size < 0 else CHANGING
+        return ABSENT if was_absent else CHANGING
     if (now.st_size, now.st_mtime_ns) != (event.size, event.changed):
         return CHANGING
     return file_hash(path)
@@ -220,10 +221,15 @@ def _is_input_folder(name: str, path: str, written: set[str], places: Places) ->
 
 
 def _hidden(name: str) -> bool:
-    """Whether a file of the profile or the course is a lock, a stamp or the like."""
+    """Whether a file of the profile or the course is a lock, a stamp or the like.
+
+    Its name is then "data:.lock", or has another part that begins with a dot. A file from elsewhere
+    has a plain path for a name, which says nothing.
+    """
     _, colon, rest = name.partition(":")
-    parts = rest.split("/") if colon else []
-    return any(part.startswith(".") and part != "." for part in parts)
+    if not colon:
+        return False
+    return any(part.startswith(".") and part != "." for part in rest.split("/"))
 
 
 def accept_pictures(profile: str) -> None:

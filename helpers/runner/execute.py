@@ -38,9 +38,8 @@ MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
     "COURSE_REPORTS": "reports",
     "FASHION_DATA": "$FASHION_DATA",
 }
-_BEFORE = re.compile(
-    r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$"
-)  # what may stand before a path: no word, no host
+# What may stand before a path: no word, no host. An escape is the color of a traceback.
+_BEFORE = re.compile(r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$")
 
 
 class ChapterFailed(RuntimeError):
@@ -135,7 +134,7 @@ class _Client(PapermillNotebookClient):
         """Notice within a tenth of a second that the kernel has ended, where nbclient takes one."""
         while await self.km.is_alive():
             await asyncio.sleep(0.1)
-        if self.task_poll_for_reply:
+        if self.task_poll_for_reply:  # nbclient waits for an answer, which won't come any more
             self.task_poll_for_reply.cancel()
 
 
@@ -329,7 +328,7 @@ def _short_names(values: dict[str, Any], scratch: str) -> dict[str, str]:
         if os.environ.get(variable):
             found[os.path.abspath(os.environ[variable])] = name
     real = {os.path.realpath(folder): name for folder, name in found.items()}
-    found = real | found
+    found = real | found  # a folder's own name counts, should it be another's real path
     found.pop(os.sep, None)  # a home that is the root of all
     return found
 
