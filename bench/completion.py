@@ -23,6 +23,7 @@ import pandas as pd
 import scipy.sparse as sp
 import torch
 from effects import GroupSampler
+from provenance import with_provenance
 from public_ratings import movielens_100k, rent_the_runway
 
 from helpers.artefacts import MissingArtefact, real_data
@@ -283,13 +284,12 @@ def verdicts(steps) -> None:
 
 def write(steps) -> None:
     """The chapter's table: rows of this run replace those of earlier ones."""
-    table = (
-        pd.DataFrame(steps.values())
-        .drop(columns="settings")
-        .round({"rmse": 4, "sd": 4, "seconds": 2})
-    )
+    table = pd.DataFrame(steps.values()).drop(columns="settings")
+    table = table.round({"rmse": 4, "sd": 4, "seconds": 2})
+    table = with_provenance(table)
     if STUDY.exists():
-        table = pd.concat([pd.read_csv(STUDY), table]).drop_duplicates("step", keep="last")
+        old = pd.read_csv(STUDY, dtype={"commit": str})
+        table = pd.concat([old, table]).drop_duplicates("step", keep="last")
     place = {name: n for n, name in enumerate(STEPS.values())}
     STUDY.parent.mkdir(exist_ok=True)
     table.sort_values("step", key=lambda names: names.map(place)).to_csv(STUDY, index=False)

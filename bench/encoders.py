@@ -22,6 +22,7 @@ import time
 import numpy as np
 import pandas as pd
 from encoder import photos, text_to_image
+from provenance import with_provenance
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from helpers.artefacts import ROOT, data_dir, fashion_data, write_text
@@ -251,6 +252,7 @@ def main() -> None:
     if fashion_data() is None:
         print("\nheld-out photos: needs FASHION_DATA")
     if args.write:
+        table = with_provenance(table)
         write_text(table.to_csv(index=False, lineterminator="\n"), STORED)
 
 

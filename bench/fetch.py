@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from PIL import AvifImagePlugin, Image, ImageOps
+from provenance import with_provenance
 
 from helpers.artefacts import ROOT, write_text
 from helpers.images import fetch_images
@@ -374,7 +375,8 @@ def main() -> None:
             "fetched, decoded, stored": options.images / measured.seconds,
         }
         table = pd.DataFrame({"what": list(rates), "images_per_second": list(rates.values())})
-        text = table.round(1).to_csv(index=False, lineterminator="\n")
+        table = with_provenance(table.round(1))
+        text = table.to_csv(index=False, lineterminator="\n")
         write_text(text, STUDIES / "fetch.csv")
 
 

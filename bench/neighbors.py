@@ -22,6 +22,7 @@ import pandas as pd
 import psutil
 import scipy.sparse as sp
 import torch
+from provenance import with_provenance
 from public_ratings import movielens_100k
 
 from helpers.artefacts import real_data, write_text
@@ -197,7 +198,8 @@ def cross_check() -> None:
     table = pd.DataFrame(found, columns=["compared", "with", "largest difference"])
     for what, peer, gap in found:
         print(f"{what}, with {peer}: differ by {gap:.1e} at most (target <= 1e-05)")
-    write_text(table.to_csv(index=False, float_format="%.0e"), STUDY)
+    text = with_provenance(table).to_csv(index=False, float_format="%.0e")
+    write_text(text, STUDY)
 
 
 def measure(size: str, runs: int, threads: int, asked: list[str]) -> None:

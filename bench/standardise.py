@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from encoder import photos
 from PIL import Image, ImageFilter, ImageOps
+from provenance import with_provenance
 from tqdm import tqdm
 
 from helpers.artefacts import ROOT, MissingArtefact, write_text
@@ -217,6 +218,7 @@ def main() -> None:
     )
     report(table)
     if args.write:
+        table = with_provenance(table)
         write_text(table.to_csv(index=False, lineterminator="\n"), STORED)
 
 

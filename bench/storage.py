@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 from fetch import SPAWN, STUDIES, catalogue, draw_all, served
+from provenance import with_provenance
 
 from helpers.artefacts import write_text
 from helpers.images import fetch_images
@@ -131,7 +132,8 @@ def main() -> None:
                 print(f"bucket against disk: {share:.2f} of the images a second, decoding included")
                 rows.append(measure("local disk, again", Path(scratch) / "out2", None, *settings))
     if options.write:
-        text = pd.DataFrame(rows).to_csv(index=False, lineterminator="\n")
+        table = with_provenance(pd.DataFrame(rows))
+        text = table.to_csv(index=False, lineterminator="\n")
         write_text(text, STUDIES / "storage.csv")
 
 
