@@ -34,11 +34,15 @@ def as_matrix(relevant: Relevant) -> sp.csr_matrix:
     if isinstance(relevant, sp.spmatrix | sp.sparray):
         return _without_zeros(sp.csr_matrix(relevant))
     sizes = [len(items) for items in relevant]
-    ordered = [item for items in relevant for item in sorted(items)]
+    ordered: list[int] = []
+    for items in relevant:
+        ordered += sorted(items)
     columns = np.array(ordered, dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    shape = (len(sizes), columns.max(initial=-1) + 1)
-    return sp.csr_matrix((np.ones(len(columns), bool), columns, starts), shape)
+    ends = np.cumsum(sizes)
+    starts = np.concatenate([[0], ends]).astype(np.int64)
+    ones = np.ones(len(columns), bool)
+    n_items = columns.max(initial=-1) + 1
+    return sp.csr_matrix((ones, columns, starts), (len(sizes), n_items))
 
 
 def _without_zeros(relevant: sp.csr_matrix) -> sp.csr_matrix:
@@ -197,9 +201,11 @@ def _binary_ndcg(hits: np.ndarray, n_relevant: np.ndarray, k: int) -> np.ndarray
     """NDCG where an item is relevant or not: the best list has min(k, n_relevant) hits on top."""
     discount = _discount(k)
     best_with = np.concatenate([[0], np.cumsum(discount)])
-    best = best_with[np.minimum(n_relevant, k)]
+    n_best = np.minimum(n_relevant, k)
+    best = best_with[n_best]
+    dcg = hits @ discount
     undefined = np.full(len(best), np.nan)
-    return np.divide(hits @ discount, best, out=undefined, where=n_relevant > 0)
+    return np.divide(dcg, best, out=undefined, where=n_relevant > 0)
 
 
 def _ideal(relevant: sp.csr_matrix, k: int) -> np.ndarray:
@@ -261,12 +267,20 @@ def _formula_of(name: str) -> Formula:
 
 def rating_error(truth: ArrayLike, predicted: ArrayLike) -> dict[str, float]:
     """`rmse`, `mse` and `mae` of predicted ratings, and `n`, how many there were; NaN if none."""
-    error = np.asarray(predicted, np.float64) - np.asarray(truth, np.float64)
-    mse = mae = np.nan
+    guess = np.asarray(predicted, np.float64)
+    error = guess - np.asarray(truth, np.float64)
+    mse = np.nan
+    mae = np.nan
     if error.size:
         mse = float((error**2).mean())
         mae = float(np.abs(error).mean())
-    return {"rmse": float(np.sqrt(mse)), "mse": mse, "mae": mae, "n": int(error.size)}
+    rmse = float(np.sqrt(mse))
+    return {
+        "rmse": rmse,
+        "mse": mse,
+        "mae": mae,
+        "n": int(error.size),
+    }
 
 
 def exposure(ranked: ArrayLike, candidates: ArrayLike) -> np.ndarray:
@@ -312,12 +326,15 @@ def diversity(ranked: ArrayLike, vectors: ArrayLike) -> np.ndarray:
 def _diversity_of(ranked: np.ndarray, unit: np.ndarray) -> np.ndarray:
     """The sum of all pairs' cosines is |Σ v|² - Σ |v|², without forming the pairs."""
     is_item = ranked >= 0
-    listed = unit[np.where(is_item, ranked, 0)] * is_item[..., None]
+    places = np.where(is_item, ranked, 0)
+    listed = unit[places] * is_item[..., None]
     n = is_item.sum(axis=1)
-    of_sum = np.square(listed.sum(axis=1)).sum(axis=1)
+    total = listed.sum(axis=1)
+    of_sum = np.square(total).sum(axis=1)
     of_items = np.square(listed).sum(axis=(1, 2))
     n_pairs = np.maximum(n * (n - 1), 1)
-    return np.where(n > 1, 1 - (of_sum - of_items) / n_pairs, np.nan)
+    mean_cosine = (of_sum - of_items) / n_pairs
+    return np.where(n > 1, 1 - mean_cosine, np.nan)
 
 
 def novelty(ranked: ArrayLike, popularity: ArrayLike, n_users: int) -> np.ndarray:

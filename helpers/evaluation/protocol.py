@@ -428,7 +428,9 @@ def _in_order(summary: pd.DataFrame, recommenders: Iterable[str]) -> pd.DataFram
     place_of = {name: place for place, name in enumerate(recommenders)}
 
     def places(column: pd.Series) -> pd.Series:
-        return column.map(place_of) if column.name == "recommender" else column
+        if column.name == "recommender":
+            return column.map(place_of)
+        return column
 
     return summary.sort_values(KEY, key=places, ignore_index=True)
 

@@ -107,7 +107,8 @@ def balanced(groups: list[list[str]], n_parts: int) -> list[list[str]]:
     """Groups joined into at most `n_parts` partitions, the largest group first into the smallest
     partition.
     """
-    parts: list[list[str]] = [[] for _ in range(max(1, min(n_parts, len(groups))))]
+    n_parts = max(1, min(n_parts, len(groups)))
+    parts: list[list[str]] = [[] for _ in range(n_parts)]
     for group in sorted(groups, key=len, reverse=True):
         smallest = min(parts, key=len)
         smallest.extend(group)

@@ -126,8 +126,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     def __init__(self, resolve: dict | None = None):
         self._resolve: dict[str, tuple[str, int]] = {}
-        for host, (address, port) in (resolve or {}).items():
-            self._resolve[host.lower()] = (str(address), int(port))
+        for host, place in (resolve or {}).items():
+            address, port = place
+            known = (str(address), int(port))
+            self._resolve[host.lower()] = known
         self._inner: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()
         self._lookups: dict[str, asyncio.Task[list[str]]] = {}
         self._threads = asyncio.Semaphore(_MOST_LOOKUPS)

@@ -681,7 +681,9 @@ def _lookup(names: pd.Series, keys: pd.Series) -> pd.Series:
     table = pd.Series(keys.to_numpy(), index=names.to_numpy(), dtype=object)
     n_keys = table.groupby(level=0).transform("nunique")
     table[n_keys > 1] = SEVERAL
-    return table[~table.index.duplicated() & (table.index != "")]
+    is_first = ~table.index.duplicated()
+    has_name = table.index != ""
+    return table[is_first & has_name]
 
 
 def loosened(names: pd.Series) -> pd.Series:
@@ -775,10 +777,13 @@ def _pieces(kept: pd.DataFrame) -> tuple[pd.Series, list[str]]:
 
 def _numbers(values: pd.Series) -> pd.Series:
     """Numbers of cells, also as people write them: `-1,00`, `1.000`, `(2)`, `3-`; else NaN."""
-    number = pd.to_numeric(values, errors="coerce").astype("float64")
-    unread = values[number.isna() & values.notna()].astype(str)
+    number = pd.to_numeric(values, errors="coerce")
+    number = number.astype("float64")
+    is_unread = number.isna() & values.notna()
+    unread = values[is_unread].astype(str)
     by_text = {text: _number(text) for text in unread.unique()}
-    return number.fillna(unread.map(by_text).astype("float64"))
+    read = unread.map(by_text)
+    return number.fillna(read.astype("float64"))
 
 
 def _number(text: str) -> float | None:

@@ -421,13 +421,14 @@ def _known(name: str, train: Interactions, held: Interactions, candidates: np.nd
     """A split whose test shoppers are in training: those with something held out and something left
     to know them by.
     """
-    n_held = np.diff(held.ratings.indptr)
-    n_left = np.diff(train.ratings.indptr)
-    test = held.rows(np.flatnonzero((n_held > 0) & (n_left > 0)))
-    histories: dict[int | None, Histories] = {
-        None: Histories.from_interactions(train, users=train.users.get_indexer(test.users))
-    }
-    dropped = {"shoppers with nothing left in training": int(((n_held > 0) & (n_left == 0)).sum())}
+    is_asked = np.diff(held.ratings.indptr) > 0
+    is_known = np.diff(train.ratings.indptr) > 0
+    test = held.rows(np.flatnonzero(is_asked & is_known))
+    rows = train.users.get_indexer(test.users)
+    whole = Histories.from_interactions(train, users=rows)
+    histories: dict[int | None, Histories] = {None: whole}
+    n_dropped = int((is_asked & ~is_known).sum())
+    dropped = {"shoppers with nothing left in training": n_dropped}
     relevant = {"observed": _liked(test.ratings)}
     return Split(name, train, histories, relevant, candidates, test, dropped, train.shoppers)
 

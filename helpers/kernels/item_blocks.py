@@ -66,15 +66,24 @@ class NearestItems:
         order = np.argsort(-counts, kind="stable")
         rank = np.empty(n_items, np.int32)
         rank[order] = np.arange(n_items, dtype=np.int32)
-        shape = X.shape
-        ranked = sp.csr_matrix((X.data.astype(np.float32), rank[X.indices], X.indptr), shape)
+        values = X.data.astype(np.float32)
+        ranked = sp.csr_matrix((values, rank[X.indices], X.indptr), X.shape)
         by_item = ranked.T.tocsr()
         squares = np.square(X.data, dtype=np.float64)
-        squares = np.bincount(X.indices, weights=squares, minlength=n_items)[order]
+        squares = np.bincount(X.indices, weights=squares, minlength=n_items)
+        squares = squares[order]
         length = np.sqrt(np.where(squares > 0, squares, 1))
-        left = (length ** (-2 * pull.alpha)).astype(np.float32)
-        right = (length ** (-2 * (1 - pull.alpha))).astype(np.float32)
-        return cls(ranked, by_item, left, right, k, pull), order
+        left = length ** (-2 * pull.alpha)
+        right = length ** (-2 * (1 - pull.alpha))
+        nearest = cls(
+            ranked,
+            by_item,
+            left.astype(np.float32),
+            right.astype(np.float32),
+            k,
+            pull,
+        )
+        return nearest, order
 
     def __call__(self, block: pd.DataFrame) -> pd.DataFrame:
         """Take a table with the column `item`; return item, neighbor and similarity, row by row.

@@ -259,8 +259,10 @@ class _Best:
         """Back in the caller's numbering."""
         rows, places = np.nonzero(self.values > 0)
         values = self.values[rows, places]
-        cells = (order[rows], order[self.items[rows, places]])
-        return sp.csr_matrix((values, cells), shape=(len(order), len(order)))
+        columns = self.items[rows, places]
+        cells = (order[rows], order[columns])
+        n_items = len(order)
+        return sp.csr_matrix((values, cells), shape=(n_items, n_items))
 
 
 @njit(nogil=True, cache=True)

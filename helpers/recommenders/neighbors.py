@@ -362,10 +362,12 @@ class _Neighbors(Recommender):
 
         Where no neighbor rated, the item's mean stands; `n_fallback_` counts that.
         """
-        some = weights > 0
-        self.n_fallback_ = int((~some).sum())
-        average = np.divide(weighted, weights, out=np.zeros(some.shape), where=some)
-        return np.where(some, center + average, self.item_means_[items][None, :])
+        has_any = weights > 0
+        self.n_fallback_ = int((~has_any).sum())
+        nothing = np.zeros(has_any.shape)
+        average = np.divide(weighted, weights, out=nothing, where=has_any)
+        item_means = self.item_means_[items]
+        return np.where(has_any, center + average, item_means[None, :])
 
 
 class UserKNN(_Neighbors):

@@ -387,14 +387,18 @@ def cells_softmax_loss(scores, liked, row, n_shoppers: int):
         The shopper whose candidate it is.
     n_shoppers : int
     """
-    top = torch.full((n_shoppers,), -np.inf, device=scores.device)
+    zeros = torch.zeros(n_shoppers, device=scores.device)
+    top = torch.full_like(zeros, -np.inf)
     top = top.scatter_reduce(0, row, scores.detach(), "amax")
-    above = (scores - top[row]).exp()
-    total = torch.zeros(n_shoppers, device=scores.device).index_add(0, row, above)
-    logp = scores - top[row] - total.log()[row]
-    n_liked = torch.zeros_like(total).index_add(0, row, liked.float())
-    weight = n_liked.clamp(max=MOST_TARGETS) / n_liked.clamp(min=1)
-    fit = (logp * weight[row])[liked].sum()
+    below_top = scores - top[row]
+    total = zeros.index_add(0, row, below_top.exp())
+    log_total = total.log()
+    logp = below_top - log_total[row]
+    n_liked = zeros.index_add(0, row, liked.float())
+    counted = n_liked.clamp(max=MOST_TARGETS)
+    weight = counted / n_liked.clamp(min=1)
+    weighted = logp * weight[row]
+    fit = weighted[liked].sum()
     return -fit / max(n_shoppers, 1)
 
 
@@ -469,9 +473,12 @@ class Cells:
 
     def histories(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Items in anyone's history (m,), and the ratings that they got there, (n_shoppers, m)."""
-        used, place = self.item[self.in_history].unique(return_inverse=True)
-        ratings = torch.zeros(self.n_shoppers, len(used), device=self.rating.device)
-        ratings[self.row[self.in_history], place] = self.rating[self.in_history]
+        row = self.row[self.in_history]
+        item = self.item[self.in_history]
+        rating = self.rating[self.in_history]
+        used, place = item.unique(return_inverse=True)
+        ratings = torch.zeros(self.n_shoppers, len(used), device=rating.device)
+        ratings[row, place] = rating
         return used, ratings
 
     def marked(self, chosen: torch.Tensor, items: torch.Tensor) -> torch.Tensor:

@@ -295,16 +295,25 @@ def _shortened(text: str, limit: int) -> str:
 
 def _rows_of(found: Tag) -> tuple[list[list[str]], list[list[str]], int]:
     """Rows of the head, rows of the body, and how many columns of the body are the index."""
-    rows = [(row, _cells(row)) for row in found.find_all("tr")]
-    rows = [(row, cells) for row, cells in rows if any(cells)]
+    rows = []
+    texts = []
+    for row in found.find_all("tr"):
+        cells = _cells(row)
+        if any(cells):
+            rows.append(row)
+            texts.append(cells)
     if not rows:
         return [], [], 0
-    width = max(len(cells) for _, cells in rows)
-    padded = [[""] * (width - len(cells)) + cells for _, cells in rows]
-    n_heads = sum(row.find_parent("thead") is not None for row, _ in rows)
-    n_heads = max(n_heads, 1)
-    index_sizes = [len(row.find_all("th")) for row, _ in rows[n_heads:]]
-    return padded[:n_heads], padded[n_heads:], max(index_sizes, default=0)
+    width = max(map(len, texts))
+    padded = []
+    for cells in texts:
+        n_lacking = width - len(cells)
+        padded.append([""] * n_lacking + cells)
+    in_head = [row.find_parent("thead") is not None for row in rows]
+    n_heads = max(sum(in_head), 1)
+    index_sizes = [len(row.find_all("th")) for row in rows[n_heads:]]
+    n_index = max(index_sizes, default=0)
+    return padded[:n_heads], padded[n_heads:], n_index
 
 
 def _cells(row: Tag) -> list[str]:

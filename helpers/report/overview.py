@@ -85,9 +85,13 @@ def deck(results: Results, people: list[PersonaLists], dark: bool = False) -> st
         If chapters 01 to 06 have not run.
     """
     few = results.length_near(FEW)
-    names = list(dict.fromkeys([FLOOR, "Content", choice(results, few)]))
+    names = [FLOOR, "Content"]
+    best = choice(results, few)
+    if best not in names:
+        names.append(best)
     shopper = one_shopper(results.profile, names, few)
-    return deck_of(results, people, shopper, read.real_study(), dark)
+    real = read.real_study()
+    return deck_of(results, people, shopper, real, dark)
 
 
 def deck_of(
@@ -877,6 +881,10 @@ def _first_item_words(results: Results) -> str:
 def _first_step_is_steepest(results: Results) -> bool:
     """Whether each item of the shortest history adds more than any later one, on average."""
     name = choice(results, results.length_near(FEW))
-    liked = [results.at(n, "precision", 5)["value"][name] for n in results.lengths]
+    liked = []
+    for n in results.lengths:
+        precision = results.at(n, "precision", 5)["value"]
+        liked.append(precision[name])
     per_item = np.diff(liked) / np.diff(results.lengths)
-    return bool((per_item[0] > per_item[1:]).all())
+    first, later = per_item[0], per_item[1:]
+    return bool((first > later).all())

@@ -327,9 +327,11 @@ def _is_same(name: str, wish: str) -> bool:
 def _price_worth(dollars: float, prices: pd.Series) -> np.ndarray:
     """Worth of each price band for a shopper who usually pays so much."""
     log = np.log(prices.where(prices > 0))
-    center = (np.log(dollars) - log.mean()) / log.std(ddof=0)
+    above_mean = np.log(dollars) - log.mean()
+    center = above_mean / log.std(ddof=0)
     width = 0.85  # the middle of what `tastes` draws
-    return -np.minimum(3, np.abs(tastes.PRICE_BANDS - center) / width)
+    distance = np.abs(tastes.PRICE_BANDS - center) / width
+    return -np.minimum(3, distance)
 
 
 def render_personas(profile: str, found: list[PersonaLists]) -> None:

@@ -109,13 +109,19 @@ class Results:
 
     def _methods_once(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Each method under its plain name, by the variant that is its best."""
-        names = set(rows["recommender"])
-        hidden = {plain for plain, variant in STANDS_FOR.items() if variant in names}
-        shown = set(STANDS_FOR.values())
-        is_variant = rows["recommender"].str.contains("-") & ~rows["recommender"].isin(shown)
-        kept = rows[~is_variant & ~rows["recommender"].isin(hidden)]
-        plain = {variant: plain for plain, variant in STANDS_FOR.items()}
-        return kept.assign(recommender=kept["recommender"].replace(plain))
+        names = rows["recommender"]
+        there = set(names)
+        hidden = []
+        plain_name = {}
+        for plain, variant in STANDS_FOR.items():
+            plain_name[variant] = plain
+            if variant in there:
+                hidden.append(plain)
+        is_best = names.isin(list(plain_name))
+        is_variant = names.str.contains("-") & ~is_best
+        is_shown = ~is_variant & ~names.isin(hidden)
+        kept = rows[is_shown]
+        return kept.assign(recommender=kept["recommender"].replace(plain_name))
 
     @cached_property
     def lengths(self) -> list[int]:

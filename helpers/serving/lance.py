@@ -138,9 +138,11 @@ def _database(place: str | Path):
 
 def _rows(items: np.ndarray, ids: np.ndarray) -> pa.Table:
     rows = as_rows(items)
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), rows.shape[1])
-    numbers = pa.array(np.asarray(ids, dtype=np.int64))
-    return pa.table({"id": numbers, "vector": vectors})
+    d = rows.shape[1]
+    values = pa.array(rows.ravel())
+    vectors = pa.FixedSizeListArray.from_arrays(values, d)
+    numbers = np.asarray(ids, dtype=np.int64)
+    return pa.table({"id": pa.array(numbers), "vector": vectors})
 
 
 def _among(ids: np.ndarray) -> str:

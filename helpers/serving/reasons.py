@@ -88,7 +88,14 @@ def _shared(product, title: str) -> str:
 
 def _closer_half(product: np.ndarray, liked: np.ndarray) -> str:
     """Whether looks or words are more alike, where no trait is shared."""
-    half = len(product) // 2
-    looks = unit(product[None, :half]) @ unit(liked[None, :half]).T
-    said = unit(product[None, half:]) @ unit(liked[None, half:]).T
-    return "its looks" if looks > said else "its words"
+    both = np.stack([product, liked])
+    looks, said = np.split(both, 2, axis=1)
+    cosine_of_looks = _cosine_of(looks)
+    cosine_of_words = _cosine_of(said)
+    return "its looks" if cosine_of_looks > cosine_of_words else "its words"
+
+
+def _cosine_of(pair: np.ndarray) -> float:
+    """Cosine of two rows, (2, d)."""
+    first, second = unit(pair)
+    return float(first @ second)

@@ -312,16 +312,20 @@ class Chain:
         (1 + N_SWEEPS, n, n_own).
         """
         columns = self.columns[part]
-        fit = past.counts[:, columns] @ self.worth[:, columns].T
-        log_chance = TILT * fit - past.sizes[:, None] * self.tilt_norm[part]
-        chance = np.exp(log_chance - log_chance.max(axis=1, keepdims=True))
+        worth = self.worth[:, columns]
+        fit = past.counts[:, columns] @ worth.T
+        log_norm = past.sizes[:, None] * self.tilt_norm[part]
+        log_chance = TILT * fit - log_norm
+        highest = log_chance.max(axis=1, keepdims=True)
+        chance = np.exp(log_chance - highest)
         cumulative = np.cumsum(chance, axis=1, dtype=np.float64)
         n_offers = (N_SWEEPS + 1) * self.n_own
-        target = rng.random((len(cumulative), n_offers)) * cumulative[:, -1:]
-        found = np.stack(
-            [np.searchsorted(row, value) for row, value in zip(cumulative, target, strict=True)]
-        )
-        found = np.minimum(found, len(self.worth) - 1)
+        lot = rng.random((len(cumulative), n_offers))
+        target = lot * cumulative[:, -1:]
+        places = []
+        for until, wanted in zip(cumulative, target, strict=True):
+            places.append(np.searchsorted(until, wanted))
+        found = np.minimum(np.stack(places), len(self.worth) - 1)
         log_odds = np.take_along_axis(log_chance, found, axis=1)
         return self._by_sweep(found), self._by_sweep(log_odds)
 
@@ -425,7 +429,9 @@ class Tables:
     """Functions of the signal, looked up instead of computed."""
 
     def __init__(self, noise: np.float32, cut_of_4: np.float32, cut_of_5: np.float32):
-        grid = np.arange(-REACH * STEPS_PER_UNIT, REACH * STEPS_PER_UNIT + 1) / STEPS_PER_UNIT
+        n_steps = REACH * STEPS_PER_UNIT
+        steps = np.arange(-n_steps, n_steps + 1)
+        grid = steps / STEPS_PER_UNIT
         self._normal = ndtr(grid).astype(np.float32)
         rated_5 = ndtr((grid - cut_of_5) / noise)
         rated_4 = ndtr((grid - cut_of_4) / noise) - rated_5

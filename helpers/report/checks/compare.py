@@ -11,10 +11,13 @@ def _earned(k: int) -> np.ndarray:
 
 
 def _graded_ndcg(shown_grades, all_grades, k):
-    best = np.sort(all_grades)[::-1][:k]
     earned = _earned(k)
     shown = np.asarray(shown_grades)[:k]
-    return (earned[: len(shown)] * shown).sum() / (earned[: len(best)] * best).sum()
+    best = np.sort(all_grades)[::-1]
+    best = best[:k]
+    dcg = (earned[: len(shown)] * shown).sum()
+    ideal = (earned[: len(best)] * best).sum()
+    return dcg / ideal
 
 
 def _best_of_shown(shown_grades, all_grades, k):
@@ -44,12 +47,12 @@ def _yes_or_no(shown_grades, all_grades, k):
 def _lists() -> list[tuple]:
     """Lists of six of eight items; the best item is not always shown, and k may cut the list."""
     every = np.array([0, 2, 1, 0, 2, 1, 0, 0])
-    return [
-        (np.array([1, 0, 2, 0, 1, 0]), every, 3),
-        (np.array([0, 2, 1, 0, 0, 0]), every, 5),
-        (np.array([2, 2, 1, 1, 0, 0]), every, 6),
-        (np.array([0, 0, 0, 1, 0, 2]), every, 4),
-    ]
+    shown = {"102010": 3, "021000": 5, "221100": 6, "000102": 4}
+    cases = []
+    for grades, k in shown.items():
+        grades_of_list = np.array([int(grade) for grade in grades])
+        cases.append((grades_of_list, every, k))
+    return cases
 
 
 def _ips(rewards, propensities, chances):

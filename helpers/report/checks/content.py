@@ -38,9 +38,15 @@ def _dot_products(item_vectors, ratings):
 
 def _cases():
     rng = np.random.default_rng(4)
+    shoppers = [
+        [5, 0, 1, 0, 4, 0],
+        [4, 2, 0, 0, 0, 5],
+        [1, 0, 0, 4, 0, 0],
+    ]
     cases = []
-    for ratings in ([5, 0, 1, 0, 4, 0], [4, 2, 0, 0, 0, 5], [1, 0, 0, 4, 0, 0]):
-        cases.append((rng.standard_normal((6, 3)), np.array(ratings, dtype=float)))
+    for ratings in np.array(shoppers, dtype=float):
+        vectors = rng.standard_normal((6, 3))
+        cases.append((vectors, ratings))
     return cases
 
 

@@ -417,10 +417,13 @@ def _item_knn(likes: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
 
 
 def _mean_ndcg(scores: np.ndarray, split: Split) -> float:
-    of_target = np.asarray(scores)[:, split.candidates]
+    scores = np.asarray(scores)
+    of_target = scores[:, split.candidates]
     order = np.argsort(-of_target, axis=1, kind="stable")
-    best = split.candidates[order[:, :LIST_LENGTH]]
-    return float(ndcg(best, split.relevant["complete"], LIST_LENGTH).mean())
+    first = order[:, :LIST_LENGTH]
+    best = split.candidates[first]
+    per_shopper = ndcg(best, split.relevant["complete"], LIST_LENGTH)
+    return float(per_shopper.mean())
 
 
 def crossing(trap: pd.DataFrame, names: Sequence[str]) -> plt.Axes:

@@ -87,10 +87,14 @@ def mark_hits(figure: plt.Figure, is_hit: Sequence[bool]) -> None:
 
 def _first(paths, titles, n: int) -> tuple[list, list[str]]:
     """The first `n`, filled up with empty places."""
-    kept = [path or None for path in list(paths)[:n]]
-    words = [str(title) for title in list(titles)[:n]]
+    first_paths = list(paths)[:n]
+    first_titles = list(titles)[:n]
+    kept = [path or None for path in first_paths]
+    words = [str(title) for title in first_titles]
     n_empty = n - len(kept)
-    return kept + [None] * n_empty, words + [""] * n_empty
+    kept += [None] * n_empty
+    words += [""] * n_empty
+    return kept, words
 
 
 def _words_only(axis, title: str) -> None:

@@ -190,16 +190,19 @@ def _lines_with_bands(axis, lines: dict[str, pd.DataFrame]) -> None:
     for name, part in lines.items():
         part = part.sort_values("x")
         color = colors[name]
-        axis.plot(part["x"], part["value"], marker="o", markersize=5, color=color, label=name)
-        band = {"color": color, "alpha": 0.15, "linewidth": 0}
-        axis.fill_between(part["x"], part["low"], part["high"], **band)
+        x = part["x"]
+        line = {"marker": "o", "markersize": 5, "label": name}
+        axis.plot(x, part["value"], color=color, **line)
+        band = {"alpha": 0.15, "linewidth": 0}
+        axis.fill_between(x, part["low"], part["high"], color=color, **band)
 
 
 def two_maps(before: np.ndarray, after: np.ndarray, paths: Sequence[Path]) -> plt.Figure:
     """Pictures on two flat maps beside each other."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.4))
     maps = {"before: the encoder's vectors": before, "after: the item tower": after}
-    for axis, (title, points) in zip(axes, maps.items(), strict=True):
+    for axis, title in zip(axes, maps, strict=True):
+        points = maps[title]
         thumbnails(axis, points, paths, zoom=0.11, least=0.05)
         axis.set(xticks=[], yticks=[])
         axis.set_title(title, color=MUTED, fontsize=12)
