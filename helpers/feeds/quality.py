@@ -113,12 +113,6 @@ def image_outcomes(images: pd.DataFrame) -> pd.DataFrame:
     return groups.size().rename("images").reset_index()
 
 
-def category_counts(catalog: pd.DataFrame) -> pd.DataFrame:
-    """Products of each category and platform: `platform, category, products`."""
-    counts = catalog.groupby(["platform", "category"]).size()
-    return counts.rename("products").reset_index()
-
-
 _BLANKS = " \u00a0\u3000\u200b\ufeff\x00"  # a spreadsheet reads past them
 _FORMULA = tuple("=+-@\t|%＝＋－＠｜")  # a full-width sign starts a formula, too
 _LINE_ENDS = re.compile(r"\r\n|[\r\n\v\f\x85\u2028\u2029]")

@@ -44,7 +44,6 @@ def test_tables_add_up(tmp_path):
         ["price … is not an amount", 2],
         ["blank row", 1],
     ]
-    assert quality.category_counts(catalog)["products"].tolist() == [1, 1]
 
 
 def test_no_rejects_no_rows(tmp_path):

@@ -827,19 +827,3 @@ def segments_figure(rows: pd.DataFrame) -> plt.Figure:
         axis.set(xlabel="style that the shopper likes most", ylabel="NDCG@10")
         figure.legend(loc="outside lower center", ncols=len(names), fontsize=LABEL_FONT)
     return figure
-
-
-def guide_figure(guide: pd.DataFrame) -> plt.Figure:
-    """How many of five items are liked in each situation, with the method to ship beside it."""
-    rows = guide.iloc[::-1]
-    values = rows["liked of five"].astype(float)
-    colors = rows["shoppers"].map({"real": ORANGE, "simulated": BLUE})
-    with slide_font():
-        figure, axis = plt.subplots(figsize=WIDE)
-        axis.barh(list(rows.index), values, color=colors)
-        for place, name in enumerate(rows["ship"]):
-            end = (values.iloc[place], place)
-            axis.annotate(f" {name}", end, va="center", fontsize=LABEL_FONT)
-        axis.set(xlabel="of five items shown, how many are liked", xlim=(0, 5.9))
-        axis.grid(axis="y", visible=False)
-    return figure
