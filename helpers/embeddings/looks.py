@@ -84,7 +84,8 @@ class LookEncoder:
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Unit vectors (n, dim) float32 of the catalogue's words, filled up with zeros."""
         vectors = self.words.encode_texts(texts)
-        return np.pad(vectors, ((0, 0), (0, self.dim - vectors.shape[1])))
+        n_lacking = self.dim - vectors.shape[1]
+        return np.pad(vectors, ((0, 0), (0, n_lacking)))
 
     def save(self, folder: str | Path) -> None:
         """Write the words. The looks are the course's own, the same for every catalogue."""

@@ -367,7 +367,9 @@ def calibration(
     flags = np.eye(codes.max() + 1)[codes]
     is_item = ranked >= 0
     in_history = (liked > 0).astype(np.float64) @ flags
-    in_list = (flags[np.where(is_item, ranked, 0)] * is_item[..., None]).sum(axis=1)
+    places = np.where(is_item, ranked, 0)
+    listed = flags[places] * is_item[..., None]
+    in_list = listed.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = in_history / in_history.sum(axis=1, keepdims=True)
         q = in_list / in_list.sum(axis=1, keepdims=True)

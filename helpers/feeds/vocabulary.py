@@ -24,7 +24,10 @@ _HEAD = re.compile(
 
 def normal(text: str) -> str:
     """Small words between single spaces, apostrophes dropped."""
-    return _GAPS.sub(" ", text.lower().replace("'", "").replace("’", "")).strip()
+    small = text.lower()
+    for apostrophe in "'’":
+        small = small.replace(apostrophe, "")
+    return _GAPS.sub(" ", small).strip()
 
 
 class Terms:

@@ -85,7 +85,8 @@ def grouped_by_host(links: dict[str, list[str]]) -> list[list[str]]:
     n_nodes = len(keys) + len(numbers)
     products = np.asarray(product_of, dtype=int)
     hosts = np.asarray(host_at, dtype=int) + len(keys)
-    edges = sp.coo_matrix((np.ones(len(hosts)), (products, hosts)), shape=(n_nodes, n_nodes))
+    ones = np.ones(len(hosts))
+    edges = sp.coo_matrix((ones, (products, hosts)), shape=(n_nodes, n_nodes))
     _, labels = connected_components(edges, directed=False)
     groups: dict[int, list[str]] = {}
     for position, key in enumerate(keys):

@@ -87,13 +87,15 @@ class Interactions:
         rows = users.get_indexer(pd.Index(last["user"]))
         columns = items.get_indexer(pd.Index(last["item"]))
         if (rows < 0).any() or (columns < 0).any():
-            missing = last["user"][rows < 0].tolist() + last["item"][columns < 0].tolist()
+            missing = last["user"][rows < 0].tolist()
+            missing += last["item"][columns < 0].tolist()
             raise KeyError(
                 f"{len(missing)} names are not among the given users and items, "
                 f"for example {missing[0]!r}"
             )
         shape = (len(users), len(items))
-        ratings = sp.csr_matrix((last["rating"].to_numpy(np.float32), (rows, columns)), shape=shape)
+        stars = last["rating"].to_numpy(np.float32)
+        ratings = sp.csr_matrix((stars, (rows, columns)), shape=shape)
         times = None
         if "timestamp" in last and (last["timestamp"] != 0).any():
             days = last["timestamp"].to_numpy(np.float64) / DAY

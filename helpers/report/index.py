@@ -213,12 +213,12 @@ def _headline_table(results: Results | None) -> list[dict[str, Any]]:
         part = part.set_index("n_history").reindex(results.lengths)
         if name == CEILINGS[-1] or part["value"].isna().any():
             continue
+        values = part["value"]
         half = (part["high"] - part["low"]) / 2
-        told = [
-            f"{value:.2f} ± {wide:.2f}" for value, wide in zip(part["value"], half, strict=True)
-        ]
+        told = [f"{value:.2f} ± {wide:.2f}" for value, wide in zip(values, half, strict=True)]
         row = {"recommender": called(str(name)), "reads": READS.get(str(name), "")}
-        table.append({**row, "told": told, "best": part["value"].max()})
+        row |= {"told": told, "best": values.max()}
+        table.append(row)
     return sorted(table, key=lambda row: -row["best"])
 
 

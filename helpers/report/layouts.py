@@ -219,5 +219,7 @@ def deck_markdown(
 
 def _quoted(text: str) -> str:
     """A YAML string of one line."""
-    plain = re.sub(r"\s+", " ", text).replace("\\", "").replace('"', "'").replace("--", "—")
+    plain = re.sub(r"\s+", " ", text)
+    for sign, instead in {"\\": "", '"': "'", "--": "—"}.items():
+        plain = plain.replace(sign, instead)
     return f'"{plain}"'

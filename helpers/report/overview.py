@@ -452,7 +452,8 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     n_shops = rows["shop"].nunique()
     lost_tests = str(below) if below else "none"
     title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {lost_tests}"
-    lost = sorted({SHOPS.get(shop, shop) for shop in rows[rows["gain_high"] < 0]["shop"]})
+    loses = rows["gain_high"] < 0
+    lost = sorted({SHOPS.get(shop, shop) for shop in rows.loc[loses, "shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
     caption = (
         f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "

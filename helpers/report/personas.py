@@ -229,7 +229,10 @@ def _agreed(found: dict[str, pd.DataFrame]) -> list[tuple[str, list[str]]]:
             key = str(row.image_key)
             methods.setdefault(key, []).append(name)
             titles[key] = str(row.title)
-    shared = [(titles[key], names) for key, names in methods.items() if len(names) > 1]
+    shared = []
+    for key, names in methods.items():
+        if len(names) > 1:
+            shared.append((titles[key], names))
     return sorted(shared, key=lambda pair: -len(pair[1]))
 
 

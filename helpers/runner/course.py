@@ -22,7 +22,12 @@ from helpers.runner.stamps import executed_path, record_path
 
 BESIDE = ["03", "04", "05", "06"]  # chapters that need nothing of each other
 READS_PICTURES = ["01", "02"]
-NEEDS = {"01": [], "02": ["01"], **{chapter: ["02"] for chapter in BESIDE}, "07": BESIDE}
+NEEDS = {
+    "01": [],
+    "02": ["01"],
+    **{chapter: ["02"] for chapter in BESIDE},
+    "07": BESIDE,
+}
 # The longest of those beside each other start first, so that none runs long alone at the end.
 LONGEST_FIRST = ["01", "02", "06", "05", "03", "04", "07"]
 

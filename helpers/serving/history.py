@@ -54,7 +54,9 @@ def read_history(path: str | Path) -> History:
     path = Path(path)
     rows, broken, about = read_rows(path)
     notes = [f"row {number}: {reason}; left out" for number, _, reason in broken]
-    table = pd.DataFrame([row or {} for row in rows], index=range(1, len(rows) + 1))
+    cells = [row or {} for row in rows]
+    numbers = range(1, len(rows) + 1)
+    table = pd.DataFrame(cells, index=numbers)
     table = table.fillna("").astype(str)
     table.columns = table.columns.str.strip().str.lower()
     if "title" not in table:

@@ -200,9 +200,12 @@ class Service:
         categories = [category_of(titles[row]) for row in liked_rows(histories)]
         ids, scores = self._with_categories(ids, scores, histories, allowed, categories)
         chosen = self._choose(ids, scores, histories, categories, k)
-        found = self.catalog.iloc[ids[chosen]].reindex(columns=SHOWN).reset_index(drop=True)
-        found = found.assign(rank=np.arange(1, len(found) + 1), score=scores[chosen].round(4))
-        reasons = explain(found, self.vectors[ids[chosen]], histories, titles)
+        ids = ids[chosen]
+        scores = scores[chosen]
+        found = self.catalog.iloc[ids].reindex(columns=SHOWN).reset_index(drop=True)
+        ranks = np.arange(1, len(found) + 1)
+        found = found.assign(rank=ranks, score=scores.round(4))
+        reasons = explain(found, self.vectors[ids], histories, titles)
         return Recommendations(found.join(reasons), notes)
 
     def allowed(self, filters: Filters) -> np.ndarray:

@@ -137,8 +137,8 @@ def examine(
         n_found += len(rows)
         block += 1
         _give_up_if_too_few(population, n_found, block)
-    rows, opinions, seen = (np.concatenate(parts)[:n] for parts in zip(*found, strict=True))
-    return rows, opinions, seen
+    rows, opinions, seen = map(np.concatenate, zip(*found, strict=True))
+    return rows[:n], opinions[:n], seen[:n]
 
 
 def _give_up_if_too_few(population: Population, n_found: int, n_blocks: int) -> None:

@@ -105,7 +105,9 @@ def shares_of_neighbors(
         nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :n]
         for name in names:
             label = attributes[name].astype(str).to_numpy()
-            rows.setdefault(name, {})[view] = (label[nearest] == label[:, None]).mean()
+            is_same = label[nearest] == label[:, None]
+            row = rows.setdefault(name, {})
+            row[view] = is_same.mean()
     for name in names:
         share = attributes[name].astype(str).value_counts(normalize=True)
         rows[name]["chance"] = (share**2).sum()

@@ -129,7 +129,9 @@ def lists_of_one_shopper(profile: str, items, lists: dict, columns: int = 7) -> 
         Item positions, best first.
     """
     picture = pictures_of(items.frame, data_dir(profile))
-    shown = {name: [picture[i] for i in ids[:columns]] for name, ids in lists.items()}
+    shown = {}
+    for name, ids in lists.items():
+        shown[name] = [picture[i] for i in ids[:columns]]
     return rows_of_pictures(shown, columns=columns)
 
 

@@ -164,9 +164,9 @@ def persona_neighbors(who: Brought, shop: Shop, found: np.ndarray) -> plt.Figure
 def similar_titles(vectors: np.ndarray, catalog: pd.DataFrame, n: int = 4) -> pd.DataFrame:
     """A few items, and the most similar item of another title, by cosine."""
     titles = catalog["title"].to_numpy()
-    places = np.linspace(0, len(titles) - 1, n + 2).astype(int)[1:-1]
+    places = np.linspace(0, len(titles) - 1, n + 2).astype(int)
     rows = []
-    for place in places:
+    for place in places[1:-1]:
         elsewhere = np.flatnonzero(titles != titles[place])
         found = nearest(vectors[[place]], vectors, elsewhere, k=1)
         rows.append({"item": titles[place], "most similar item": titles[found[0, 0]]})

@@ -210,7 +210,8 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
             }
             axis.annotate(f"{n:.0f}", (place, top), fontsize=SMALLEST, color=INK, **where)
     axis.axhline(0, color=INK, linewidth=1)
-    axis.set_xticks(range(len(shops)), [SHOPS.get(shop, shop) for shop in shops], fontsize=FONT)
+    names = [SHOPS.get(shop, shop) for shop in shops]
+    axis.set_xticks(range(len(shops)), names, fontsize=FONT)
     axis.set_ylabel(f"NDCG@10 of {name}\nless that of bestsellers")
     axis.grid(axis="x", visible=False)
     return figure

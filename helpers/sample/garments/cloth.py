@@ -74,7 +74,9 @@ def tinted(colour: str, rng: np.random.Generator) -> str:
 
 @cache
 def _rgb(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red = int(colour[1:3], 16) / 255
+    green = int(colour[3:5], 16) / 255
+    blue = int(colour[5:7], 16) / 255
     return red, green, blue
 
 
