@@ -216,8 +216,8 @@ def _headline_table(results: Results | None) -> list[dict[str, Any]]:
         values = part["value"]
         half = (part["high"] - part["low"]) / 2
         told = [f"{value:.2f} ± {wide:.2f}" for value, wide in zip(values, half, strict=True)]
-        row = {"recommender": called(str(name)), "reads": READS.get(str(name), "")}
-        row |= {"told": told, "best": values.max()}
+        row: dict[str, Any] = {"recommender": called(str(name)), "told": told}
+        row |= {"reads": READS.get(str(name), ""), "best": values.max()}
         table.append(row)
     return sorted(table, key=lambda row: -row["best"])
 

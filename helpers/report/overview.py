@@ -887,5 +887,5 @@ def _first_step_is_steepest(results: Results) -> bool:
         precision = results.at(n, "precision", 5)["value"]
         liked.append(precision[name])
     per_item = np.diff(liked) / np.diff(results.lengths)
-    first, later = per_item[0], per_item[1:]
-    return bool((first > later).all())
+    later = per_item[1:]
+    return bool((per_item[0] > later).all())
