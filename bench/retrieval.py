@@ -1,17 +1,14 @@
 """Top 10 of a million vectors with faiss's flat index and inverted file, beside hnswlib and
 usearch.
 
-    python bench/retrieval.py [--items 1000000] [--parts peers service] [--write]
+    python bench/retrieval.py [--items 1000000] [--indexes ivf flat hnswlib …] [--write]
 
 Vectors lie in 2,000 overlapping clusters whose spread falls as j^-0.6 along the axes: on clearly
-separated clusters any inverted file shines. All libraries answer single queries on one thread in
-the same run. Times are processor time, which other programs do not lengthen; on an idle machine one
-thread's latency is the same. Builds use `--threads` threads, whose times add up. A warm `Service`
-on the same number of synthetic items is timed too, since that is what `course recommend` waits for.
-`--write` keeps both tables in data/studies/retrieval.csv and data/studies/serving.csv.
-
-Among 200,000 items, at a recall of .976 and one core: ours .43 ms a query, hnswlib 1.6 times that,
-usearch 6.2 times. Their graphs take 3.1 and 3.6 times as long to build.
+separated clusters any inverted file shines. All libraries answer the same single queries on one
+thread. Times are processor time, which other programs do not lengthen; on an idle machine one
+thread's latency is the same. Builds use `--threads` threads, whose times add up. `--write` keeps
+the rows in data/studies/retrieval.csv, in place of those of the same index and size, so that the
+indexes can be measured one after the other. bench/serving.py times what is built on this.
 """
 
 import argparse
@@ -19,6 +16,7 @@ import importlib.metadata
 import importlib.util
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,20 +25,15 @@ import numpy as np
 import pandas as pd
 from provenance import with_provenance
 
-from helpers.artefacts import ROOT
-from helpers.recommenders.features import unit
-from helpers.serving.history import History
+from helpers.artefacts import ROOT, write_text
 from helpers.serving.search import Index, IndexSettings, exact_top_k, recall
-from helpers.serving.service import Filters, Service
 
 CLUSTERS = 2000
 K = 10
-PARTS = ("service", "peers")
-PEERS = ("usearch", "hnswlib", "faiss-hnsw")
 ASKED_RECALL = 0.976  # what plain IVF2048,SQfp16 reached on these vectors
 N_WARM_UP = 30
 OURS = "faiss IVF2048,SQfp16"
-STUDIES = ROOT / "data" / "studies"
+STUDY = ROOT / "data" / "studies" / "retrieval.csv"
 
 
 @dataclass(frozen=True)
@@ -240,11 +233,27 @@ def build_faiss_hnsw(items, threads: int):
     return set_effort, search
 
 
-BUILDERS = {
+def flat(task: Task, threads: int) -> list[Measured]:
+    """What it takes to compare the query with every item."""
+    start = time.process_time()
+    index = Index(task.items, IndexSettings(exact_below=len(task.items) + 1))
+    seconds = time.process_time() - start
+    faiss.omp_set_num_threads(1)
+
+    def search(query):
+        return index.search(query, K)[0]
+
+    rows = curve("faiss Flat", seconds, lambda effort: None, search, (len(task.items),), task)
+    faiss.omp_set_num_threads(threads)
+    return rows
+
+
+PEERS = {
     "hnswlib": build_hnswlib,
     "usearch": build_usearch,
     "faiss-hnsw": build_faiss_hnsw,
 }
+INDEXES = ("ivf", "flat", *PEERS)
 
 
 def peer(name: str, task: Task, threads: int) -> list[Measured]:
@@ -254,7 +263,7 @@ def peer(name: str, task: Task, threads: int) -> list[Measured]:
         print(f"{name} is left out: it is not installed (pip install {module})")
         return []
     start = time.process_time()
-    set_effort, search = BUILDERS[name](task.items, threads)
+    set_effort, search = PEERS[name](task.items, threads)
     seconds = time.process_time() - start
     print(f"{name} built in {seconds:.1f} s", flush=True)
     faiss.omp_set_num_threads(1)
@@ -268,96 +277,49 @@ def beside_ours(rows: pd.DataFrame) -> pd.DataFrame:
     enough = rows[rows["recall"] >= ASKED_RECALL]
     table = enough.groupby("index", sort=False).first()
     table = table[["effort", "recall", "p50_ms", "build_seconds"]]
+    if OURS not in table.index:
+        return table
     for column in ("p50_ms", "build_seconds"):
         table[f"{column} / ours"] = (table[column] / table.loc[OURS, column]).round(2)
     return table
 
 
-class Cosine:
-    """A model whose score is a dot product, as TwoTower's: the cosine with the mean liked item."""
-
-    def __init__(self, vectors: np.ndarray):
-        self.vectors = unit(vectors)
-
-    def item_embeddings(self) -> np.ndarray:
-        return self.vectors
-
-    def user_embeddings(self, histories) -> np.ndarray:
-        return unit(histories.vectors.mean(axis=0, keepdims=True))
-
-
-WORDS = {
-    "style": ("slim", "relaxed", "cropped", "oversized", "vintage", "classic"),
-    "colour": ("red", "blue", "black", "white", "green", "beige", "navy"),
-    "fabric": ("cotton", "linen", "denim", "wool", "silk"),
-    "category": ("dress", "jeans", "shirt", "skirt", "sweater", "coat"),
-}
-
-
-def recommend_end_to_end(n_items: int, n_lists: int = 220) -> pd.DataFrame:
-    """What `course recommend` waits for: three titles in, a page's products out, warm."""
-    from helpers.embeddings import ClipEncoder, item_vectors
-
+def drawn_task(n_items: int, d: int, n_queries: int) -> Task:
+    """Items, queries near the same centers, and the exact answers."""
     rng = np.random.default_rng(0)
-    encoder = ClipEncoder()
-    drawn = {name: rng.choice(words, n_items) for name, words in WORDS.items()}
-    titles = [" ".join(words) for words in zip(*drawn.values(), strict=True)]
-    kinds, kind_of = np.unique(titles, return_inverse=True)
-    text = encoder.encode_texts(list(kinds))[kind_of]
-    text = text + 0.3 * noise(n_items, text.shape[1], rng).astype(np.float32)
-    image = np.zeros_like(text)
-    catalog = pd.DataFrame(
-        {
-            "image_key": [f"a/{number}" for number in range(n_items)],
-            "title": titles,
-            "platform": "a",
-            "category": drawn["category"],
-            "colour": drawn["colour"],
-            "gender": rng.choice(["women", "men", "unisex"], n_items),
-            "price_usd": rng.uniform(5, 200, n_items),
-            "image_path": "",
-        }
-    )
-    service = Service.of(catalog, image, text, encoder, Cosine(item_vectors(image, text)))
-    times = []
-    for _ in range(n_lists):
-        liked = pd.DataFrame({"title": rng.choice(kinds, 3)}, index=[1, 2, 3])
-        start = time.process_time()
-        service.recommend(History(liked), 12, Filters(in_stock=True, max_price=150.0))
-        times.append(1000 * (time.process_time() - start))
-    median, slow = np.percentile(times[20:], [50, 99])
-    print(f"recommend among {n_items} items: p50 {median:.1f} ms  p99 {slow:.1f} ms (asked: 30)")
-    answered = {"n_items": n_items, "n_lists": n_lists - 20, "p50_ms": median, "p99_ms": slow}
-    return pd.DataFrame([answered]).round(1)
-
-
-def compare(arguments) -> pd.DataFrame:
-    """Our index and its peers on the same vectors."""
-    faiss.omp_set_num_threads(arguments.threads)
-    rng = np.random.default_rng(0)
-    centers = noise(CLUSTERS, arguments.dim, rng)
-    items = draw(arguments.items, centers, rng)
-    queries = draw(arguments.queries, centers, np.random.default_rng(1))
+    centers = noise(CLUSTERS, d, rng)
+    items = draw(n_items, centers, rng)
+    queries = draw(n_queries, centers, np.random.default_rng(1))
     start = time.process_time()
     exact, _ = exact_top_k(queries, items, K)
     seconds = time.process_time() - start
-    n_queries = len(queries)
-    print(f"{len(items)} x {arguments.dim}: exact top 10 of {n_queries} queries in {seconds:.2f} s")
-    task = Task(items, queries, exact)
-    rows = inverted_file(task, arguments.threads)
-    for name in arguments.peers:
-        rows += peer(name, task, arguments.threads)
-    table = pd.DataFrame([asdict(row) for row in rows])
-    print(beside_ours(table))
-    return table
+    print(f"{n_items} x {d}: exact top 10 of {n_queries} queries in {seconds:.2f} s", flush=True)
+    return Task(items, queries, exact)
 
 
-def keep(table: pd.DataFrame, name: str) -> None:
-    """Write a table into data/studies, with what it comes from."""
-    extra = [f"{module} {version(module)}" for module in ("faiss-cpu", "usearch", "hnswlib")]
-    table = with_provenance(table)
-    table["versions"] += ", " + ", ".join(extra)
-    table.to_csv(STUDIES / name, index=False)
+def measured(task: Task, indexes: list[str], threads: int) -> pd.DataFrame:
+    """Our indexes and their peers on the same vectors."""
+    own: dict[str, Callable] = {"ivf": inverted_file, "flat": flat}
+    rows = []
+    for name in indexes:
+        if name in own:
+            rows += own[name](task, threads)
+        else:
+            rows += peer(name, task, threads)
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def kept(new: pd.DataFrame, path: Path, names: list[str]) -> pd.DataFrame:
+    """Write rows into a study in place of those with the same `names`; returns the whole table."""
+    packages = [f"{module} {version(module)}" for module in ("faiss-cpu", "usearch", "hnswlib")]
+    new = with_provenance(new)
+    new["versions"] += ", " + ", ".join(packages)
+    if path.exists():
+        old = pd.read_csv(path, dtype={"commit": str})
+        is_replaced = old.set_index(names).index.isin(new.set_index(names).index)
+        new = pd.concat([old[~is_replaced], new])
+    write_text(new.to_csv(index=False), path)
+    return new
 
 
 def version(package: str) -> str:
@@ -372,19 +334,16 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--queries", type=int, default=500)
-    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS)
-    parser.add_argument("--peers", nargs="*", default=PEERS, choices=PEERS)
+    parser.add_argument("--indexes", nargs="+", default=INDEXES, choices=INDEXES)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="keep the tables in data/studies")
+    parser.add_argument("--write", action="store_true", help="keep the rows in data/studies")
     arguments = parser.parse_args()
-    tables = {}
-    if "service" in arguments.parts:
-        tables["serving.csv"] = recommend_end_to_end(arguments.items)
-    if "peers" in arguments.parts:
-        tables["retrieval.csv"] = compare(arguments)
+    faiss.omp_set_num_threads(arguments.threads)
+    task = drawn_task(arguments.items, arguments.dim, arguments.queries)
+    table = measured(task, arguments.indexes, arguments.threads)
     if arguments.write:
-        for name, table in tables.items():
-            keep(table, name)
+        table = kept(table, STUDY, ["index", "n_items"])
+    print(beside_ours(table[table["n_items"] == arguments.items]))
 
 
 if __name__ == "__main__":
