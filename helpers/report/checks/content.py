@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from helpers.interactions.matrix import LIKED
 from helpers.report.checks.judging import Choice, Function, Mistake, Numbers
 
 NEUTRAL = 3.0
@@ -28,7 +29,7 @@ def _by_rating(item_vectors, ratings):
 
 
 def _likes_alone(item_vectors, ratings):
-    return _cosines(item_vectors, (ratings >= 4).astype(float))
+    return _cosines(item_vectors, (ratings >= LIKED).astype(float))
 
 
 def _dot_products(item_vectors, ratings):
