@@ -21,6 +21,9 @@ from helpers.engine import Engine, LocalEngine, cut
 BLOCKS_PER_WORKER = 4
 """On a cluster, so that no worker waits long for the last one."""
 PIECES_PER_THREAD = 4
+DOT, COMMON, RIGHT, COUNT = range(4)
+"""What the kernel keeps of an item: the product with the present one, shoppers of both, the item's
+factor, and its own shoppers."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,11 @@ def _walk(  # noqa: PLR0913  # numba takes arrays, no objects
     indptr, item, rating_of = by_user
     left, right, count = scale
     n_items = len(left)
-    dot = np.zeros(n_items, np.float32)
-    common = np.zeros(n_items, np.float32)
+    # Of a million items most are not in the processor's cache. What belongs to one stands
+    # together, so that a visit waits for memory once and not four times.
+    known = np.zeros((n_items, 4), np.float32)
+    known[:, RIGHT] = right
+    known[:, COUNT] = count
     touched = np.empty(n_items, np.int32)
     for row in range(len(items)):
         i = items[row]
@@ -166,24 +172,24 @@ def _walk(  # noqa: PLR0913  # numba takes arrays, no objects
             u = user[p]
             for q in range(indptr[u], indptr[u + 1]):
                 j = item[q]
-                if common[j] == 0:
+                if known[j, COMMON] == 0:
                     touched[n_touched] = j
                     n_touched += 1
-                common[j] += 1
-                dot[j] += rating_by[p] * rating_of[q]
+                known[j, COMMON] += 1
+                known[j, DOT] += rating_by[p] * rating_of[q]
         for t in range(n_touched):
             j = touched[t]
-            n = common[j]
+            n = known[j, COMMON]
             if is_jaccard:
-                similarity = n / (count[i] + count[j] - n)
+                similarity = n / (count[i] + known[j, COUNT] - n)
             else:
-                similarity = dot[j] * (left[i] * right[j])
+                similarity = known[j, DOT] * (left[i] * known[j, RIGHT])
             if shrinkage > 0:
                 similarity *= n / (n + shrinkage)
             if significance > 0:
                 similarity *= min(n, significance) / significance
-            common[j] = 0
-            dot[j] = 0
+            known[j, COMMON] = 0
+            known[j, DOT] = 0
             if j != i and similarity > 0:
                 _offer(similarity, j, values[row], neighbors[row])
 
