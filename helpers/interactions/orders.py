@@ -10,6 +10,7 @@ import csv
 import re
 import unicodedata
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -253,12 +254,12 @@ def read_orders(
     read_as = _recognized(table, catalog, path.name, columns)
     rows = _plain_rows(table, read_as)
     left_out = _LeftOut(rows)
-    left_out.drop(_is_blank(rows["customer"]), "no customer")
-    left_out.drop(_is_blank(rows["item"]), "no product")
+    left_out.drop(each_once(_is_blank, rows["customer"]), "no customer")
+    left_out.drop(each_once(_is_blank, rows["item"]), "no product")
     notes = _unused(table, read_as)
     notes += _rate(rows, read_as, left_out, path.name)
     notes += _date(rows, read_as, left_out, now)
-    keys = match_items(rows["item"], known_names)
+    keys = each_once(lambda names: match_items(names, known_names), rows["item"])
     left_out.drop(keys == SEVERAL, "product name that several share: write platform/id")
     left_out.drop(keys == "", "product not in the catalogue")
     if not left_out.is_kept.any():
@@ -268,7 +269,7 @@ def read_orders(
     log = _one_row_per_pair(kept)
     _refuse_if_too_little(log, left_out, read_as, path.name)
     n_joined = int(left_out.is_kept.sum()) - len(log)
-    log = log.assign(user=hash_ids(log["user"], key))
+    log = log.assign(user=each_once(lambda names: _hashed(names, key), log["user"]))
     platform = catalog.set_index("image_key")["platform"]
     log = log.assign(platform=log["item"].map(platform))
     notes += more_notes + _warnings(log, rows["customer"])
@@ -535,11 +536,29 @@ def _plain_rows(table: pd.DataFrame, columns: OrderColumns) -> pd.DataFrame:
             continue
         values = table[column].reset_index(drop=True)
         if entry.name in NEEDED:
-            values = as_ids(values)
+            values = each_once(as_ids, values)
         rows[entry.name] = values
-    is_email = rows["customer"].str.contains("@", regex=False)
-    rows["customer"] = rows["customer"].mask(is_email, rows["customer"].str.lower())
+    rows["customer"] = each_once(_small_addresses, rows["customer"])
     return rows
+
+
+def each_once(change: Callable[[pd.Series], pd.Series], values: pd.Series) -> pd.Series:
+    """`change` of a column of text, computed once for each different value.
+
+    A log names each of its customers and products many times.
+    """
+    is_text = values.dtype == object or isinstance(values.dtype, pd.StringDtype)
+    if not is_text or pd.api.types.infer_dtype(values, skipna=False) != "string":
+        return change(values)  # 1 and True are equal, and are not the same id
+    codes, different = pd.factorize(values)
+    changed = change(pd.Series(different))
+    return changed.take(codes).set_axis(values.index)
+
+
+def _small_addresses(customers: pd.Series) -> pd.Series:
+    """Customers' ids; e-mail addresses among them in small letters."""
+    is_email = customers.str.contains("@", regex=False)
+    return customers.mask(is_email, customers.str.lower())
 
 
 def as_ids(values: pd.Series) -> pd.Series:
@@ -550,6 +569,10 @@ def as_ids(values: pd.Series) -> pd.Series:
             values = values.astype("Int64")
     text = values.astype("string").str.strip().fillna("")
     return text.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True).astype(object)
+
+
+def _hashed(names: pd.Series, key: bytes) -> pd.Series:
+    return pd.Series(hash_ids(names, key), dtype=object)
 
 
 def _is_blank(values: pd.Series) -> pd.Series:
@@ -751,6 +774,8 @@ def _without_returned(kept: pd.DataFrame, left_out: _LeftOut) -> tuple[pd.DataFr
     if "sent_back" in kept:
         is_return |= kept["sent_back"]
     n_pieces = n_pieces.where(~is_return, -n_pieces.abs())
+    if (n_pieces > 0).all():
+        return kept, notes
     is_nothing = pd.Series(False, index=left_out.reason.index)
     is_nothing[kept.index] = n_pieces == 0
     left_out.drop(is_nothing, "the quantity is 0")
