@@ -1,14 +1,20 @@
 """Where an index lives, by one parameter: in a file, in several shards, or in a LanceDB table."""
 
+import hashlib
+import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from helpers.serving.search import Index, IndexSettings
+from helpers.serving.search import Index, IndexSettings, as_rows
 from helpers.serving.shards import ShardedIndex
 
 STORES = ("file", "shards", "lance")
+ENDINGS = {"file": ".faiss", "shards": ".shards", "lance": ".lance"}
+DAMAGE = (RuntimeError, OSError, ValueError)  # what faiss, a manifest and LanceDB raise for it
 
 
 class AnyIndex(Protocol):
@@ -76,6 +82,44 @@ def open_index(
         return LanceIndex.open(path, n_probes)
     kind = ShardedIndex if store == "shards" else Index
     return kind.open(path, n_probes)
+
+
+def kept_index(items: np.ndarray, folder: Path, store: str = "file") -> AnyIndex:
+    """The index of `items` (n_items, d) from `folder`, where it is made if it lacks.
+
+    Learning the lists of a million items takes minutes, and opening an index takes none. A faiss
+    file is memory-mapped. The name tells the items: other vectors get an index of their own, and
+    the one before is removed. What cannot be read is made anew.
+
+    Parameters
+    ----------
+    items : (n_items, d) float32
+    folder : path
+        Where the index is kept, such as data/<profile>/cache.
+    store : str
+        As for `build_index`.
+    """
+    _check(store)
+    digest = hashlib.sha256(as_rows(items).data).hexdigest()[:16]
+    path = folder / f"index-{digest}{ENDINGS[store]}"
+    if path.exists():
+        with suppress(*DAMAGE):
+            return open_index(path, store)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="aside-", dir=folder) as aside:
+        made = Path(aside) / path.name
+        build_index(items, made, store=store)
+        for old in folder.glob("index-*"):
+            _remove(old)
+        made.replace(path)
+    return open_index(path, store)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check(store: str) -> None:

@@ -7,8 +7,6 @@ centroids are nearest and compares the query with the items in those lists alone
 faiss (Johnson, Douze and Jégou 2019).
 """
 
-import hashlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,32 +195,6 @@ class Index:
         index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
         index.n_probes = n_probes
         return index
-
-
-def kept_index(items: np.ndarray, folder: Path) -> Index:
-    """The index of `items` (n_items, d) from a file in `folder`, which is made where it lacks.
-
-    Learning the lists of a million items takes minutes, and opening the file takes none. It is
-    memory-mapped, and its name tells the items: other vectors get a file of their own, and the
-    one before is removed. A file that cannot be read is made anew.
-
-    Parameters
-    ----------
-    items : (n_items, d) float32
-    folder : path
-        Where the file is kept, such as data/<profile>/cache.
-    """
-    digest = hashlib.sha256(as_rows(items).data).hexdigest()[:16]
-    path = folder / f"index-{digest}.faiss"
-    if path.exists():
-        with suppress(RuntimeError):  # what faiss raises for a damaged file
-            return Index.open(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    index = Index(items)
-    for old in folder.glob("index-*.faiss"):
-        old.unlink(missing_ok=True)
-    index.save(path)
-    return Index.open(path)
 
 
 def _flat(d: int) -> faiss.Index:

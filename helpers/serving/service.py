@@ -12,8 +12,9 @@ from helpers.feeds.harmonise import category_of, gender_of
 from helpers.interactions.matrix import Histories
 from helpers.serving.encoding import LONGEST, ListEncoder
 from helpers.serving.history import History
+from helpers.serving.indexes import AnyIndex, kept_index
 from helpers.serving.reasons import explain, liked_rows, nearest_liked
-from helpers.serving.search import EXACT_BELOW, Index, kept_index
+from helpers.serving.search import EXACT_BELOW, Index
 
 SHOWN = [
     "image_key",
@@ -108,6 +109,9 @@ class Service:
         Whose catalogue, vectors and models.
     model : str
         Name of a recommender that a chapter has saved.
+    store : str
+        Where the index of a large catalogue lies: "file", "shards" or "lance", as for
+        `indexes.build_index`.
 
     Raises
     ------
@@ -115,7 +119,7 @@ class Service:
         If a chapter has not run yet; the message holds the command.
     """
 
-    def __init__(self, profile: str, model: str = "Hybrid"):
+    def __init__(self, profile: str, model: str = "Hybrid", store: str = "file"):
         catalog = pd.read_parquet(require(profile, "catalog.parquet", "01"))
         folder = require(profile, "embeddings.safetensors", "02").parent
         path = require(profile, f"models/{model}.json", "06").with_suffix("")
@@ -125,9 +129,9 @@ class Service:
         if (folder / "variants.parquet").exists():
             stock = pd.read_parquet(folder / "variants.parquet", columns=["image_key", "in_stock"])
         self._prepare(catalog, image, text, encoder, recommenders.load(path), stock)
-        self._index: Index | None = None
+        self._index: AnyIndex | None = None
         if len(catalog) >= EXACT_BELOW:
-            self._index = kept_index(self._item_embeddings(), folder / "cache")
+            self._index = kept_index(self._item_embeddings(), folder / "cache", store)
 
     @classmethod
     def of(cls, catalog, image, text, encoder, model, stock=None) -> "Service":

@@ -5,8 +5,8 @@ import importlib.util
 import numpy as np
 import pytest
 
-from helpers.serving import lance
-from helpers.serving.indexes import build_index, open_index
+from helpers.serving import indexes, lance
+from helpers.serving.indexes import build_index, kept_index, open_index
 from helpers.serving.search import IndexSettings, exact_top_k, recall
 from helpers.serving.shards import ShardedIndex, merged
 
@@ -75,6 +75,29 @@ def test_a_copy_is_the_same(store, tmp_path):
     index = build_index(ITEMS, tmp_path / "index", store=store)
     index.save(tmp_path / "copy")
     same_answers(open_index(tmp_path / "copy", store))
+
+
+@pytest.mark.parametrize("store", ELSEWHERE)
+def test_an_index_is_kept_for_its_items_alone(store, tmp_path, monkeypatch):
+    built = []
+    real = indexes.build_index
+
+    def counted(items, *arguments, **options):
+        built.append(len(items))
+        return real(items, *arguments, **options)
+
+    monkeypatch.setattr(indexes, "build_index", counted)
+    for _ in range(2):
+        same_answers(kept_index(ITEMS, tmp_path, store))
+    assert built == [N_ITEMS]
+    (folder,) = tmp_path.iterdir()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in files:  # damaged
+        path.unlink()
+    same_answers(kept_index(ITEMS, tmp_path, store))
+    kept_index(ITEMS[:400], tmp_path, store)
+    assert built == [N_ITEMS, N_ITEMS, 400]
+    assert len(list(tmp_path.iterdir())) == 1 and not folder.exists()
 
 
 @pytest.mark.parametrize("store", ELSEWHERE)

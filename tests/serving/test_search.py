@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from helpers.serving import search
-from helpers.serving.search import Index, IndexSettings, exact_top_k, kept_index, recall
+from helpers.serving.indexes import kept_index
+from helpers.serving.search import Index, IndexSettings, exact_top_k, recall
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.standard_normal((700, 16)).astype(np.float32)
