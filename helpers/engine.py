@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
+import tenacity
 
 ENGINES = ("local", "ray")
 NAME = "COURSE_ENGINE"
@@ -23,6 +24,19 @@ NO_RAY = (
     "the engine 'ray' needs the extra `cluster`, which isn't installed. "
     "Run:  pip install -e '.[cluster]'"
 )
+
+PATIENT = {
+    "agent_register_timeout_ms": 600_000,
+    "gcs_rpc_server_connect_timeout_s": 60,
+    "health_check_failure_threshold": 20,
+    "health_check_initial_delay_ms": 60_000,
+    "health_check_timeout_ms": 60_000,
+    "worker_register_timeout_seconds": 600,
+}
+"""A Ray on one machine shares its cores with the work, so it may answer late and be well. That a
+worker has died is seen at once all the same."""
+STARTS = 3
+"""Tries to start Ray on this machine: on a busy one, its first half minute may be too short."""
 
 Partition = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -117,13 +131,41 @@ class RayEngine:
         import ray.data
 
         if not ray.is_initialized():
-            here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-            where = {"address": self.address} if self.address else here
-            ray.init(log_to_driver=False, logging_level="ERROR", **where)
-            context = ray.data.DataContext.get_current()
-            context.enable_progress_bars = False
-            context.execution_options.preserve_order = True
+            if self.address:
+                ray.init(self.address, log_to_driver=False, logging_level="ERROR")
+            else:
+                start_ray_here()
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
         return ray
+
+
+def start_ray_here(n_workers: int | None = None) -> None:
+    """Start a Ray on this machine, which ends with this process.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        As many as cores unless told.
+    """
+    import ray
+
+    def end(state: tenacity.RetryCallState) -> None:
+        ray.shutdown()
+
+    starting = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(STARTS), before_sleep=end, reraise=True
+    )
+    starting(
+        ray.init,
+        num_cpus=n_workers,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+        _system_config=dict(PATIENT),
+    )
 
 
 @dataclass(frozen=True)

@@ -37,16 +37,11 @@ def cluster():
     import ray
 
     tests = Path(__file__).parent
-    paths = os.pathsep.join([str(tests), str(tests.parent)])
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-    )
-    yield engine.RayEngine()
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)]))
+        engine.start_ray_here(n_workers=2)
+        yield engine.RayEngine()
+        ray.shutdown()
 
 
 @pytest.fixture
