@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from helpers.report.cells import Situation, vectors_in_use
 from helpers.runner import evidence, parameters, stamps
 from helpers.runner.before import check_before
 from helpers.runner.execute import ChapterFailed, Job, Kernels, Progress, execute
-from helpers.runner.publish import publish, unpublish
+from helpers.runner.publish import publish, publish_finished, unpublish
 from helpers.runner.stamps import executed_path, record_path
 
 BESIDE = ["03", "04", "05", "06"]  # chapters that need nothing of each other
@@ -138,6 +138,7 @@ class _Schedule:
             try:
                 self._start_ready(pool)
                 while self.running:
+                    self._publish_if_idle()
                     self._await_one()
                     self._start_ready(pool)
             except BaseException as error:
@@ -173,6 +174,13 @@ class _Schedule:
         self.ran.append(chapter)
         self.progress[chapter] = Progress()
         self.running[pool.submit(self._run_one, chapter)] = chapter
+
+    def _publish_if_idle(self) -> None:
+        """Write the pages of finished chapters while the last one runs and a core is free."""
+        if self.waiting or self.failed or len(self.running) >= self.jobs or not self.done:
+            return
+        with suppress(Exception):  # `publish` meets it again, when no chapter runs any more
+            publish_finished(self.profile, self.say)
 
     def _await_one(self) -> None:
         """Wait until a chapter ends; short waits, for Windows delivers Ctrl-C only between them."""

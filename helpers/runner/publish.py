@@ -56,21 +56,34 @@ def publish(profile: str, say: Callable[[str], None]) -> None:
     if not executed:
         return
     book = _Book(profile, executed, say)
-    for chapter in book.stale(report_path):
-        render_report(executed[chapter], chapter, report_path(profile, chapter))
-        render_solutions(chapter, reports_dir(profile))
-    stale_decks = book.stale(deck_path)
-    without_deck = {chapter: executed[chapter] for chapter in stale_decks}
-    folder = reports_dir(profile)
-    problem = render_decks(without_deck, folder / "decks", ["html"])
+    problem = _write_chapters(book, executed)
     if problem:
         say(problem)
+    folder = reports_dir(profile)
     if book.whole_is_stale():
         render_notation(folder)
         people = _present(profile, executed, say)
         render_index(profile, executed, decks=not problem, people=people)
-    book.write()
+    book.write_all()
     say(f"open {folder / 'index.html'}")
+
+
+def publish_finished(profile: str, say: Callable[[str], None]) -> None:
+    """The same for the chapters that have finished while others still run, without the index."""
+    executed = executed_notebooks(profile)
+    book = _Book(profile, executed, say)
+    _write_chapters(book, executed)
+    book.write_chapters()
+
+
+def _write_chapters(book: "_Book", executed: dict[str, Path]) -> str:
+    """Reports and decks that are missing or out of date; what kept decks from being made."""
+    profile = book.profile
+    for chapter in book.stale(report_path):
+        render_report(executed[chapter], chapter, report_path(profile, chapter))
+        render_solutions(chapter, reports_dir(profile))
+    without_deck = {chapter: executed[chapter] for chapter in book.stale(deck_path)}
+    return render_decks(without_deck, reports_dir(profile) / "decks", ["html"])
 
 
 def _present(profile: str, executed: dict[str, Path], say: Callable[[str], None]):
@@ -154,18 +167,30 @@ class _Book:
         folder = reports_dir(self.profile)
         return any(self._is_damaged(folder / name, self.known[name].mark) for name in known)
 
-    def write(self) -> None:
+    def write_all(self) -> None:
         """Keep the marks of all pages that are there."""
         pages = {}
         for path in _whole_pages(self.profile):
-            pages[self._name(path)] = asdict(Page(self.whole, mark_of(path)))
+            pages[self._name(path)] = Page(self.whole, mark_of(path))
+        self._write(pages | self._chapters())
+
+    def write_chapters(self) -> None:
+        """Keep the marks of the chapters' pages, and of all others what was known."""
+        self._write(self.known | self._chapters())
+
+    def _chapters(self) -> dict[str, Page]:
+        """Pages of chapters that are there."""
+        pages = {}
         for chapter, source in self.sources.items():
             for path_of in (report_path, deck_path):
                 path = path_of(self.profile, chapter)
                 if path.exists():
-                    page = Page(source, mark_of(path))
-                    pages[self._name(path)] = asdict(page)
-        write_json(pages, self.path)
+                    pages[self._name(path)] = Page(source, mark_of(path))
+        return pages
+
+    def _write(self, pages: dict[str, Page]) -> None:
+        table = {name: asdict(page) for name, page in pages.items()}
+        write_json(table, self.path)
 
     def _is_stale(self, chapter: str, path: Path) -> bool:
         page = self.known.get(self._name(path))

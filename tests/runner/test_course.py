@@ -25,6 +25,21 @@ def test_runs_in_order_then_reuses(finished, run):
     assert run.text.count("finished earlier, reused") == 3
 
 
+def test_finished_chapters_are_published_while_the_last_one_runs(tiny, run, monkeypatch):
+    there = []
+
+    def publish(profile, say):
+        there.extend(path.name for path in (tiny / "reports" / profile).glob("*.html"))
+        real(profile, say)
+
+    real = course.publish
+    monkeypatch.setattr(course, "publish", publish)
+    run(jobs=3)  # one is free while the last two run
+    assert f"{NAMES['01']}.html" in there and "index.html" not in there
+    pages = json.loads((tiny / "data" / "tiny" / ".finished" / "pages.json").read_text())
+    assert "index.html" in pages and len(pages) == 1 + 2 * len(EVERY)
+
+
 def test_a_changed_parameter_runs_its_chapter_alone(finished, run):
     assert run(**{"05_completion": {"number": "2"}}) == ["05"]
     assert "05_completion  runs: parameter number changed" in run.text
