@@ -28,7 +28,7 @@ CENTRE = 3.0  # ratings are counted from here
 # Variance of a rating by taste before the first round: wide, since few rounds shrink it enough.
 START = 3.0
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
-PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ: 64 MB
+PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ of histories: 64 MB
 APART = (
     0.9  # share by which covariances between groups of features shrink: the log tells few of them
 )
@@ -368,9 +368,7 @@ def _posterior(
     gram : (n, d, d)
         Each shopper's Σ x xᵀ.
     """
-    seen = centred.copy()
-    seen.data = np.ones_like(seen.data)
-    gram = _gram(seen, X)
+    gram = _gram(centred, X)
     system = torch.from_numpy((gram + precision).astype(np.float32))
     factor = torch.linalg.cholesky(system)
     inverse = torch.cholesky_inverse(factor).numpy()  # a third of numpy's time for its inverse
@@ -379,18 +377,15 @@ def _posterior(
 
 
 def _gram(seen, X: np.ndarray) -> np.ndarray:
-    """Σ x xᵀ over what each shopper saw, (n, d, d), some items at a time."""
+    """Σ x xᵀ over what each shopper saw, (n, d, d)."""
     n_users = seen.shape[0]
     d = X.shape[1]
-    total = np.zeros((n_users, d * d), np.float32)
-    used = np.unique(seen.indices)
-    step = max(1, PRODUCTS // (d * d))
-    for start in range(0, len(used), step):
-        some = used[start : start + step]
-        x = X[some]
-        products = x[:, :, None] * x[:, None, :]
-        total += seen[:, some] @ products.reshape(len(some), -1)
-    return total.reshape(-1, d, d)
+    total = np.empty((n_users, d, d), np.float32)
+    for user in range(n_users):
+        mine = seen.indices[seen.indptr[user] : seen.indptr[user + 1]]
+        x = X[mine]
+        np.matmul(x.T, x, out=total[user])
+    return total
 
 
 def posterior_taste(
