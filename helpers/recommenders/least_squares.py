@@ -14,7 +14,7 @@ from helpers.recommenders.features import standard_log_price
 BATCH_CELLS = {"cpu": 1 << 19, "cuda": 1 << 24}
 """Numbers in the largest batch of systems solved at once: what a processor's cache holds, 4 MB; a
 GPU wants more, 128 MB."""
-WIDE = 32
+WIDE = 20
 """Factors from which on dense products are faster than sparse ones."""
 
 with warnings.catch_warnings():  # torch calls its CSR tensors a beta, once per process
@@ -166,7 +166,9 @@ def ridges(
     right = known.sums(weight * target, Z) + linear
     right = right.unsqueeze(2)
     x = Z.new_empty(n_rows, K)
-    grams_of = _dense_grams if K >= WIDE else _sparse_grams
+    grams_of = _sparse_grams
+    if K >= WIDE:
+        grams_of = _grams_one_by_one if Z.device.type == "cpu" else _dense_grams
     for rows, gram in grams_of(known, weight, Z):
         L = torch.linalg.cholesky(gram + penalty)
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
@@ -199,8 +201,30 @@ def _sparse_grams(known: Known, weight, Z) -> Iterator[tuple[slice, torch.Tensor
         yield slice(start, stop), sums.index_select(1, cell).view(-1, K, K)
 
 
+def _grams_one_by_one(known: Known, weight, Z) -> Iterator[tuple[slice, torch.Tensor]]:
+    """The same, row after row: what a row needs stays in the processor's cache."""
+    n_rows = known.shape[0]
+    K = Z.shape[1]
+    factors = Z.numpy()
+    weights = weight.numpy()
+    columns = known.columns.numpy()
+    indptr = known.indptr.numpy()
+    step = _rows_at_once(Z)
+    for start in range(0, n_rows, step):
+        stop = min(n_rows, start + step)
+        grams = np.empty((stop - start, K, K), factors.dtype)
+        for row in range(start, stop):
+            entries = slice(indptr[row], indptr[row + 1])
+            z = factors[columns[entries]]
+            weighted = z * weights[entries, None]
+            np.matmul(weighted.T, z, out=grams[row - start])
+        yield slice(start, stop), torch.from_numpy(grams)
+
+
 def _dense_grams(known: Known, weight, Z) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The same from blocks of rows of similar length, filled up with entries of weight 0."""
+    """The same for a GPU, from blocks of rows of similar length, filled up with entries of weight
+    0.
+    """
     rows_left = torch.argsort(known.counts, descending=True)
     while len(rows_left):
         longest = int(known.counts[rows_left[0]])

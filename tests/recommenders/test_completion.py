@@ -8,7 +8,7 @@ import scipy.sparse as sp
 import torch
 
 from helpers.interactions import Histories, Interactions, ItemFeatures
-from helpers.recommenders import MatrixCompletion
+from helpers.recommenders import MatrixCompletion, least_squares
 from helpers.recommenders.gibbs import Prior, components, gibbs, habits
 from helpers.recommenders.least_squares import (
     WIDE,
@@ -318,9 +318,12 @@ def test_batches_of_ridges_are_one(monkeypatch):
     )
 
 
-@pytest.mark.parametrize("n_factors", [WIDE - 1, WIDE])
-def test_narrow_and_wide_ridges_are_numpys(n_factors, monkeypatch):
+@pytest.mark.parametrize(("n_factors", "on_gpu"), [(WIDE - 1, False), (WIDE, False), (WIDE, True)])
+def test_narrow_and_wide_ridges_are_numpys(n_factors, on_gpu, monkeypatch):
     """Rows of every length, from none to all columns, in several batches."""
+    if on_gpu:  # what a GPU computes, here
+        blocks = least_squares._dense_grams
+        monkeypatch.setattr(least_squares, "_grams_one_by_one", blocks)
     small = {"cpu": 7 * WIDE**2, "cuda": 20 * WIDE}
     monkeypatch.setattr("helpers.recommenders.least_squares.BATCH_CELLS", small)
     rng = np.random.default_rng(0)
