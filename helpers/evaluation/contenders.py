@@ -4,7 +4,9 @@ A new method takes one file in `helpers/recommenders` and one line in that packa
 It is then fitted with its defaults in chapter 07, and stands in its tables, figures and slides.
 """
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +42,8 @@ SIMPLE_FIRST = (
     "Hybrid",
 )
 """By what they take to explain, run and repair. A method that is not named here comes last."""
+IN_TURN = ("NeuralCF", "TwoTower", "DeckTowers", "Hybrid")
+"""Methods that draw from torch's one stream of random numbers, or may have a member that does."""
 FLOOR = "shows everyone the same"
 PEOPLE = "learns who liked what"
 ITEMS = "reads the items"
@@ -126,14 +130,28 @@ def _saved_of(method: str, saved: dict[str, Recommender]) -> tuple[str, Recommen
 def again(
     models: dict[str, Recommender], names: Iterable[str], split: Split, items: ItemFeatures | None
 ) -> dict[str, Recommender]:
-    """The named methods, with the same settings, fitted on another training log."""
-    fitted = {}
-    for name in names:
-        if name in models:
-            model = models[name]
-            fresh = type(model)(**model.parameters())
-            fitted[name] = fresh.fit(split.train, items)
-    return fitted
+    """The named methods, with the same settings, fitted on another training log.
+
+    They are fitted side by side on the cores that there are, those of `IN_TURN` one after another.
+    """
+    wanted = [name for name in names if name in models]
+    in_turn = [name for name in wanted if type(models[name]).__name__ in IN_TURN]
+    lanes = [in_turn]
+    lanes += [[name] for name in wanted if name not in in_turn]
+
+    def fit(lane: list[str]) -> list[Recommender]:
+        fitted = []
+        for name in lane:
+            fresh = type(models[name])(**models[name].parameters())
+            fitted.append(fresh.fit(split.train, items))
+        return fitted
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(fit, lanes)
+    by_name = {}
+    for lane, fitted in zip(lanes, found, strict=True):
+        by_name |= dict(zip(lane, fitted, strict=True))
+    return {name: by_name[name] for name in wanted}
 
 
 def family_of(model: Recommender) -> str:

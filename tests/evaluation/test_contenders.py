@@ -119,6 +119,19 @@ def test_again_keeps_the_settings_and_not_what_was_learned(exam):
     assert fitted["ItemKNN"] is not model and fitted["ItemKNN"].k == 3
 
 
+def test_methods_that_are_fitted_side_by_side_are_those_fitted_alone(exam):
+    split, items = exam
+    two_towers = [recommenders.TwoTower(epochs=2, seed=seed) for seed in (1, 2)]
+    models = {"one": two_towers[0], "EASE": recommenders.EASE(), "other": two_towers[1]}
+    for _ in range(3):
+        fitted = again(models, list(models), split, items)
+        assert list(fitted) == list(models)
+        for name, model in models.items():
+            alone = type(model)(**model.parameters()).fit(split.train, items)
+            histories = split.histories[max(split.histories)]
+            np.testing.assert_array_equal(fitted[name].score(histories), alone.score(histories))
+
+
 def test_a_new_method_is_in_every_table_figure_and_slide(exam, toy):
     split, items = exam
     field = contenders({}, split, items, SLOW)
