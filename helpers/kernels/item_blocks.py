@@ -191,7 +191,7 @@ def _walk(  # noqa: PLR0913  # numba takes arrays, no objects
             known[j, COMMON] = 0
             known[j, DOT] = 0
             if j != i and similarity > 0:
-                _offer(similarity, j, values[row], neighbors[row])
+                offer(similarity, j, values[row], neighbors[row])
 
 
 @njit(nogil=True, cache=True)
@@ -201,7 +201,7 @@ def _is_worse(value, neighbor, other_value, other):
 
 
 @njit(nogil=True, cache=True)
-def _offer(value, neighbor, values, neighbors):
+def offer(value, neighbor, values, neighbors):
     """Put a neighbor where the heap's worst was, if it is better, and restore the heap."""
     if not _is_worse(values[0], neighbors[0], value, neighbor):
         return

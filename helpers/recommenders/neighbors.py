@@ -9,6 +9,7 @@ import torch
 from helpers.engine import chosen
 from helpers.kernels.item_blocks import Pull, top_similar_in_blocks
 from helpers.kernels.item_pairs import confidence, top_similar_items
+from helpers.kernels.sparse_lists import Links, best_by_links
 from helpers.recommenders.base import SIGNALS, Recommender, as_signal, per_like
 
 try:
@@ -352,10 +353,13 @@ class _Neighbors(Recommender):
         average = total / np.maximum(n, 1)
         self.item_means_ = np.where(n > 0, average, self.mean_)
 
+    def _popular(self) -> np.ndarray:
+        """Scores of items without evidence, (n_items,) float32: below 0."""
+        return self.popularity_ / (self.popularity_.max(initial=0) + 1) - 1
+
     def _with_popularity(self, scores) -> np.ndarray:
-        """Items without evidence come after all others, by popularity: their scores are < 0."""
-        popular = self.popularity_ / (self.popularity_.max(initial=0) + 1) - 1
-        return np.where(scores > 0, scores, popular).astype(np.float32)
+        """Items without evidence come after all others, by popularity."""
+        return np.where(scores > 0, scores, self._popular()).astype(np.float32)
 
     def _with_means(self, weighted, weights, center, items) -> np.ndarray:
         """`center` plus the weighted average, Σ weight · rating / Σ weight.
@@ -516,8 +520,35 @@ class ItemKNN(_Neighbors):
         order = np.argsort(-row.data, kind="stable")
         return row.indices[order], row.data[order]
 
+    def recommend(self, histories, k, candidates=None, exclude_seen=True):
+        """As in `Recommender`. In a large shop, no score is written of items that no neighbor leads
+        to.
+        """
+        everyone_can = self._usable(histories).all()
+        if self.n_items_ < MANY_ITEMS or not exclude_seen or k < 1 or not everyone_can:
+            return super().recommend(histories, k, candidates, exclude_seen)
+        self.n_fallback_ = 0
+        allowed = np.zeros(self.n_items_, bool)
+        allowed[self._positions(candidates)] = True
+        links = Links(self._links(), self._popular(), allowed)
+        seen = histories.in_catalogue(self.n_items_)
+        return best_by_links(self._read(histories), seen, links, k)
+
+    def _keep(self, matrix) -> None:
+        super()._keep(matrix)
+        self._by_neighbor = None
+
+    def _links(self) -> sp.csr_matrix:
+        """Row j: the items that have j among their neighbors, (n_items, n_items) float64.
+
+        Turned once: that takes seconds for a million items.
+        """
+        if getattr(self, "_by_neighbor", None) is None:
+            self._by_neighbor = self._kept().T.tocsr()
+        return self._by_neighbor
+
     def _score(self, histories):
-        sums = self._read(histories) @ self._kept().T
+        sums = self._read(histories) @ self._links()
         return self._with_popularity(sums.toarray())
 
     def _evidence(self, histories):
@@ -525,7 +556,7 @@ class ItemKNN(_Neighbors):
 
     def spread(self, weights):
         """As in `Recommender`: the similarities to the items, weighted."""
-        return (weights @ self._kept().T).toarray().astype(np.float32)
+        return (weights @ self._links()).toarray().astype(np.float32)
 
     def _predict(self, histories, items):
         H = histories.in_catalogue(self.n_items_).astype(np.float64)
