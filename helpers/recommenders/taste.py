@@ -29,6 +29,7 @@ CENTRE = 3.0  # ratings are counted from here
 START = 3.0
 BLOCK = 256  # shoppers at once: (BLOCK, d, d) is the largest array
 PRODUCTS = 1 << 24  # numbers of the largest array of products x xᵀ of histories: 64 MB
+KEPT = 1 << 25  # numbers of sums of products that are kept from round to round: 128 MB
 APART = (
     0.9  # share by which covariances between groups of features shrink: the log tells few of them
 )
@@ -211,8 +212,9 @@ def learn_taste(
     X = with_one(features).astype(np.float32)  # float32 halves the time
     shrink = _shrinkage(groups, X.shape[1])
     now = _start(features)
+    grams = _Grams(X)
     for part in _rounds(ratings, rounds, seed):
-        sums = _expectation(part, X, now)
+        sums = _expectation(part, X, now, grams)
         _update_taste(now, sums, part, shrink)
         _update_effects(now, sums, part)
     usual, choice = _choices(ratings, X, shops)
@@ -261,7 +263,32 @@ def _start(features: np.ndarray) -> _Estimate:
     )
 
 
-def _expectation(ratings, X: np.ndarray, now: _Estimate) -> _Sums:
+class _Grams:
+    """Each shopper's Σ x xᵀ over what they rated. It is the same in every round.
+
+    Parameters
+    ----------
+    X : (n_items, d)
+    """
+
+    def __init__(self, X: np.ndarray):
+        self.X = X
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
+        self._n_kept = 0
+
+    def of_block(self, ratings, start: int) -> np.ndarray:
+        """Of the shoppers from `start` on, (n, d, d); kept as long as there is room."""
+        where = (id(ratings), start)
+        if where in self._kept:
+            return self._kept[where]
+        gram = _gram(ratings[start : start + BLOCK], self.X)
+        if self._n_kept + gram.size <= KEPT:
+            self._kept[where] = gram
+            self._n_kept += gram.size
+        return gram
+
+
+def _expectation(ratings, X: np.ndarray, now: _Estimate, grams: _Grams) -> _Sums:
     """E-step: each shopper's posterior of w, given the prior and the effects as they stand."""
     n_items, d = X.shape
     precision = now.noise * np.linalg.inv(now.cov)  # · noise, so that each rating counts 1
@@ -278,7 +305,8 @@ def _expectation(ratings, X: np.ndarray, now: _Estimate) -> _Sums:
         part = ratings[start : start + BLOCK].astype(np.float32)
         users, items = part.nonzero()
         part.data -= (CENTRE + now.effect[items]).astype(np.float32)
-        w, spread, gram = _posterior(part, X, precision, pull, now.noise)
+        gram = grams.of_block(ratings, start)
+        w, spread = _posterior(gram, part @ X, precision, pull, now.noise)
         predicted = (w[users] * X[items]).sum(axis=1)
         residual = part.data - predicted
         # Σ var(wᵀx) over a shopper's ratings: noise · how many of them the taste uses up
@@ -351,13 +379,20 @@ def _choices(
 
 
 def _posterior(
-    centred,
-    X: np.ndarray,
+    gram: np.ndarray,
+    evidence: np.ndarray,
     precision: np.ndarray,
     pull: np.ndarray,
     noise: float,
-):
+) -> tuple[np.ndarray, np.ndarray]:
     """Posterior of w, whose mean is (Σ x xᵀ + precision)⁻¹ (Σ r x + pull).
+
+    Parameters
+    ----------
+    gram : (n, d, d)
+        Each shopper's Σ x xᵀ.
+    evidence : (n, d)
+        Each shopper's Σ r x.
 
     Returns
     -------
@@ -365,15 +400,12 @@ def _posterior(
         Posterior means.
     spread : (n, d, d)
         Posterior covariances.
-    gram : (n, d, d)
-        Each shopper's Σ x xᵀ.
     """
-    gram = _gram(centred, X)
     system = torch.from_numpy((gram + precision).astype(np.float32))
     factor = torch.linalg.cholesky(system)
     inverse = torch.cholesky_inverse(factor).numpy()  # a third of numpy's time for its inverse
-    w = np.einsum("nij,nj->ni", inverse, centred @ X + pull)
-    return w, np.float32(noise) * inverse, gram
+    w = np.einsum("nij,nj->ni", inverse, evidence + pull)
+    return w, np.float32(noise) * inverse
 
 
 def _gram(seen, X: np.ndarray) -> np.ndarray:
