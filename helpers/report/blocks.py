@@ -177,7 +177,7 @@ def paragraph(text: str) -> Block:
     if text.startswith("#"):
         return Block(text, 0.5 + 1.4 * _lines_of(text, CHARACTERS_PER_TITLE_LINE))
     if any(LIST_ITEM.match(row) for row in rows):
-        n_lines = sum(_lines_of(MARKUP.sub("", row)) for row in rows)
+        n_lines = sum(_lines_of(MARKUP.sub("", item)) for item in _items_of_list(rows))
         return Block(text, n_lines + 0.5)
     shown = LINK_TARGET.sub("", " ".join(rows))
     return Block(
@@ -185,6 +185,17 @@ def paragraph(text: str) -> Block:
         _lines_of(shown) + 0.5,
         is_prose=not text.startswith(">"),
     )
+
+
+def _items_of_list(rows: list[str]) -> list[str]:
+    """The items of a list on one line each, however they are wrapped in the source."""
+    items: list[str] = []
+    for row in rows:
+        if items and not LIST_ITEM.match(row):
+            items[-1] = f"{items[-1]} {row.strip()}"
+        else:
+            items.append(row)
+    return items
 
 
 def _lines_of(text: str, width: int = CHARACTERS_PER_LINE) -> int:

@@ -177,6 +177,14 @@ def test_what_a_reader_will_learn_stays_in_the_report():
     assert "# Five" in text and "be able" not in text
 
 
+def test_a_list_takes_the_same_room_however_its_source_is_wrapped():
+    long = "- Compare with the *untrained* network before you say that training helps anyone else."
+    first, _, rest = long.rpartition(" that ")
+    (whole,) = markdown_blocks(f"{long}\n- another")
+    (wrapped,) = markdown_blocks(f"{first}\n  that {rest}\n- another")
+    assert wrapped.lines == whole.lines
+
+
 def test_a_block_says_whether_it_can_be_said():
     assert [block.is_prose for block in markdown_blocks("words\n\n- a\n\n> q\n\n$$x$$")] == [
         True,
