@@ -139,6 +139,40 @@ def contact_sheet(
     return figure
 
 
+def mosaic(paths, columns: int, size: float) -> plt.Figure:
+    """Pictures side by side in one image: a third of a contact sheet's time, and no words.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Image files, row by row; an unreadable one is a gray field.
+    columns : int
+        Pictures in a row.
+    size : float
+        Width of a picture's place in inches.
+    """
+    paths = list(paths)
+    n_rows = max(1, -(-len(paths) // columns))
+    place = 2 * round(size * PICTURE_DPI)  # pixels, twice those of the figure
+    side = place - place // 12
+    image = np.full((n_rows * place, columns * place, 3), 255, np.uint8)
+    for number, path in enumerate(paths):
+        row, column = divmod(number, columns)
+        pixels = _pixels(path, side)
+        if pixels is None:
+            pixels = np.full((side, side, 3), 255 * np.array(to_rgb(GRID)), np.uint8)
+        height, width = pixels.shape[:2]
+        top = row * place + (place - height) // 2
+        left = column * place + (place - width) // 2
+        image[top : top + height, left : left + width] = pixels
+    shape = (columns * size, n_rows * size)
+    figure = plt.figure(figsize=shape, dpi=PICTURE_DPI, layout="none")
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.axis("off")
+    axis.imshow(image)
+    return figure
+
+
 def label_points(width: float, height: float) -> float:
     """Points of letters that are `LEAST_LABEL` pixels high where the figure fills a slide.
 

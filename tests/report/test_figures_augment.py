@@ -4,11 +4,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from scipy.stats import chi2_contingency
 
 from helpers.artefacts import ROOT
 from helpers.report.figures import augment as figures
+from helpers.report.plots import GRID, mosaic
 
 
 @pytest.fixture(autouse=True)
@@ -125,3 +127,21 @@ def test_a_sheets_caption_counts_its_pictures_or_says_that_there_are_none():
     assert told == "*1 of the 2 pictures of a, chosen at random.*"
     assert "No picture of b arrived" in figures.sheet_caption(catalog, "b", show=1).data
     assert figures.sheet_of(catalog, "b", figures.Sheet(ROOT, 1, 7)) is None
+
+
+def test_a_mosaic_has_each_picture_at_its_place(tmp_path):
+    """Two rows of two: a red picture, one that is missing, a wide blue one, and nothing."""
+    red = tmp_path / "red.png"
+    blue = tmp_path / "blue.png"
+    Image.new("RGB", (300, 300), "red").save(red)
+    Image.new("RGB", (300, 100), "blue").save(blue)
+    figure = mosaic([red, tmp_path / "gone.png", blue], columns=2, size=1.0)
+    image = figure.axes[0].images[0].get_array()
+    place = image.shape[1] // 2
+    middle = place // 2
+    assert image.shape == (2 * place, 2 * place, 3)
+    assert tuple(image[middle, middle]) == (255, 0, 0)
+    assert tuple(image[middle, place + middle]) == tuple(round(255 * part) for part in to_rgb(GRID))
+    assert tuple(image[place + middle, middle]) == (0, 0, 255)
+    assert tuple(image[place + 5, middle]) == (255, 255, 255)  # a wide picture leaves room
+    assert (image[place:, place:] == 255).all()

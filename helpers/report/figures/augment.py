@@ -15,7 +15,7 @@ from scipy.stats import chi2_contingency
 
 from helpers.feeds.files import read_rows
 from helpers.images.standardise import grey_world, relight, trim, weave, white_backdrop
-from helpers.report.plots import INK, MUTED, PALETTE, PICTURE_DPI, contact_sheet
+from helpers.report.plots import INK, MUTED, PALETTE, PICTURE_DPI, mosaic
 from helpers.report.prose import sentence
 from helpers.serving.personas import load_personas
 
@@ -276,7 +276,7 @@ def sheet_of(
         random_state=sheet.seed,
     )
     paths = [sheet.folder / path for path in chosen["image_path"]]
-    return contact_sheet(paths, columns=12, size=0.68)
+    return mosaic(paths, columns=12, size=0.68)
 
 
 def sheet_caption(catalog: pd.DataFrame, platform: str, show: int) -> Markdown:
