@@ -57,11 +57,20 @@ class Persona:
         return History(self.history.items.head(n), self.history.folder)
 
     def filters(self, catalog: pd.DataFrame, platform: str | None = None) -> "Filters":
-        """Products of `platform` for this person; a catalogue may lack their gender."""
+        """Products of `platform` for this person.
+
+        A platform that is no shop of the catalogue, such as a department or a random half of one,
+        filters nothing. Neither does a gender for which the shop sells nothing.
+        """
         from helpers.serving.service import Filters  # the service brings torch and faiss along
 
+        is_sold = pd.Series(True, index=catalog.index)
+        if platform not in set(catalog["platform"]):
+            platform = None
+        else:
+            is_sold = catalog["platform"] == platform
         gender = self.gender
-        if gender not in set(catalog["gender"]):
+        if gender not in set(catalog.loc[is_sold, "gender"]):
             gender = None
         return Filters(platform=platform, gender=gender)
 

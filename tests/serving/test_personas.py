@@ -10,7 +10,7 @@ from helpers.artefacts import ROOT
 from helpers.interactions import Interactions, ItemFeatures
 from helpers.recommenders import Content
 from helpers.serving.personas import load_personas
-from helpers.serving.service import Service
+from helpers.serving.service import Filters, Service
 
 SHOP = ["red dress", "blue jeans", "green coat", "white shirt"]
 
@@ -85,6 +85,17 @@ def test_a_catalogue_without_the_persons_gender_is_not_filtered_by_it(tmp_path, 
     girl = written(tmp_path, [{"name": "Ida", "gender": "girls", "liked": [{"title": "a coat"}]}])
     assert girl["Ida"].filters(service.catalog).gender is None
     assert best_of(service, girl["Ida"]) == "green coat"
+
+
+def test_a_shop_of_mens_clothes_or_a_part_of_a_shop_still_answers(tmp_path, service):
+    laura = {"name": "Laura", "gender": "women", "liked": [{"title": "a dress"}]}
+    laura = written(tmp_path, [laura])["Laura"]
+    both = pd.concat([service.catalog, service.catalog.assign(platform="a", gender="men")])
+    assert laura.filters(both, "b") == Filters(platform="b", gender="women")
+    assert laura.filters(both, "a") == Filters(platform="a")
+    assert laura.filters(both, "a department") == Filters(gender="women")
+    whole_shop = laura.filters(service.catalog, "a department")
+    assert len(service.recommend(laura.history, 2, whole_shop).products) == 2
 
 
 def test_a_history_may_be_cut_short(tmp_path):
