@@ -35,6 +35,12 @@ def test_flaws_are_counted_by_row():
     assert flaws["an apostrophe that got lost (doesn t)"] == 2  # a row counts once
 
 
+@pytest.mark.parametrize("name", ["RRP incl VAT", "Preis brutto", "sold_price", "prix TTC"])
+def test_a_price_is_looked_for_under_the_shops_own_name(name):
+    raw = pd.DataFrame({"title": ["Coat", "Dress"], name: ["12,00", "on request"]})
+    assert figures.flaw_table({"shop": raw})["shop"]["a price without a number"] == 1
+
+
 def test_a_slipped_row_has_the_picture_of_the_next_rows_product():
     raw = pd.DataFrame(
         {

@@ -39,6 +39,8 @@ FLAWS = {
     "an apostrophe that got lost (doesn t)": r"\b\w+n t\b|\byou re\b",
 }
 """What is counted in a raw feed: a name, and a pattern that a cell of the row must match."""
+PRICE_WORDS = re.compile(r"pri[cjsx]|preis|precio|prezzo|rrp|uvp", re.IGNORECASE)
+"""What the name of a column of prices holds, in the languages that feeds are read in."""
 
 
 def persona_table(path: Path) -> pd.DataFrame:
@@ -134,11 +136,19 @@ def _rows_with(raw: pd.DataFrame, pattern: str | None) -> int:
 
 def _prices_without_number(raw: pd.DataFrame) -> int:
     """Rows whose price is a text without a digit."""
-    if "price" not in raw:
+    column = _price_column(list(raw.columns))
+    if column is None:
         return 0
-    price = raw["price"].fillna("").astype(str).str.strip()
+    price = raw[column].fillna("").astype(str).str.strip()
     has_digit = price.str.contains(r"\d")
     return int(((price != "") & ~has_digit).sum())
+
+
+def _price_column(names: list[str]) -> str | None:
+    """The column named `price`, else the first whose name speaks of prices."""
+    if "price" in names:
+        return "price"
+    return next((name for name in names if PRICE_WORDS.search(name)), None)
 
 
 def slipped_rows(raw: pd.DataFrame) -> int:
