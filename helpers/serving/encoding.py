@@ -14,6 +14,7 @@ from helpers.interactions.matrix import Histories
 from helpers.recommenders.features import unit
 from helpers.serving.history import History, read_inside
 from helpers.serving.reasons import words
+from helpers.serving.search import exact_top_k
 
 LONGEST = 500
 """Items of a list that are read. The later ones, being newer, are kept."""
@@ -166,7 +167,6 @@ def _mean_of_nearest(queries: np.ndarray, known: np.ndarray, wanted: np.ndarray)
     """Mean of `wanted` over the products whose `known` half is most similar: (n_queries, d)."""
     if not len(queries):
         return np.zeros((0, wanted.shape[1]), np.float32)
-    similarity = unit(queries) @ known.T
     n = min(NEAREST, len(known))
-    nearest = np.argpartition(-similarity, n - 1, axis=1)[:, :n]
+    nearest, _ = exact_top_k(unit(queries), known, n)
     return wanted[nearest].mean(axis=1)
