@@ -41,6 +41,7 @@ CLUSTERS = 2000  # of item vectors
 ASKED = 1000  # customers or queries that are answered
 K = 10
 NEIGHBORS = 100
+PIECE = 10_000  # products of a shop whose numbers stay in the processor's cache
 RANK = 16
 SWEEPS = 2
 STUDY = ROOT / "data" / "studies" / "scale.csv"
@@ -288,7 +289,48 @@ def item_knn(data: Data) -> Step:
 
     def run() -> dict[str, float]:
         model = ItemKNN(k=NEIGHBORS, shrinkage=0).fit(train)
-        return {"neighbors": len(model.kept_data_), "rows": train.ratings.nnz}
+        visits = _visits(train.ratings)
+        return {"neighbors": len(model.kept_data_), "rows": train.ratings.nnz, "visits": visits}
+
+    return run
+
+
+def _visits(ratings: sp.csr_matrix) -> float:
+    """How often the kernel comes to an item: Σ n² over shoppers, n being what they bought."""
+    n_bought = np.diff(ratings.indptr).astype(float)
+    return float((n_bought**2).sum())
+
+
+def item_knn_in_pieces(data: Data) -> Step:
+    """The same work in shops of `PIECE` products that share no customer: it stays in the cache."""
+    from helpers.recommenders import ItemKNN
+
+    train, _ = Data(data.folder, PIECE).train()
+    _compile()
+
+    def run() -> dict[str, float]:
+        n_pieces = data.n // PIECE
+        for _ in range(n_pieces):
+            ItemKNN(k=NEIGHBORS, shrinkage=0).fit(train)
+        return {"pieces": n_pieces, "visits": n_pieces * _visits(train.ratings)}
+
+    return run
+
+
+def lists_for_everyone(data: Data) -> Step:
+    """Lists of ten for all customers, in partitions of customers."""
+    from helpers.interactions import Histories
+    from helpers.recommenders import ItemKNN
+    from helpers.recommenders.everyone import recommend_all
+
+    train, _ = data.train()
+    model = ItemKNN(k=NEIGHBORS, shrinkage=0).fit(train)
+    everyone = Histories.from_interactions(train)
+    model.recommend(everyone[:10], K)  # compiles the kernel
+
+    def run() -> dict[str, float]:
+        ids, _ = recommend_all(model, everyone, K)
+        return {"lists": len(ids)}
 
     return run
 
@@ -405,6 +447,8 @@ STEPS = {
     "1,000 searches": Measured(search),
     "orders": Measured(orders),
     "ItemKNN": Measured(item_knn),
+    "ItemKNN in pieces": Measured(item_knn_in_pieces),
+    "ItemKNN, lists for everyone": Measured(lists_for_everyone),
     "ItemKNN, implicit": Measured(item_knn_of_implicit, "implicit"),
     "iALS": Measured(ials),
     "iALS, implicit": Measured(ials_of_implicit, "implicit"),

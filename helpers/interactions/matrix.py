@@ -81,11 +81,16 @@ class Interactions:
 
         A later row of the same pair replaces an earlier one.
         """
-        last = frame.drop_duplicates(["user", "item"], keep="last")
+        # names become numbers once: each look-up of a million strings waits for memory
+        user_code, user_names = pd.factorize(frame["user"], use_na_sentinel=False)
+        item_code, item_names = pd.factorize(frame["item"], use_na_sentinel=False)
+        pair = pd.Series(user_code * np.int64(len(item_names)) + item_code)
+        is_last = ~pair.duplicated(keep="last").to_numpy()
+        last = frame[is_last]
         if users is None:
-            users = pd.Index(np.sort(last["user"].unique()))
-        rows = users.get_indexer(pd.Index(last["user"]))
-        columns = items.get_indexer(pd.Index(last["item"]))
+            users = pd.Index(np.sort(user_names))
+        rows = users.get_indexer(pd.Index(user_names))[user_code[is_last]]
+        columns = items.get_indexer(pd.Index(item_names))[item_code[is_last]]
         if (rows < 0).any() or (columns < 0).any():
             missing = last["user"][rows < 0].tolist()
             missing += last["item"][columns < 0].tolist()

@@ -265,16 +265,19 @@ def read_orders(
     if not left_out.is_kept.any():
         _refuse(rows, left_out, catalog, path.name, column_of_items(table, catalog))
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])
+    # From here on a name is a number: each look-up of a million strings waits for memory.
+    kept = kept.astype({"customer": "category", "item": "category"})
     kept, more_notes = _without_returned(kept, left_out)
     log = _one_row_per_pair(kept)
     _refuse_if_too_little(log, left_out, read_as, path.name)
     n_joined = int(left_out.is_kept.sum()) - len(log)
-    log = log.assign(user=each_once(lambda names: _hashed(names, key), log["user"]))
-    platform = catalog.set_index("image_key")["platform"]
-    log = log.assign(platform=log["item"].map(platform))
+    log = log.assign(user=_hashed(log["user"].cat, key))
+    platform = catalog.set_index("image_key")["platform"].reindex(log["item"].cat.categories)
+    log = log.assign(platform=platform.array.take(log["item"].cat.codes))
     notes += more_notes + _warnings(log, rows["customer"])
     order = ["timestamp", "user", "item"]
     log = log.sort_values(order, kind="stable").reset_index(drop=True)
+    log = log.astype({"user": object, "item": object})
     return Orders(log, left_out.table(), read_as, len(rows), n_joined, notes)
 
 
@@ -571,8 +574,13 @@ def as_ids(values: pd.Series) -> pd.Series:
     return text.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True).astype(object)
 
 
-def _hashed(names: pd.Series, key: bytes) -> pd.Series:
-    return pd.Series(hash_ids(names, key), dtype=object)
+def _hashed(customers, key: bytes) -> pd.Categorical:
+    """Pseudonyms of a column of categories, whose order is that of the pseudonyms."""
+    pseudonyms = hash_ids(customers.categories, key)
+    order = np.argsort(pseudonyms)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return pd.Categorical.from_codes(place[customers.codes], pseudonyms[order])
 
 
 def _is_blank(values: pd.Series) -> pd.Series:
@@ -779,7 +787,8 @@ def _without_returned(kept: pd.DataFrame, left_out: _LeftOut) -> tuple[pd.DataFr
     is_nothing = pd.Series(False, index=left_out.reason.index)
     is_nothing[kept.index] = n_pieces == 0
     left_out.drop(is_nothing, "the quantity is 0")
-    kept_pieces = n_pieces.groupby([kept["customer"], kept["item"]]).transform("sum")
+    pair = [kept["customer"], kept["item"]]
+    kept_pieces = n_pieces.groupby(pair, observed=True).transform("sum")
     sent_back = pd.Series(False, index=left_out.reason.index)
     sent_back[kept.index] = kept_pieces <= 0
     left_out.drop(sent_back, "returned")
@@ -860,7 +869,7 @@ def _warnings(log: pd.DataFrame, customers: pd.Series) -> list[str]:
             f"one customer has {share:.0%} of all rows: if this is a placeholder such as 'guest', "
             "empty its cells, so that its rows are left out"
         )
-    n_items = log.groupby("user")["item"].size()
+    n_items = log.groupby("user", observed=True)["item"].size()
     n_single = int((n_items == 1).sum())
     if n_single:
         notes.append(
