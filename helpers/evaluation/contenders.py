@@ -148,7 +148,7 @@ def again(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(fit, lanes)
-    by_name = {}
+    by_name: dict[str, Recommender] = {}
     for lane, fitted in zip(lanes, found, strict=True):
         by_name |= dict(zip(lane, fitted, strict=True))
     return {name: by_name[name] for name in wanted}

@@ -271,7 +271,7 @@ def read_orders(
     log = _one_row_per_pair(kept)
     _refuse_if_too_little(log, left_out, read_as, path.name)
     n_joined = int(left_out.is_kept.sum()) - len(log)
-    log = log.assign(user=_hashed(log["user"].cat, key))
+    log = log.assign(user=_hashed(log["user"], key))
     platform = catalog.set_index("image_key")["platform"].reindex(log["item"].cat.categories)
     log = log.assign(platform=platform.array.take(log["item"].cat.codes))
     notes += more_notes + _warnings(log, rows["customer"])
@@ -574,13 +574,15 @@ def as_ids(values: pd.Series) -> pd.Series:
     return text.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True).astype(object)
 
 
-def _hashed(customers, key: bytes) -> pd.Categorical:
+def _hashed(customers: pd.Series, key: bytes) -> pd.Categorical:
     """Pseudonyms of a column of categories, whose order is that of the pseudonyms."""
-    pseudonyms = hash_ids(customers.categories, key)
+    pseudonyms = hash_ids(customers.cat.categories, key)
     order = np.argsort(pseudonyms)
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
-    return pd.Categorical.from_codes(place[customers.codes], pseudonyms[order])
+    return pd.Categorical.from_codes(
+        place[customers.cat.codes].tolist(), categories=pd.Index(pseudonyms[order])
+    )
 
 
 def _is_blank(values: pd.Series) -> pd.Series:

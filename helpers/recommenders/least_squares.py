@@ -166,10 +166,7 @@ def ridges(
     right = known.sums(weight * target, Z) + linear
     right = right.unsqueeze(2)
     x = Z.new_empty(n_rows, K)
-    grams_of = _sparse_grams
-    if K >= WIDE:
-        grams_of = _grams_one_by_one if Z.device.type == "cpu" else _dense_grams
-    for rows, gram in grams_of(known, weight, Z):
+    for rows, gram in _grams(known, weight, Z):
         L = torch.linalg.cholesky(gram + penalty)
         y = torch.linalg.solve_triangular(L, right[rows], upper=False)
         if noise is not None:
@@ -189,8 +186,18 @@ def _rows_at_once(Z) -> int:
     return max(1, _cells_at_once(Z) // Z.shape[1] ** 2)
 
 
+def _grams(known: Known, weight, Z) -> Iterator[tuple[slice | torch.Tensor, torch.Tensor]]:
+    """Some rows of `known` at a time, and Σ weight z zᵀ of each of them, (n, K, K)."""
+    if Z.shape[1] < WIDE:
+        yield from _sparse_grams(known, weight, Z)
+    elif Z.device.type == "cpu":
+        yield from _grams_one_by_one(known, weight, Z)
+    else:
+        yield from _dense_grams(known, weight, Z)
+
+
 def _sparse_grams(known: Known, weight, Z) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Rows of `known`, and Σ weight z zᵀ of each of them, (n, K, K)."""
+    """As `_grams`, by a sparse product."""
     n_rows = known.shape[0]
     K = Z.shape[1]
     upper, cell = _upper_products(Z)

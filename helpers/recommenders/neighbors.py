@@ -536,16 +536,18 @@ class ItemKNN(_Neighbors):
 
     def _keep(self, matrix) -> None:
         super()._keep(matrix)
-        self._by_neighbor = None
+        self._by_neighbor: sp.csr_matrix | None = None
 
     def _links(self) -> sp.csr_matrix:
         """Row j: the items that have j among their neighbors, (n_items, n_items) float64.
 
         Turned once: that takes seconds for a million items.
         """
-        if getattr(self, "_by_neighbor", None) is None:
-            self._by_neighbor = self._kept().T.tocsr()
-        return self._by_neighbor
+        links = getattr(self, "_by_neighbor", None)
+        if links is None:
+            links = self._kept().T.tocsr()
+            self._by_neighbor = links
+        return links
 
     def _score(self, histories):
         sums = self._read(histories) @ self._links()
