@@ -50,10 +50,13 @@ from helpers.recommenders import (
     NeuralCF,
     Popularity,
     Random,
+    RandomWalk,
     RecentPopularity,
+    SeasonalPopularity,
     Taste,
     TwoTower,
     UserKNN,
+    WordWalk,
 )
 from helpers.recommenders.hybrid import OWN
 
@@ -94,6 +97,7 @@ METHODS: dict[str, Callable] = {
     "Random": lambda: Random(),
     "Popularity": lambda: Popularity(),
     "RecentPopularity": lambda: RecentPopularity(),
+    "SeasonalPopularity": lambda: SeasonalPopularity(),
     "Content": lambda: Content(),
     "Content-words": lambda: Content(reads="words"),
     "Attributes": lambda: Attributes(),
@@ -106,6 +110,8 @@ METHODS: dict[str, Callable] = {
     "MatrixCompletion": lambda: MatrixCompletion(solver="ials"),
     "MatrixCompletion-content": lambda: MatrixCompletion(solver="ials", prior="content"),
     "Bridge": lambda: Bridge(WORDS, PEOPLE, near=50),
+    "RandomWalk": lambda: RandomWalk(),
+    "WordWalk": lambda: WordWalk(),
     "DeckTowers": lambda: TwoTower.deck(),
     "TwoTower": lambda: TwoTower(),
     "implicit ItemKNN": lambda: ImplicitKNN(),

@@ -16,8 +16,10 @@ from helpers.interactions.splits import Split
 from helpers.recommenders.base import Recommender
 
 FLOORS = ("Popularity", "RecentPopularity")
-NOT_COMPARED = ("Random", *FLOORS, "Oracle", "DeckTowers")
-"""Chance, floors, the ceiling, and the model that stands in tables as `TwoTower-deck`."""
+OF_THE_BLEND = ("SeasonalPopularity", "RandomWalk", "WordWalk")
+NOT_COMPARED = ("Random", *FLOORS, *OF_THE_BLEND, "Oracle", "DeckTowers")
+"""Chance, floors, parts of the blend that no chapter teaches, the ceiling, and the model that
+stands in tables as `TwoTower-deck`."""
 STANDS_FOR = {"MatrixCompletion": "MatrixCompletion-content"}
 """The variant that is a method's best, where it isn't the one with the plain name."""
 OF_PURCHASES = {

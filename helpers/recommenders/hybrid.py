@@ -33,6 +33,7 @@ PEOPLE = {"name": "UserKNN", "parameters": {}}
 ITEMS = {"name": "ItemKNN", "parameters": {}}
 MEMBERS = (
     {"name": "RecentPopularity", "parameters": {}},
+    {"name": "SeasonalPopularity", "parameters": {}},
     {"name": "UserKNN", "parameters": {}},
     {"name": "ItemKNN", "parameters": {}},
     {"name": "EASE", "parameters": {}},
@@ -41,6 +42,8 @@ MEMBERS = (
     WORDS,
     {"name": "Bridge", "parameters": {"content": WORDS, "inside": PEOPLE, "near": 50}},
     {"name": "Bridge", "parameters": {"content": WORDS, "inside": ITEMS, "near": 50}},
+    {"name": "RandomWalk", "parameters": {}},
+    {"name": "WordWalk", "parameters": {}},
     {"name": "Attributes", "parameters": {"weighting": "lift"}},
 )
 JUDGES = (  # members that say what a shopper would enjoy, whether or not they would come across it
@@ -274,7 +277,12 @@ class Hybrid(Recommender):
         history = _matrix([cut.history for cut in cuts], self.n_items_)
         liked = _matrix([cut.liked for cut in cuts], self.n_items_)
         places = np.flatnonzero(allowed)
-        evidence = _stacked(members, Histories(history * 5, np.arange(self.n_items_)), places)
+        histories = Histories(
+            history * 5,
+            np.arange(self.n_items_),
+            times=_dates_of(history, train, shoppers),
+        )
+        evidence = _stacked(members, histories, places)
         candidates = history[:, places].toarray() == 0
         if not self._asks_all:
             seen = train.ratings[shoppers][:, places]
@@ -477,6 +485,22 @@ def _stacked(
     """Evidence of all members, (n_users, n_members, n_items) float32."""
     parts = [member.evidence(histories)[:, candidates] for member in members]
     return np.stack(parts, axis=1)
+
+
+def _dates_of(
+    history: sp.csr_matrix,
+    train: Interactions,
+    shoppers: list[int],
+) -> sp.csr_matrix | None:
+    """When each item of some cut-down shoppers was liked, in the cells of `history`; None in a log
+    without dates.
+    """
+    if train.times is None:
+        return None
+    row, column = history.nonzero()
+    shopper = np.array(shoppers)[row]
+    days = np.asarray(train.times[shopper, column]).ravel()
+    return sp.csr_matrix((days, (row, column)), shape=history.shape)
 
 
 def _matrix(rows: list[np.ndarray], n_items: int) -> sp.csr_matrix:

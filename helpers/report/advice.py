@@ -72,6 +72,7 @@ NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EA
 READS = {
     "Popularity": "what sells",
     "RecentPopularity": "what sells now",
+    "SeasonalPopularity": "what sold then",
     "UserKNN": "who liked what",
     "ItemKNN": "who liked what",
     "EASE": "who liked what",
@@ -81,6 +82,8 @@ READS = {
     "Attributes": "category, color, price",
     "Taste": "category, color, price, pictures",
     "Bridge": "words, then who liked what",
+    "RandomWalk": "who liked what",
+    "WordWalk": "who liked what, words",
     "TwoTower": "pictures and words, by training",
     "Hybrid": "several of the others, blended",
 }

@@ -62,13 +62,15 @@ QUICK |= {
     "Content-words": {"reads": "words"},
     "Attributes-lift": {"weighting": "lift"},
     "Bridge": {"near": 3},
+    "RandomWalk": {"k": N},
+    "WordWalk": {"k_likes": N, "k_words": N},
     "TwoTower-enjoyed": {"goal": "enjoyed", "epochs": 40},
     "TwoTower": {"epochs": 40},
     "Hybrid-enjoyed": {"goal": "enjoyed"},
 }
 LEARNS = sorted({*QUICK, "Content", "Attributes", "Taste", "DeckTowers", "Hybrid"})
 ALL = sorted(
-    {*LEARNS, "Random", "Popularity", "RecentPopularity"}
+    {*LEARNS, "Random", "Popularity", "RecentPopularity", "SeasonalPopularity"}
 )  # Oracle needs a simulated market: tests/recommenders/test_baselines.py
 PREDICTS = [
     "UserKNN",

@@ -182,6 +182,24 @@ def test_a_question_is_practiced_the_same_whatever_else_is_asked(personal):
     assert np.array_equal(rows[1].z, fewer[1].z) and np.array_equal(rows[1].liked, fewer[1].liked)
 
 
+def test_the_blend_practices_with_dates_and_reads_them():
+    """What is liked depends on the day alone: shoppers come on day 0 or on day 100."""
+    rng = np.random.default_rng(0)
+    late = np.arange(N_USERS) % 2
+    in_season = np.arange(N_ITEMS) % 2
+    likes = (in_season[None] == late[:, None]) & (rng.random((N_USERS, N_ITEMS)) < 0.7)
+    train, items = shop_of(personal=True, dislikes=False)
+    ratings = sp.csr_matrix(5.0 * likes)
+    times = ratings.copy()
+    times.data[:] = 1 + 100.0 * late[ratings.nonzero()[0]]
+    log = Interactions(ratings, train.users, train.items, times)
+    members = [{"name": "SeasonalPopularity", "parameters": {}}, Random()]
+    model = Hybrid(members).fit(log, items)
+    odd = histories([1, 3])  # sold on day 100 only
+    on_day_1 = Histories(odd.ratings, odd.columns, times=odd.ratings / 5)
+    assert (model.recommend(on_day_1, 10)[0] % 2 == 0).all()  # its date counts, not its items
+
+
 # ---------------------------------------------------------------- practice
 def test_cuts_copy_the_exam():
     likes = [np.arange(14), np.arange(4), np.arange(20, 26)]

@@ -1,0 +1,103 @@
+"""What sold when the shopper shopped: a bestseller list for each history's own weeks."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from helpers.interactions.matrix import LIKED
+from helpers.recommenders.base import Recommender
+from helpers.recommenders.baselines import PSEUDO_LIKE
+
+BINS = 64  # of equal length, in which a log's likes are counted
+SPAN_IN_HALF_LIVES = 12  # a month of a year's log
+PRIOR = 1000.0  # likes of the whole log that count beside those around a history
+
+
+class SeasonalPopularity(Recommender):
+    """The items that most training shoppers liked around the time of the shopper's own likes.
+
+    Shops sell other things in December than in June, and a film that isn't out yet is not watched.
+    So a shopper's dates tell what was to be had, in every shop, even one that shares no shopper
+    with the history's:
+
+        share(j | u) = (Σ_b k_ub c_jb + PRIOR share(j)) / (Σ_j Σ_b k_ub c_jb + PRIOR)
+        k_ub = 0.5^(|t_b - t_u| / half_life)
+
+    with c_jb the likes of item j in the b-th of 64 equal periods, t_b the middle of that period,
+    and t_u the mean date of the history. share(j), item j's share of all likes, smooths.
+
+    A history without dates gets plain popularity, and so does everyone if the log has no dates.
+
+    Parameters
+    ----------
+    half_life : float or None
+        Days; None is a twelfth of the time that the log spans.
+
+    Raises
+    ------
+    ValueError
+        If `half_life` is not above 0.
+
+    Notes
+    -----
+    The training log may be younger than a history. In an exam on past shoppers the list then also
+    reads what others bought soon after; for a shopper of today there is only what others bought
+    lately.
+    """
+
+    evidence_in_logs = True
+
+    def __init__(self, half_life=None):
+        if half_life is not None and half_life <= 0:
+            raise ValueError(f"half_life is a number of days above 0, not {half_life}")
+        self.half_life = half_life
+
+    def _fit(self, train, items, validate):
+        self.days_ = 1.0
+        self.middles_ = np.zeros(0)
+        self.counts_ = np.zeros((self.n_items_, 0), np.float32)
+        if train.times is None:
+            return
+        liked = train.ratings.data >= LIKED
+        when = train.times.data[liked]
+        if len(when) == 0 or np.ptp(when) == 0:
+            return
+        self._count(when, train.ratings.indices[liked])
+
+    def _count(self, when: np.ndarray, item: np.ndarray) -> None:
+        """Learn c and t of the formula from the day and the item of each like, (n_likes,) both."""
+        span = np.ptp(when)
+        half_life = self.half_life
+        if half_life is None:
+            half_life = span / SPAN_IN_HALF_LIVES
+        self.days_ = float(half_life)
+        edges = np.linspace(when.min(), when.max(), BINS + 1)
+        self.middles_ = (edges[1:] + edges[:-1]) / 2
+        all_items = np.arange(self.n_items_ + 1)
+        counts, *_ = np.histogram2d(item, when, bins=[all_items, edges])
+        self.counts_ = counts.astype(np.float32)
+
+    def _score(self, histories):
+        """Shares of the formula, as a number of likes."""
+        around = self._nearness(histories) @ self.counts_.T
+        n_around = around.sum(axis=1, keepdims=True)
+        n_likes = max(self.popularity_.sum(), 1)
+        share = self.popularity_ / n_likes
+        shares = (around + PRIOR * share) / (n_around + PRIOR)
+        return (n_likes * shares).astype(np.float32)
+
+    def _nearness(self, histories) -> np.ndarray:
+        """k of the formula, (n_users, BINS) float32; 0 for a history without dates."""
+        found = np.zeros((len(histories), len(self.middles_)), np.float32)
+        if histories.times is None:
+            return found
+        times = sp.csr_matrix(histories.times)
+        n = np.diff(times.indptr)
+        dated = n > 0
+        total = np.asarray(times.sum(axis=1)).ravel()
+        mean = total[dated] / n[dated]
+        away = np.abs(self.middles_ - mean[:, None])
+        found[dated] = 0.5 ** (away / self.days_)
+        return found
+
+    def _evidence(self, histories):
+        return np.log(self._score(histories) + PSEUDO_LIKE)
