@@ -76,6 +76,9 @@ def test_shelves_agree_with_scipy():
     expected = chi2_contingency([[30, 10], [20, 30]]).pvalue
     assert shelves.p_value == pytest.approx(expected)
     assert shelves.medians == {"a": 24.5, "b": 69.5}
+    without = catalog["price_usd"].where(catalog["platform"] == "a")
+    shelves = figures.shelves_of(catalog.assign(price_usd=without), ["a", "b"])
+    assert shelves.medians == {"a": 24.5}  # nothing is said of prices that nobody gave
 
 
 def test_each_bar_names_what_became_of_its_rows():

@@ -371,8 +371,12 @@ class Shelves(NamedTuple):
 
     @property
     def medians(self) -> dict[str, float]:
-        """Median price of each platform in dollars."""
-        return {platform: float(price.median()) for platform, price in self.prices.items()}
+        """Median price in dollars of each platform that gives prices."""
+        found = {}
+        for platform, price in self.prices.items():
+            if len(price):
+                found[platform] = float(price.median())
+        return found
 
 
 def shelves_of(catalog: pd.DataFrame, platforms: Sequence[str]) -> Shelves:
