@@ -172,6 +172,11 @@ class Exam:
             return "real customers, products dealt to two platforms"
         return f"real customers, {self.source} → {self.target}"
 
+    @property
+    def title_of_figure(self) -> str:
+        """The title as a line begins with it; names of platforms stay as they are."""
+        return self.title[0].upper() + self.title[1:]
+
 
 def load_exam(profile: str) -> Exam:
     """The exam of a profile, from what chapters 01 and 02 left.

@@ -20,7 +20,7 @@ from helpers.evaluation.guide import (
     worst_usual,
 )
 from helpers.interactions.matrix import REAL, SIMULATED
-from helpers.report.results import FLOOR, Results, called
+from helpers.report.results import FLOOR, FLOORS, Results, called
 
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
     from helpers.report.personas import MethodList, PersonaLists
@@ -102,6 +102,14 @@ def choice(results: Results, n_history: int) -> str:
         if one.has == known_items(n_history) and one.ship in names:
             return one.ship
     return simplest_of_best(results.at(n_history).loc[names])
+
+
+def best_rival(results: Results, n_history: int) -> str:
+    """The method to hold against bestsellers: the one to ship, or else the best of the others."""
+    name = choice(results, n_history)
+    if name != FLOOR:
+        return name
+    return next((one for one in results.methods(n_history) if one not in FLOORS), name)
 
 
 def first_choice(results: Results, one: "PersonaLists") -> "MethodList":

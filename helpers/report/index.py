@@ -15,6 +15,7 @@ from helpers.report.advice import (
     READS,
     advice_table,
     advise,
+    best_rival,
     bestsellers,
     choice,
     first_choice,
@@ -114,6 +115,8 @@ def takeaway(results: Results | None) -> str:
     few = results.length_near(FEW)
     name = choice(results, few)
     liked = 5 * results.at(few, "precision", 5)["value"]
+    if name == FLOOR:
+        return _nothing_beats_bestsellers(results, few)
     share = results.gap_closed(name, few)
     said = f"With {few} liked items from another {results.place}, {name} "
     if pd.isna(share):
@@ -124,6 +127,17 @@ def takeaway(results: Results | None) -> str:
     return (
         f"{said} Of five items shown, {liked[name]:.1f} are {results.done}; of five bestsellers, "
         f"{liked[FLOOR]:.1f}."
+    )
+
+
+def _nothing_beats_bestsellers(results: Results, few: int) -> str:
+    rival = best_rival(results, few)
+    values = results.at(few)["value"]
+    liked = 5 * results.at(few, "precision", 5)["value"]
+    return (
+        f"With {few} liked items from another {results.place}, no method clearly beats "
+        f"bestsellers, which rank with NDCG@10 {values[FLOOR]:.2f}; {rival} gets "
+        f"{values[rival]:.2f}. Of five bestsellers, {liked[FLOOR]:.1f} are {results.done}."
     )
 
 
@@ -153,6 +167,11 @@ def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
             found[number] = f"{told} ({results.shoppers})"
     name = choice(results, few)
     told = f"Ship {name} with {few} items: {values[name]:.2f}, {floor}"
+    if name == FLOOR:
+        rival = best_rival(results, few)
+        told = (
+            f"Ship bestsellers with {few} items: {values[FLOOR]:.2f}, {rival} {values[rival]:.2f}"
+        )
     found["07"] = f"{told} ({results.shoppers})"
     return found
 

@@ -23,6 +23,7 @@ from helpers.report.advice import (
     Told,
     advice_table,
     advise,
+    best_rival,
     bestsellers,
     choice,
     first_choice,
@@ -207,9 +208,14 @@ def _promise(results: Results) -> str:
     known = "somebody likes elsewhere"
     if results.shoppers == REAL:
         known = f"a customer bought on one {results.place}"
+    task = f"We know {few} items that {known} and show five of {_ours(results)}. "
+    if best == FLOOR:
+        return (
+            f"{task}Of five bestsellers, {liked[FLOOR]:.1f} are {results.done} on average. "
+            "No method does clearly better."
+        )
     return (
-        f"We know {few} items that {known} and show five of {_ours(results)}. "
-        f"On average {liked[best]:.1f} are {results.done}. "
+        f"{task}On average {liked[best]:.1f} are {results.done}. "
         f"Of five bestsellers, {liked[FLOOR]:.1f} are."
     )
 
@@ -222,10 +228,13 @@ def _ours(results: Results) -> str:
 def _opening(results: Results) -> str:
     few = results.length_near(FEW)
     best = choice(results, few)
+    remember = f"{best} is the method to beat"
+    if best == FLOOR:
+        remember = "no method clearly beats bestsellers"
     return (
         f"Somebody new walks in. We know {few} things they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
-        f"remember one thing: with {few} liked items, {best} is the method to beat. {_uses(best)} "
+        f"remember one thing: with {few} liked items, {remember}. {_uses(best)} "
         f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
@@ -383,13 +392,16 @@ def _whose(results: Results) -> str:
 
 def _headline(results: Results) -> Slide:
     few = results.length_near(FEW)
-    best = choice(results, few)
+    best = best_rival(results, few)
+    is_floor_shipped = choice(results, few) == FLOOR
     rows = results.headline()
     n_users = int(rows["n_users"].max())
     share = results.gap_closed(best, few)
     values = results.at(few)["value"]
-    title = f"{few} liked items: {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
-    if not pd.isna(share):
+    title = f"{few} liked items: {best} {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
+    if is_floor_shipped:
+        title += ", no clear gain"
+    elif not pd.isna(share):
         title = f"With {few} liked items, {best} closes {share:.0%} of the gap"
     title += f" ({results.shoppers})"
     caption = (
@@ -569,7 +581,7 @@ def _few_of(rows: pd.DataFrame) -> int:
 def _liked_of_five(results: Results) -> Slide:
     few = results.length_near(FEW)
     rows = results.at(few, "precision", 5)
-    best = choice(results, few)
+    best = best_rival(results, few)
     ours, theirs = 5 * rows["value"][best], 5 * rows["value"][FLOOR]
     kind = results.shoppers
     done = results.done
@@ -605,10 +617,9 @@ def _good_at(results: Results) -> Slide:
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
     best = choice(results, few)
-    title = f"{best} for newcomers"
+    title = f"{_capital(called(best))} for newcomers"
     if len(warm):
-        known = called(simplest_of_best(results.warm))
-        title = f"{best} for newcomers, {known} for known shoppers"
+        title += f", {called(simplest_of_best(results.warm))} for known shoppers"
     caption = (
         f"NDCG@10 by the number of liked items we know, {_whose(results)}. “{KNOWN}”: a history "
         "in this shop. “–”: not tested."
@@ -616,8 +627,8 @@ def _good_at(results: Results) -> Slide:
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
         f"items from elsewhere, and a shopper with a history in this very shop. We would take "
-        f"{best} for newcomers with {few} items: it is the simplest method that the best one does "
-        "not clearly beat. Methods that learn who liked what need people "
+        f"{called(best)} for newcomers with {few} items: the simplest method that the best one "
+        "does not clearly beat. Methods that learn who liked what need people "
         "who bought in both shops; methods that read the items need none. Scores of the last "
         "column are lower because only a few hidden likes count there: compare within a "
         "column, never across."
@@ -810,11 +821,17 @@ def _guide(results: Results) -> Slide:
 
 def _next(results: Results, study: pd.DataFrame) -> Slide:
     few = results.length_near(FEW)
-    best = choice(results, few)
+    best = best_rival(results, few)
+    is_floor_shipped = choice(results, few) == FLOOR
     visits = results.at(few, "hit_rate", 5)["value"]
     lift = visits[best] - visits[FLOOR]
     test = "- **Then:** an A/B test against bestsellers."
+    power = ""
     if lift > 0 and visits[best] < 1:
+        power = (
+            f"The number of shoppers is what it takes to see {visits[FLOOR]:.1%} of visits become "
+            f"{visits[best]:.1%} {POWER_NOTE}. "
+        )
         size = online.sample_size(visits[FLOOR], lift)
         test = (
             f"- **Then:** an A/B test against bestsellers. {size:,} shoppers in each arm show a "
@@ -828,20 +845,25 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         "- **Your own shop:** `course shop FEED --orders ORDERS`, then `course run --profile NAME` "
         "does all of this on your data.",
     ]
+    if is_floor_shipped:
+        lines[0] = "- **Monday:** keep the bestsellers, and ask newcomers what they like elsewhere."
+        lines[1] = f"- **This week:** on your own order log, compare {best} and bestsellers."
+        lines[2] = "- **Next week:** interleave the better one with bestsellers."
     differ = ""
     if len(study):
         name = most_gain(study)
         if name != best:
+            why = "best but for bestsellers here" if is_floor_shipped else "first choice here"
             lines[1] = (
-                f"- **This week:** on your own order log, compare {best} (first choice here), "
+                f"- **This week:** on your own order log, compare {best} ({why}), "
                 f"{name} (most gain in real shops){_safe_choice(study, name)} and bestsellers."
             )
             differ = "This run and the real shops name different methods, so your log decides. "
     notes = (
         f"Five steps. {_first_item_words(results)} {differ}Interleaving mixes two rankings into "
         "one list and counts whose items are clicked. It answers sooner than an A/B test, because "
-        "each shopper compares both. The number of shoppers is what it takes to see "
-        f"{visits[FLOOR]:.1%} of visits become {visits[best]:.1%} {POWER_NOTE}. Expect a smaller "
+        "each shopper compares both. "
+        f"{power}Expect a smaller "
         "gain in your shop, and plan for more shoppers."
     )
     blocks = markdown_blocks("\n".join(lines))
@@ -867,10 +889,14 @@ def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
     kind = results.shoppers
+    if choice(results, results.length_near(FEW)) == FLOOR:
+        return f"On Monday, keep the bestsellers and test one rival ({kind})"
     return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} liked of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:
+    if choice(results, results.length_near(FEW)) == FLOOR:
+        return "Here no history made a list clearly better than bestsellers."
     n_items, gain = _gain_of_first_item(results)
     items = "item" if n_items == 1 else "items"
     words = f"The first step is the cheapest: {n_items} liked {items} adds {gain:.1f} of five."
@@ -888,4 +914,4 @@ def _first_step_is_steepest(results: Results) -> bool:
         liked.append(precision[name])
     per_item = np.diff(liked) / np.diff(results.lengths)
     later = per_item[1:]
-    return bool((per_item[0] > later).all())
+    return len(later) > 0 and bool((per_item[0] > later).all())

@@ -2,6 +2,7 @@
 mixed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,9 @@ def test_real_customers_sit_the_exam_without_a_market(folder):
     assert exam.is_real and exam.market is None
     assert exam.judged_by == "observed"
     assert exam.title == "real customers, products dealt to two platforms"
+    assert exam.place == "platform"
+    by_column = replace(exam, facts=replace(exam.facts, platforms="brand", target="Divided"))
+    assert by_column.title_of_figure == "Real customers, A → Divided"  # names stay as they are
     assert set(exam.log["platform"]) == {"A", "B"}
     split = exam.cross_platform()
     assert (split.shoppers, exam.interactions.shoppers) == ("real", "real")

@@ -23,13 +23,14 @@ from matplotlib.text import Text
 
 from helpers.evaluation.guide import NO_COST, Situation, guide
 from helpers.interactions.loading import LogFacts
-from helpers.report import overview, results, slides
+from helpers.report import index, overview, results, slides
 from helpers.report.advice import (
     KNOWN_ITEMS,
     OWN_HISTORY,
     PURCHASES,
     SPECIAL,
     advise,
+    best_rival,
     choice,
     simplest_of_best,
 )
@@ -244,6 +245,22 @@ def test_a_part_of_one_shop_is_not_called_another_shop():
     assert "another platform" in markdown
     assert not re.search("another shop|other shops|elsewhere and|from one drawn", markdown)
     assert "The next slide asks the same of real customers" not in markdown
+
+
+def test_where_nothing_beats_bestsellers_the_talk_and_the_index_say_so():
+    """Bestsellers are not compared with themselves, nor called by another name."""
+    swapped = {"Popularity": "TwoTower", "TwoTower": "Popularity"}
+    rows = made.results(shoppers="real").rows
+    rows = rows[~rows["recommender"].isin(["Hybrid", "Random"])]
+    floor = results.Results("made", made.results().run, rows.replace({"recommender": swapped}))
+    assert choice(floor, 3) == "Popularity"
+    assert best_rival(floor, 3) == "Taste"
+    markdown = overview.deck_of(floor, [], None, made.study())
+    assert "no method clearly beats bestsellers" in markdown
+    assert "keep the bestsellers" in markdown
+    assert not re.search("Popularity (gets|ranks with|is the method)|Of five items, Pop", markdown)
+    assert "no method clearly beats bestsellers" in index.takeaway(floor)
+    assert "Ship bestsellers" in index.key_numbers("made", floor)["07"]
 
 
 @pytest.mark.parametrize(("best", "said"), [("Hybrid", "it gains most"), ("Taste", "Hybrid gains")])
