@@ -338,12 +338,13 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
     shows = ""
     if gains:
         told_gains = dict.fromkeys(f"{gain:+.1f}" for gain in (min(gains), max(gains)))
-        title = f"{names}: {' to '.join(told_gains)} liked of five (simulated)"
+        title = f"{names}: {' to '.join(told_gains)} of five (simulated)"
         shows = SIMULATED
     notes = (
         "Left of the arrow: what they like elsewhere, of the items with a picture. Right: what "
-        f"our first choice shows. {' '.join(told)} The title says how many more of five are liked "
-        "than of bestsellers. Their pages in the report show every method and each reason."
+        "our first choice shows. The title says how many more of five are liked than of "
+        f"bestsellers. {' '.join(told)} Their pages in the report show every method, and why each "
+        "item is there."
     )
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
 
@@ -463,13 +464,14 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     below = int((rows["gain_high"] < 0).sum())
     n_shops = rows["shop"].nunique()
     lost_tests = str(below) if below else "none"
-    title = f"Real customers: {name} clearly wins {above} of {len(rows)} tests, loses {lost_tests}"
+    title = f"Real customers: {name} wins {above} of {len(rows)} tests, loses {lost_tests}"
     loses = rows["gain_high"] < 0
     lost = sorted({SHOPS.get(shop, shop) for shop in rows.loc[loses, "shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
     caption = (
         f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "
-        "95% intervals. The number at each point counts the known items."
+        "95% intervals. A test is won or lost where the interval leaves out 0. Numbers at the "
+        "points: known items."
     )
     best = choice(results, results.length_near(FEW))
     won = set(rows[rows["gain_low"] > 0]["shop"])
@@ -530,7 +532,7 @@ def _real_live(results: Results) -> Slide:
     title = f"Real {log}: no method clearly beats bestsellers"
     verdict = f"not more than luck explains (corrected p = {best['p_holm']:.2f})"
     if len(clear):
-        title = f"Real {log}: {name} beats bestsellers, by {best['difference']:.2f}"
+        title = f"Real {log}: {name} beats bestsellers, by {best['difference']:.2f} NDCG@10"
         verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
     caption = (
@@ -653,9 +655,10 @@ def _groups(results: Results) -> Slide | None:
     worst = str(own.idxmin())
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
-    fails = "fails" if nothing[best] <= nothing[FLOOR] else "is weakest"
-    title = f"{best} {fails} where we know nothing: {nothing[best]:.2f}, bestsellers "
-    title += f"{nothing[FLOOR]:.2f} ({results.shoppers})"
+    fails = f"is weakest, with {nothing[best]:.2f}"
+    if nothing[best] <= nothing[FLOOR]:
+        fails = "is no better than bestsellers"
+    title = f"No history: {best} {fails} ({results.shoppers})"
     caption = (
         f"NDCG@10 with {few} liked items, by the style a shopper likes most; at the right, "
         "everybody, with no liked item. 95% intervals."
@@ -891,7 +894,7 @@ def _next_title(results: Results) -> str:
     kind = results.shoppers
     if choice(results, results.length_near(FEW)) == FLOOR:
         return f"On Monday, keep the bestsellers and test one rival ({kind})"
-    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} liked of five ({kind})"
+    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:

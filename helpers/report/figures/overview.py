@@ -9,18 +9,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from helpers.report.figures.shops import SHOPS
-from helpers.report.plots import INK, MUTED, PALETTE, SMALLEST, curve, use_course_style
+from helpers.report.plots import INK, MUTED, PALETTE, curve, use_course_style
 from helpers.report.results import FLOOR, FLOORS, HISTORY_ORACLE, NAMES, ORACLE, called
 
-WIDE = (9.6, 4.1)
+WIDE = (9.6, 4.0)
 """Inches of a figure that fills a slide below its title."""
-FONT = 10.5
+FONT = 10.8
+"""Points of the smallest letters: 16 pixels even where the title takes two lines."""
 NOBODY = "no liked item"
 """The group of those who have told nothing yet. It stands last."""
 
 
 LEADER = PALETTE[2]
 """Of the method that the talk recommends; others that read the items are blue, the rest orange."""
+
+
+def _slide_style() -> None:
+    """The course's style in larger letters."""
+    use_course_style()
+    plt.rcParams.update({"font.size": 11.5, "xtick.labelsize": FONT, "ytick.labelsize": FONT})
 
 
 def cold_start(
@@ -40,7 +47,7 @@ def cold_start(
     people : iterable of str
         Methods that learn who liked what, and read no item.
     """
-    use_course_style()
+    _slide_style()
     drawn = rows[rows["recommender"] != "Oracle(exposure=True)"]
     figure, axis = plt.subplots(figsize=WIDE)
     axis.set_ylim(0, 1.05 * drawn["value"].max())  # before names find their places
@@ -64,7 +71,7 @@ def paired_gains(
     leader, people
         As for `cold_start`.
     """
-    use_course_style()
+    _slide_style()
     figure, axis = plt.subplots(figsize=WIDE)
     low = min(gains["low"].min(), 0.0)
     high = max(gains["high"].max(), 0.0)
@@ -93,8 +100,18 @@ def _curves(
     for name in drawn["recommender"].unique():
         colors[name] = PALETTE[1] if name in people else PALETTE[0]
     colors[leader] = LEADER
-    names = {"xlabel": "", "ylabel": ""}
-    curve(drawn, "n_history", value, "recommender", dashed=dashed, colors=colors, ax=axis, **names)
+    curve(
+        drawn,
+        "n_history",
+        value,
+        "recommender",
+        xlabel="",
+        ylabel="",
+        dashed=dashed,
+        colors=colors,
+        label_size=FONT,
+        ax=axis,
+    )
     axis.set_xticks(sorted(drawn["n_history"].unique()))
     reads = "reads the items"
     if "Hybrid" in colors and leader != "Hybrid":
@@ -109,7 +126,7 @@ def _curves(
 
 def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt.Figure:
     """How many of five shown items are liked, with 95% intervals; `rows` by recommender."""
-    use_course_style()
+    _slide_style()
     ordered = rows.sort_values("value")
     figure, axis = plt.subplots(figsize=WIDE)
     values = 5 * ordered["value"]
@@ -131,7 +148,7 @@ def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt
 
 def milliseconds(spent: pd.Series, leader: str, people: Iterable[str]) -> plt.Figure:
     """How long each method takes to rank the whole shop for one shopper; `spent` by recommender."""
-    use_course_style()
+    _slide_style()
     ordered = spent.sort_values(ascending=False)
     figure, axis = plt.subplots(figsize=WIDE)
     colors = [_color(name, leader, people) for name in ordered.index]
@@ -156,7 +173,7 @@ def _color(name: str, leader: str, people: Iterable[str]) -> str:
 
 def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
     """NDCG@10 of some methods in each group of shoppers, with 95% intervals."""
-    use_course_style()
+    _slide_style()
     groups = sorted(rows["segment"].unique(), key=lambda name: (name == NOBODY, name))
     figure, axis = plt.subplots(figsize=WIDE)
     for number, name in enumerate(names):
@@ -181,7 +198,7 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
 
 def gains(study: pd.DataFrame, name: str) -> plt.Figure:
     """What a method gains over bestsellers in each real shop, paired, with 95% intervals."""
-    use_course_style()
+    _slide_style()
     rows = study[study["recommender"] == name]
     shops = list(dict.fromkeys(rows["shop"]))
     figure, axis = plt.subplots(figsize=WIDE)
@@ -208,7 +225,7 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
                 "xytext": (0, 4),
                 "ha": "center",
             }
-            axis.annotate(f"{n:.0f}", (place, top), fontsize=SMALLEST, color=INK, **where)
+            axis.annotate(f"{n:.0f}", (place, top), fontsize=FONT, color=INK, **where)
     axis.axhline(0, color=INK, linewidth=1)
     names = [SHOPS.get(shop, shop) for shop in shops]
     axis.set_xticks(range(len(shops)), names, fontsize=FONT)
