@@ -31,7 +31,7 @@ from helpers.templates import write_page
 SHOWN = 5
 """Items of each list."""
 BESTSELLERS = "Bestsellers"
-"""The row that stands for all methods that know nobody who liked what the persona likes."""
+"""The row that stands for all methods that can use only items of the catalog."""
 PLAIN_PATTERN = "solid"
 
 

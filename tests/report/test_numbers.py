@@ -86,6 +86,34 @@ def test_the_index_tells_the_run_and_nothing_else(page_of):
     assert typed_numbers(before, before)  # the measurement itself
 
 
+def test_the_index_says_who_was_measured_and_what_each_name_means(page_of):
+    folder = page_of(0.0)
+    page = BeautifulSoup((folder / "index.html").read_text(encoding="utf-8"), "html.parser")
+    first, second = (line.get_text() for line in page.find_all(class_="takeaway"))
+    assert first.rstrip().endswith("(Simulated shoppers.)")
+    # the real shops of this study: Hybrid's gain of 0.0313 is above its half width, 0.02
+    assert "Hybrid clearly beats bestsellers in 4 of 4 tests and clearly loses in none." in second
+    assert "(Real customers.)" in second
+    (table,) = page.find_all("table", class_="methods")
+    used = {}
+    for row in table.find_all("tr")[1:]:
+        method, uses, *values = (cell.get_text() for cell in row.find_all("td"))
+        used[method] = uses
+        assert all("±" in value for value in values)
+    assert used["Taste"] == "category, color, price, pictures" and used["Random"] == ""
+
+
+def test_a_shop_where_nothing_beats_bestsellers_shows_no_gain(page_of, monkeypatch):
+    page_of(0.0)
+    study = made.study()
+    is_worse = (study["shop"] == "films") & (study["recommender"] == "Hybrid")
+    study.loc[is_worse, "value"] = 0.01
+    monkeypatch.setattr(read, "real_study", lambda: study)
+    told = {row["shop"]: row["gain"] for row in index._real_table(made.results())}
+    assert told["films"] == "nothing gains more"
+    assert re.fullmatch(r"\+0\.031 \(\+0\.011 to \+0\.051\)", told["gift shop"])
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_persona_s_page_tells_the_run_and_nothing_else(page_of, number):
     name = people()[number].page
