@@ -25,7 +25,7 @@ NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?: ?%)?")
 TELLING = re.compile(r"[.,%]|\d{3}")
 """A number that could be a result: with decimals, in percent, or of three digits and more."""
 YEAR = re.compile(r"(19|20)\d\d")
-CONVENTIONS = {"95 %", "95%", "0.05"}
+CONVENTIONS = {"95 %", "95%", "5%", "0.05"}
 """Of intervals, and of the level at which a difference counts as clear."""
 BY_HAND = {
     "01": {"5,000", "1,200", "0.05"},  # what the original report did, a server's delay
@@ -35,6 +35,23 @@ BY_HAND = {
     "06": {"1,000", "500"},  # the size of a toy
 }
 """Numbers of slides that no run computes, by chapter: settings, toys and history."""
+WORKED_OUT = {
+    "a117": "the delay that chapter 01 gives its server",
+    "c03-exercises-3": "an exercise",
+    "c03-app-report": "the original report's",
+    "c04-04b": "a toy that is added up by hand",
+    "c04-bridge-c": "the same toy",
+    "c04-app-l": "the original report's",
+    "c05-gibbs-say": "the share of a normal distribution within one standard deviation",
+    "s1": "discounts of NDCG",
+    "bootstrap-predict": "the mean of eight scores that are given",
+    "s9": "what the course calls negligible",
+    "s9-real": "the same",
+    "a-report-says": "the original report's",
+}
+"""Cells whose numbers are among the chapter's outputs without being a run's results, and why."""
+RESULT = re.compile(r"(?<![\w.,−])\d+(?:\.\d\d+|(?:\.\d+)? ?%)")
+"""A number that reads like a result: of two decimals and more, or in percent."""
 COUNTS = {*map(str, (*made.LENGTHS, *range(8)))}
 
 
@@ -193,3 +210,42 @@ def test_the_numbers_on_a_chapter_s_slides_are_its_outputs(chapter):
                 typed.add(was)
     assert typed <= CONVENTIONS | BY_HAND.get(chapter, set())
     assert n_moved > 5
+
+
+def printed_in(notebook):
+    """All numbers that read like results in what a notebook's code printed."""
+    found = set()
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            html = re.sub(r"<[^>]+>", " ", data.get("text/html", ""))
+            parts = [output.get("text", ""), html]
+            parts += [data.get("text/plain", ""), data.get("text/markdown", "")]
+            found |= set(RESULT.findall(" ".join(parts)))
+    return found
+
+
+def typed_results(notebook):
+    """(cell, number) of results that stand in prose, on a slide, in notes or in the report."""
+    printed = printed_in(notebook) - CONVENTIONS
+    typed = []
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown" or cell.id in WORKED_OUT:
+            continue
+        words = re.sub(r"\$\$.*?\$\$|\$[^$\n]*\$|\]\([^)]*\)|`[^`]*`", " ", cell.source, flags=re.S)
+        typed += [(cell.id, number) for number in RESULT.findall(words) if number in printed]
+    return typed
+
+
+@pytest.mark.parametrize("chapter", list(CHAPTERS))
+def test_no_result_is_typed_into_the_prose_or_the_notes_of_a_chapter(chapter):
+    """Such a number is computed by `prose.sentence`; one that is no result is in `WORKED_OUT`."""
+    stored = nbformat.read(ROOT / "notebooks" / f"{CHAPTERS[chapter]}.ipynb", as_version=4)
+    assert typed_results(stored) == []
+    result = sorted(printed_in(stored) - CONVENTIONS)[-1]
+    notes = []
+    for cell in stored.cells:
+        if cell.metadata.get("slideshow", {}).get("slide_type") == "notes":
+            notes.append(cell)
+    notes[-1].source += f" The score is {result}."
+    assert typed_results(stored) == [(notes[-1].id, result)]  # the measurement itself
