@@ -18,6 +18,8 @@ SHORT_FORMULA = 90
 """Characters of TeX that fit a slide in large letters."""
 ROOMY_LINES = 9.5
 """A slide of text alone with at most so many lines gets larger letters."""
+SPARSE_LINES = 5.5
+"""One with at most so many gets letters that fill it."""
 LAYOUTS = (
     "title",
     "section",
@@ -168,10 +170,11 @@ def _layout_for(slide: Slide) -> set[str]:
         return {"section"}
     if content and all(block.is_quote for block in content):
         return {"quote"}
-    if content and not is_title and sum(block.lines for block in content) <= ROOMY_LINES:
+    n_lines = sum(block.lines for block in content)
+    if content and not is_title and n_lines <= ROOMY_LINES:
         formulas = [block for block in content if block.is_formula]
         if not formulas:
-            return {"roomy"}
+            return {"roomy", "sparse"} if n_lines <= SPARSE_LINES else {"roomy"}
         is_short = all(len(block.text) <= SHORT_FORMULA for block in formulas)
         return {"formula", "large"} if is_short else {"formula"}
     return set()

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 # Okabe & Ito (2008), ordered so that neighbors differ in lightness, too. Black is kept for
@@ -37,6 +38,8 @@ LEAST_CONTRAST = 4.5
 """Of letters on their ground, WCAG AA."""
 LEAST_LABEL = 16
 """Pixels of a figure's smallest letters on a slide."""
+RIM = 1.05
+"""How much larger a figure is with the rim that a notebook saves around it."""
 DPI = 110
 """Of figures that are drawn. Sheets of pictures keep `PICTURE_DPI`, which is what they hold."""
 PICTURE_DPI = 90
@@ -45,6 +48,8 @@ SMALLEST = 9.5
 THUMBNAIL_PIXELS = 192
 THUMBNAIL_ZOOM = 160 / THUMBNAIL_PIXELS
 """`zoom` is of pictures 160 pixels wide."""
+BESIDE = 16
+"""Points between a line's end and its name."""
 LINE_SPACING = 0.056
 """Least distance of two names at the right end of a curve, as a share of the axis."""
 
@@ -58,9 +63,9 @@ def use_course_style() -> None:
             "figure.constrained_layout.use": True,
             "savefig.dpi": DPI,
             "font.size": 11,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-            "legend.fontsize": 10,
+            "xtick.labelsize": 11,  # 16 pixels on a slide whose title takes two lines
+            "ytick.labelsize": 11,
+            "legend.fontsize": 11,
             "font.family": "DejaVu Sans",
             "text.color": INK,
             "axes.prop_cycle": plt.cycler(color=PALETTE),
@@ -179,7 +184,7 @@ def label_points(width: float, height: float) -> float:
     A point is 1/72 inch. A figure of `width` × `height` inches is shown as large as fits.
     """
     pixels_per_inch = min(SLIDE_WIDTH / width, SLIDE_HEIGHT / height)
-    return LEAST_LABEL * 72 / pixels_per_inch
+    return RIM * LEAST_LABEL * 72 / pixels_per_inch
 
 
 def draw_frame(axis, color: str) -> None:
@@ -288,8 +293,8 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
     steps = gap * np.arange(len(order))
     # the places nearest to the lines' ends that are a gap apart and inside the axis
     places = isotonic_regression(values - steps, y_min=low, y_max=high - steps[-1]) + steps
-    left, _ = ax.get_xlim()
-    beside = right + 0.03 * (right - left)
+    inches = ScaledTranslation(BESIDE / 72, 0, ax.figure.dpi_scale_trans)
+    beside = ax.transData + inches
     for name, place in zip(order, places, strict=True):
         value, color = ends[name]
         leader = None
@@ -304,12 +309,13 @@ def _label_ends(ax, right: float, ends: dict, size: float = SMALLEST) -> None:
             }
         style = {
             "arrowprops": leader,
+            "textcoords": beside,
             "color": readable(color),
             "fontsize": max(size, SMALLEST),
             "va": "center",
             "annotation_clip": False,
         }
-        ax.annotate(name, (right, value), xytext=(beside, place), **style)
+        ax.annotate(name, (right, value), xytext=(right, place), **style)
 
 
 def contrast(color: str, ground: str = "white") -> float:

@@ -395,7 +395,7 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
     figure, axes = plt.subplots(
         1,
         2,
-        figsize=(9, 4.5),
+        figsize=(8.6, 4),
         width_ratios=[1.4, 1],
     )
     shares = 100 * shelves.counts / shelves.counts.sum()

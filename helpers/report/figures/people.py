@@ -12,7 +12,7 @@ from helpers.serving.history import History
 
 LETTERS_PER_LINE = 11  # of a title that stands in for a picture
 MOST_LINES = 4
-WORDS_POINTS = 9.5
+WORDS_POINTS = 10
 LIKED = PALETTE[1]
 """Color of the frame around what a person likes."""
 HIT = PALETTE[2]

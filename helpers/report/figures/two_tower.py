@@ -27,7 +27,7 @@ def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) 
     rivals : sequence of str
         Entries that stand there to compare with; their bars are gray.
     """
-    figure, axis = plt.subplots(figsize=(8.2, 0.6 * len(values) + 1.3))
+    figure, axis = plt.subplots(figsize=(8.2, 0.5 * len(values) + 1.2))
     colors = []
     for name in values.index:
         color = RIVAL if name in rivals else PALETTE[0]
@@ -91,7 +91,7 @@ def ablation(parts: pd.DataFrame, title: str) -> plt.Figure:
         `setting`, `change`, `change_low`, `change_high`.
     title : str
     """
-    figure, axis = plt.subplots(figsize=(8.8, 0.5 * len(parts) + 1.2))
+    figure, axis = plt.subplots(figsize=(8.8, 0.43 * len(parts) + 1.1))
     change = parts["change"]
     ends = [change - parts["change_low"], parts["change_high"] - change]
     axis.barh(parts["setting"], change, color=PALETTE[0], alpha=0.85)
