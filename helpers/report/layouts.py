@@ -18,8 +18,8 @@ SHORT_FORMULA = 90
 """Characters of TeX that fit a slide in large letters."""
 ROOMY_LINES = 9.5
 """A slide of text alone with at most so many lines gets larger letters."""
-SPARSE_LINES = 5.5
-"""One with at most so many gets letters that fill it."""
+SPARSE_LINES = 6.5
+"""Prose of at most so many gets letters that fill the slide."""
 LAYOUTS = (
     "title",
     "section",
@@ -174,7 +174,8 @@ def _layout_for(slide: Slide) -> set[str]:
     if content and not is_title and n_lines <= ROOMY_LINES:
         formulas = [block for block in content if block.is_formula]
         if not formulas:
-            return {"roomy", "sparse"} if n_lines <= SPARSE_LINES else {"roomy"}
+            is_sparse = n_lines <= SPARSE_LINES and all(block.is_prose for block in content)
+            return {"roomy", "sparse"} if is_sparse else {"roomy"}
         is_short = all(len(block.text) <= SHORT_FORMULA for block in formulas)
         return {"formula", "large"} if is_short else {"formula"}
     return set()

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.report.blocks import WIDEST_ROW, Block, code, markdown_blocks, picture, table
 from helpers.report.front import front_of
-from helpers.report.layouts import Slide, deck_markdown, split_slide
+from helpers.report.layouts import Slide, classes_of, deck_markdown, split_slide
 from helpers.report.marp import MarpExporter
 
 DOT = picture("image/png", "QUJD")
@@ -24,6 +24,19 @@ def slide(*blocks, layouts=()):
 
 def shown(part):
     return "\n".join(block.text for block in part.blocks)
+
+
+def classes(*blocks):
+    return set(classes_of(slide(*blocks), dark=False))
+
+
+def test_little_prose_gets_letters_that_fill_its_slide():
+    few = "One sentence of a few words. " * 4
+    assert {"roomy", "sparse"} <= classes("## Title", few)
+    assert "sparse" not in classes("## Title", few * 5)
+    listed = "\n".join(f"- point {n}" for n in range(5))
+    assert "sparse" not in classes("## Title", listed)  # whose spaces would not fit
+    assert "sparse" not in classes("## Title", DOT, few)
 
 
 def test_a_figure_keeps_one_caption_and_the_rest_is_said():
