@@ -241,7 +241,7 @@ def _add_recommend(commands: Commands) -> None:
         "--history", required=True, help="CSV: title; if you like, image (path or URL) and rating"
     )
     sub.add_argument(
-        "--profile", "--catalog", dest="profile", default="sample", help="whose catalogue"
+        "--profile", "--catalog", dest="profile", default="sample", help="whose catalog"
     )
     sub.add_argument("--k", type=int, default=12)
     sub.add_argument(

@@ -15,6 +15,8 @@ from helpers.serving.service import Service
 
 SHOWN = 5
 PIXELS = 130
+TITLE_PIXELS = 52
+"""Of a title of three lines, so that the buttons below stand side by side."""
 LIKE = "like"
 DISLIKE = "dislike"
 NOTE = (
@@ -59,11 +61,14 @@ class LabelForm:
         self._services: dict[str, Service] = {}
         self.persona = widgets.Dropdown(options=list(self.people), description="persona")
         self.method = widgets.Dropdown(options=list(methods), description="method")
+        self.brings = widgets.HTML()
         self.liked = widgets.HBox()
+        self.question = widgets.HTML()
         self.cards = widgets.HBox()
         self.status = widgets.HTML()
         menus = widgets.HBox([self.persona, self.method])
-        self.box = widgets.VBox([menus, self.liked, self.cards, self.status])
+        parts = [menus, self.brings, self.liked, self.question, self.cards, self.status]
+        self.box = widgets.VBox(parts)
         for menu in (self.persona, self.method):
             menu.observe(self._show, names="value")
         self._show()
@@ -71,6 +76,11 @@ class LabelForm:
     def _show(self, change: object = None) -> None:
         """The chosen person's history and list, with what was answered before."""
         person = self.people[self.persona.value]
+        name = escape(person.name)
+        self.brings.value = f"<b>{name} likes these, in other shops:</b>"
+        self.question.value = (
+            f"<b>{escape(self.method.value)} shows these. Would {name} like them?</b>"
+        )
         self.liked.children = [widgets.HTML(_picture(*item)) for item in _history(person)]
         known = {}
         for label in store.read_labels(self.profile):
@@ -129,6 +139,9 @@ def _history(person: Persona) -> list[tuple[str, str]]:
 def _picture(uri: str, title: str) -> str:
     """A picture above its title, which is data and never markup."""
     words = escape(title)
-    shown = f'<img src="{uri}" alt="{words}" width="{PIXELS}">' if uri else "<i>no picture</i>"
-    style = f"width:{PIXELS + 20}px;line-height:1.2"
+    size = f"width:{PIXELS}px;height:{PIXELS}px"
+    shown = f'<div style="{size};background:#8882;display:grid;place-items:center">no picture</div>'
+    if uri:
+        shown = f'<img src="{uri}" alt="{words}" style="{size};object-fit:contain">'
+    style = f"width:{PIXELS + 20}px;min-height:{PIXELS + TITLE_PIXELS}px;line-height:1.2"
     return f'<div style="{style}">{shown}<br>{words}</div>'

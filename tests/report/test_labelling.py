@@ -82,4 +82,7 @@ def test_in_lab_the_form_appears(form, monkeypatch):
     monkeypatch.setattr(labelling, "display", shown.append)
     monkeypatch.setattr(pickers, "has_front_end", lambda: True)
     labelling.label_form("mine")
-    assert type(shown[0]).__name__ == "VBox" and len(shown[0].children[2].children) == 2
+    assert type(shown[0]).__name__ == "VBox"
+    *_, question, cards, _ = shown[0].children
+    assert len(cards.children) == 2
+    assert "Hybrid shows these. Would Laura like them?" in question.value
