@@ -142,6 +142,6 @@ def _picture(uri: str, title: str) -> str:
     size = f"width:{PIXELS}px;height:{PIXELS}px"
     shown = f'<div style="{size};background:#8882;display:grid;place-items:center">no picture</div>'
     if uri:
-        shown = f'<img src="{uri}" alt="{words}" style="{size};object-fit:contain">'
+        shown = f'<img src="{uri}" alt="{words}" style="{size};object-fit:contain;display:block">'
     style = f"width:{PIXELS + 20}px;min-height:{PIXELS + TITLE_PIXELS}px;line-height:1.2"
-    return f'<div style="{style}">{shown}<br>{words}</div>'
+    return f'<div style="{style}">{shown}{words}</div>'
