@@ -14,7 +14,7 @@ class Shop:
     """Stands in for a service: the same two items for everybody."""
 
     def __init__(self, profile, model):
-        self.catalog = pd.DataFrame({"gender": ["women", "men"]})
+        self.catalog = pd.DataFrame({"gender": ["women", "men"], "platform": "b"})
         self.model = model
 
     def recommend(self, history, k, filters):
