@@ -1,10 +1,13 @@
 """What the figures of chapters 04 and 06 count, on data small enough to count by hand."""
 
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers.interactions import Histories
@@ -12,6 +15,7 @@ from helpers.report.figures import content, two_tower
 from helpers.report.figures.cold_start import cold_start_curve, per_list
 from helpers.report.figures.people import liked_table, people_sheet
 from helpers.report.figures.tables import by_length, rounded
+from helpers.report.plots import LEAST_LABEL, SLIDE_WIDTH, use_course_style
 from helpers.serving.history import History
 
 
@@ -125,3 +129,35 @@ def test_weights_of_methods_with_one_name_are_told_apart():
     figure = two_tower.blend_weights(weights, "message")
     labels = [text.get_text() for text in figure.axes[0].texts]
     assert sorted(labels) == ["Content", "Content 2"]
+
+
+TWO_LINES = 466
+"""Pixels of height that a slide leaves a figure below a title of two lines, above a caption of two:
+measured in a browser."""
+
+
+def smallest_letters(figure):
+    """Pixels of a figure's smallest letters on such a slide, as the notebook saves it."""
+    file = io.BytesIO()
+    figure.savefig(file, bbox_inches="tight", dpi=figure.dpi)
+    width, height = Image.open(file).size
+    zoom = min(SLIDE_WIDTH / width, TWO_LINES / height)
+    points = [text.get_fontsize() for text in figure.findobj(Text) if text.get_text().strip()]
+    return min(points) * figure.dpi / 72 * zoom
+
+
+@pytest.mark.parametrize("n", [4, 7, 10])
+def test_the_letters_of_chapter_figures_can_be_read_from_the_back(n):
+    use_course_style()
+    names = [f"a method's name {number}" for number in range(n)]
+    values = pd.Series(np.linspace(0.2, 0.6, n), names)
+    parts = pd.DataFrame({"setting": names, "change": values.to_numpy() - 0.4})
+    parts = parts.assign(change_low=parts["change"] - 0.01, change_high=parts["change"] + 0.01)
+    drawn = [
+        two_tower.bars(values, "NDCG@10", "a title"),
+        two_tower.ablation(parts, "a title"),
+        cold_start_curve(summary(), ["Content", "Popularity"], 10, "a title", "nobody"),
+    ]
+    assert min(map(smallest_letters, drawn)) >= LEAST_LABEL
+    drawn[0].set_size_inches(8.2, 7)
+    assert smallest_letters(drawn[0]) < LEAST_LABEL  # the measurement itself

@@ -12,6 +12,8 @@ from helpers.interactions.matrix import Histories
 from helpers.report.plots import INK, MUTED, PALETTE, curve, thumbnails
 
 RIVAL = "#9aa5b1"
+HIGHEST = 4.1
+"""Inches: a higher figure would be shown smaller on a slide, and its letters with it."""
 
 
 def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) -> plt.Figure:
@@ -27,7 +29,7 @@ def bars(values: pd.Series, label: str, title: str, rivals: Sequence[str] = ()) 
     rivals : sequence of str
         Entries that stand there to compare with; their bars are gray.
     """
-    figure, axis = plt.subplots(figsize=(8.2, 0.5 * len(values) + 1.2))
+    figure, axis = plt.subplots(figsize=(8.2, min(0.5 * len(values) + 1.2, HIGHEST)))
     colors = []
     for name in values.index:
         color = RIVAL if name in rivals else PALETTE[0]
@@ -91,7 +93,7 @@ def ablation(parts: pd.DataFrame, title: str) -> plt.Figure:
         `setting`, `change`, `change_low`, `change_high`.
     title : str
     """
-    figure, axis = plt.subplots(figsize=(8.8, 0.43 * len(parts) + 1.1))
+    figure, axis = plt.subplots(figsize=(8.8, min(0.43 * len(parts) + 1.1, HIGHEST)))
     change = parts["change"]
     ends = [change - parts["change_low"], parts["change_high"] - change]
     axis.barh(parts["setting"], change, color=PALETTE[0], alpha=0.85)
