@@ -88,11 +88,13 @@ def _best_first(values: np.ndarray, places: np.ndarray, k: int) -> tuple[np.ndar
     """Heaps in order, filled up to `k` columns."""
     n, width = values.shape
     order = np.lexsort((places, -values), axis=1)
-    ids = np.full((n, k), -1, np.int64)
-    scores = np.full((n, k), -np.inf, np.float32)
-    scores[:, :width] = np.take_along_axis(values, order, axis=1)
+    best = np.take_along_axis(values, order, axis=1)
     found = np.take_along_axis(places, order, axis=1)
-    ids[:, :width] = np.where(np.isneginf(scores[:, :width]), -1, found)
+    is_missing = np.isneginf(best)
+    ids = np.full((n, k), -1, np.int64)
+    ids[:, :width] = np.where(is_missing, -1, found)
+    scores = np.full((n, k), -np.inf, np.float32)
+    scores[:, :width] = best
     return ids, scores
 
 
