@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 export JUPYTER_PLATFORM_DIRS := 1
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: report test lint unit notebooks chapters after lab bench install clean
+.PHONY: report test lint unit notebooks chapters after test-cluster lab bench install clean
 .DEFAULT_GOAL := report
 
 # Prints how long a command took beside what this machine takes for a fixed loop; the first number is the limit.
@@ -51,6 +51,12 @@ chapters:
 after:  # what needs the chapters' results
 	$(BESIDE) pytest -n $(TEST_JOBS) --dist loadgroup tests/after_wrong_methods.py tests/after_runs.py \
 	  tests/after_notebooks.py tests/after_lab.py
+
+# Ray and LanceDB are not in the lock: beside it, the newest that pyproject.toml admits are tested.
+test-cluster: install  ## what needs the extras `cluster` and `lancedb`, which it installs
+	$(PIP) --no-build-isolation -e '.[cluster,lancedb]'
+	python -c 'import lancedb, ray'  # without them the tests would be skipped
+	$(BESIDE) pytest tests/test_engine.py tests/serving/test_indexes.py
 
 # The root is the repository, so that links from chapters to README.md and data files work in Lab, too.
 LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_augment.ipynb

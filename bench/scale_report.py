@@ -20,7 +20,9 @@ from helpers.artefacts import ROOT, write_text
 STUDIES = ROOT / "data" / "studies"
 REPORT = ROOT / "reports" / "scale.md"
 OF_PRODUCTS = ("catalogue", "encode pictures", "index")  # steps whose size is the products
-OF_SHOPPERS = ("orders", "ItemKNN", "iALS", "towers, one epoch")
+PIECES = "ItemKNN in pieces"  # tells why ItemKNN grows as it does; no step of its own
+SPARSE_LISTS = "ItemKNN, lists for everyone"
+OF_SHOPPERS = ("orders", "ItemKNN", "iALS", "towers, one epoch", SPARSE_LISTS)
 LISTS = ("Content, 1,000 lists", "Bridge, 1,000 lists")  # of a thousand shoppers
 SEARCHES = "1,000 searches"
 STEEP = 1.1
@@ -39,6 +41,8 @@ DESIGN = {
     "orders": "Logs are read by partition and hashed there, and kept by blocks of shoppers.",
     "ItemKNN": "Blocks of items on many machines (`kernels/item_blocks.py`); each needs only the "
     "orders of its items' shoppers.",
+    SPARSE_LISTS: "Partitions of shoppers (`recommenders/everyone.py`); every worker holds the "
+    "neighbors of all items.",
     "iALS": "Shoppers' factors are solved by partition; items' factors are shared by all.",
     "towers, one epoch": "Items' own vectors go into a sharded table with sparse updates. Without "
     "them (`own=False`) the towers' size doesn't depend on the shop.",
@@ -51,6 +55,8 @@ REASONS = {
     SEARCHES: "below 50,000 items it compares all of them; above, it reads 64 lists, each of which "
     "grows with the root of the items",
     "towers, one epoch": "Adam moves every item's own vector in every step",
+    "orders": "each look-up of a name in a table of a million waits for memory",
+    SPARSE_LISTS: "the sums of a million items do not fit into the processor's cache",
 }
 """Why a step's time may grow faster than its size."""
 
@@ -200,7 +206,7 @@ def storage_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
 
 def breaking_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     """The steps in the order in which one machine's memory is too small for them."""
-    ours = steps[steps["whose"] == "ours"]
+    ours = steps[steps["whose"] == "ours"].drop(index=PIECES, errors="ignore")
     sizes = {name: breaks_at(step, prices["memory_gb"]) for name, step in ours.iterrows()}
     order = sorted(sizes, key=lambda name: sizes[name])
     rows = {}
@@ -236,7 +242,7 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         _where_from(study),
         f"The largest peak at size {largest:,} is {worst['peak_mb'] / 1024:.1f} GiB "
         f"({worst['step']}).",
-        _steep(steps),
+        _steep(steps, study),
         "## Processor time at full size",
         f"{prices['products']:,.0f} products and {prices['shoppers']:,.0f} shoppers. A step is "
         "carried on from its largest measured size by its exponent, taken as 1 where it is less.",
@@ -265,15 +271,34 @@ def _where_from(study: pd.DataFrame) -> str:
     return f"Measured on {days} at {commits} ({versions}), on a machine that others used, too."
 
 
-def _steep(steps: pd.DataFrame) -> str:
+def _steep(steps: pd.DataFrame, study: pd.DataFrame) -> str:
     """Which steps grow faster than n^1.1, and why."""
     named = []
     for name, step in steps[steps["whose"] == "ours"].iterrows():
         if step["time"] > STEEP:
-            named.append(f"{name} ({step['time']:.2f}: {REASONS.get(name, 'not explained yet')})")
+            reason = _waits(study) if name == "ItemKNN" else REASONS.get(name)
+            named.append(f"{name} ({step['time']:.2f}: {reason or 'not explained yet'})")
     if not named:
         return f"No step's time grows faster than n^{STEEP}."
     return f"Steps whose time grows faster than n^{STEEP}: {'; '.join(named)}."
+
+
+def _waits(study: pd.DataFrame) -> str:
+    """Why ItemKNN grows: the same work in small shops beside it."""
+    of_pieces = study[study["step"] == PIECES]
+    of_whole = study[study["step"] == "ItemKNN"]
+    both = of_pieces.merge(of_whole, on="size", suffixes=("", "_whole"))
+    if both.empty:
+        return ""
+    last = both.loc[both["size"].idxmax()]
+    visits = found_of(last["found"])["visits"]
+    visits_whole = found_of(last["found_whole"])["visits"]
+    return (
+        f"at {last['size']:,} its kernel visits {short(visits_whole / 1e6)} million pairs of a "
+        f"rating and an item in {short(last['seconds_whole'])} s; in small shops that share no "
+        f"shopper and fit into the processor's cache, {short(visits / 1e6)} million take "
+        f"{short(last['seconds'])} s. The rest is waiting for memory"
+    )
 
 
 def _encoding(steps: pd.DataFrame, prices: Prices) -> str:
@@ -299,6 +324,17 @@ def _everyone(steps: pd.DataFrame, prices: Prices) -> str:
         "Scoring every item for every shopper grows with the product of both: "
         f"{short(scored / YEAR)} core years for Content. The index takes {short(searched / YEAR)}, "
         "so lists must start from its candidates. Lists on demand cost only for those who come."
+        f"{_sparse_lists(steps, prices)}"
+    )
+
+
+def _sparse_lists(steps: pd.DataFrame, prices: Prices) -> str:
+    if SPARSE_LISTS not in steps.index:
+        return ""
+    hours = seconds_at(steps.loc[SPARSE_LISTS], prices["shoppers"]) / HOUR
+    return (
+        " ItemKNN writes no score of an item that no neighbor leads to: its lists for everyone "
+        f"take {short(hours)} core hours."
     )
 
 
