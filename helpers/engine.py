@@ -35,7 +35,7 @@ PATIENT = {
 }
 """A Ray on one machine shares its cores with the work, so it may answer late and be well. That a
 worker has died is seen at once all the same."""
-STARTS = 3
+STARTS = 5
 """Tries to start Ray on this machine: on a busy one, its first half minute may be too short."""
 
 Partition = Callable[[pd.DataFrame], pd.DataFrame]
