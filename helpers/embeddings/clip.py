@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
+from helpers.embeddings.negatives import on_light_ground
 from helpers.embeddings.opening import DEFAULT, for_inference, located, model_hash, open_model
 
 Forward = Callable[[list[np.ndarray]], np.ndarray]
@@ -93,7 +94,8 @@ class ClipEncoder:
         Parameters
         ----------
         sources : sequence of path, bytes or None
-            None and what cannot be decoded get zeros. A warning counts the latter.
+            None and what cannot be decoded get zeros. A warning counts the latter. Gray pictures
+            on black ground are inverted (`helpers.embeddings.negatives`).
         """
         return self._encode(sources, self._projected, self.dim)
 
@@ -193,7 +195,8 @@ class ClipEncoder:
             with Image.open(source) as image:
                 if image.width * image.height > MAX_PIXELS:
                     return None
-                return np.asarray(self._to_shape(_upright_on_white(image)))
+                upright = on_light_ground(_upright_on_white(image))
+                return np.asarray(self._to_shape(upright))
         except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
             return None  # all that Pillow raises
 

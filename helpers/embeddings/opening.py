@@ -8,6 +8,8 @@ from pathlib import Path
 from helpers.artefacts import ROOT
 
 DEFAULT = "fashion-lite"
+READING = "gray negatives inverted"
+"""What `ClipEncoder` does to pictures before the model's own preprocessing."""
 REMEDY = f"The default needs no network: ClipEncoder() is {DEFAULT}, which ships with the course"
 
 
@@ -80,6 +82,7 @@ def model_hash(model, precision: str) -> str:
     settings = sorted(open_clip.get_model_preprocess_cfg(model).items())
     digest = hashlib.sha256(repr(settings).encode())
     digest.update(precision.encode())
+    digest.update(READING.encode())
     for key, value in sorted(model.state_dict().items()):
         digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
         digest.update(value.contiguous().numpy().tobytes())
