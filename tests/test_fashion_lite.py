@@ -10,6 +10,7 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from helpers.artefacts import ROOT, fashion_data
@@ -144,3 +145,41 @@ def test_titles_find_their_photos():
     scores = encoder.encode_texts(frame["productDisplayName"]) @ encoder.encode_images(files).T
     rank = (scores > np.diag(scores)[:, None]).sum(axis=1)
     assert (rank < 10).mean() >= 0.95  # among 100; among 964 the bench prints it
+
+
+def test_the_fourth_stage_reads_no_product_that_somebody_bought(monkeypatch):
+    if fashion_data() is None:
+        pytest.skip("needs FASHION_DATA: the fashion shop's articles and orders")
+    monkeypatch.syspath_prepend(FOLDER)
+    frame = runpy.run_path(str(FOLDER / "broaden.py"))["unbought_photos"]()
+    orders = pd.read_csv(
+        fashion_data() / "orders" / "fashion_orders.csv", dtype={"article_id": str}
+    )
+    products = frame["file"].str[:7]
+    assert len(frame) == 1577
+    assert not set(products) & set(orders["article_id"].str[:7])
+
+
+def test_a_garment_is_cut_from_an_even_ground_only(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    recipe = runpy.run_path(str(FOLDER / "changes.py"))
+    pixels = np.full((40, 30, 3), 250, np.uint8)
+    pixels[10:20, 5:25] = (200, 30, 30)
+    pixels[14:16, 10:12] = 250  # a light button is no ground
+    where = recipe["ground_of"](Image.fromarray(pixels))
+    assert where.sum() == 40 * 30 - 10 * 20
+    assert recipe["trimmed"](Image.fromarray(pixels)).size == (20, 10)
+    noise = np.random.default_rng(0).integers(0, 256, pixels.shape).astype(np.uint8)
+    assert recipe["ground_of"](Image.fromarray(noise)) is None
+
+
+def test_a_tiny_picture_is_gray_square_and_light_around(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    recipe = runpy.run_path(str(FOLDER / "changes.py"))
+    pixels = np.full((60, 60, 3), 255, np.uint8)
+    pixels[5:50, 20:35] = (120, 40, 90)
+    small = recipe["tiny"](Image.fromarray(pixels), np.random.default_rng(1))
+    width, height = small.size
+    assert small.mode == "L" and width == height <= 56
+    seen = np.asarray(small)
+    assert seen[:, 0].min() == 255 and seen[height // 2, width // 2] < 120
