@@ -187,11 +187,31 @@ def show_from_disk(index: Index, path: Path, queries) -> None:
     )
 
 
-def build_hnswlib(items, threads: int):
+@dataclass(frozen=True)
+class Graph:
+    """How the peers' graphs are built.
+
+    Attributes
+    ----------
+    links : int
+        Neighbors that an item keeps.
+    candidates : int
+        Items that are looked at for them.
+    """
+
+    links: int = 16
+    candidates: int = 64
+
+    def name(self, library: str) -> str:
+        """The library's name, with the links where they are fewer than usual."""
+        return library if self == Graph() else f"{library}, {self.links} links"
+
+
+def build_hnswlib(items, built: Graph, threads: int):
     import hnswlib
 
     graph = hnswlib.Index("ip", items.shape[1])
-    graph.init_index(len(items), M=16, ef_construction=64)
+    graph.init_index(len(items), M=built.links, ef_construction=built.candidates)
     graph.add_items(items, num_threads=threads)
 
     def search(query):
@@ -201,10 +221,16 @@ def build_hnswlib(items, threads: int):
     return graph.set_ef, search
 
 
-def build_usearch(items, threads: int):
-    from usearch.index import Index as Graph
+def build_usearch(items, built: Graph, threads: int):
+    from usearch.index import Index as Usearch
 
-    graph = Graph(ndim=items.shape[1], metric="ip", dtype="bf16", connectivity=16, expansion_add=64)
+    graph = Usearch(
+        ndim=items.shape[1],
+        metric="ip",
+        dtype="bf16",
+        connectivity=built.links,
+        expansion_add=built.candidates,
+    )
     graph.add(np.arange(len(items)), items, threads=threads)
 
     def set_effort(effort):
@@ -217,10 +243,10 @@ def build_usearch(items, threads: int):
     return set_effort, search
 
 
-def build_faiss_hnsw(items, threads: int):
+def build_faiss_hnsw(items, built: Graph, threads: int):
     faiss.omp_set_num_threads(threads)
-    graph = faiss.IndexHNSWFlat(items.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction = 64
+    graph = faiss.IndexHNSWFlat(items.shape[1], built.links, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = built.candidates
     graph.add(items)
 
     def set_effort(effort):
@@ -256,18 +282,18 @@ PEERS = {
 INDEXES = ("ivf", "flat", *PEERS)
 
 
-def peer(name: str, task: Task, threads: int) -> list[Measured]:
+def peer(name: str, task: Task, built: Graph, threads: int) -> list[Measured]:
     """Build a peer's graph and search it at growing effort."""
     module = name.removesuffix("-hnsw")
     if importlib.util.find_spec(module) is None:
         print(f"{name} is left out: it is not installed (pip install {module})")
         return []
     start = time.process_time()
-    set_effort, search = PEERS[name](task.items, threads)
+    set_effort, search = PEERS[name](task.items, built, threads)
     seconds = time.process_time() - start
     print(f"{name} built in {seconds:.1f} s", flush=True)
     faiss.omp_set_num_threads(1)
-    rows = curve(name, seconds, set_effort, search, (64, 128, 256, 512), task)
+    rows = curve(built.name(name), seconds, set_effort, search, (64, 128, 256, 512), task)
     faiss.omp_set_num_threads(threads)
     return rows
 
@@ -297,15 +323,13 @@ def drawn_task(n_items: int, d: int, n_queries: int) -> Task:
     return Task(items, queries, exact)
 
 
-def measured(task: Task, indexes: list[str], threads: int) -> pd.DataFrame:
-    """Our indexes and their peers on the same vectors."""
+def measured(task: Task, name: str, graph: Graph, threads: int) -> pd.DataFrame:
+    """One of our indexes, or a peer."""
     own: dict[str, Callable] = {"ivf": inverted_file, "flat": flat}
-    rows = []
-    for name in indexes:
-        if name in own:
-            rows += own[name](task, threads)
-        else:
-            rows += peer(name, task, threads)
+    if name in own:
+        rows = own[name](task, threads)
+    else:
+        rows = peer(name, task, graph, threads)
     return pd.DataFrame([asdict(row) for row in rows])
 
 
@@ -335,15 +359,20 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--indexes", nargs="+", default=INDEXES, choices=INDEXES)
+    parser.add_argument("--links", type=int, default=Graph.links, help="of the peers' graphs")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="keep the rows in data/studies")
     arguments = parser.parse_args()
     faiss.omp_set_num_threads(arguments.threads)
     task = drawn_task(arguments.items, arguments.dim, arguments.queries)
-    table = measured(task, arguments.indexes, arguments.threads)
-    if arguments.write:
-        table = kept(table, STUDY, ["index", "n_items"])
-    print(beside_ours(table[table["n_items"] == arguments.items]))
+    graph = Graph(arguments.links, Graph.candidates * arguments.links // Graph.links)
+    tables = []
+    for name in arguments.indexes:
+        table = measured(task, name, graph, arguments.threads)
+        tables.append(table)
+        if arguments.write and len(table):
+            kept(table, STUDY, ["index", "n_items"])
+    print(beside_ours(pd.concat(tables)))
 
 
 if __name__ == "__main__":
