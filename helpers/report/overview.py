@@ -487,7 +487,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         f"These are the customers of {n_shops} public order logs. Each point is one test: a "
         f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
-        f"luck alone, some {LUCK * len(rows):.0f} of so many would look clear. {fails}{absent}"
+        f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. {fails}{absent}"
         f"{_safe_words(study, name)}"
         f"{_uses(name)} We show it because it gains most on average, of the methods in most "
         "tests. In a single shop another one may be better. What real customers would have liked "
@@ -770,7 +770,8 @@ def _tested_live(results: Results, best: str) -> str:
         return ""
     gain, low, high = gains.loc[best, ["difference", "low", "high"]]
     log = listed(sorted(results.live["data"].unique()))
-    return f" For real customers of {log}, it gains {gain:+.2f} ({low:+.2f} to {high:+.2f})."
+    interval = f"{low:+.2f} to {high:+.2f}"
+    return f" For real customers of {log}, it gains {gain:+.2f} over bestsellers ({interval})."
 
 
 def _flowchart(results: Results) -> Slide:
