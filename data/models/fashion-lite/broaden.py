@@ -308,14 +308,13 @@ class Kinds:
 class Broadening:
     """The fourth stage's networks, photos and loss."""
 
-    def __init__(self, photos: pd.DataFrame, features: Features, rows: np.ndarray, seed: int):
-        """`rows` are the photos whose plain view is at hand: all terms are about these."""
+    def __init__(self, photos: pd.DataFrame, features: Features, start: str, seed: int):
+        """`start` is a file of weights. Photos whose plain view is at hand are learned from."""
         self.rng = np.random.default_rng(seed)
         self.features = features
-        self.rows = rows
+        self.rows = np.unique(features.photo[features.is_plain])
         open_clip.add_model_config(HERE / "fashion-lite.json")
-        weights = str(HERE / "model.safetensors")
-        self.model = open_clip.create_model("fashion-lite", pretrained=weights).eval()
+        self.model = open_clip.create_model("fashion-lite", pretrained=start).eval()
         tokenizer = open_clip.get_tokenizer("fashion-lite")
         self.captions = Captions(photos, tokenizer, seed, range(len(photos)))
         taught = self.model.token_embedding.weight[self.captions.taught].detach()
@@ -326,7 +325,7 @@ class Broadening:
         self.plain[features.photo[features.is_plain]] = features.values[features.is_plain]
         with torch.no_grad():
             self.vectors = F.normalize(self.before.visual.head(self.plain), dim=-1)
-        is_changed = ~features.is_plain & np.isin(features.photo, rows)
+        is_changed = ~features.is_plain & np.isin(features.photo, self.rows)
         self.changed = np.flatnonzero(is_changed)
         weight = self.kinds.n_alike[features.photo[self.changed]] ** -0.5
         self.chance = weight / weight.sum()
@@ -471,14 +470,15 @@ def main() -> None:
     cli.add_argument("--cache", type=Path, required=True, help="folder for the views' features")
     cli.add_argument("--epochs", type=int, default=EPOCHS)
     cli.add_argument("--seed", type=int, default=7)
-    cli.add_argument("--out", default=str(HERE / "model.safetensors"))
+    shipped = str(HERE / "model.safetensors")
+    cli.add_argument("--start", default=shipped, help="weights that `train.py` wrote")
+    cli.add_argument("--out", default=shipped)
     args = cli.parse_args()
     torch.set_num_threads(1)
     captions.SAY_TYPE.update(MORE_WORDS)
     photos = all_photos()
     found = features(photos, ClipEncoder(), args.cache, args.seed)
-    rows = np.unique(found.photo[found.is_plain])
-    stage = Broadening(photos, found, rows, args.seed)
+    stage = Broadening(photos, found, args.start, args.seed)
     optimise(stage, args.epochs, args.seed)
     now = stage.model
     before = stage.before
