@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from captions import PHOTOS, Captions, allowed_photos
-from PIL import Image
+from PIL import Image, ImageOps
 from towers import HERE, save
 from tqdm import tqdm
 from train import Average, contrast
@@ -194,11 +194,10 @@ def tiny_with_rim(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     """`tiny` with some ground around it, of the size that the tower reads."""
     small = changes.tiny(photo, rng).convert("RGB")
     rim = rng.choice([0, 0.05, 0.1, 0.15, 0.2])
-    large = small.resize((changes.SIZE, changes.SIZE), Image.BICUBIC)
-    side = round(changes.SIZE * (1 + 2 * rim))
-    canvas = Image.new("RGB", (side, side), changes.WHITE)
-    canvas.paste(large, ((side - changes.SIZE) // 2, (side - changes.SIZE) // 2))
-    return canvas
+    margin = round(changes.SIZE * rim)
+    size = (changes.SIZE, changes.SIZE)
+    large = small.resize(size, Image.BICUBIC)
+    return ImageOps.expand(large, margin, changes.WHITE)
 
 
 class Reader:

@@ -9,6 +9,10 @@ SIZE = 224
 SAME = 14
 """Difference of a channel, of 255, up to which a pixel has the ground's color."""
 BICUBIC = transforms.InterpolationMode.BICUBIC
+LEAST_EVEN = 0.5
+"""Share of the border that must have one color."""
+SIDES = (28, 28, 28, 28, 32, 40, 56)
+"""Of tiny pictures, in pixels; most are the first."""
 SCALERS = (Image.NEAREST, Image.BILINEAR, Image.BICUBIC, Image.LANCZOS, Image.BOX)
 WHITE = (255, 255, 255)
 
@@ -26,25 +30,37 @@ by_hand = transforms.Compose(
 def ground_of(photo: Image.Image) -> np.ndarray | None:
     """Where a photo's even ground is, (h, w) bool; None if its border has several colors."""
     pixels = np.asarray(photo).astype(np.int16)
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    border = rim_of(pixels)
     color = np.median(border, axis=0)
-    is_same = np.abs(border - color).max(axis=1) <= SAME
-    if is_same.mean() < 0.5:
+    if is_near(border, color).mean() < LEAST_EVEN:
         return None
-    alike = np.abs(pixels - color).max(axis=2) <= SAME
-    areas, _ = ndimage.label(alike)
-    rims = np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]])
-    at_border = np.setdiff1d(rims, [0])
+    areas, _ = ndimage.label(is_near(pixels, color))
+    at_border = np.setdiff1d(rim_of(areas), [0])
     return np.isin(areas, at_border)
 
 
-def on_ground(photo: Image.Image, ground: Image.Image) -> Image.Image:
-    """The photo's garment on another ground; the photo itself if its own is not even."""
-    where = ground_of(photo)
-    if where is None:
-        return photo
-    mask = Image.fromarray((255 * where).astype(np.uint8))
-    return Image.composite(ground.resize(photo.size), photo, mask)
+def rim_of(pixels: np.ndarray) -> np.ndarray:
+    """The outermost pixels of (h, w, ...), one after the other."""
+    sides = [
+        pixels[0],
+        pixels[-1],
+        pixels[:, 0],
+        pixels[:, -1],
+    ]
+    return np.concatenate(sides)
+
+
+def is_near(pixels: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Which pixels have a color, up to SAME."""
+    difference = np.abs(pixels - color)
+    return difference.max(axis=-1) <= SAME
+
+
+def on_white(photo: Image.Image, where: np.ndarray) -> Image.Image:
+    """The photo with its ground `where` in white."""
+    mask = Image.fromarray(where)
+    white = Image.new("RGB", photo.size, WHITE)
+    return Image.composite(white, photo, mask)
 
 
 def trimmed(photo: Image.Image) -> Image.Image:
@@ -54,8 +70,10 @@ def trimmed(photo: Image.Image) -> Image.Image:
         return photo
     rows = np.flatnonzero(~where.all(axis=1))
     columns = np.flatnonzero(~where.all(axis=0))
-    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    return on_ground(photo, Image.new("RGB", photo.size, WHITE)).crop(box)
+    left, right = columns[[0, -1]]
+    top, bottom = rows[[0, -1]]
+    box = (left, top, right + 1, bottom + 1)
+    return on_white(photo, where).crop(box)
 
 
 def tiny(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -64,9 +82,11 @@ def tiny(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
     if rng.random() < 0.5:
         gray = ImageOps.mirror(gray)
     if rng.random() < 0.5:
-        gray = ImageEnhance.Brightness(gray).enhance(rng.uniform(0.8, 1.15))
-    side = int(rng.choice([28, 28, 28, 28, 32, 40, 56]))
-    small = ImageOps.contain(gray, (side, side), SCALERS[rng.integers(len(SCALERS))])
+        light = rng.uniform(0.8, 1.15)
+        gray = ImageEnhance.Brightness(gray).enhance(light)
+    side = int(rng.choice(SIDES))
+    scaler = SCALERS[rng.integers(len(SCALERS))]
+    small = ImageOps.contain(gray, (side, side), scaler)
     if rng.random() < 0.6:
         small = small.filter(ImageFilter.SHARPEN)
     return ImageOps.pad(small, (side, side), color=255)
