@@ -70,20 +70,27 @@ class SeasonalPopularity(Recommender):
         if half_life is None:
             half_life = span / SPAN_IN_HALF_LIVES
         self.days_ = float(half_life)
-        edges = np.linspace(when.min(), when.max(), BINS + 1)
-        self.middles_ = (edges[1:] + edges[:-1]) / 2
-        all_items = np.arange(self.n_items_ + 1)
-        counts, *_ = np.histogram2d(item, when, bins=[all_items, edges])
+        first = when.min()
+        period = span / BINS
+        self.middles_ = first + period * (np.arange(BINS) + 0.5)
+        counts, _, _ = np.histogram2d(
+            item,
+            when,
+            bins=(self.n_items_, BINS),
+            range=((0, self.n_items_), (first, when.max())),
+        )
         self.counts_ = counts.astype(np.float32)
 
     def _score(self, histories):
         """Shares of the formula, as a number of likes."""
-        around = self._nearness(histories) @ self.counts_.T
+        nearness = self._nearness(histories)
+        around = nearness @ self.counts_.T
         n_around = around.sum(axis=1, keepdims=True)
         n_likes = max(self.popularity_.sum(), 1)
         share = self.popularity_ / n_likes
-        shares = (around + PRIOR * share) / (n_around + PRIOR)
-        return (n_likes * shares).astype(np.float32)
+        smoothed = around + PRIOR * share
+        found = n_likes * smoothed / (n_around + PRIOR)
+        return found.astype(np.float32)
 
     def _nearness(self, histories) -> np.ndarray:
         """k of the formula, (n_users, BINS) float32; 0 for a history without dates."""
@@ -93,11 +100,12 @@ class SeasonalPopularity(Recommender):
         times = sp.csr_matrix(histories.times)
         n = np.diff(times.indptr)
         dated = n > 0
-        total = np.asarray(times.sum(axis=1)).ravel()
-        mean = total[dated] / n[dated]
+        total = np.asarray(times.sum(axis=1))
+        mean = total.ravel()[dated] / n[dated]
         away = np.abs(self.middles_ - mean[:, None])
         found[dated] = 0.5 ** (away / self.days_)
         return found
 
     def _evidence(self, histories):
-        return np.log(self._score(histories) + PSEUDO_LIKE)
+        likes = self._score(histories)
+        return np.log(likes + PSEUDO_LIKE)
