@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import torch
 
 from helpers import engine
 from helpers.embeddings import ClipEncoder, encode_catalog
@@ -19,10 +20,12 @@ from helpers.images.fetch import fetch_images
 from helpers.images.limits import Limits
 from helpers.images.partitions import balanced, grouped_by_host
 from helpers.images.store import ImageStore
-from helpers.interactions import Histories, Interactions
+from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.kernels.item_blocks import top_similar_in_blocks
-from helpers.recommenders import ItemKNN, neighbors
+from helpers.recommenders import ItemKNN, TwoTower, neighbors
+from helpers.recommenders.crew import Crew, fit_together
 from helpers.recommenders.everyone import recommend_all
+from helpers.recommenders.two_tower import Practice
 from tests.images.fault_server import FaultServer, photo, reply
 
 HOSTS = ("one.example", "two.example", "three.example")
@@ -94,7 +97,7 @@ def test_products_that_share_a_host_stay_together():
     assert balanced([["p", "q"], ["r"], ["s"], ["t"]], 2) == [["p", "q", "t"], ["r", "s"]]
 
 
-def test_the_engine_is_checked_before_anything_starts(monkeypatch):
+def test_the_engine_is_checked_before_anything_starts(monkeypatch, tmp_path):
     monkeypatch.setenv(engine.NAME, "spark")
     with pytest.raises(ValueError, match="no such engine"):
         engine.chosen()
@@ -102,6 +105,8 @@ def test_the_engine_is_checked_before_anything_starts(monkeypatch):
     monkeypatch.setenv(engine.NAME, "ray")
     with pytest.raises(RuntimeError, match=r"pip install -e '\.\[cluster\]'"):
         engine.chosen()
+    with pytest.raises(RuntimeError, match=r"pip install -e '\.\[cluster\]'"):
+        fit_together(TwoTower(), None, None, tmp_path)
 
 
 def test_indexes_of_partitions_that_a_killed_run_left_are_joined(tmp_path):
@@ -259,3 +264,39 @@ def test_a_worker_killed_among_the_blocks_changes_no_neighbor(cluster, tmp_path,
     killing_once(monkeypatch, full, mark)
     far = top_similar_in_blocks(train.ratings, 20, engine=cluster)
     assert mark.exists() and (far != here).nnz == 0
+
+
+def test_a_batch_is_shared_among_the_crew():
+    train = log()
+    practice = Practice(train, np.arange(train.shape[1]) % 2, seed=1)
+    cells = practice.cells(torch.arange(7))
+    shares = [Crew(rank, 3).mine(cells) for rank in range(3)]
+    assert [share.n_shoppers for share in shares] == [3, 2, 2]
+    assert sum(len(share.row) for share in shares) == len(cells.row)
+    second = shares[1]
+    np.testing.assert_array_equal(second.item[second.row == 1], cells.item[cells.row == 4])
+    assert Crew(1, 3).weight(2, 7) == pytest.approx(3 * 2 / 7)
+
+
+def apart(scores: np.ndarray) -> np.ndarray:
+    """Scores less each shopper's mean, which no softmax sees and rounding moves."""
+    return scores - scores.mean(axis=1, keepdims=True)
+
+
+def test_two_workers_train_the_towers_that_one_trains(cluster, tmp_path):
+    """On the same batches; `sampled` is small, so that candidates must be gathered."""
+    train = log()
+    rng = np.random.default_rng(3)
+    vectors = rng.standard_normal((train.shape[1], 8)).astype(np.float32)
+    frame = pd.DataFrame({"image_key": train.items, "platform": ["a", "b"] * 60})
+    items = ItemFeatures(vectors, frame)
+    settings = {"dropout": 0.0, "sampled": 10, "batch_size": 64, "axes": 0, "side": False}
+    model = TwoTower(epochs=2, settings=settings)
+    together = fit_together(model, train, items, tmp_path, n_workers=2)
+    alone = model.fit(train, items)
+    untrained = TwoTower(epochs=0, settings=settings).fit(train, items)
+    histories = Histories.from_interactions(train, items)[:20]
+    scores = apart(alone.score(histories))
+    np.testing.assert_allclose(apart(together.score(histories)), scores, atol=1e-4)
+    np.testing.assert_allclose(together.losses_[0], alone.losses_[0], rtol=1e-4)
+    assert np.abs(apart(untrained.score(histories)) - scores).max() > 1

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from helpers.interactions.matrix import LIKED, Histories, liked_only
 from helpers.recommenders.base import used_only
+from helpers.recommenders.crew import Crew, Question
 from helpers.recommenders.deck import DeckTowers, filled, flat, mlp
 from helpers.recommenders.negatives import has_dislikes
 from helpers.recommenders.reader import ReadsContent
@@ -159,6 +160,7 @@ class TwoTower(ReadsContent):
     handles_cold_users = True
     handles_cold_items = True
     evidence_in_logs = True
+    crew = Crew()  # who trains; `crew.fit_together` lets several workers do it
 
     def __init__(
         self,
@@ -258,18 +260,20 @@ class TwoTower(ReadsContent):
         n_steps = max(1, s.epochs * practice.n_batches(s.batch_size))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, s.lr, total_steps=n_steps)
         catalog = torch.from_numpy(self.features_).to(self.device)
+        question = Question(net, lambda net, rows: self._loss(net, practice, catalog, rows))
+        question = self.crew.averaging(question)
         best = -np.inf
         self._keep(net)
         for epoch in tqdm(range(s.epochs), desc="towers", disable=None, leave=False):
             net.train()
             running = []
             for rows in practice.batches(s.batch_size):
-                loss = self._loss(net, practice, catalog, rows)
+                loss = question(rows)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                running.append(float(loss.detach()))
+                running.append(self.crew.mean(loss))
             mean = round(float(np.mean(running)), 6) if running else 0.0
             self.losses_[0].append(mean)
             is_last = epoch == s.epochs - 1
@@ -306,20 +310,21 @@ class TwoTower(ReadsContent):
 
     def _loss(self, net, practice, catalog, rows):
         """What the goal asks of these shoppers, and a pull of the items' biases to 0."""
-        cells = practice.cells(rows).to(self.device)
+        cells = self.crew.mine(practice.cells(rows)).to(self.device)
+        weight = self.crew.weight(cells.n_shoppers, len(rows))
         used, ratings = cells.histories()
         users = net.users(ratings, catalog[used], used)
         pull = PULL * (net.bias**2).sum()
         if self.goal == "enjoyed":
-            return _loss_among_seen(net, users, catalog, cells) + pull
+            return weight * _loss_among_seen(net, users, catalog, cells) + pull
         loss = self._loss_among_drawn(net, users, catalog, cells, practice)
         if practice.dislikes and self._settings.hard:
             loss = loss + self._settings.hard * _loss_among_seen(net, users, catalog, cells)
-        return loss + pull
+        return weight * loss + pull
 
     def _loss_among_drawn(self, net, users, catalog, cells, practice):
         """Softmax over drawn items that stand for all of them."""
-        targets = cells.item[cells.wanted].unique()
+        targets = self.crew.gathered(cells.item[cells.wanted].unique())
         drawn = practice.candidates(targets.cpu(), self._settings.sampled)
         which = drawn.items.to(self.device)
         liked = cells.marked(cells.wanted, which)
