@@ -7,6 +7,7 @@ partition whose worker dies is computed again. Both give the same results, in th
 
 import importlib.util
 import itertools
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ class RayEngine:
                 ray.init(self.address, log_to_driver=False, logging_level="ERROR")
             else:
                 start_ray_here()
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # it tells of every plan
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
