@@ -161,6 +161,7 @@ def start_ray_here(n_workers: int | None = None) -> None:
     )
     starting(
         ray.init,
+        "local",  # also where a variable names a cluster
         num_cpus=n_workers,
         include_dashboard=False,
         log_to_driver=False,
