@@ -81,17 +81,22 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
     """Ship the simplest method that the best one does not clearly beat.
 
     A method is clearly beaten if it loses more than `NEGLIGIBLE` on average and the paired 95%
-    interval of the loss lies above 0.
+    interval of the loss lies above 0. A method that does worse on average than a simpler one that
+    is clearly beaten is not shipped either: few shoppers, or scores that vary, excuse nothing.
     """
     means = situation.ndcg.mean()
     best = str(means.idxmax())
     ship = best
+    best_beaten = -np.inf
     for name in sorted(means.index, key=simplicity):
+        if means[name] < best_beaten:
+            continue
         loss = situation.ndcg[best] - situation.ndcg[name]
         mean, low, _ = bootstrap(loss.to_numpy(), seed=seed)
         if mean <= NEGLIGIBLE or low <= 0:
             ship = name
             break
+        best_beaten = means[name]
     wrong = worst_usual(situation.liked[means.index])
     cost = situation.liked[ship] - situation.liked[wrong]
     return Advice(ship, means[ship], situation.liked[ship], wrong, max(cost, 0.0))

@@ -36,6 +36,17 @@ def test_a_small_loss_that_is_clear_but_negligible_does_not_count():
     assert advice.ship == "Popularity"
 
 
+def test_no_method_is_shipped_that_is_worse_than_a_simpler_one():
+    """Attributes varies so much that its loss is unclear; bestsellers, clearly beaten, are better.
+
+    The blend differs from bestsellers by the same 0.02 for every shopper.
+    """
+    varied = BASE - 0.02 + np.resize([0.5, -0.5], len(BASE))
+    ndcg = pd.DataFrame({"Popularity": BASE, "Attributes": varied, "Hybrid": BASE + 0.02})
+    liked = pd.Series({"Popularity": 0.6, "Attributes": 0.4, "Hybrid": 0.7})
+    assert advise(Situation("", "real", ndcg, liked)).ship == "Hybrid"
+
+
 def test_a_method_that_nobody_ranked_by_simplicity_comes_last():
     advice = advise(situation(Hybrid=0.3, Toy=0.3))
     assert advice.ship == "Hybrid"
