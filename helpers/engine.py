@@ -11,9 +11,11 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import pandas as pd
+import psutil
 import tenacity
 
 ENGINES = ("local", "ray")
@@ -155,6 +157,7 @@ def start_ray_here(n_workers: int | None = None) -> None:
 
     def end(state: tenacity.RetryCallState) -> None:
         ray.shutdown()
+        end_children_of(Path(ray.__file__).parent)
 
     starting = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(STARTS), before_sleep=end, reraise=True
@@ -169,6 +172,18 @@ def start_ray_here(n_workers: int | None = None) -> None:
         _node_ip_address="127.0.0.1",
         _system_config=dict(PATIENT),
     )
+
+
+def end_children_of(folder: Path) -> None:
+    """End processes that this one started from programs in `folder`: Ray leaves those of a failed
+    start behind.
+    """
+    for child in psutil.Process().children():
+        try:
+            if any(str(folder) in part for part in child.cmdline()):
+                child.kill()
+        except psutil.NoSuchProcess:
+            continue
 
 
 @dataclass(frozen=True)

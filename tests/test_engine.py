@@ -3,6 +3,8 @@ nothing."""
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -107,6 +109,19 @@ def test_the_engine_is_checked_before_anything_starts(monkeypatch, tmp_path):
         engine.chosen()
     with pytest.raises(RuntimeError, match=r"pip install -e '\.\[cluster\]'"):
         fit_together(TwoTower(), None, None, tmp_path)
+
+
+def test_a_failed_start_leaves_no_process(tmp_path):
+    wait = "import sys, time; time.sleep(60)"
+    mine = subprocess.Popen([sys.executable, "-c", wait, str(tmp_path / "ray" / "gcs")])
+    other = subprocess.Popen([sys.executable, "-c", wait, str(tmp_path / "else")])
+    try:
+        engine.end_children_of(tmp_path / "ray")
+        assert mine.wait(10) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_indexes_of_partitions_that_a_killed_run_left_are_joined(tmp_path):
