@@ -69,9 +69,9 @@ class Persona:
             platform = None
         else:
             is_sold = catalog["platform"] == platform
-        gender = self.gender
-        if gender not in set(catalog.loc[is_sold, "gender"]):
-            gender = None
+        gender = self.gender or None
+        if gender not in {None, *catalog.loc[is_sold, "gender"]}:
+            gender = "all"  # what the list's words tell would be another gender
         return Filters(platform=platform, gender=gender)
 
 

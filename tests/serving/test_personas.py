@@ -83,7 +83,7 @@ def test_only_garments_for_the_person_are_shown(tmp_path, service):
 
 def test_a_catalogue_without_the_persons_gender_is_not_filtered_by_it(tmp_path, service):
     girl = written(tmp_path, [{"name": "Ida", "gender": "girls", "liked": [{"title": "a coat"}]}])
-    assert girl["Ida"].filters(service.catalog).gender is None
+    assert girl["Ida"].filters(service.catalog).gender == "all"
     assert best_of(service, girl["Ida"]) == "green coat"
 
 
@@ -92,7 +92,7 @@ def test_a_shop_of_mens_clothes_or_a_part_of_a_shop_still_answers(tmp_path, serv
     laura = written(tmp_path, [laura])["Laura"]
     both = pd.concat([service.catalog, service.catalog.assign(platform="a", gender="men")])
     assert laura.filters(both, "b") == Filters(platform="b", gender="women")
-    assert laura.filters(both, "a") == Filters(platform="a")
+    assert laura.filters(both, "a") == Filters(platform="a", gender="all")
     assert laura.filters(both, "a department") == Filters(gender="women")
     whole_shop = laura.filters(service.catalog, "a department")
     assert len(service.recommend(laura.history, 2, whole_shop).products) == 2
