@@ -1,4 +1,4 @@
-"""Random walks on items: liked together, of similar words, liked together again."""
+"""Recommenders that walk from item to item, by shared shoppers or by similar words."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,12 +8,12 @@ from helpers.recommenders.base import Recommender, per_like
 from helpers.recommenders.neighbors import top_similar
 from helpers.recommenders.words import word_vectors
 
-STAY = 0.5  # share of the last step that stays where the words led
-SHARP = 2  # power of a cosine of words: the nearest count more
+STAY = 0.5  # in the last step, the weight of staying, against 1 for moving on
+WORD_POWER = 2  # power applied to the word cosine, so that near items count more
 
 
 class _Walk(Recommender):
-    """What both walks share: steps that are saved, and an order for items out of reach."""
+    """What both walks share: a step that can be saved, and an order for items out of reach."""
 
     def _usable(self, histories):
         return self._liked(histories).getnnz(axis=1) > 0
@@ -27,14 +27,15 @@ class _Walk(Recommender):
         found = self._evidence(histories)
         most = self.popularity_.max(initial=0)
         popular = self.popularity_ / (most + 1)
-        return np.where(found > 0, found, popular - 1).astype(np.float32)
+        unreached = popular - 1  # in [-1, 0): below every item that is reached
+        return np.where(found > 0, found, unreached).astype(np.float32)
 
     def _evidence(self, histories):
-        first = per_like(self._liked(histories))
+        first = per_like(self._liked(histories))  # rows sum to 1, or to 0
         return self.spread(first)
 
-    def _keep(self, step: sp.csr_matrix) -> None:
-        """Keep a step as the three arrays that `save` can write."""
+    def _set_step(self, step: sp.csr_matrix) -> None:
+        """Hold a step as three arrays, which `save` can write."""
         self.step_data_ = step.data.astype(np.float32)
         self.step_indices_ = step.indices.astype(np.int32)
         self.step_indptr_ = step.indptr.astype(np.int64)
@@ -53,7 +54,8 @@ class RandomWalk(_Walk):
     x is 1 for what a shopper likes, m_u the number of those items, and d_i = Σ_u x_ui / m_u. A
     shopper who likes everything leads nowhere in particular. The power β keeps popular items,
     where most walks end, from winning each time (Paudel et al. 2017, "Updatable, accurate, diverse,
-    and scalable recommendations for interactive applications", who count d without m).
+    and scalable recommendations for interactive applications"). The paper defines d_i as Σ_u x_ui,
+    without the division by m_u.
 
     Parameters
     ----------
@@ -78,19 +80,22 @@ class RandomWalk(_Walk):
 
     def _fit(self, train: Interactions, items, validate):
         likes = liked_only(train.ratings).astype(np.float64)
-        shares = per_like(likes)
+        shares = per_like(likes)  # x_ui / m_u: rows sum to 1
         d = np.asarray(shares.sum(axis=0)).ravel()
-        by_item = shares.sqrt().T.tocsr()  # a dot product is Σ x x / m, a squared length d
+        # row i · row j = Σ_u x_ui x_uj / m_u, and row i · row i = d_i
+        by_item = shares.sqrt().T.tocsr()
+        # With α = 1 - β this divides by d_i^(1-β) d_j^β. The missing d_i^-β scales a whole row, so
+        # the best k stay the same, and it can be applied afterwards.
         step = top_similar(
             by_item,
             by_item,
             self.k,
-            "asymmetric_cosine",  # divides by d_i^α d_j^(1 - α)
+            "asymmetric_cosine",
             alpha=1 - self.beta,
             exclude_self=True,
         )
-        rest = np.maximum(d, 1e-12) ** -self.beta
-        self._keep(sp.csr_matrix(sp.diags(rest) @ step))
+        row_scale = np.maximum(d, 1e-12) ** -self.beta
+        self._set_step(sp.csr_matrix(sp.diags(row_scale) @ step))
 
     def spread(self, weights):
         """As in `Recommender`: a step from weighted items."""
@@ -103,9 +108,10 @@ class WordWalk(_Walk):
         score = h (I + C) W (STAY I + C)
 
     h holds the shares of the history's items. C leads to items that the same shoppers like (a
-    `RandomWalk`), W to items with similar words (squared cosines); the rows of both sum to 1. So a
-    short history first grows by what its own shop's customers like together. Words lead on to the
-    other shop, whose customers then say what goes with it. `Bridge` takes the last two steps only.
+    `RandomWalk`), W to items with similar words (squared cosines). The rows of both sum to 1, or to
+    0 for an item that leads nowhere. So a short history first grows by what its own shop's
+    customers like together. Words lead on to the other shop, whose customers then say what goes
+    with it. `helpers.recommenders.bridge.Bridge` takes only the last two steps.
 
     Parameters
     ----------
@@ -121,6 +127,8 @@ class WordWalk(_Walk):
     handles_cold_items = True
 
     def __init__(self, k_likes=50, k_words=100):
+        if k_likes < 1:
+            raise ValueError(f"k_likes must be at least 1, not {k_likes}")
         if k_words < 1:
             raise ValueError(f"k_words must be at least 1, not {k_words}")
         self._by_likes = RandomWalk(k_likes)
@@ -136,12 +144,13 @@ class WordWalk(_Walk):
             raise ValueError("WordWalk reads the items' words: call fit(train, items)")
         self._by_likes.fit(train)
         words = word_vectors(items.frame)
-        similar = top_similar(words, words, self.k_words)
-        self._keep(per_like(similar.power(SHARP)))
+        similar = top_similar(words, words, self.k_words)  # an item keeps itself, with cosine 1
+        nearest_count_more = similar.power(WORD_POWER)
+        self._set_step(per_like(nearest_count_more))  # rows sum to 1, or to 0
 
     def spread(self, weights):
         """As in `Recommender`: all three steps from weighted items."""
-        by_likes = per_like(self._by_likes.step())
+        by_likes = per_like(self._by_likes.step())  # rows sum to 1, or to 0
         first = weights + weights @ by_likes
         second = first @ self.step()
         third = STAY * second + second @ by_likes

@@ -91,5 +91,6 @@ def test_settings_out_of_range_are_named():
     for wrong in ({"k": 0}, {"beta": 1.5}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             RandomWalk(**wrong)
-    with pytest.raises(ValueError, match="k_words"):
-        WordWalk(k_words=0)
+    for wrong in ("k_likes", "k_words"):
+        with pytest.raises(ValueError, match=wrong):
+            WordWalk(**{wrong: 0})
