@@ -1,5 +1,5 @@
-"""Feeds as data: one reader for all shops. Every row becomes a product or a reject that says
-why."""
+"""Feeds as data: one reader for all shops. Every row becomes a product or a rejected row
+with its reason."""
 
 import hashlib
 import re
@@ -39,10 +39,17 @@ PRODUCT_COLUMNS = [
 REJECT_COLUMNS = ["platform", "source_file", "source_row", "field", "value", "reason"]
 _MOST_PASSED_OVER = 20
 
-# As page texts lose their line ends: "Notch collarButton placket", "PU leatherVISCOSE Lining"
+# Where a page's text has lost a line end. The first half finds a small letter, digit, "%" or ")"
+# right before a capitalized word: "Notch collarButton placket". The second finds two capitals right
+# before a capitalized word that a space or hyphen ends: "100% VISCOSELining in silk".
 _LOST_LINE_END = re.compile(r"(?<=[a-z0-9%)])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z]+[ -])")
-_BULLET = re.compile(r"(^|[\s.])#(?=\S)")
-_ROUNDED_ID = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+")
+_BULLET = re.compile(r"(^|[\s.])#(?=\S)")  # a # used as a bullet
+_ROUNDED_ID = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+[0-9]+")  # 4.05E+12
+
+# What a variant takes from its product's row if its own lacks it
+_INHERITED: frozenset[FieldName] = frozenset(
+    ("title", "description", "brand", "category", "gender", "url", "style", "rating", "n_reviews")
+)
 
 
 @dataclass(frozen=True)
@@ -114,18 +121,18 @@ def read_feed(
         rejects = [
             _reject(
                 feed,
-                row,
+                row_number,
                 "",
                 value,
                 why,
             )
-            for row, value, why in table.broken
+            for row_number, value, why in table.broken
         ]
         products = list(_products(feed, rejects))
         _tell_apart(products)
     except FeedError as error:
         raise FeedError(f"{path}: {error}") from None
-    passed = {key: n for key, n in feed.passed_over.most_common(_MOST_PASSED_OVER)}
+    most_passed_over = dict(feed.passed_over.most_common(_MOST_PASSED_OVER))
     about = FeedFacts(
         **vars(table.about),
         spec=spec,
@@ -133,13 +140,13 @@ def read_feed(
         currency=spec.currency,
         assumed=feed.assumed,
         unknown_currencies=dict(feed.unknown_currencies),
-        passed_over=passed,
+        passed_over=most_passed_over,
     )
     return FeedResult(_product_table(products), _reject_table(rejects), about)
 
 
 def _product_table(products: list[dict[str, Any]]) -> pd.DataFrame:
-    """Products as a table; of several rows of a product its own comes before its variants."""
+    """Products as a table. A product's own row comes before the rows of its variants."""
     table = pd.DataFrame(products, columns=[*PRODUCT_COLUMNS, "is_child"])
     table = table.sort_values("is_child", kind="stable", ignore_index=True)
     types = {"rating": "float64", "n_reviews": "Int64", "price": "float64", "list_price": "float64"}
@@ -179,7 +186,7 @@ def _missing(
 
 
 class _Feed:
-    """A feed's rows with what must be known of all of them before one can be read."""
+    """A feed's rows, and what is worked out from all of them first."""
 
     def __init__(
         self,
@@ -207,7 +214,7 @@ class Problem(NamedTuple):
 
 @dataclass
 class _Reading:
-    """One row, its fields as they stand and as plain text, and its images."""
+    """One row, its fields as given (`raw`) and cleaned (`text`), and its images."""
 
     row: Row
     position: int
@@ -226,15 +233,11 @@ class _Reading:
         head = self.feed.groups.head_row(self.position)
         for name in self.spec.fields:
             value = self.spec.first(name, self.row)
-            if not value and head and name in _INHERITED:
+            inherits = not value and name in _INHERITED
+            if inherits and head:
                 value = self.spec.first(name, head)
             self.raw[name] = value
             self.text[name] = parse_text(value)
-
-
-_INHERITED: frozenset[FieldName] = frozenset(
-    ("title", "description", "brand", "category", "gender", "url", "style", "rating", "n_reviews")
-)
 
 
 def _products(
@@ -243,7 +246,7 @@ def _products(
 ) -> Iterator[dict[str, Any]]:
     """Products of the rows that can be read; the others are added to `rejects`."""
     for position, row in enumerate(feed.rows):
-        if row is None:
+        if row is None:  # a broken row, which `read_feed` has already rejected
             continue
         reading = _Reading(row, position, feed, feed.images[position])
         problem = _first_problem(reading)
@@ -255,7 +258,7 @@ def _products(
 
 def _reject(
     feed: _Feed,
-    row: int,
+    row_number: int,
     name: str,
     value: str,
     reason: str,
@@ -263,10 +266,10 @@ def _reject(
     return {
         "platform": feed.spec.platform,
         "source_file": feed.file,
-        "source_row": row,
+        "source_row": row_number,
         "field": name,
         "value": value[:200],
-        "reason": f"{printable(feed.file)} row {row}: {reason}",
+        "reason": f"{printable(feed.file)} row {row_number}: {reason}",
     }
 
 
@@ -274,12 +277,12 @@ def _reject(
 
 
 def _first_problem(reading: _Reading) -> Problem | None:
-    for rule in _BEFORE_READING:
+    for rule in _BEFORE_FILL:
         problem = rule(reading)
         if problem:
             return problem
     reading.fill()
-    for rule in _AFTER_READING:
+    for rule in _AFTER_FILL:
         problem = rule(reading)
         if problem:
             return problem
@@ -338,13 +341,16 @@ def _is_two_products(reading: _Reading) -> Problem | None:
 
 
 def _has_no_price(reading: _Reading) -> Problem | None:
-    raw = reading.raw.get("price", "")
-    if not reading.text.get("price") or _price(reading):
+    if not reading.text.get("price"):
         return None
+    if _price(reading):
+        return None
+    raw = reading.raw["price"]
     return Problem("price", raw, f"price {raw[:60]!r} is not an amount")
 
 
 def _has_a_stand_in_price(reading: _Reading) -> Problem | None:
+    """By the YAML's `max_price`: e.g. 99999 for "ask us"."""
     price = _price(reading)
     highest = reading.spec.max_price
     if price is None or price.amount <= highest:
@@ -372,8 +378,8 @@ def _names_nothing(reading: _Reading) -> Problem | None:
 
 
 _Rule = Callable[[_Reading], Problem | None]
-_BEFORE_READING: tuple[_Rule, ...] = (_is_blank, _is_huge, _is_left_out)
-_AFTER_READING: tuple[_Rule, ...] = (
+_BEFORE_FILL: tuple[_Rule, ...] = (_is_blank, _is_huge, _is_left_out)
+_AFTER_FILL: tuple[_Rule, ...] = (
     _lacks_a_field,
     _is_two_products,
     _has_no_price,
@@ -453,7 +459,7 @@ def _currency_marks(reading: _Reading) -> tuple[str, str]:
 
 
 def _price(reading: _Reading) -> Price | None:
-    """The first of the YAML's sources that holds an amount; "0.00" is no sale price."""
+    """What a product costs now, after the feed's discount. "0.00" is no price."""
     price = _amount_of("price", reading)
     taken_off = _discount(reading, price)
     if price is None or not taken_off:
@@ -462,7 +468,10 @@ def _price(reading: _Reading) -> Price | None:
 
 
 def _discount(reading: _Reading, price: Price | None) -> float:
-    """What the shop takes off a price, by the YAML's `discount`; 0 where that leaves nothing."""
+    """What the shop takes off a price, by the YAML's `discount`.
+
+    It is 0 if the discount would leave nothing to pay.
+    """
     columns = reading.spec.discount
     if columns is None or price is None:
         return 0.0
@@ -483,7 +492,8 @@ def _amount_of(name: FieldName, reading: _Reading) -> Price | None:
         found = read_price(raw, currency)
         if not found:
             continue
-        if not found.currency and not found.mark:  # the amount stands alone
+        stands_alone = not found.currency and not found.mark
+        if stands_alone:
             return Price(found.amount, currency)
         return Price(found.amount, found.currency)
     return None
@@ -491,9 +501,8 @@ def _amount_of(name: FieldName, reading: _Reading) -> Price | None:
 
 def _list_price(reading: _Reading, price: Price | None) -> float:
     """What a product cost before, where that is more than it costs now."""
-    before = _amount_of("list_price", reading)
-    if reading.spec.discount:
-        before = _amount_of("price", reading)
+    name: FieldName = "price" if reading.spec.discount else "list_price"
+    before = _amount_of(name, reading)
     if before is None or price is None or before.amount <= price.amount:
         return float("nan")
     return before.amount
@@ -508,7 +517,7 @@ def _description(reading: _Reading) -> str:
 
 
 def _url(reading: _Reading) -> str:
-    links = parse_images(reading.raw.get("url"))
+    links = parse_images(reading.raw.get("url"))  # it reads any address, not only a picture's
     is_web = links and links[0].lower().startswith(("http://", "https://"))
     return links[0] if is_web else ""
 
@@ -538,8 +547,11 @@ def _hashed(parts: list[str]) -> str:
 
 
 def _tell_apart(products: list[dict[str, Any]]) -> None:
-    """Without an id and a picture, a title is no evidence: another price or text, another
-    product."""
+    """Make ids differ where products only share a title.
+
+    Without an id or a picture, a title doesn't identify a product: rows with another price or text
+    are other products.
+    """
     offers: dict[str, set[tuple[str, str]]] = {}
     unsure = [one for one in products if not one["id_given"] and not one["image_urls"]]
     for product in unsure:
@@ -547,8 +559,7 @@ def _tell_apart(products: list[dict[str, Any]]) -> None:
     for product in unsure:
         if len(offers[product["image_key"]]) > 1:
             product["product_id"] = _hashed([product["product_id"], *_offer(product)])
-    for product in unsure:
-        product["image_key"] = f"{product['platform']}/{product['product_id']}"
+            product["image_key"] = f"{product['platform']}/{product['product_id']}"
 
 
 def _offer(product: dict[str, Any]) -> tuple[str, str]:
@@ -559,7 +570,7 @@ def _images(
     rows: list[Row | None],
     spec: FeedSpec,
 ) -> tuple[list[list[str]], list[int]]:
-    """Image addresses of each row, and how many in it belong to nobody that can be told."""
+    """Image addresses of each row, and the number in it whose owner is unknown."""
     images = [_images_of(row, spec) if row else [] for row in rows]
     if spec.image_owner:
         return to_owners(rows, images, spec.image_owner)
