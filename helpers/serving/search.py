@@ -1,5 +1,4 @@
-"""The best k of many vectors by inner product: every one compared, or only those in the nearest
-lists.
+"""Find the k items with the largest inner products: among all, or in the nearest lists only.
 
 Below `EXACT_BELOW` items a flat index compares the query with every item, which takes about a
 millisecond. Above it, an inverted file (Sivic and Zisserman 2003) first finds the lists whose
@@ -70,13 +69,13 @@ class IndexSettings:
     Attributes
     ----------
     exact_below : int
-        Up to this many items, all are compared.
+        Below this many items, all are compared.
     n_lists : int or None
         Lists of the inverted file; None stands for 2 √n_items.
     n_probes : int
         Lists that a search reads. More lists find more and take longer.
     seed : int
-        Of k-means, which places the lists' centroids.
+        Of the sample of items and of k-means, which place the lists' centroids.
     """
 
     exact_below: int = EXACT_BELOW
@@ -135,7 +134,7 @@ class Index:
             If an id is negative, or is given twice.
         """
         ids = np.asarray(ids, dtype=np.int64)
-        if ids.min(initial=0) < 0:
+        if (ids < 0).any():
             raise ValueError(f"id {ids.min()} is negative; give each item an id of 0 or more")
         if len(np.unique(ids)) < len(ids):
             values, counts = np.unique(ids, return_counts=True)
@@ -163,7 +162,8 @@ class Index:
             are compared as without one.
         """
         if len(queries) == 0 or len(self) == 0:
-            return exact_top_k(queries, np.empty((0, self._faiss.d), np.float32), k)
+            no_items = np.empty((0, self._faiss.d), np.float32)
+            return exact_top_k(queries, no_items, k)  # ids of -1, or no rows without queries
         scores, ids = self._faiss.search(as_rows(queries), k, params=self._parameters(allowed))
         scores[ids == NOTHING] = -np.inf
         return ids, scores
@@ -173,7 +173,8 @@ class Index:
         share_allowed = 1.0
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")  # the order that faiss reads
-            chosen["sel"] = faiss.IDSelectorBitmap(bits)
+            chosen["sel"] = faiss.IDSelectorBitmap(bits)  # keeps `bits` alive
+            # A share of all ids up to the largest, taken for the share of items; never 0
             share_allowed = max(allowed.mean(), 1e-9)
         if self.is_exact:
             return faiss.SearchParameters(**chosen)
@@ -181,7 +182,7 @@ class Index:
         return faiss.SearchParametersIVF(nprobe=int(np.ceil(n_probes)), **chosen)
 
     def save(self, path: str | Path) -> None:
-        """Write the index as one file of faiss's own format, whole."""
+        """Write the index as one file of faiss's own format, atomically: never half a file."""
         with whole(path) as aside:
             faiss.write_index(self._faiss, str(aside))
 
@@ -189,7 +190,7 @@ class Index:
     def open(cls, path: str | Path, n_probes: int = IndexSettings.n_probes) -> "Index":
         """Read what `save` wrote. An inverted file's lists stay on disk and are memory-mapped.
 
-        A mapped index can be searched and is shared by processes. To change it, build it anew.
+        A mapped index can be searched and is shared by processes. To change it, rebuild it.
         """
         index = cls.__new__(cls)
         index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
@@ -207,8 +208,8 @@ def _inverted_file(items: np.ndarray, settings: IndexSettings) -> faiss.IndexIVF
     n_lists = min(n_lists, len(items))
     index = faiss.index_factory(items.shape[1], f"IVF{n_lists},SQfp16", faiss.METRIC_INNER_PRODUCT)
     index.cp.seed = settings.seed
-    index.cp.min_points_per_centroid = 1  # fewer are no reason for a warning
-    index.parallel_mode = 0  # threads share queries; one query's lists are read by one thread
+    index.cp.min_points_per_centroid = 1  # don't warn about small lists
+    index.parallel_mode = 0  # queries are divided among threads
     rng = np.random.default_rng(settings.seed)
     n_sample = min(len(items), SAMPLE_PER_LIST * n_lists)
     sample = rng.choice(len(items), n_sample, replace=False)
@@ -222,7 +223,7 @@ def as_rows(vectors: np.ndarray) -> np.ndarray:
 
 
 def recall(found: np.ndarray, exact: np.ndarray) -> float:
-    """Share of the exact ids (n, k) that were found; -1 counts for nothing."""
+    """Share of the exact ids (n, k) that were found; -1 is ignored."""
     n_hits = 0
     for row, truth in zip(found, exact, strict=True):
         n_hits += len(set(row[row >= 0]) & set(truth[truth >= 0]))
