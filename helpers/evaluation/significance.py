@@ -1,5 +1,5 @@
-"""Is a difference more than luck? Bootstrap intervals, a paired test, and the price of asking
-often.
+"""Is a difference more than luck? Bootstrap intervals, a paired test, and a correction for many
+tests.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,9 +37,9 @@ def bootstrap(values: ArrayLike, n_resamples: int = 1000, seed: int = 7) -> Inte
     table = given.reshape(len(given), -1)
     mean, resampled = _resampled_means(table, n_resamples, seed)
     has_any = ~np.isnan(resampled).all(axis=0)
-    resampled = np.where(has_any, resampled, 0.0)  # nanquantile would warn of columns of NaN
+    resampled = np.where(has_any, resampled, 0.0)  # nanquantile warns about all-NaN columns
     low, high = np.nanquantile(resampled, [LOW, HIGH], axis=0)
-    low = np.where(has_any, low, np.nan)
+    low = np.where(has_any, low, np.nan)  # put the NaN back
     high = np.where(has_any, high, np.nan)
     if given.ndim == 1:
         return mean[0], low[0], high[0]
@@ -60,15 +60,20 @@ def _resampled_means(
         mean = filled.sum(axis=0) / counted.sum(axis=0)
         for rows, draws in _resamples(n_users, n_resamples, seed):
             draws = draws.astype(np.float64)
-            n_drawn = n_users
-            if not counted.all():
-                n_drawn = draws @ counted.astype(np.float64)
-            resampled[rows] = (draws @ filled) / n_drawn
+            sums = draws @ filled
+            if counted.all():
+                resampled[rows] = sums / n_users
+            else:
+                n_drawn = draws @ counted.astype(np.float64)  # per resample and column
+                resampled[rows] = sums / n_drawn
     return mean, resampled
 
 
 def _resamples(n_users: int, n_resamples: int, seed: int) -> Iterable[Draws]:
-    """How often each user is drawn, in blocks of resamples; drawn once for all tables as long."""
+    """How often each user is drawn, in blocks of resamples.
+
+    Small ones are cached, so tables with as many users share them.
+    """
     if n_users * n_resamples <= NUMBERS_AT_ONCE:
         return _kept_resamples(n_users, n_resamples, seed)
     return _draw_resamples(n_users, n_resamples, seed)
@@ -86,6 +91,7 @@ def _draw_resamples(n_users: int, n_resamples: int, seed: int) -> Iterator[Draws
 
 @lru_cache(maxsize=16)
 def _kept_resamples(n_users: int, n_resamples: int, seed: int) -> list[Draws]:
+    """Cached resamples; callers must not change them."""
     return list(_draw_resamples(n_users, n_resamples, seed))
 
 
@@ -96,12 +102,12 @@ def paired_permutation(
 
     Under the null hypothesis each user's difference was as likely to have the other sign. With few
     users every pattern of signs is tried. Otherwise `n_resamples` random patterns are, and
-    p = (1 + as extreme) / (1 + n_resamples).
+    p = (1 + number at least as extreme) / (1 + n_resamples).
 
     Parameters
     ----------
     differences : (n_users,) or (n_users, m) float
-        One method's value less the other's, user by user. NaN pairs are left out.
+        One method's value minus the other's, user by user. NaN pairs are left out.
 
     Returns
     -------
@@ -111,9 +117,9 @@ def paired_permutation(
     given = np.asarray(differences, np.float64)
     table = given.reshape(len(given), -1)
     counted = ~np.isnan(table)
-    filled = np.where(counted, table, 0.0)
+    filled = np.where(counted, table, 0.0)  # flipping the sign of a 0 changes no sum
     observed = np.abs(filled.sum(axis=0))
-    slack = 1e-12 * np.abs(filled).sum(axis=0)  # the same sum in another order is as extreme
+    tolerance = 1e-12 * np.abs(filled).sum(axis=0)  # for rounding
     n_users = len(table)
     is_exact = 2**n_users <= n_resamples + 1
     n_patterns = 2**n_users if is_exact else n_resamples
@@ -121,7 +127,7 @@ def paired_permutation(
     for flips in _flips(n_users, n_patterns, is_exact, seed):
         signs = 1.0 - 2.0 * flips
         sums = np.abs(signs @ filled)
-        n_extreme += (sums >= observed - slack).sum(axis=0)
+        n_extreme += (sums >= observed - tolerance).sum(axis=0)
     if is_exact:
         p = n_extreme / n_patterns
     else:
@@ -143,13 +149,14 @@ def _flips(n_users: int, n_patterns: int, is_exact: bool, seed: int) -> Iterator
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """P-values corrected for their number (Holm 1979).
+    """P-values corrected for the number of tests (Holm 1979).
 
-    The i-th smallest of m is multiplied by m - i + 1, kept monotone. NaN stays.
+    The i-th smallest of m is multiplied by m - i + 1, and the products are made nondecreasing and
+    at most 1. NaN stays.
     """
     given = np.asarray(p, np.float64)
     n_tests = np.sum(~np.isnan(given))
-    order = np.argsort(given)[:n_tests]
+    order = np.argsort(given)[:n_tests]  # argsort puts NaN last
     factors = np.arange(n_tests, 0, -1)
     raised = np.maximum.accumulate(given[order] * factors)
     adjusted = np.full(len(given), np.nan)
@@ -166,12 +173,14 @@ def against(
     ----------
     table : DataFrame
         One row per user, one column per recommender.
+    n_resamples : int
+        Patterns of signs for `p`. The intervals have the number that `bootstrap` takes by default.
 
     Returns
     -------
     DataFrame
-        One row per recommender: `difference` (its mean less the reference's), `low`, `high`, `p`,
-        `p_holm`, `n_users`.
+        One row per other recommender: `difference` (its mean minus the reference's), `low`, `high`,
+        `p`, `p_holm`, `n_users`.
     """
     if reference not in table:
         raise KeyError(
