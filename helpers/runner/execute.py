@@ -1,4 +1,4 @@
-"""One notebook in one kernel: told its folders, watched, stopped at once when asked."""
+"""Runs one notebook in its own kernel; can be watched and stopped."""
 
 import asyncio
 import json
@@ -26,19 +26,24 @@ from helpers import recording
 from helpers.artefacts import ROOT, write_text
 from helpers.report.cells import Situation, applicable
 
-_SILENT = logging.getLogger("helpers.kernels")  # what it would say, an error says with its remedy
+# nbclient logs here, unseen: what goes wrong is raised as an error that names the remedy.
+_SILENT = logging.getLogger("helpers.kernels")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of comments that it can't parse
-QUIET = ["--IPKernelApp.log_level=40"]  # of a kernel: it only warns of what concerns servers
-START_SECONDS = 120  # that a kernel may take to start on a busy machine
-SAVE_SECONDS = 5  # between two copies of a notebook that runs: each takes the time of a small cell
+# A kernel logs errors (level 40) but no warnings, which only concern servers.
+QUIET = ["--IPKernelApp.log_level=40"]
+START_SECONDS = 120  # a kernel may take this long to start on a busy machine
+# At least this long between two saves of a running notebook: one takes as long as a small cell.
+SAVE_SECONDS = 5
 MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
     "COURSE_DATA": "data",
     "COURSE_REPORTS": "reports",
     "FASHION_DATA": "$FASHION_DATA",
 }
-# What may stand before a path: no word, no host. An escape is the color of a traceback.
+LONGEST_ESCAPE = 12  # characters of a terminal's color code, such as \x1b[38;5;231m
+# A path doesn't begin right after a word or host name. After a terminal's color code it may, as in
+# tracebacks, although such a code ends in the letter m.
 _BEFORE = re.compile(r"(?:^|[^\w.-]|\x1b\[[\d;]*m)$")
 
 
@@ -55,10 +60,10 @@ class Kernels:
         self._running: set[int] = set()
 
     def add(self, pid: int) -> None:
-        """Know a kernel; it is ended if all are being ended."""
+        """Register a kernel; kill it if all are being stopped."""
         with self._lock:
             self._running.add(pid)
-        if self.stopping:
+        if self.stopping:  # looked at after the add, so a concurrent stop() misses no kernel
             self.stop()
 
     def remove(self, pid: int) -> None:
@@ -131,7 +136,7 @@ class _Client(PapermillNotebookClient):
         self.kernels.add(self.kernel_pid)
 
     async def _async_poll_kernel_alive(self) -> None:
-        """Notice within a tenth of a second that the kernel has ended, where nbclient takes one."""
+        """Notice within a tenth of a second that the kernel has ended; nbclient takes a second."""
         while await self.km.is_alive():
             await asyncio.sleep(0.1)
         if self.task_poll_for_reply:  # nbclient waits for an answer, which won't come any more
@@ -153,11 +158,11 @@ class _Engine(Engine):
         **_: Any,
     ) -> None:
         """Run all cells."""
-        note_start = nb_man.cell_start
+        original_cell_start = nb_man.cell_start
 
         def cell_start(cell: Any, cell_index: int | None = None, **options: Any) -> None:
             progress.start(cell_index or 0, nb_man.nb.cells)
-            note_start(cell, cell_index, **options)
+            original_cell_start(cell, cell_index, **options)
 
         nb_man.cell_start = cell_start
         client = _Client(
@@ -170,14 +175,14 @@ class _Engine(Engine):
             with _seldom_saved(nb_man):
                 client.execute()
         finally:
-            kernels.remove(client.kernel_pid)
+            kernels.remove(client.kernel_pid)  # pid 0, which is no kernel's, if it never started
 
 
 @contextmanager
 def _seldom_saved(manager: Any) -> Iterator[None]:
     """Let papermill, which saves a notebook twice per cell, save it every `SAVE_SECONDS`.
 
-    It saves it once more when the notebook ends, whatever the reason.
+    When the notebook ends, whatever the reason, papermill saves once more.
     """
     save = manager.save
     last = time.monotonic()
@@ -266,7 +271,7 @@ def _papermill(job: Job, kernels: Kernels, progress: Progress, scratch: str) -> 
     except (DeadKernelError, RuntimeError) as error:
         if kernels.stopping:
             raise KeyboardInterrupt from None
-        raise ChapterFailed(_dead(name, progress, error)) from None
+        raise ChapterFailed(_kernel_failure_text(name, progress, error)) from None
 
 
 def _to_run(job: Job, scratch: str) -> Path:
@@ -279,7 +284,7 @@ def _to_run(job: Job, scratch: str) -> Path:
     return copy
 
 
-def _dead(name: str, progress: Progress, error: Exception) -> str:
+def _kernel_failure_text(name: str, progress: Progress, error: Exception) -> str:
     if isinstance(error, DeadKernelError):
         why = "its kernel was killed, most often for want of memory"
     else:
@@ -328,8 +333,8 @@ def _short_names(values: dict[str, Any], scratch: str) -> dict[str, str]:
         if os.environ.get(variable):
             found[os.path.abspath(os.environ[variable])] = name
     real = {os.path.realpath(folder): name for folder, name in found.items()}
-    found = real | found  # a folder's own name counts, should it be another's real path
-    found.pop(os.sep, None)  # a home that is the root of all
+    found = real | found  # on a clash, the folder as named wins
+    found.pop(os.sep, None)  # never replace "/", which may be the home folder
     return found
 
 
@@ -342,7 +347,7 @@ def _shortened(value: Any, names: dict[str, str]) -> Any:
     def replace(match: re.Match[str]) -> str:
         folder, slash = match.groups()
         before = match.string[: match.start()]
-        if not _BEFORE.search(before[-12:]):
+        if not _BEFORE.search(before[-LONGEST_ESCAPE:]):
             return match.group()
         if names[folder] == "." and slash:
             return ""
