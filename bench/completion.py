@@ -39,7 +39,7 @@ STEPS = {  # the ladder of chapter 05
     "bayes": "mean of posterior draws (gibbs)",
     "habits": "+ who rated what",
     "single": "+ features of users and films",
-    "when": "+ a user's day, a film's fortnight",
+    "when": "+ a user's day, a film's two weeks",
     "everything": "+ three chains averaged",
     "quick": "who rated what, 32 sweeps only",
 }

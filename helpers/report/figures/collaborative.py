@@ -61,7 +61,7 @@ def history_figure(
         "value",
         "recommender",
         title=title,
-        xlabel="liked items that the shopper brings from the other shop",
+        xlabel="liked items that the shopper brings along",
         ylabel=ylabel,
         dashed=("Popularity", "Oracle"),
     )

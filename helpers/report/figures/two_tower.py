@@ -133,7 +133,7 @@ def blend_weights(weights: pd.DataFrame, title: str) -> plt.Figure:
         "weight",
         "method",
         xlabel="liked items known",
-        ylabel="weight of the evidence",
+        ylabel="weight",
         ax=axis,
     )
     for line in axis.get_lines():
