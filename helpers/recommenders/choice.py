@@ -20,9 +20,11 @@ TIE = 1e-3  # weight of popularity beside a single member: it orders equals
 SHARES = (0.25, 0.5, 0.75)  # of the learned weights in a mixture
 BORROWED = 100  # rows of all lengths that count beside a length's own
 FLOOR_ERRORS = 2.0  # standard errors by which the best of so many must lead popularity
+EQUALS = 1e-5  # weight of the learned blend beside any recipe: it orders equals, such as new items
 DRAWS = 200  # of practice shoppers, with replacement
 SEED = 7
 POPULARITY = 0  # place of popularity among the recipes
+LEARNED = -1  # place of the learned weights
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def choose(rows: blend.Rows, learned: np.ndarray, lengths) -> Choice:
     alpha = []
     for k, trial in enumerate(trials):
         share = shares_of(ndcg, number == k, rng)
-        weights.append(share @ trial.weights)
+        chosen = share @ trial.weights
+        weights.append(chosen + EQUALS * trial.weights[LEARNED])
         alpha.append(share @ trial.alpha)
     return Choice(
         np.stack(weights).astype(np.float32),
