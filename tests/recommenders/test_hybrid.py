@@ -300,6 +300,29 @@ def test_popularity_is_taken_where_nothing_is_better():
     assert shares(table_of(0.5, 0.7, 0.3), here)[0] == 0
 
 
+def test_equals_of_popularity_are_ordered_by_what_was_learned():
+    """New items have no popularity at all. The catalogue's order must not decide among them."""
+    rng = np.random.default_rng(0)
+    n = 120
+    popularity = np.tile(np.linspace(0, 4, 40), (n, 1))
+    noise = rng.normal(size=(n, 40))
+    likely = np.exp(popularity)
+    liked = rng.random((n, 40)) < likely / likely.sum(axis=1, keepdims=True)
+    liked[:, -1] |= ~liked.any(axis=1)
+    rows = blend.Rows(
+        z=np.stack([popularity, noise], axis=1).astype(np.float32),
+        log_weight=np.zeros((n, 40), np.float32),
+        liked=liked,
+        length=np.ones(n, np.int64),
+        shopper=np.arange(n),
+    )
+    learned = np.array([[1.0, 0.5], [0.0, 0.0]], np.float32)
+    found = choice.choose(rows, learned, [1])
+    of_popularity, of_member = found.weights[0]
+    assert found.alpha[0] == 0
+    assert 0 < of_member < 1e-4 * of_popularity
+
+
 def test_a_length_with_few_rows_borrows_from_the_others():
     table = table_of(0.1, 0.5, 0.9)
     table[2, :2] = 0.0  # in two rows the member fails
