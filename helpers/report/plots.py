@@ -40,9 +40,9 @@ LEAST_LABEL = 16
 """Pixels of a figure's smallest letters on a slide."""
 RIM = 1.05
 """How much larger a figure is with the rim that a notebook saves around it."""
-DPI = 110
+DPI = 104
 """Of figures that are drawn. Sheets of pictures keep `PICTURE_DPI`, which is what they hold."""
-PICTURE_DPI = 90
+PICTURE_DPI = 86
 SMALLEST = 9.5
 """Points of the smallest label in a figure of at most 9.6 inches."""
 THUMBNAIL_PIXELS = 192
