@@ -298,8 +298,8 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
         f"theirs too, keeps a place for each category that {name} likes, if the shop sells it. "
         f"{agreed}We wrote {name} as a simulated shopper, who likes each item with some chance. "
         f"The number liked is the sum of these chances. {best.name} is our first choice for a list "
-        f"as long as {name}'s. The row below it is the best of the other lists. We chose it after "
-        f"we had seen the scores. {missing}"
+        f"as long as {name}'s. The row below it is the best list that differs from it, bestsellers "
+        f"apart. We chose it after we had seen the scores. {missing}"
         f"The page of {name} in the report shows all methods and why each item is there."
     )
     shows = "" if best.liked is None else SIMULATED
@@ -379,7 +379,7 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
         "One simulated shopper, whose taste we know. The top row is all that the methods see. "
         "Each row below is one method's first five items of our shop, with how many of them this "
         f"shopper likes. {_capital(called(floor))} are the same for everybody. Say it openly: we "
-        "chose a lucky shopper. Nine in ten gain less than this one or about as much. "
+        "chose a lucky shopper. About nine in ten gain no more than this one. "
         "The next slide has the average over everybody."
     )
     block = _picture_table(rows)
