@@ -214,6 +214,15 @@ class Recommender:
         seen = histories.in_catalogue(self.n_items_)[:, candidates]
         scores[seen.toarray() > 0] = -np.inf
 
+    def _popular(self) -> np.ndarray:
+        """Scores of items without evidence, (n_items,) float32: from -1 to below 0."""
+        most = self.popularity_.max(initial=0)
+        return self.popularity_ / (most + 1) - 1
+
+    def _with_popularity(self, scores: np.ndarray) -> np.ndarray:
+        """Items without evidence come after all others, by popularity."""
+        return np.where(scores > 0, scores, self._popular()).astype(np.float32)
+
     def score_candidates(
         self,
         histories: Histories,

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from safetensors.numpy import load_file
 
-from helpers.interactions.matrix import LIKED
+from helpers.interactions.matrix import LIKED, Interactions
 from helpers.recommenders.base import Recommender
 from helpers.simulator.ceiling import Posterior
 from helpers.simulator.market import Market
@@ -86,7 +86,38 @@ class Popularity(Recommender):
         return np.log(self._score(histories) + PSEUDO_LIKE)
 
 
-class RecentPopularity(Recommender):
+class ByDate(Recommender):
+    """What methods share that read the dates of likes: a half-life, and evidence in logarithms."""
+
+    evidence_in_logs = True
+
+    def __init__(self, half_life=None):
+        if half_life is not None and half_life <= 0:
+            raise ValueError(f"half_life is a number of days above 0, not {half_life}")
+        self.half_life = half_life
+
+    def _half_life(self, days: np.ndarray, in_span: int) -> float:
+        """The half-life in days; where none was given, so many fit the time that `days` span."""
+        if self.half_life is None:
+            return np.ptp(days) / in_span
+        return self.half_life
+
+    def _evidence(self, histories):
+        return np.log(self._score(histories) + PSEUDO_LIKE)
+
+
+def dated_likes(train: Interactions) -> tuple[np.ndarray, np.ndarray] | None:
+    """Day and item of each like, (n_likes,) both; None where all are of one day or have none."""
+    if train.times is None or train.times.nnz == 0:
+        return None
+    liked = train.ratings.data >= LIKED
+    days = train.times.data[liked]
+    if len(days) == 0 or np.ptp(days) == 0:
+        return None
+    return days, train.ratings.indices[liked]
+
+
+class RecentPopularity(ByDate):
     """The items that most training shoppers liked lately.
 
     A like counts half as much with every `half_life` that passes. A log without times has no
@@ -103,35 +134,19 @@ class RecentPopularity(Recommender):
         If `half_life` is not above 0.
     """
 
-    evidence_in_logs = True
-
-    def __init__(self, half_life=None):
-        if half_life is not None and half_life <= 0:
-            raise ValueError(f"half_life is a number of days above 0, not {half_life}")
-        self.half_life = half_life
-
     def _fit(self, train, items, validate):
         self.recent_ = self.popularity_
-        if train.times is None or train.times.nnz == 0:
+        likes = dated_likes(train)
+        if likes is None:
             return
-        liked = train.ratings.data >= LIKED
-        days = train.times.data[liked]
-        if len(days) == 0 or np.ptp(days) == 0:
-            return
-        half_life = self.half_life
-        if half_life is None:
-            half_life = np.ptp(days) / SPAN_IN_HALF_LIVES
+        days, columns = likes
         age = days.max() - days
-        weight = 0.5 ** (age / half_life)
-        columns = train.ratings.indices[liked]
+        weight = 0.5 ** (age / self._half_life(days, SPAN_IN_HALF_LIVES))
         total = np.bincount(columns, weight, self.n_items_)
         self.recent_ = total.astype(np.float32)
 
     def _score(self, histories):
         return np.broadcast_to(self.recent_, (len(histories), self.n_items_))
-
-    def _evidence(self, histories):
-        return np.log(self._score(histories) + PSEUDO_LIKE)
 
 
 class Oracle(Recommender):

@@ -69,9 +69,7 @@ class Bridge(Recommender):
         """Bridge scores; an item that the bridge doesn't reach comes after those it reaches, by
         popularity.
         """
-        found = self._evidence(histories)
-        popular = self.popularity_ / (self.popularity_.max(initial=0) + 1)
-        return np.where(found > 0, found, popular - 1).astype(np.float32)
+        return self._with_popularity(self._evidence(histories))
 
     def _evidence(self, histories):
         content = self._content.evidence(histories)

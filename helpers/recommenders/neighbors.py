@@ -353,14 +353,6 @@ class _Neighbors(Recommender):
         average = total / np.maximum(n, 1)
         self.item_means_ = np.where(n > 0, average, self.mean_)
 
-    def _popular(self) -> np.ndarray:
-        """Scores of items without evidence, (n_items,) float32: below 0."""
-        return self.popularity_ / (self.popularity_.max(initial=0) + 1) - 1
-
-    def _with_popularity(self, scores) -> np.ndarray:
-        """Items without evidence come after all others, by popularity."""
-        return np.where(scores > 0, scores, self._popular()).astype(np.float32)
-
     def _with_means(self, weighted, weights, center, items) -> np.ndarray:
         """`center` plus the weighted average, Σ weight · rating / Σ weight.
 

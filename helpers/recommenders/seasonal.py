@@ -3,16 +3,14 @@
 import numpy as np
 import scipy.sparse as sp
 
-from helpers.interactions.matrix import LIKED
-from helpers.recommenders.base import Recommender
-from helpers.recommenders.baselines import PSEUDO_LIKE
+from helpers.recommenders.baselines import ByDate, dated_likes
 
 BINS = 64  # of equal length, in which a log's likes are counted
 SPAN_IN_HALF_LIVES = 12  # a month of a year's log
 PRIOR = 1000.0  # likes of the whole log that count beside those around a history
 
 
-class SeasonalPopularity(Recommender):
+class SeasonalPopularity(ByDate):
     """The items that most training shoppers liked around the time of the shopper's own likes.
 
     Shops sell other things in December than in June, and a film that isn't out yet is not watched.
@@ -44,32 +42,18 @@ class SeasonalPopularity(Recommender):
     lately.
     """
 
-    evidence_in_logs = True
-
-    def __init__(self, half_life=None):
-        if half_life is not None and half_life <= 0:
-            raise ValueError(f"half_life is a number of days above 0, not {half_life}")
-        self.half_life = half_life
-
     def _fit(self, train, items, validate):
         self.days_ = 1.0
         self.middles_ = np.zeros(0)
         self.counts_ = np.zeros((self.n_items_, 0), np.float32)
-        if train.times is None:
-            return
-        liked = train.ratings.data >= LIKED
-        when = train.times.data[liked]
-        if len(when) == 0 or np.ptp(when) == 0:
-            return
-        self._count(when, train.ratings.indices[liked])
+        likes = dated_likes(train)
+        if likes is not None:
+            self._count(*likes)
 
     def _count(self, when: np.ndarray, item: np.ndarray) -> None:
         """Learn c and t of the formula from the day and the item of each like, (n_likes,) both."""
         span = np.ptp(when)
-        half_life = self.half_life
-        if half_life is None:
-            half_life = span / SPAN_IN_HALF_LIVES
-        self.days_ = float(half_life)
+        self.days_ = float(self._half_life(when, SPAN_IN_HALF_LIVES))
         first = when.min()
         period = span / BINS
         self.middles_ = first + period * (np.arange(BINS) + 0.5)
@@ -105,7 +89,3 @@ class SeasonalPopularity(Recommender):
         away = np.abs(self.middles_ - mean[:, None])
         found[dated] = 0.5 ** (away / self.days_)
         return found
-
-    def _evidence(self, histories):
-        likes = self._score(histories)
-        return np.log(likes + PSEUDO_LIKE)

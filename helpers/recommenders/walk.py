@@ -24,11 +24,7 @@ class _Walk(Recommender):
 
     def _score(self, histories):
         """Items that the walk doesn't reach come after all others, by popularity."""
-        found = self._evidence(histories)
-        most = self.popularity_.max(initial=0)
-        popular = self.popularity_ / (most + 1)
-        unreached = popular - 1  # in [-1, 0): below every item that is reached
-        return np.where(found > 0, found, unreached).astype(np.float32)
+        return self._with_popularity(self._evidence(histories))
 
     def _evidence(self, histories):
         first = per_like(self._liked(histories))  # rows sum to 1, or to 0
@@ -39,11 +35,20 @@ class _Walk(Recommender):
         self.step_data_ = step.data.astype(np.float32)
         self.step_indices_ = step.indices.astype(np.int32)
         self.step_indptr_ = step.indptr.astype(np.int64)
+        self._shares: sp.csr_matrix | None = None
 
     def step(self) -> sp.csr_matrix:
         """Where a step leads from each item, (n_items, n_items)."""
         parts = (self.step_data_, self.step_indices_, self.step_indptr_)
         return sp.csr_matrix(parts, shape=(self.n_items_, self.n_items_))
+
+    def shares(self) -> sp.csr_matrix:
+        """The step with rows that sum to 1, or to 0; worked out once, not for each list."""
+        shares = getattr(self, "_shares", None)  # a loaded walk has none yet
+        if shares is None:
+            shares = per_like(self.step())
+            self._shares = shares
+        return shares
 
 
 class RandomWalk(_Walk):
@@ -150,7 +155,7 @@ class WordWalk(_Walk):
 
     def spread(self, weights):
         """As in `Recommender`: all three steps from weighted items."""
-        by_likes = per_like(self._by_likes.step())  # rows sum to 1, or to 0
+        by_likes = self._by_likes.shares()
         first = weights + weights @ by_likes
         second = first @ self.step()
         third = STAY * second + second @ by_likes
