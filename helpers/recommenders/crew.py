@@ -1,9 +1,9 @@
 """Towers trained by several workers, on the machines of a cluster.
 
-Each worker holds the whole network and takes a share of every batch's shoppers. The items that all
-of them ask for are gathered, so that everyone's shoppers are compared with the same candidates. The
+Each worker holds the whole network and takes a share of every batch's shoppers. The items that any
+of them needs as candidates are gathered, so that all shoppers are compared with the same ones. The
 gradients are averaged (distributed data parallel, Li et al. 2020), so that all networks stay the
-same, and are those that one worker would have trained on the same batches.
+same. Without dropout, one worker would get the same network from the same batches.
 """
 
 import os
@@ -23,16 +23,16 @@ FILE = "towers"
 
 @dataclass(frozen=True)
 class Crew:
-    """Who trains: worker `rank` of `size`. By default one worker trains alone."""
+    """One of the workers that train together: number `rank` of `size`. By default, the only one."""
 
     rank: int = 0
     size: int = 1
 
     def mine(self, cells: Any) -> Any:
-        """My share of a batch (`two_tower.Cells`): every `size`-th shopper."""
+        """My share of a batch (`two_tower.Cells`): every `size`-th shopper, renumbered from 0."""
         if self.size == 1:
             return cells
-        keep = cells.row % self.size == self.rank
+        keep = (cells.row % self.size) == self.rank
         return replace(
             cells,
             n_shoppers=len(range(self.rank, cells.n_shoppers, self.size)),
@@ -45,11 +45,11 @@ class Crew:
         )
 
     def weight(self, n_mine: int, n_all: int) -> float:
-        """What the mean over my shoppers counts, so that the workers' mean is that over all."""
+        """Factor of my loss. With it, the workers' mean is the mean over all shoppers."""
         return self.size * n_mine / max(n_all, 1)
 
     def gathered(self, items: torch.Tensor) -> torch.Tensor:
-        """The items that any worker asks for, each once, (m,) int64."""
+        """The items that any worker needs, each once, (m,) int64; `items` has each once, too."""
         if self.size == 1:
             return items
         of_all: list[Any] = [None] * self.size
@@ -65,7 +65,7 @@ class Crew:
         return prepare_model(question, parallel_strategy_kwargs={"find_unused_parameters": True})
 
     def mean(self, loss: torch.Tensor) -> float:
-        """The workers' mean of a loss."""
+        """The workers' mean of a loss that was multiplied by `weight`."""
         value = loss.detach().clone()
         if self.size > 1:
             distributed.all_reduce(value)
@@ -74,7 +74,7 @@ class Crew:
 
 
 class Question(nn.Module):
-    """What a batch asks of a network; calling it gives the loss."""
+    """A network and its loss as one module, so that gradients can be averaged after it."""
 
     def __init__(self, net: nn.Module, ask: Callable[[nn.Module, torch.Tensor], torch.Tensor]):
         super().__init__()
@@ -93,18 +93,19 @@ def fit_together(
     folder: str | Path,
     n_workers: int | None = None,
 ) -> Any:
-    """Train a `TwoTower` by several workers of a Ray cluster (Ray Train).
+    """Train a `TwoTower` with several workers of a Ray cluster (Ray Train).
 
     Parameters
     ----------
     model : TwoTower
-        Not fitted; its settings count. With dropout, the workers' draws are others than one's.
+        Not fitted; only its settings are used. With dropout, each worker draws its own.
     train, items
         As for `fit`.
     folder : path
         Where workers leave the result; all machines share it.
     n_workers : int, optional
-        Each takes one CPU, or one GPU where the model's device is one. By default all CPUs.
+        Each takes one CPU, or one GPU if that is the model's device; then give the number of
+        GPUs. By default as many as there are CPUs.
 
     Returns
     -------
@@ -114,9 +115,9 @@ def fit_together(
     Raises
     ------
     RuntimeError
-        If Ray isn't installed: says how to install it.
+        If Ray isn't installed. The message says how to install it.
     """
-    n_cpus = RayEngine(os.environ.get(ADDRESS, "")).n_workers
+    n_cpus = RayEngine(os.environ.get(ADDRESS, "")).n_workers  # raises without Ray
     import ray
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer

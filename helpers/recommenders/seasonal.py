@@ -1,27 +1,28 @@
-"""What sold when the shopper shopped: a bestseller list for each history's own weeks."""
+"""What sold around the dates of the shopper's own purchases: bestsellers of those weeks."""
 
 import numpy as np
 import scipy.sparse as sp
 
 from helpers.recommenders.baselines import ByDate, dated_likes
 
-BINS = 64  # of equal length, in which a log's likes are counted
-SPAN_IN_HALF_LIVES = 12  # a month of a year's log
-PRIOR = 1000.0  # likes of the whole log that count beside those around a history
+BINS = 64  # periods of equal length; likes are counted in each
+SPAN_IN_HALF_LIVES = 12  # the default half-life is a twelfth of the log: a month of a year
+PRIOR = 1000.0  # likes, spread as in the whole log, that are added to those around a history
 
 
 class SeasonalPopularity(ByDate):
     """The items that most training shoppers liked around the time of the shopper's own likes.
 
     Shops sell other things in December than in June, and a film that isn't out yet is not watched.
-    So a shopper's dates tell what was to be had, in every shop, even one that shares no shopper
-    with the history's:
+    So a shopper's dates tell what was for sale. They do so even in a shop that shares no shopper
+    with the one of the history:
 
-        share(j | u) = (Σ_b k_ub c_jb + PRIOR share(j)) / (Σ_j Σ_b k_ub c_jb + PRIOR)
+        share(j | u) = (Σ_b k_ub c_jb + PRIOR share(j)) / (Σ_i Σ_b k_ub c_ib + PRIOR)
         k_ub = 0.5^(|t_b - t_u| / half_life)
 
     with c_jb the likes of item j in the b-th of 64 equal periods, t_b the middle of that period,
-    and t_u the mean date of the history. share(j), item j's share of all likes, smooths.
+    and t_u the mean date of the history. Adding share(j), item j's share of all likes, smooths the
+    shares. A history with two distant dates has its mean between them, where neither was.
 
     A history without dates gets plain popularity, and so does everyone if the log has no dates.
 
@@ -37,12 +38,12 @@ class SeasonalPopularity(ByDate):
 
     Notes
     -----
-    The training log may be younger than a history. In an exam on past shoppers the list then also
-    reads what others bought soon after; for a shopper of today there is only what others bought
-    lately.
+    The training log may go on after a history ends. So an exam on past shoppers also uses what
+    others bought soon after. For today's shopper there is only what others bought lately.
     """
 
     def _fit(self, train, items, validate):
+        # without dates: no periods, so that scores equal popularity
         self.days_ = 1.0
         self.middles_ = np.zeros(0)
         self.counts_ = np.zeros((self.n_items_, 0), np.float32)
@@ -66,7 +67,7 @@ class SeasonalPopularity(ByDate):
         self.counts_ = counts.astype(np.float32)
 
     def _score(self, histories):
-        """Shares of the formula, as a number of likes."""
+        """share(j | u) times all likes, which is on the scale of popularity."""
         nearness = self._nearness(histories)
         around = nearness @ self.counts_.T
         n_around = around.sum(axis=1, keepdims=True)
