@@ -130,12 +130,29 @@ def _saved_of(method: str, saved: dict[str, Recommender]) -> tuple[str, Recommen
 
 
 def again(
-    models: dict[str, Recommender], names: Iterable[str], split: Split, items: ItemFeatures | None
+    models: dict[str, Recommender],
+    names: Iterable[str],
+    split: Split,
+    items: ItemFeatures | None,
+    settings: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, Recommender]:
-    """The named methods, with the same settings, fitted on another training log.
+    """The named methods, fitted on another training log.
 
     They are fitted side by side on the cores that there are, those of `IN_TURN` one after another.
+
+    Parameters
+    ----------
+    models : dict of str to Recommender
+    names : iterable of str
+        Those that are not in `models` are left out.
+    split : Split
+        Its training log is learned from.
+    items : ItemFeatures or None
+    settings : dict of str to dict, optional
+        By name, the arguments in which a method differs from the one in `models`.
     """
+    if settings is None:
+        settings = {}
     wanted = [name for name in names if name in models]
     in_turn = [name for name in wanted if type(models[name]).__name__ in IN_TURN]
     lanes = [in_turn]
@@ -144,7 +161,8 @@ def again(
     def fit(lane: list[str]) -> list[Recommender]:
         fitted = []
         for name in lane:
-            fresh = type(models[name])(**models[name].parameters())
+            arguments = models[name].parameters() | settings.get(name, {})
+            fresh = type(models[name])(**arguments)
             fitted.append(fresh.fit(split.train, items))
         return fitted
 

@@ -119,6 +119,17 @@ def test_again_keeps_the_settings_and_not_what_was_learned(exam):
     assert fitted["ItemKNN"] is not model and fitted["ItemKNN"].k == 3
 
 
+def test_again_changes_the_settings_that_it_is_given(exam):
+    split, items = exam
+    models = {
+        "ItemKNN": recommenders.ItemKNN(k=3).fit(split.train, items),
+        "EASE": recommenders.EASE(reg=90).fit(split.train, items),
+    }
+    fitted = again(models, models, split, items, {"ItemKNN": {"k": 5}})
+    assert fitted["ItemKNN"].k == 5
+    assert fitted["EASE"].reg == 90
+
+
 def test_methods_that_are_fitted_side_by_side_are_those_fitted_alone(exam):
     split, items = exam
     two_towers = [recommenders.TwoTower(epochs=2, seed=seed) for seed in (1, 2)]
