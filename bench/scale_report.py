@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scale import DIMS, STEPS, exponents
+from scale import DIMS, SEARCHED, STEPS, exponents
 
 from helpers.artefacts import ROOT, write_text
+from helpers.serving.search import EXACT_BELOW
 
 STUDIES = ROOT / "data" / "studies"
 REPORT = ROOT / "reports" / "scale.md"
@@ -28,9 +29,11 @@ SEARCHES = "1,000 searches"
 STEEP = 1.1
 LEAST_MB = 100  # above the start: less tells nothing of how memory grows
 HOUR = 3600
-KB, MB, GB, TB = 1e3, 1e6, 1e9, 1e12
+KB, MB, GB = 1e3, 1e6, 1e9
 MIB = 2**20
-YEAR = 24 * 365
+YEAR = 24 * 365  # hours
+CENT = 0.01
+LIMIT_GB = 16  # of a machine that most learners can get
 
 DESIGN = {
     "catalogue": "Feeds are read by partition, one for each shop, into Parquet in a bucket.",
@@ -51,12 +54,18 @@ DESIGN = {
     LISTS[1]: "The same: candidates from the index, and the neighbors of those.",
 }
 REASONS = {
-    "index": "below 50,000 items it compares all of them, and building it takes no time",
-    SEARCHES: "below 50,000 items it compares all of them; above, it reads 64 lists, each of which "
-    "grows with the root of the items",
-    "towers, one epoch": "Adam moves every item's own vector in every step",
-    "orders": "each look-up of a name in a table of a million waits for memory",
-    SPARSE_LISTS: "the sums of a million items do not fit into the processor's cache",
+    "index": "Each item is compared with the centers of all lists, and there are 2 √n lists. So "
+    "putting the items into lists takes n^1.5.",
+    SEARCHES: "A query is compared with 2 √n centers and reads a fixed number of lists, each of "
+    "which holds about √n / 2 items. That is n^0.5; the rest is that a larger index doesn't fit "
+    "into the processor's cache.",
+    "towers, one epoch": "An epoch has n / 128 steps, and Adam moves every item's own vector in "
+    "each of them.",
+    "orders": "Each look-up of a name in a table of a million waits for memory.",
+    "catalogue": "The larger tables of texts don't fit into the processor's cache.",
+    "iALS": "Each order reads the factors of its item, and those of a million items don't fit into "
+    "the processor's cache.",
+    SPARSE_LISTS: "The sums of a million items don't fit into the processor's cache.",
 }
 """Why a step's time may grow faster than its size."""
 
@@ -116,13 +125,23 @@ def _line(cells) -> str:
 
 
 def short(value: float) -> str:
-    """Three digits: 1,230 or 0.0123."""
+    """At most three digits that count: 1,230 or 0.0123 or 12."""
     if not np.isfinite(value):
         return "—"
     if value == 0:
         return "0"
     digits = 2 - int(np.floor(np.log10(abs(value))))
-    return f"{round(value, digits):,.{max(0, digits)}f}"
+    text = f"{round(value, digits):,.{max(0, digits)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money(value: float) -> str:
+    """Dollars: 98,200 or 2.56 or "under 0.01"."""
+    if 0 < value < CENT:
+        return f"under {CENT}"
+    if value < 100:
+        return f"{value:.2f}"
+    return short(value)
 
 
 def measured_table(study: pd.DataFrame) -> pd.DataFrame:
@@ -135,8 +154,8 @@ def measured_table(study: pd.DataFrame) -> pd.DataFrame:
         rows[step] = {
             "sizes": " · ".join(f"{size:,}" for size in part["size"]),
             "seconds": " · ".join(short(value) for value in part["seconds"]),
-            "MB above the start": " · ".join(f"{value:,.0f}" for value in more),
-            "peak MB": f"{part['peak_mb'].max():,.0f}",
+            "MiB above the start": " · ".join(f"{value:,.0f}" for value in more),
+            "peak MiB": f"{part['peak_mb'].max():,.0f}",
             "time ~ n^": _exponent(growth.loc[step, "time"]),
             "memory ~ n^": _exponent(growth.loc[step, "memory"]) if more.max() >= LEAST_MB else "—",
         }
@@ -172,7 +191,7 @@ def _hours_row(step: pd.Series, size: float, times: float, prices: Prices) -> di
         "from": f"{short(step['seconds'])} s at {step['size']:,}",
         "growth": _exponent(np.nanmax([1.0, step["time"]])),
         "core hours": short(hours),
-        "USD": short(hours * prices["core_hour"]),
+        "USD": money(hours * prices["core_hour"]),
     }
 
 
@@ -198,8 +217,8 @@ def storage_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
         rows[label] = {
             "bytes each": short(of_one),
             "from": why,
-            "TB": short(total / TB),
-            "USD a month": short(total / GB * prices["gb_month"]),
+            "GB": short(total / GB),
+            "USD a month": money(total / GB * prices["gb_month"]),
         }
     return pd.DataFrame(rows).T.rename_axis(index="what lies there")
 
@@ -226,9 +245,6 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
     steps = steps_of(study)
     first = breaking_table(steps, prices).index[0]
     first_size = breaks_at(steps.loc[first], prices["memory_gb"])
-    largest = int(study["size"].max())
-    at_largest = study[(study["size"] == largest) & (study["whose"] == "ours")]
-    worst = at_largest.loc[at_largest["peak_mb"].idxmax()]
     parts = [
         "# From a million to a billion",
         "This page is made by `python bench/scale_report.py --write` from "
@@ -240,8 +256,9 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         "pictures, because each costs the same.",
         markdown(measured_table(study)),
         _where_from(study),
-        f"The largest peak at size {largest:,} is {worst['peak_mb'] / 1024:.1f} GiB "
-        f"({worst['step']}).",
+        f"The exponents of the {SEARCHED[0]} and of the {SEARCHED[1]} are of the sizes from "
+        f"{EXACT_BELOW:,} on. A smaller index has no lists and compares all items.",
+        _peak(study),
         _steep(steps, study),
         "## Processor time at full size",
         f"{prices['products']:,.0f} products and {prices['shoppers']:,.0f} shoppers. A step is "
@@ -254,9 +271,9 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         _network(prices),
         "## What breaks first",
         f"On a machine of {prices['memory_gb']:.0f} GB, **{first}** is the first step that needs "
-        f"more memory than there is, at about {short(first_size)}.",
+        f"more memory than there is, at about {short(first_size)} products and customers.",
         markdown(breaking_table(steps, prices)),
-        f"Unknown: the step was measured at one size, or took less than {LEAST_MB} MB. "
+        f"Unknown: the step was measured at one size, or took less than {LEAST_MB} MiB. "
         "An exponent of memory, too, is taken as 1 where it is less.",
         "## Assumptions",
         markdown(_assumptions(table)),
@@ -271,16 +288,36 @@ def _where_from(study: pd.DataFrame) -> str:
     return f"Measured on {days} at {commits} ({versions}), on a machine that others used, too."
 
 
+def _peak(study: pd.DataFrame) -> str:
+    """The largest memory of a step at the largest size, beside the limit."""
+    largest = study["size"].max()
+    ours = study[(study["size"] == largest) & (study["whose"] == "ours")]
+    worst = ours.loc[ours["peak_mb"].idxmax()]
+    peak_gb = worst["peak_mb"] * MIB / GB
+    verdict = "below" if peak_gb <= LIMIT_GB else "above"
+    return (
+        f"At {largest:,} products and {largest:,} customers, the largest peak of any step is "
+        f"{short(peak_gb)} GB ({worst['step']}), {verdict} the {LIMIT_GB} GB that we allow."
+    )
+
+
 def _steep(steps: pd.DataFrame, study: pd.DataFrame) -> str:
-    """Which steps grow faster than n^1.1, and why."""
-    named = []
-    for name, step in steps[steps["whose"] == "ours"].iterrows():
-        if step["time"] > STEEP:
-            reason = _waits(study) if name == "ItemKNN" else REASONS.get(name)
-            named.append(f"{name} ({step['time']:.2f}: {reason or 'not explained yet'})")
-    if not named:
-        return f"No step's time grows faster than n^{STEEP}."
-    return f"Steps whose time grows faster than n^{STEEP}: {'; '.join(named)}."
+    """Which steps take more time or memory than n^1.1, and why."""
+    ours = steps[steps["whose"] == "ours"]
+    lines = []
+    for name, step in ours[ours["time"] > STEEP].iterrows():
+        reason = _waits(study) if name == "ItemKNN" else REASONS.get(name)
+        lines.append(f"- {name}, n^{step['time']:.2f}. {reason or 'Not explained yet.'}")
+    told = f"No step's time grows faster than n^{STEEP}."
+    if lines:
+        told = f"Steps whose time grows faster than n^{STEEP}, and why:\n\n" + "\n".join(lines)
+    is_known = ours["peak_mb"] - ours["start_mb"] >= LEAST_MB
+    is_steep = is_known & (ours["memory"] > STEEP)
+    memory = f"No step's memory grows faster than n^{STEEP}."
+    if is_steep.any():
+        named = ", ".join(f"{name} ({ours['memory'][name]:.2f})" for name in ours.index[is_steep])
+        memory = f"Steps whose memory grows faster than n^{STEEP}: {named}."
+    return f"{told}\n\n{memory}"
 
 
 def _waits(study: pd.DataFrame) -> str:
@@ -294,10 +331,10 @@ def _waits(study: pd.DataFrame) -> str:
     visits = found_of(last["found"])["visits"]
     visits_whole = found_of(last["found_whole"])["visits"]
     return (
-        f"at {last['size']:,} its kernel visits {short(visits_whole / 1e6)} million pairs of a "
+        f"At {last['size']:,} its kernel visits {short(visits_whole / 1e6)} million pairs of a "
         f"rating and an item in {short(last['seconds_whole'])} s; in small shops that share no "
         f"shopper and fit into the processor's cache, {short(visits / 1e6)} million take "
-        f"{short(last['seconds'])} s. The rest is waiting for memory"
+        f"{short(last['seconds'])} s. The rest is waiting for memory."
     )
 
 
@@ -309,7 +346,7 @@ def _encoding(steps: pd.DataFrame, prices: Prices) -> str:
     gpu_hours = hours / prices["gpu_speedup"]
     return (
         f"Encoding is the step for GPUs. If one replaces {prices['gpu_speedup']:.0f} cores, all "
-        f"pictures take {short(gpu_hours)} GPU hours, {short(gpu_hours * prices['gpu_hour'])} USD. "
+        f"pictures take {short(gpu_hours)} GPU hours, {money(gpu_hours * prices['gpu_hour'])} USD. "
         "That number of cores is an assumption: `bench/gpu.py` measures it where there is a GPU."
     )
 
@@ -342,7 +379,7 @@ def _network(prices: Prices) -> str:
     total_gb = prices["products"] * prices["photo_kb"] * KB / GB
     return (
         f"Fetching one photo of each product moves {short(total_gb / 1000)} TB, "
-        f"{short(total_gb * prices['network_gb'])} USD if it crosses a zone."
+        f"{money(total_gb * prices['network_gb'])} USD if it crosses a zone."
     )
 
 

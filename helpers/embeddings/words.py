@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file, save_file
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from helpers.artefacts import whole, write_json
 
@@ -23,6 +21,17 @@ NAME = "words"
 FILE = "words"  # words.json and words.safetensors in the profile's folder
 TOKEN = r"(?u)\S+"
 PAIRS = (1, 2)  # single words, and pairs of neighbors
+
+
+def _tfidf(terms: list[str] | None = None):
+    """Counts words and pairs of words: these, or those that it will learn.
+
+    scikit-learn is imported here and not at the top: every command of the course reads this
+    module, and few of them count words.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=PAIRS, token_pattern=TOKEN, vocabulary=terms)
 
 
 class WordEncoder:
@@ -48,7 +57,7 @@ class WordEncoder:
         self.idf = np.ascontiguousarray(idf, np.float64)
         self.directions = np.ascontiguousarray(directions, np.float32)
         self.dim = len(self.directions)
-        self._tfidf = TfidfVectorizer(ngram_range=PAIRS, token_pattern=TOKEN, vocabulary=terms)
+        self._tfidf = _tfidf(terms)
         self._tfidf.idf_ = self.idf
         digest = hashlib.sha256("\n".join(terms).encode())
         digest.update(self.directions.tobytes())
@@ -63,7 +72,9 @@ class WordEncoder:
         ValueError
             If the texts hold fewer than two different words.
         """
-        tfidf = TfidfVectorizer(ngram_range=PAIRS, token_pattern=TOKEN)
+        from sklearn.decomposition import TruncatedSVD
+
+        tfidf = _tfidf()
         weights = tfidf.fit_transform(texts)
         dims = min(dims, weights.shape[0] - 1, weights.shape[1] - 1)
         if dims < 1:

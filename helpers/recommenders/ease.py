@@ -59,8 +59,8 @@ class EASE(Recommender):
         """B itself, (n_items, n_items)."""
         gram = (X.T @ X).toarray()
         np.fill_diagonal(gram, gram.diagonal() + self.reg)
-        P = _inverse(gram)
-        B = P / -np.diag(P)
+        B = _inverse(gram)  # P, which becomes B in its place: in a large shop each copy is large
+        B /= -B.diagonal().copy()
         np.fill_diagonal(B, 0)
         self.weights_ = B.astype(np.float32)
 
@@ -135,5 +135,9 @@ class EASE(Recommender):
 
 
 def _inverse(gram: np.ndarray) -> np.ndarray:
-    """Inverse of a positive definite matrix, (n, n), by Cholesky: half the work of any matrix's."""
-    return inv(gram, assume_a="pos")
+    """Inverse of a positive definite matrix, (n, n), by Cholesky: half the work of any matrix's.
+
+    It is written over `gram`. LAPACK reads columns, and only a matrix in that order is not copied;
+    the transpose of a symmetric matrix is one.
+    """
+    return inv(gram.T, overwrite_a=True, assume_a="pos", check_finite=False).T

@@ -148,6 +148,7 @@ class Hybrid(Recommender):
         rows_of_questions = self._practise(train, items, questions)
         _warn_if_silent(rows_of_questions)
         self._learn(rows_of_questions)
+        del rows_of_questions  # before the members are fitted
         for member in self._members:
             if not hasattr(member, "n_items_"):
                 member.fit(train, items)
@@ -180,6 +181,7 @@ class Hybrid(Recommender):
                 allowed = self._allowed(question)
                 found = self._evidence_of(clones, train, mine, allowed, self._lots(question, held))
                 rows[question].append(found)
+            del clones  # before the next ones are fitted: in a large shop they are large
         if apart:
             rows |= self._practise_apart(train, items, apart, crowd)
         # each list of parts is given up as soon as it is joined: together they are large

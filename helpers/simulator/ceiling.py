@@ -176,7 +176,9 @@ def _draw_pool(market: Market, n_draws: int) -> Pool:
         numbers = range(len(blocks), len(blocks) + max(1, n_wanted))
         blocks += in_threads(lambda number: _draw_block(market, number), numbers)
         n_found = sum(len(block["n_seen"]) for block in blocks)
-    drawn = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    names = list(blocks[0])
+    # each block's part is given up as soon as it is joined: together they are large
+    drawn = {name: np.concatenate([block.pop(name) for block in blocks]) for name in names}
     log_rate = {
         4: np.ascontiguousarray(drawn.pop("log_rate_4").T),
         5: np.ascontiguousarray(drawn.pop("log_rate_5").T),

@@ -14,6 +14,7 @@ from helpers.report.figures.people import frame_liked, mark_hits, people_sheet
 from helpers.report.plots import INK, PALETTE, contact_sheet, thumbnails
 
 TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
+ROWS = 1024  # of similarities that are sorted at once
 
 
 def search_sheet(
@@ -102,7 +103,7 @@ def shares_of_neighbors(
     for view, vectors in views.items():
         similarity = vectors @ vectors.T
         np.fill_diagonal(similarity, -np.inf)  # an item is not its own neighbor
-        nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :n]
+        nearest = _best(similarity, n)
         for name in names:
             label = attributes[name].astype(str).to_numpy()
             is_same = label[nearest] == label[:, None]
@@ -112,6 +113,16 @@ def shares_of_neighbors(
         share = attributes[name].astype(str).value_counts(normalize=True)
         rows[name]["chance"] = (share**2).sum()
     return pd.DataFrame(rows).T
+
+
+def _best(similarity: np.ndarray, n: int) -> np.ndarray:
+    """Columns of the `n` largest of each row, (n_rows, n) int64, in blocks of rows: the sorted
+    positions of all rows would take twice as much memory as the similarities."""
+    found = [
+        np.argsort(-similarity[start : start + ROWS], axis=1, kind="stable")[:, :n]
+        for start in range(0, len(similarity), ROWS)
+    ]
+    return np.concatenate(found)
 
 
 def attribute_bars(shares: pd.DataFrame, title: str) -> plt.Figure:
