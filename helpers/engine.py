@@ -83,7 +83,9 @@ class RayEngine:
     """Partitions on a Ray cluster, by Ray Data.
 
     Ray Data hands out no more partitions than there are workers (back-pressure), computes one whose
-    worker died again, and keeps the order.
+    worker died again, and keeps the order. Partitions that want GPUs, on a cluster that has some,
+    go to actors. These are processes that stay and hold a GPU, so that what a worker once loaded,
+    such as an encoder, serves all its partitions.
 
     Parameters
     ----------
@@ -115,13 +117,20 @@ class RayEngine:
         if not parts:
             return []
         ray = self._ray()
-        has_gpus = ray.cluster_resources().get("GPU", 0) > 0
-        needs = {"num_cpus": 1, "num_gpus": gpus if has_gpus else 0}
+        n_gpus = ray.cluster_resources().get("GPU", 0)
         numbered = [part.assign(_part=number) for number, part in enumerate(parts)]
         data = ray.data.from_pandas(numbered)
-        mapped = data.map_batches(
-            _KeepingNumber(function), batch_size=None, batch_format="pandas", **needs
-        )
+        whole = {"batch_size": None, "batch_format": "pandas", "num_cpus": 1}
+        if gpus and n_gpus >= gpus:
+            mapped = data.map_batches(
+                _KeepingNumber,
+                fn_constructor_args=(function,),
+                concurrency=int(n_gpus // gpus),
+                num_gpus=gpus,
+                **whole,
+            )
+        else:
+            mapped = data.map_batches(_KeepingNumber(function), **whole)
         found: dict[int, list[pd.DataFrame]] = {number: [] for number in range(len(parts))}
         for block in mapped.iter_batches(batch_size=None, batch_format="pandas"):
             for number, rows in block.groupby("_part", sort=False):
@@ -145,13 +154,15 @@ class RayEngine:
         return ray
 
 
-def start_ray_here(n_workers: int | None = None) -> None:
+def start_ray_here(n_workers: int | None = None, n_gpus: int | None = None) -> None:
     """Start a Ray on this machine, which ends with this process.
 
     Parameters
     ----------
     n_workers : int, optional
         As many as cores unless told.
+    n_gpus : int, optional
+        As many as Ray finds unless told.
     """
     import ray
 
@@ -166,6 +177,7 @@ def start_ray_here(n_workers: int | None = None) -> None:
         ray.init,
         "local",  # also where a variable names a cluster
         num_cpus=n_workers,
+        num_gpus=n_gpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level="ERROR",

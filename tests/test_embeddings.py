@@ -28,6 +28,7 @@ from helpers.embeddings import (
     encode_catalog,
     item_text,
 )
+from helpers.images.store import ImageStore
 
 FOLDER = ROOT / "data" / "models" / "fashion-lite"
 
@@ -258,6 +259,30 @@ def test_second_time_nothing_is_encoded(encoder, pictures, catalog, tmp_path, mo
     )
     encode_catalog(changed, pictures[0].parent, encoder, tmp_path)
     assert asked == ["Yellow shirt"]
+
+
+def test_a_bucket_does_as_well_as_a_folder(encoder, pictures, catalog, monkeypatch):
+    image, text = encode_catalog(catalog, pictures[0].parent, encoder)
+    bucket = f"memory://shop-{os.getpid()}"
+    store = ImageStore(bucket)
+    names = [f"images/{path.name}" for path in pictures]
+    for path, name in zip(pictures, names, strict=True):
+        store.write(name, path.read_bytes())
+    there = catalog.assign(image_path=[*names, None])
+    cache = f"{bucket}/cache"
+    for found in (encode_catalog(there, bucket, encoder, cache) for _ in range(2)):
+        np.testing.assert_allclose(found[0], image, atol=1e-5)
+        np.testing.assert_allclose(found[1], text, atol=1e-5)
+    asked = []
+    monkeypatch.setattr(encoder, "encode_images", lambda sources: asked.extend(sources))
+    encode_catalog(there, bucket, encoder, cache)
+    assert asked == []  # all is in the cache
+    store.remove(names[0])
+    with pytest.warns(UserWarning, match="1 of 4 pictures of the catalogue aren't in"):
+        without, _ = encode_catalog(there, bucket, encoder, cache)
+    assert not without[0].any() and without[1].any()
+    with pytest.raises(ValueError, match="leads out of"):
+        encode_catalog(there.assign(image_path="../other/1.png"), bucket, encoder)
 
 
 def test_a_damaged_shard_is_made_again(encoder, pictures, catalog, tmp_path):

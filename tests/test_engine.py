@@ -44,7 +44,7 @@ def cluster():
     tests = Path(__file__).parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(tests), str(tests.parent)]))
-        engine.start_ray_here(n_workers=2)
+        engine.start_ray_here(n_workers=2, n_gpus=2)  # Ray only counts them: there needn't be any
         yield engine.RayEngine()
         ray.shutdown()
 
@@ -152,6 +152,23 @@ def test_ray_keeps_order_and_rows(cluster):
     assert [list(part["n"]) for part in doubled] == [list(2 * part["n"]) for part in parts]
 
 
+def test_what_wants_a_gpu_is_computed_by_actors_that_stay(cluster):
+    """With two GPUs, no more than two processes see the partitions; each holds a GPU of its own."""
+    parts = engine.cut(pd.DataFrame({"n": range(12)}), 6)
+    rows = pd.concat(cluster.map(WhereFrom(), parts, gpus=1.0))
+    assert list(rows["n"]) == list(range(12))
+    assert 1 <= rows["process"].nunique() <= 2
+    assert rows.groupby("process")["gpu"].nunique().eq(1).all()
+    assert set(rows["gpu"]) <= {"0", "1"}
+
+
+@dataclass(frozen=True)
+class WhereFrom:
+    def __call__(self, part):
+        gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "none")
+        return part.assign(process=os.getpid(), gpu=gpu)
+
+
 @dataclass(frozen=True)
 class Doubled:
     def __call__(self, part):
@@ -191,10 +208,10 @@ class DiesOnce:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killing_once(monkeypatch, folder, mark):
+def killing_once(monkeypatch, folder, mark, gpus=0.0):
     plain = engine.RayEngine.map
 
-    def map_(self, function, parts, gpus=0.0):
+    def map_(self, function, parts, **_):
         return plain(self, DiesOnce(function, folder, mark), parts, gpus)
 
     monkeypatch.setattr(engine.RayEngine, "map", map_)
@@ -219,7 +236,10 @@ def test_a_worker_killed_while_fetching_costs_its_own_partition_at_most(
     assert N_PICTURES < n_asked <= N_PICTURES + largest_part
 
 
-def test_a_worker_killed_while_encoding_changes_no_vector(on_ray, here, tmp_path, monkeypatch):
+@pytest.mark.parametrize("gpus", [0.0, 1.0])
+def test_a_worker_killed_while_encoding_changes_no_vector(
+    gpus, on_ray, here, tmp_path, monkeypatch
+):
     dest, rows = here
     products = rows.assign(title=[f"Item {n}" for n in range(len(rows))], colour="", category="")
     encoder = ClipEncoder()
@@ -227,7 +247,7 @@ def test_a_worker_killed_while_encoding_changes_no_vector(on_ray, here, tmp_path
     image, text = encode_catalog(products, dest, encoder)
     monkeypatch.setenv(engine.NAME, "ray")
     mark = tmp_path / "died"
-    killing_once(monkeypatch, dest / "images", mark)
+    killing_once(monkeypatch, dest / "images", mark, gpus)
     far_image, far_text = encode_catalog(products, dest, encoder, cache=tmp_path / "cache")
     assert mark.exists()
     np.testing.assert_allclose(far_image, image, atol=1e-5)

@@ -86,7 +86,7 @@ STATEMENTS = (
 
 def test_light_rooms_stay_light():
     """What a fresh interpreter holds of the heavy modules after each statement."""
-    heavy = "('torch', 'numba', 'faiss', 'open_clip')"
+    heavy = "('torch', 'numba', 'faiss', 'open_clip', 'sklearn')"
     show = f"print(*(name for name in {heavy} if name in sys.modules), sep=' ')"
     code = "import sys; " + "; ".join(f"{statement}; {show}" for statement in STATEMENTS)
     command = [sys.executable, "-c", code]

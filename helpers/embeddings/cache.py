@@ -1,4 +1,4 @@
-"""Vectors by content on disk, which no other model can mix with."""
+"""Vectors by content, on disk or in a bucket, which no other model can mix with."""
 
 import hashlib
 import json
@@ -6,17 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
-from helpers.artefacts import whole, write_json
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
+from helpers.images.store import ImageStore
 
+HEAD = "encoder.json"
+ENDING = ".safetensors"
 KEY_BYTES = 32  # of a SHA-256
 SHARD = 1_024  # vectors that are written at once, so that a stopped run loses few of them
 
 
 class VectorCache:
-    """One folder per model: `folder/<hash>/`. Processes may write in parallel.
+    """One folder per model: `folder/<hash>/`, on a disk or in a bucket. Processes may write in
+    parallel.
 
     A shard is written whole and never changed. It is named by the keys in it, so two writers of the
     same thing agree.
@@ -28,21 +31,26 @@ class VectorCache:
     """
 
     def __init__(self, folder: str | Path, encoder: ClipEncoder):
-        self.folder = Path(folder) / encoder.hash[:16]
-        path = self.folder / "encoder.json"
-        if not path.exists():
-            write_json({"encoder": encoder.name, "hash": encoder.hash}, path)
-        elif json.loads(path.read_text(encoding="utf-8"))["hash"] != encoder.hash:
+        self._files = ImageStore(f"{folder}/{encoder.hash[:16]}", index_name=HEAD)
+        if not self._files.has_index():
+            head = {"encoder": encoder.name, "hash": encoder.hash}
+            self._files.write(HEAD, json.dumps(head, indent=1).encode())
+        elif json.loads(self._files.read(HEAD))["hash"] != encoder.hash:
             raise EncoderChanged(
                 f"{self.folder} holds other vectors than {encoder.name}'s; delete that folder"
             )
 
+    @property
+    def folder(self) -> Path:
+        """Where the shards lie: on a disk, or within a bucket."""
+        return Path(self._files.root)
+
     def read(self) -> dict[bytes, np.ndarray]:
         """All vectors by key. A damaged shard counts as absent, and is made again."""
         found: dict[bytes, np.ndarray] = {}
-        for shard in sorted(self.folder.glob("*.safetensors")):
+        for name in self._files.names(ENDING):
             try:
-                arrays = load_file(shard)
+                arrays = load(self._files.read(name))
                 keys = [key.tobytes() for key in arrays["keys"]]
                 found.update(zip(keys, arrays["vectors"], strict=True))
             except Exception:  # safetensors' own error covers only part of what a cut file raises
@@ -55,8 +63,8 @@ class VectorCache:
         name = hashlib.sha256(joined).hexdigest()[:16]
         numbers = np.frombuffer(joined, np.uint8)
         rows = numbers.reshape(-1, KEY_BYTES)
-        with whole(self.folder / f"{name}.safetensors") as aside:
-            save_file({"keys": rows, "vectors": vectors}, aside)
+        shard = save({"keys": rows, "vectors": np.ascontiguousarray(vectors)})
+        self._files.write(f"{name}{ENDING}", shard)
 
     def fetch(self, keys: list[bytes], make: Callable[[list[int]], np.ndarray]) -> np.ndarray:
         """Vectors (n, d) by key.

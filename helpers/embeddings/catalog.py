@@ -16,7 +16,7 @@ from helpers.embeddings.cache import VectorCache
 from helpers.embeddings.clip import ClipEncoder, EncoderChanged
 from helpers.embeddings.looks import NAME as LOOKS
 from helpers.embeddings.looks import LookEncoder
-from helpers.embeddings.pictures import encode_pictures, fetch
+from helpers.embeddings.pictures import encode_pictures, fetch, opened
 from helpers.embeddings.words import NAME as WORDS
 from helpers.embeddings.words import WordEncoder
 from helpers.engine import Engine, LocalEngine, chosen, cut
@@ -66,8 +66,11 @@ def encode_catalog(
     catalog : DataFrame, n rows
         `image_path` is relative to `images_root`. Without a picture, or with a broken one, a
         product's image row is zeros.
-    cache : path, optional
-        A folder. What this very model encoded before, from the same bytes or text, is read there.
+    images_root : path or URL
+        A folder, or a bucket that `fetch_images` wrote to, such as `s3://bucket/shop`.
+    cache : path or URL, optional
+        A folder or a bucket. What this very model encoded before, from the same bytes or text, is
+        read there.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def encode_catalog(
     engine = chosen()
     if cache and not isinstance(engine, LocalEngine):
         _encode_parts(catalog, EncodePart.of(images_root, cache, encoder), engine)
-    image = encode_pictures(catalog, Path(images_root).resolve(), encoder, store)
+    image = encode_pictures(catalog, opened(images_root), encoder, store)
     text = _encode_texts(catalog, encoder, store)
     return image, text
 
@@ -101,9 +104,8 @@ class EncodePart:
 
     @classmethod
     def of(cls, images_root: str | Path, cache: str | Path, encoder: ClipEncoder) -> "EncodePart":
-        """What a worker needs to know; paths are of a folder that all machines share."""
-        root = str(Path(images_root).resolve())
-        return cls(root, str(Path(cache).resolve()), encoder.recipe, encoder.hash)
+        """What a worker needs to know; all machines share both places, folders or buckets."""
+        return cls(_everywhere(images_root), _everywhere(cache), encoder.recipe, encoder.hash)
 
     def __call__(self, part: pd.DataFrame) -> pd.DataFrame:
         """Take a catalogue's rows; return how many there were.
@@ -117,9 +119,16 @@ class EncodePart:
         if encoder.hash != self.hash:
             raise EncoderChanged(f"a worker's {encoder.name} has other weights than the driver's")
         store = VectorCache(self.cache, encoder)
-        encode_pictures(part, Path(self.images_root), encoder, store)
+        encode_pictures(part, opened(self.images_root), encoder, store)
         _encode_texts(part, encoder, store)
         return pd.DataFrame({"rows": [len(part)]})
+
+
+def _everywhere(place: str | Path) -> str:
+    """A folder's path or a bucket's address, whatever a worker's own folder is."""
+    if "://" in str(place):
+        return str(place)
+    return str(Path(place).resolve())
 
 
 def _encode_parts(catalog: pd.DataFrame, encode: EncodePart, engine: Engine) -> None:

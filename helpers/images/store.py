@@ -106,6 +106,14 @@ class ImageStore:
         if self.fs.exists(f"{self.root}/{name}"):
             self.fs.rm_file(f"{self.root}/{name}")
 
+    def names(self, ending: str) -> list[str]:
+        """Names of the files right in `dest` that end so, sorted."""
+        self.fs.invalidate_cache()
+        if not self.fs.exists(self.root):
+            return []
+        names = [Path(path).name for path in self.fs.ls(self.root, detail=False)]
+        return sorted(name for name in names if name.endswith(ending))
+
     def whole_among(self, names: Iterable[str]) -> set[str]:
         """Which of these pictures, as paths relative to `dest`, are in the store and whole.
 

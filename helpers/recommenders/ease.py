@@ -7,6 +7,7 @@ from scipy.linalg import inv
 from helpers.recommenders.base import Recommender, as_signal, per_like
 
 NO_LINK = 1e-6  # far below any weight that a link between two items gets
+COLUMNS = 1024  # of the weights that are float64 at once
 DUAL_ITEMS = 2048  # items whose column of the dual is dense at once
 
 
@@ -107,9 +108,20 @@ class EASE(Recommender):
     def spread(self, weights):
         """As in `Recommender`: H B for any weights H."""
         if hasattr(self, "weights_"):
-            scores = weights @ self.weights_
-            return scores.astype(np.float32)
+            return self._spread_primal(sp.csr_matrix(weights))
         return self._spread_dual(sp.csr_matrix(weights, dtype=np.float32))
+
+    def _spread_primal(self, H) -> np.ndarray:
+        """H B, of the rows of B that H reads, some columns at a time: the product makes float64 of
+        them, and all of B would take gigabytes in a large shop.
+        """
+        used = np.unique(H.indices)
+        few = H[:, used]
+        scores = np.empty((H.shape[0], self.n_items_), np.float32)
+        for start in range(0, self.n_items_, COLUMNS):
+            some = slice(start, start + COLUMNS)
+            scores[:, some] = few @ self.weights_[used, some]
+        return scores
 
     def _train(self) -> sp.csr_matrix:
         n_users = len(self.kernel_)
