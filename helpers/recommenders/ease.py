@@ -149,7 +149,8 @@ class EASE(Recommender):
 def _inverse(gram: np.ndarray) -> np.ndarray:
     """Inverse of a positive definite matrix, (n, n), by Cholesky: half the work of any matrix's.
 
-    It is written over `gram`. LAPACK reads columns, and only a matrix in that order is not copied;
-    the transpose of a symmetric matrix is one.
+    It is written over `gram`. LAPACK takes columns one after another, and copies a matrix that is
+    in another order. The transpose of a symmetric matrix is the same matrix in the other order.
     """
-    return inv(gram.T, overwrite_a=True, assume_a="pos", check_finite=False).T
+    by_column = gram if gram.flags.f_contiguous else gram.T
+    return inv(by_column, overwrite_a=True, assume_a="pos", check_finite=False).T
