@@ -36,6 +36,11 @@ QUIET = ["--IPKernelApp.log_level=40"]
 START_SECONDS = 120  # a kernel may take this long to start on a busy machine
 # At least this long between two saves of a running notebook: one takes as long as a small cell.
 SAVE_SECONDS = 5
+MIB = 2**20
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": 4 * MIB, "MALLOC_TRIM_THRESHOLD_": 64 * MIB}
+"""Sizes in bytes from which Linux's C library gives freed memory back to the system at once. By
+itself it raises them to what a program last freed, and a chapter keeps gigabytes that it no longer
+uses. Other systems read no such variables."""
 MAIN_FOLDERS = {  # variable → how an executed notebook calls the folder
     "COURSE_DATA": "data",
     "COURSE_REPORTS": "reports",
@@ -296,13 +301,17 @@ def _kernel_failure_text(name: str, progress: Progress, error: Exception) -> str
 
 
 def kernel_environment(job: Job, scratch: str) -> dict[str, str]:
-    """A kernel's environment: this process's, folders in full, its threads and its record."""
+    """A kernel's environment: this process's, folders in full, its threads, when it gives memory
+    back, and its record.
+    """
     environment = dict(os.environ)
     for variable in MAIN_FOLDERS:  # the kernel's working directory is another
         if environment.get(variable):
             environment[variable] = os.path.abspath(environment[variable])
     environment["OMP_NUM_THREADS"] = str(max(1, job.threads))
     environment["TMPDIR"] = scratch
+    for variable, size in GIVEN_BACK.items():
+        environment.setdefault(variable, str(size))
     environment.pop(recording.VARIABLE, None)
     if job.record:
         environment[recording.VARIABLE] = str(job.record)
