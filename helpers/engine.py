@@ -38,6 +38,8 @@ PATIENT = {
 }
 """A Ray on one machine shares its cores with the work, so it may answer late and be well. That a
 worker has died is seen at once all the same."""
+RETRIES = 3
+"""Times that a process with a GPU is started again, and its part computed again, after it died."""
 STARTS = 5
 """Tries to start Ray on this machine: on a busy one, its first half minute may be too short."""
 
@@ -84,8 +86,7 @@ class RayEngine:
 
     Ray Data hands out no more partitions than there are workers (back-pressure), computes one whose
     worker died again, and keeps the order. Partitions that want GPUs, on a cluster that has some,
-    go to actors. These are processes that stay and hold a GPU, so that what a worker once loaded,
-    such as an encoder, serves all its partitions.
+    go to actors, for which all of that holds, too.
 
     Parameters
     ----------
@@ -118,19 +119,13 @@ class RayEngine:
             return []
         ray = self._ray()
         n_gpus = ray.cluster_resources().get("GPU", 0)
+        if gpus and n_gpus >= gpus:
+            return _by_actors(function, parts, gpus, int(n_gpus // gpus))
         numbered = [part.assign(_part=number) for number, part in enumerate(parts)]
         data = ray.data.from_pandas(numbered)
-        whole = {"batch_size": None, "batch_format": "pandas", "num_cpus": 1}
-        if gpus and n_gpus >= gpus:
-            mapped = data.map_batches(
-                _KeepingNumber,
-                fn_constructor_args=(function,),
-                concurrency=int(n_gpus // gpus),
-                num_gpus=gpus,
-                **whole,
-            )
-        else:
-            mapped = data.map_batches(_KeepingNumber(function), **whole)
+        mapped = data.map_batches(
+            _KeepingNumber(function), batch_size=None, batch_format="pandas", num_cpus=1
+        )
         found: dict[int, list[pd.DataFrame]] = {number: [] for number in range(len(parts))}
         for block in mapped.iter_batches(batch_size=None, batch_format="pandas"):
             for number, rows in block.groupby("_part", sort=False):
@@ -152,6 +147,32 @@ class RayEngine:
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
         return ray
+
+
+class _Holder:
+    """A process that holds a GPU, and what the function once loaded, for many partitions."""
+
+    def __init__(self, function: Partition):
+        self.function = function
+
+    def answer(self, part: pd.DataFrame) -> pd.DataFrame:
+        """The function of one partition."""
+        return self.function(part)
+
+
+def _by_actors(
+    function: Partition, parts: Sequence[pd.DataFrame], gpus: float, most: int
+) -> list[pd.DataFrame]:
+    """`function` of each part, in order, by at most `most` processes; one that dies is started
+    again, and so is its part.
+    """
+    import ray
+    from ray.util import ActorPool
+
+    retried = {"max_restarts": RETRIES, "max_task_retries": RETRIES}
+    holder = ray.remote(num_cpus=1, num_gpus=gpus, **retried)(_Holder)
+    pool = ActorPool([holder.remote(function) for _ in range(min(most, len(parts)))])
+    return list(pool.map(lambda actor, part: actor.answer.remote(part), parts))
 
 
 def start_ray_here(n_workers: int | None = None, n_gpus: int | None = None) -> None:
