@@ -30,6 +30,7 @@ PHONE = re.compile(  # international, national with a leading zero (nine digits 
     r"\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4})(?!\w)"
 )
 WORD = re.compile(r"[^\W\d_]{3,}")
+HOUSE_NUMBER = re.compile(r"\b\d+[a-z]?\b", re.IGNORECASE)  # also with a letter: 12b
 BLANK = "[removed]"
 
 
@@ -73,8 +74,8 @@ def admit(
     """Let an order history in without its people.
 
     The `user` column becomes a keyed hash. Personal columns are dropped. From any text that
-    remains, e-mail addresses, telephone numbers, and words of the row's own personal columns (a
-    name, a street) are blanked, except for the `item` column's product numbers.
+    remains, e-mail addresses, telephone numbers, and the words and house numbers of the row's own
+    personal columns (a name, a street) are blanked, except for the `item` column's product numbers.
 
     Returns
     -------
@@ -91,10 +92,10 @@ def admit(
     report = {f"column {name} dropped": len(orders) for name in personal}
     kept = orders.drop(columns=personal)
     kept[user] = hash_ids(orders[user], key)
-    own_words = [_words(row) for row in orders[[user, *personal]].itertuples(index=False)]
+    own = [_own_words(row) for row in orders[[user, *personal]].itertuples(index=False)]
     for column in kept.columns.drop([user, item], errors="ignore"):
         if _is_text(kept[column]):
-            report |= _blank_column(kept, column, own_words)
+            report |= _blank_column(kept, column, own)
     return kept, report
 
 
@@ -113,7 +114,10 @@ def _is_text(column: pd.Series) -> bool:
 
 
 def _blank_column(kept: pd.DataFrame, column: str, own_words: list[set[str]]) -> dict[str, int]:
-    """Blank what is personal in a column of `kept`; how many cells each rule changed."""
+    """Blank what is personal in a column of `kept`; how many cells each rule changed.
+
+    `own_words` are those of each row, and its house numbers.
+    """
     rules: dict[str, Callable[[str, set[str]], str]] = {
         "e-mail": lambda cell, own: EMAIL.sub(BLANK, cell),
         "phone": lambda cell, own: PHONE.sub(BLANK, cell),
@@ -138,13 +142,22 @@ def _without_own_words(cell: str, own: set[str]) -> str:
     def blank(match: re.Match[str]) -> str:
         return BLANK if match[0].lower() in own else match[0]
 
-    return WORD.sub(blank, cell)
+    return HOUSE_NUMBER.sub(blank, WORD.sub(blank, cell))
 
 
-def _words(cells: Iterable[object]) -> set[str]:
-    """Words of a row's personal cells, in lower case; e-mail addresses are found by their form."""
+def _own_words(cells: Iterable[object]) -> set[str]:
+    """Words and house numbers of a row's personal cells, in lower case.
+
+    E-mail addresses are found by their form, and so are telephone numbers, which have no letters.
+    """
     texts = [cell for cell in cells if isinstance(cell, str) and "@" not in cell]
-    return {word.lower() for word in WORD.findall(" ".join(texts))}
+    found = []
+    for text in texts:
+        words = WORD.findall(text)
+        found += words
+        if words:  # a street
+            found += HOUSE_NUMBER.findall(text)
+    return {word.lower() for word in found}
 
 
 def suppress(counts: pd.DataFrame, n: str = "n_users", k: int = SMALLEST_GROUP) -> pd.DataFrame:

@@ -81,6 +81,23 @@ def test_phone_numbers_are_told_from_other_numbers(text, blank):
     assert ("[removed]" in kept["note"][0]) == blank
 
 
+def notes_of(street, *notes):
+    """What `admit` leaves of notes by somebody who lives in a street."""
+    table = pd.DataFrame({"user": "Mira Okonkwo", "street": street, "note": list(notes)})
+    return admit(table, key=KEY)[0]["note"].tolist()
+
+
+def test_a_house_number_goes_with_its_street():
+    left = notes_of("12 Larkspur Lane", "at 12 Larkspur Lane", "no. 12, please", "size 112, not 1")
+    assert left == ["at [removed] [removed] [removed]", "no. [removed], please", "size 112, not 1"]
+    assert notes_of("Calle Olmo 21b", "Olmo 21B, 2.º") == ["[removed] [removed], 2.º"]
+
+
+def test_numbers_of_a_telephone_are_no_house_numbers():
+    table = pd.DataFrame({"user": ["a"], "phone": ["+44 20 7946 0018"], "note": ["size 44 or 20"]})
+    assert admit(table, key=KEY)[0]["note"][0] == "size 44 or 20"
+
+
 def test_hash_is_keyed_blake2b():
     key = hashlib.blake2b(KEY).digest()
     assert (
