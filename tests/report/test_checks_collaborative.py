@@ -92,7 +92,7 @@ def test_wrong_functions(wrong, said):
         ("down", "grows more"),
         ("stay", "both cosines"),
         ("sideways", "answer with one of"),
-        (4.3, "this is a float"),
+        (4.3, "this is a number"),
         (["up"], "this is a list"),
     ],
 )
@@ -108,7 +108,7 @@ def test_wrong_directions(wrong, said):
         (40, "the second pair counts half"),
         (0, "equal to"),
         ([6.7], "give one number"),
-        ("6.7", "this is a str"),
+        ("6.7", "leave out the quotes"),
     ],
 )
 def test_wrong_crossings(wrong, said):

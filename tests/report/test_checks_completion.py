@@ -86,7 +86,7 @@ def test_wrong_functions(wrong, said):
         ("up", "to zero"),
         ("stay", "denominator"),
         ("left", "answer with one of"),
-        (2.67, "this is a float"),
+        (2.67, "this is a number"),
         ({"down"}, "this is a set"),
     ],
 )
@@ -101,7 +101,8 @@ def test_wrong_directions(wrong, said):
         (0.11, "free numbers"),
         (0.5, "a smaller share"),
         (0.4, "a smaller share"),
-        (0.2, "run recovery_error"),
+        (0.2, "far above 0.05"),
+        (0.6, "run recovery_error"),
         ([0.3], "give one number"),
     ],
 )

@@ -29,7 +29,8 @@ def test_right_answers():
         (lambda z, r: cosines(z, r), "a rating of 1 still pulls"),
         (lambda z, r: cosines(z, r >= 4), "dislikes have no effect"),
         (lambda z, r: z @ (np.where(r > 0, r - 3, 0) @ z), "these are dot products"),
-        (lambda z, r: -right(z, r), "weigh each rated item"),
+        (lambda z, r: -right(z, r), "wrong sign"),
+        (lambda z, r: right(z, r) ** 3, "weigh each rated item"),
         (lambda z, r: right(z, r)[0], "return 6 numbers; the function returns one number"),
         (lambda z, r: right(z, r)[None], "return 6 numbers; the function returns an array"),
         (lambda z: z, "the function raised TypeError"),
@@ -46,8 +47,8 @@ def test_wrong_functions(answer, says):
     [
         ("warm", "says nothing about warm things"),
         ("constant", "differ more"),
-        ("gown", "answer with one of 'warm', 'constant'"),
-        (0, "this is an int"),
+        ("gown", "answer with one of 'constant', 'dress', 'warm'"),
+        (0, "this is a number"),
         (["dress"], "this is a list"),
     ],
 )
@@ -63,7 +64,7 @@ def test_wrong_predictions(answer, says):
         (18, "counts from 3"),
         (0.25, "put in the numbers"),
         ([6.0], "give one number"),
-        ("6", "this is a str"),
+        ("6", "leave out the quotes"),
     ],
 )
 def test_wrong_pulls(answer, says):

@@ -44,9 +44,9 @@ def test_wrong_functions(answer, says):
     ("answer", "says"),
     [
         ("rare", "seldom pushed down"),
-        ("both", "answer with one of 'rare'"),
-        ("", "answer with one of 'rare'"),
-        (1, "this is an int"),
+        ("both", "answer with one of 'popular', 'rare'"),
+        ("", "answer with one of 'popular', 'rare'"),
+        (1, "this is a number"),
         (["popular"], "this is a list"),
     ],
 )
@@ -62,7 +62,7 @@ def test_wrong_predictions(answer, says):
         (9, "take its logarithm"),
         (90, "set it to 0.9"),
         ([2.2], "give one number"),
-        ("2.2", "this is a str"),
+        ("2.2", "leave out the quotes"),
     ],
 )
 def test_wrong_strengths(answer, says):

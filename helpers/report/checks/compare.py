@@ -126,6 +126,8 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
             Mistake(25.0, says="that is how many times more shoppers; take the square root"),
             Mistake(0.2, says="that is how many times narrower; turn it around"),
             Mistake(1.0, says="more shoppers make the interval narrower"),
+            Mistake(32.0, says="that is the root of 1,000; take the root of 1,000 / 40"),
+            Mistake(6.0, says="that is the root of 40; take the root of 1,000 / 40"),
         ],
     ),
     "07-pairing": Numbers(

@@ -99,6 +99,9 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
         mistakes=[
             Mistake(30, says="give a share, not a percentage"),
             Mistake(0.11, says="that is the share of free numbers; recovery needs more"),
+            Mistake(0.1, says="0.1 is less than the share of free numbers; read its error again"),
+            Mistake(0.2, says="the error at 0.2 is still far above 0.05"),
+            Mistake(0.25, says="the appendix shows that 0.25 is too little"),
             Mistake(0.5, says="0.5 recovers, but a smaller share does, too"),
             Mistake(0.4, says="0.4 recovers, but a smaller share does, too"),
         ],

@@ -4,6 +4,7 @@ A judge answers any value with a sentence and never raises: an empty list, a wor
 function that fails are answers, too.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,15 +57,19 @@ class Numbers:
         expected = np.asarray(self.expected, dtype=float)
         given = as_numbers(answer)
         if given is None:
-            return f"not yet: give {_described(expected)}; this is {_kind_of(answer)}"
+            return f"not yet: give {_wanted(expected)}; this is {_kind_of(answer)}"
         if given.shape != expected.shape:
-            return f"not yet: give {_described(expected)}; this is {_described(given)}"
+            return f"not yet: give {_wanted(expected)}; this is {_described(given)}"
         if self._agrees(given, expected):
             return CORRECT
         for mistake in self.mistakes:
             wrong = np.asarray(mistake.answer, dtype=float)
             if wrong.shape == given.shape and self._agrees(given, wrong):
                 return f"not yet: {mistake.says}"
+        if _is_share(expected) and self._agrees(given / 100, expected):
+            return f"not yet: {_short(given)} is a percentage; give a share"
+        if given.ndim == 1 and self._agrees(np.sort(given), np.sort(expected)):
+            return "not yet: these are the right numbers, but in another order"
         return f"not yet: {self.hint}"
 
     def _agrees(self, given: np.ndarray, expected: np.ndarray) -> bool:
@@ -80,7 +85,8 @@ class Choice:
     ----------
     expected : str
     options : dict of str to str
-        Every word that may be answered, with what is said if it is wrong.
+        The words that may be answered, with what is said if one is wrong. The expected word may
+        be among them.
     """
 
     expected: str
@@ -92,16 +98,26 @@ class Choice:
             return TO_DO
         if not isinstance(answer, str):
             return f"not yet: answer with one of {self._words()}; this is {_kind_of(answer)}"
-        word = answer.strip().casefold()
-        if word == self.expected.casefold():
+        found = [option for option in self._all() if _says(answer, option)]
+        if len(found) != 1:
+            return f"not yet: answer with one of {self._words()}"
+        if found[0] == self.expected:
             return CORRECT
-        for option, says in self.options.items():
-            if word == option.casefold():
-                return f"not yet: {says}"
-        return f"not yet: answer with one of {self._words()}"
+        return f"not yet: {self.options[found[0]]}"
+
+    def _all(self) -> list[str]:
+        """All words, in an order that gives nothing away."""
+        return sorted({*self.options, self.expected})
 
     def _words(self) -> str:
-        return ", ".join(f"'{option}'" for option in self.options)
+        return ", ".join(f"'{option}'" for option in self._all())
+
+
+def _says(answer: str, option: str) -> bool:
+    """Whether an answer has a word in it, also without the s at its end: "It falls.", "fall"."""
+    words = re.findall(r"\w+", answer.casefold())
+    stems = {word.removesuffix("s") for word in words}
+    return option.casefold().removesuffix("s") in stems
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class Function:
     reference: Callable
     inputs: Callable[[], list[tuple]]
     hint: str
-    tolerance: float = 1e-6
+    tolerance: float = 1e-5
     mistakes: Sequence[Mistake] = field(default=())
 
     def judge(self, answer: Any) -> str:
@@ -136,12 +152,15 @@ class Function:
         if not callable(answer):
             return f"not yet: give the function itself; this is {_kind_of(answer)}"
         wanted = self._outputs(self.reference)
-        try:
-            outputs = self._outputs(answer)
-        except NotImplementedError:
-            return TO_DO
-        except Exception as error:  # whatever a reader's function raises is an answer
-            return f"not yet: the function raised {type(error).__name__}: {error}"
+        outputs = []
+        for arguments in self.inputs():
+            try:
+                outputs.append(answer(*arguments))
+            except NotImplementedError:
+                return TO_DO
+            except Exception as error:  # whatever a reader's function raises is an answer
+                raised = f"{type(error).__name__}: {error}"
+                return f"not yet: the function raised {raised}{_at(arguments)}"
         if all(is_missing(output) for output in outputs):
             return "to do: the function returns nothing yet"
         shapes = self._wrong_shape(outputs, wanted)
@@ -152,7 +171,31 @@ class Function:
         for mistake in self.mistakes:
             if self._agree(outputs, self._outputs(mistake.answer)):
                 return f"not yet: {mistake.says}"
-        return f"not yet: {self.hint}"
+        return f"not yet: {self._of_any_function(outputs, wanted)}"
+
+    def _of_any_function(self, outputs: list, wanted: list) -> str:
+        """What is said where no mistake of this exercise explains the values."""
+        targets = [_as_floats(target) for target in wanted]
+        if self._agree(outputs, [100 * target for target in targets]):
+            if all(_is_share(target) for target in targets):
+                return "these are percentages; return shares"
+            return "these are 100 times too large"
+        is_something = any(np.any(as_numbers(output)) for output in outputs)
+        for decimals in (1, 2, 3):
+            if is_something and self._agree(
+                outputs, [np.round(target, decimals) for target in targets]
+            ):
+                return "these are rounded; return the numbers as they are"
+        if self._agree(outputs, [-target for target in targets]):
+            return "these have the wrong sign"
+        return f"{self.hint}{self._first_wrong(outputs, wanted)}"
+
+    def _first_wrong(self, outputs: list, wanted: list) -> str:
+        """The first input with a wrong value, where it is short enough to be read."""
+        for arguments, output, target in zip(self.inputs(), outputs, wanted, strict=True):
+            if not self._agree([output], [target]):
+                return _at(arguments)
+        return ""
 
     def _outputs(self, function: Callable) -> list:
         return [function(*arguments) for arguments in self.inputs()]
@@ -163,13 +206,11 @@ class Function:
             expected = np.asarray(as_numbers(target))
             if given is None:
                 return (
-                    f"not yet: return {_described(expected)}; the function returns "
-                    f"{_kind_of(output)}"
+                    f"not yet: return {_wanted(expected)}; the function returns {_kind_of(output)}"
                 )
             if given.shape != expected.shape:
                 return (
-                    f"not yet: return {_described(expected)}; the function returns "
-                    f"{_described(given)}"
+                    f"not yet: return {_wanted(expected)}; the function returns {_described(given)}"
                 )
         return None
 
@@ -204,15 +245,72 @@ def as_numbers(answer: Any) -> np.ndarray | None:
     return numbers.astype(float)
 
 
-def _described(numbers: np.ndarray) -> str:
+def _as_floats(answer: Any) -> np.ndarray:
+    """Numbers that a reference gave."""
+    return np.asarray(as_numbers(answer), dtype=float)
+
+
+def _is_share(numbers: np.ndarray) -> bool:
+    """Whether numbers could be shares of something."""
+    return bool(np.all((numbers >= 0) & (numbers <= 1)))
+
+
+def _at(arguments: tuple) -> str:
+    """Which input it was, where that is a short text."""
+    if len(arguments) == 1 and isinstance(arguments[0], str):
+        return f" (with {arguments[0]!r})"
+    return ""
+
+
+def _short(numbers: np.ndarray) -> str:
+    return f"{numbers:g}" if numbers.ndim == 0 else "this"
+
+
+def _wanted(numbers: np.ndarray) -> str:
+    """What is asked for: a number, or so many."""
     if numbers.ndim == 0:
         return "one number"
     if numbers.ndim == 1:
-        return f"{len(numbers)} number{'' if len(numbers) == 1 else 's'}"
+        return f"{len(numbers)} numbers"
+    return _described(numbers)
+
+
+def _described(numbers: np.ndarray) -> str:
+    """What was given."""
+    if numbers.ndim == 0:
+        return "one number"
+    if numbers.size == 0:
+        return "empty"
+    if numbers.ndim == 1:
+        return f"a list of {len(numbers)} number{'' if len(numbers) == 1 else 's'}"
     return "an array of shape " + " × ".join(str(length) for length in numbers.shape)
 
 
+KINDS = {
+    "NoneType": "nothing",
+    "ellipsis": "nothing",
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "function": "a function",
+    "builtin_function_or_method": "a function",
+    "DataFrame": "a table",
+    "Series": "a Series that holds more than numbers",
+}
+"""What answers of a type are called, if not by the type's name."""
+
+
 def _kind_of(answer: Any) -> str:
+    """An answer's type in words. Numbers in quotes are the most common mistake, so it is named."""
     name = type(answer).__name__
+    if isinstance(answer, str) and _holds_numbers(answer):
+        return "a text; leave out the quotes"
+    if name in KINDS:
+        return KINDS[name]
     article = "an" if name[:1].casefold() in "aeiou" else "a"
     return f"{article} {name}"
+
+
+def _holds_numbers(text: str) -> bool:
+    """Whether a text is a number or several, perhaps with brackets: "50", "[3, 2, 1]"."""
+    return re.fullmatch(r"[\[(]?\s*-?[\d.]+(\s*,\s*-?[\d.]+)*\s*[\])]?\s*%?", text) is not None
