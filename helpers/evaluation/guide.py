@@ -76,6 +76,14 @@ class Advice:
     wrong: str
     cost: float
 
+    @property
+    def fewer(self) -> float:
+        """`cost` as the difference of the two numbers of liked items, each with one decimal.
+
+        So a reader's own subtraction of what is printed gives what is printed.
+        """
+        return round(self.liked, 1) - round(self.liked - self.cost, 1)
+
 
 def advise(situation: Situation, seed: int = 7) -> Advice:
     """Ship the simplest method that the best one does not clearly beat.
@@ -120,7 +128,7 @@ def guide(situations: Iterable[Situation]) -> pd.DataFrame:
     rows = []
     for situation in situations:
         advice = advise(situation)
-        cost = f"{advice.cost:.1f}{FEWER}{advice.wrong}"
+        cost = f"{advice.fewer:.1f}{FEWER}{advice.wrong}"
         if advice.wrong == advice.ship:
             cost = NO_COST
         rows.append(

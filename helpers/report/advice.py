@@ -64,7 +64,7 @@ class Told(Advice):
         if pd.isna(self.liked):
             return f"{self.cost:.2f} NDCG@10 with {called(self.wrong)}"
         verb = "bought" if self.shoppers == REAL else "liked"
-        return f"{self.cost:.1f} fewer {verb} with {called(self.wrong)}"
+        return f"{self.fewer:.1f} fewer {verb} with {called(self.wrong)}"
 
 
 NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EASE")

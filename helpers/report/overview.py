@@ -319,7 +319,7 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
     """The other personas: what each likes, and what the first choice shows."""
     rows = []
     told = []
-    gains = []
+    gains: dict[str, float] = {}
     for one in people:
         made = first_choice(results, one)
         floor = bestsellers(one)
@@ -331,22 +331,37 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
         if made.liked is not None and floor.liked is not None:
             words += f", {made.liked:.1f} of them liked; of bestsellers, {floor.liked:.1f}"
             # what the notes give, so that the title's difference is theirs
-            gains.append(round(made.liked, 1) - round(floor.liked, 1))
+            gains[one.name] = round(made.liked, 1) - round(floor.liked, 1)
         told.append(f"{words}.")
     names = listed([one.name for one in people])
     title = f"{names}: what our first choice shows them"
     shows = ""
     if gains:
-        told_gains = dict.fromkeys(f"{gain:+.1f}" for gain in (min(gains), max(gains)))
-        title = f"{names}: {' to '.join(told_gains)} of five (simulated)"
+        title = f"{_helped(gains)} (simulated)"
         shows = SIMULATED
     notes = (
         "Left of the arrow: what they like elsewhere, of the items with a picture. Right: what "
-        "our first choice shows. The title says how many more of five are liked than of "
+        "our first choice shows. The title says for whom more of the five are liked than of "
         f"bestsellers. {' '.join(told)} Their pages in the report show every method, and why each "
         "item is there."
     )
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
+
+
+def _helped(gains: dict[str, float]) -> str:
+    """Whom the first choice serves better than bestsellers, and whom not, as a title."""
+    helped = [name for name, gain in gains.items() if gain > 0]
+    others = [name for name in gains if name not in helped]
+    if not helped:
+        return f"Bestsellers serve {listed(others)} as well as our first choice"
+    told = f"Better than bestsellers for {listed(helped)}"
+    least = min(gains[name] for name in helped)
+    most = max(gains[name] for name in helped)
+    steps = " to ".join(dict.fromkeys(f"{gain:+.1f}" for gain in (least, most)))
+    told += f" ({steps} of five)"
+    if others:
+        told += f", not for {listed(others)}"
+    return told
 
 
 def _distinct(one: PersonaLists, first: MethodList) -> list[MethodList]:
@@ -415,8 +430,8 @@ def _headline(results: Results) -> Slide:
     notes = (
         f"Left to right: how many liked items from another {results.place} we know. "
         "Up: how well the first "
-        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.2f} "
-        f"and bestsellers {values[FLOOR]:.2f}. {_ceiling_words(results, few)} These are "
+        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.3f} "
+        f"and bestsellers {values[FLOOR]:.3f}. {_ceiling_words(results, few)} These are "
         f"{_whose(results)}."
     )
     if results.shoppers != REAL:
@@ -433,8 +448,8 @@ def _ceiling_words(results: Results, n_history: int) -> str:
     best = choice(results, n_history)
     share = results.gap_closed(best, n_history, HISTORY_ORACLE)
     return (
-        f"Knowing the shopper would give {values[ORACLE]:.2f}; the best that anyone could make of "
-        f"these few items is {values[HISTORY_ORACLE]:.2f}, and {best} comes {share:.0%} of the way "
+        f"Knowing the shopper would give {values[ORACLE]:.3f}. The best that anyone could make of "
+        f"these few items is {values[HISTORY_ORACLE]:.3f}, and {best} comes {share:.0%} of the way "
         "from bestsellers to there."
     )
 
@@ -468,27 +483,26 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     loses = rows["gain_high"] < 0
     lost = sorted({SHOPS.get(shop, shop) for shop in rows.loc[loses, "shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
-    caption = (
-        f"{n_shops} real shops: what {name} gains over bestsellers for the same customers, with "
-        "95% intervals. A test is won or lost where the interval leaves out 0. Numbers at the "
-        "points: known items."
-    )
     best = choice(results, results.length_near(FEW))
     won = set(rows[rows["gain_low"] > 0]["shop"])
     flat = sorted({SHOPS.get(shop, shop) for shop in rows["shop"] if shop not in won})
-    fails = f"For whom does it fail? In {listed(flat)} it never clearly gains. " if flat else ""
+    fails = f"No clear gain in {listed(flat)}. " if flat else ""
     absent = ""
     if best not in set(study["recommender"]):
-        absent = (
-            f"Say it before somebody asks: {best}, our first choice in this run, was "
-            "not among the methods tested here. "
-        )
+        absent = f"{best}, our first choice, was not tested here. "
+    caption = (
+        f"{fails}{absent}{n_shops} shops, gains over bestsellers for the same customers, 95% "
+        "intervals; a test is won or lost where 0 is outside. At the points: known items."
+    )
+    read_aloud = ""
+    if fails or absent:
+        read_aloud = "Read the line below the figure aloud: it begins with what is missing. "
     notes = (
         f"These are the customers of {n_shops} public order logs. Each point is one test: a "
         f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
-        f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. {fails}{absent}"
-        f"{_safe_words(study, name)}"
+        f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
+        f"{read_aloud}{_safe_words(study, name)}"
         f"{_uses(name)} We show it because it gains most on average, of the methods in most "
         "tests. In a single shop another one may be better. What real customers would have liked "
         "and never saw counts as a miss, so read the order, not the height."
@@ -544,9 +558,9 @@ def _real_live(results: Results) -> Slide:
     notes = (
         f"The same test on real customers of {log}. The dashed line is bestsellers. A method above "
         "it ranks better than bestsellers for the same customers, so what makes one customer "
-        f"easier than another drops out. With {few} items known, {name} has {values[name]:.2f} "
-        f"and bestsellers {values[FLOOR]:.2f}. The gain is {best['difference']:+.2f} (95% "
-        f"interval {interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
+        f"easier than another drops out. With {few} items known, bestsellers have "
+        f"{values[FLOOR]:.2f}, and {name} gains {best['difference']:+.2f} over them (95% interval "
+        f"{interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
         f"for that, the gain is {verdict}. Simulated shoppers show what could be gained where "
         "tastes differ; these customers show what one log does show."
     )
@@ -615,16 +629,17 @@ def _good_at(results: Results) -> Slide:
         for n in shown:
             row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
         if len(warm):
-            row[KNOWN] = _number(warm.get(name))
+            row[KNOWN] = _number(warm.get(name), 3)
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
     best = choice(results, few)
     title = f"{_capital(called(best))} for newcomers"
     if len(warm):
-        title += f", {called(simplest_of_best(results.warm))} for known shoppers"
+        title += f", {called(simplest_of_best(results.warm))} for our own customers"
     caption = (
-        f"NDCG@10 by the number of liked items we know, {_whose(results)}. “{KNOWN}”: a history "
-        "in this shop. “–”: not tested."
+        f"NDCG@10 by the number of liked items we know, {_whose(results)}. “{KNOWN}”: customers "
+        f"whom the method was trained on; some of what they {results.done} was hidden. “–”: not "
+        "tested."
     )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
@@ -639,8 +654,8 @@ def _good_at(results: Results) -> Slide:
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or pd.isna(value) else f"{value:.2f}"
+def _number(value: float | None, decimals: int = 2) -> str:
+    return "–" if value is None or pd.isna(value) else f"{value:.{decimals}f}"
 
 
 def _groups(results: Results) -> Slide | None:
@@ -651,14 +666,18 @@ def _groups(results: Results) -> Slide | None:
         return None
     best = choice(results, few)
     names = list(dict.fromkeys([best, "Content", FLOOR]))
-    own = rows[rows["recommender"] == best].set_index("segment")["value"]
+    ours = rows[rows["recommender"] == best].set_index("segment")
+    own = ours["value"]
     worst = str(own.idxmin())
     top = str(own.idxmax())
     nothing = results.at(0)["value"]
-    fails = f"is weakest, with {nothing[best]:.2f}"
-    if nothing[best] <= nothing[FLOOR]:
-        fails = "is no better than bestsellers"
-    title = f"No history: {best} {fails} ({results.shoppers})"
+    floor = rows[rows["recommender"] == FLOOR].set_index("segment")
+    told = f"By style, {called(best)} gets {own[worst]:.2f} to {own[top]:.2f}"
+    if (ours["low"] > floor["high"].reindex(ours.index)).all():
+        told = f"{best} beats bestsellers in every style"
+    if best != FLOOR and nothing[best] <= nothing[FLOOR]:
+        told += ", but not without a liked item"
+    title = f"{told} ({results.shoppers})"
     caption = (
         f"NDCG@10 with {few} liked items, by the style a shopper likes most; at the right, "
         "everybody, with no liked item. 95% intervals."
@@ -779,7 +798,9 @@ def _flowchart(results: Results) -> Slide:
     few = results.length_near(FEW)
     found = advise(results, few)
     n_answers = len({one.ship for one in found})
-    title = f"What to ship: {len(found)} situations, {n_answers} answers"
+    title = f"One method wins in all {len(found)} situations"
+    if n_answers > 1:
+        title = f"No method wins everywhere: {n_answers} answers in {len(found)} situations"
     notes = (
         "Start at the top left and follow the questions. The first one that you answer with yes "
         "leads to the boxes on its right. Each box names the method, how many of five items are "
@@ -804,8 +825,8 @@ def _guide(results: Results) -> Slide:
     few = results.length_near(FEW)
     found = advise(results, few)
     counted = [one for one in found if not pd.isna(one.liked)]
-    dearest = max(counted, key=lambda one: one.cost)
-    title = f"What to ship: being wrong costs up to {dearest.cost:.1f} of five liked items"
+    dearest = max(counted, key=lambda one: one.fewer)
+    title = f"The wrong method costs up to {dearest.fewer:.1f} liked items of five"
     caption = (
         "Rule: the simplest method that the best one does not clearly beat. "
         f"{_capital(_whose(results))} and {known_items(few)}, unless stated."

@@ -65,3 +65,13 @@ def test_the_price_is_that_of_the_worst_usual_choice():
 def test_shipping_the_only_usual_choice_costs_nothing():
     told = situation({"Popularity": 2.0, "EASE": 1.0}, Popularity=0.3, EASE=0.0)
     assert guide([told])["being wrong costs"].item() == "nothing: it is the usual choice"
+
+
+def test_printed_numbers_can_be_subtracted():
+    """4.54 less 1.86 is 2.68; but who reads 4.5 and 1.9 expects 2.6."""
+    liked = {"Popularity": 1.86, "Hybrid": 4.54}
+    told = situation(liked, Popularity=0.1, Hybrid=0.4)
+    assert advise(told).cost == pytest.approx(2.68)
+    row = guide([told]).loc["three items"]
+    assert row["liked of five"] == "4.5"
+    assert row["being wrong costs"] == "2.6 fewer liked with Popularity"

@@ -155,7 +155,7 @@ def _worth(told: Told) -> str:
     if told.price == NO_COST:
         price = "the usual choice"
     elif is_counted:
-        price = f"−{told.cost:.1f} with {wrong}"
+        price = f"−{told.fewer:.1f} with {wrong}"
     else:
         price = f"NDCG@10 −{told.cost:.2f} with\n{wrong}"
     if not is_counted:
