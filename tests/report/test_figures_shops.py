@@ -80,6 +80,10 @@ def test_results_are_counted_as_they_are(study):
     }
 
 
+def test_a_shop_without_a_clear_gain_is_named(study):
+    assert shops.shops_without_gain(study) == ["fashion"]
+
+
 def test_the_best_single_method_is_no_blend_and_no_floor(study):
     best = shops.best_single(study).set_index("exam")["recommender"]
     assert best["films"] == "ItemKNN"

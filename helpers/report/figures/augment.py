@@ -425,7 +425,11 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
                 **style,
             )
             axes[1].legend()
-    axes[1].set(xlabel="price (US dollars)", title="Prices")
+    axes[1].set(
+        xlabel="price (US dollars)",
+        ylabel=f"% of the shop's products, by {BIN} dollars",
+        title="Prices",
+    )
     return figure
 
 

@@ -129,6 +129,13 @@ def count_results(study: pd.DataFrame, name: str = BLEND) -> dict[str, int]:
     }
 
 
+def shops_without_gain(study: pd.DataFrame, name: str = BLEND) -> list[str]:
+    """Names of the shops in which no paired interval of a method lies above Popularity."""
+    rows = gains(study, name)
+    won = set(rows.loc[rows["gain_low"] > 0, "shop"])
+    return [SHOPS[shop] for shop in dict.fromkeys(rows["shop"]) if shop not in won]
+
+
 @dataclass(frozen=True)
 class _Line:
     """One method's gains in the figure.
