@@ -67,7 +67,7 @@ def test_numbers_may_be_rounded_but_not_have_another_shape():
     assert half.judge(0.5) == half.judge(np.float32(0.504)) == CORRECT
     assert half.judge(0.52) == "not yet: count again"
     assert half.judge([0.5]) == "not yet: give one number; this is a list of 1 number"
-    assert half.judge([]) == "not yet: give one number; this is empty"
+    assert half.judge([]) == "not yet: give one number; this is an empty list"
     assert half.judge(50.0) == "not yet: give a share"
     assert two.judge([1, 2, 3]) == "not yet: give 2 numbers; this is a list of 3 numbers"
     assert two.judge(pd.Series([1, 2])) == CORRECT
@@ -107,7 +107,9 @@ def test_a_function_is_tried_on_its_inputs():
     assert double.judge(lambda numbers: numbers**2) == "not yet: that is the square"
     assert double.judge(lambda numbers: numbers + 1) == "not yet: multiply by two"
     assert double.judge(lambda numbers: [2.0]).startswith("not yet: return 2 numbers")
-    assert double.judge(lambda numbers: numbers[7]).startswith("not yet: the function raised Index")
+    raised = double.judge(lambda numbers: numbers[7])
+    assert raised.startswith("not yet: the function raised Index")
+    assert raised.endswith("(with numbers of shape (2,))")
     assert double.judge(lambda numbers: None if numbers.any() else 1).startswith("to do")
 
 
@@ -121,13 +123,15 @@ def test_slips_that_any_function_may_have_are_named():
     assert "return shares" in third.judge(lambda numbers: 100 * numbers / 3)
     assert "rounded" in third.judge(lambda numbers: (numbers / 3).round(2))
     assert "sign" in third.judge(lambda numbers: -numbers / 3)
-    assert third.judge(lambda numbers: 0 * numbers) == "not yet: divide by three"
+    assert third.judge(lambda numbers: numbers) == "not yet: divide by three"
+    assert third.judge(lambda numbers: 0 * numbers) == "not yet: all values are 0; divide by three"
+    assert "NaN" in third.judge(lambda numbers: numbers * np.nan)
     assert "100 times" in double.judge(lambda numbers: 200 * numbers)
 
 
 def test_the_text_that_fails_is_shown():
     length = Function(len, inputs=lambda: [("ab",), ("",)], hint="count the letters")
-    assert length.judge(lambda text: 1 / len(text) * 2).endswith("by zero (with '')")
+    assert length.judge(lambda text: 1 / len(text) * 2).endswith("by zero (with obj '')")
     assert length.judge(lambda text: 2) == "not yet: count the letters (with '')"
 
 

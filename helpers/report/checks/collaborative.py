@@ -54,7 +54,8 @@ def _shops() -> list[tuple]:
     rng = np.random.default_rng(7)
     found = []
     for k in (2, 5):
-        X = (rng.random((N_SHOPPERS, N_ITEMS)) < rng.random((N_SHOPPERS, 1))).astype(float)
+        share = 0.3 + 0.7 * rng.random((N_SHOPPERS, 1))  # nobody likes nothing
+        X = (rng.random((N_SHOPPERS, N_ITEMS)) < share).astype(float)
         x = rng.random(N_ITEMS).round(1)  # ratings in place of likes keep cosines apart
         found.append((X, x, k))
     return found

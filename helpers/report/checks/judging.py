@@ -4,6 +4,7 @@ A judge answers any value with a sentence and never raises: an empty list, a wor
 function that fails are answers, too.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -160,7 +161,7 @@ class Function:
                 return TO_DO
             except Exception as error:  # whatever a reader's function raises is an answer
                 raised = f"{type(error).__name__}: {error}"
-                return f"not yet: the function raised {raised}{_at(arguments)}"
+                return f"not yet: the function raised {raised}{self._given(arguments)}"
         if all(is_missing(output) for output in outputs):
             return "to do: the function returns nothing yet"
         shapes = self._wrong_shape(outputs, wanted)
@@ -173,6 +174,16 @@ class Function:
                 return f"not yet: {mistake.says}"
         return f"not yet: {self._of_any_function(outputs, wanted)}"
 
+    def _given(self, arguments: tuple) -> str:
+        """What the function was called with: texts and numbers as they are, of arrays the shape."""
+        names = inspect.signature(self.reference).parameters
+        parts = []
+        for name, argument in zip(names, arguments, strict=False):
+            shape = getattr(argument, "shape", None)
+            value = repr(argument) if shape is None else f"of shape {tuple(shape)}"
+            parts.append(f"{name} {value}")
+        return f" (with {', '.join(parts)})"
+
     def _of_any_function(self, outputs: list, wanted: list) -> str:
         """What is said where no mistake of this exercise explains the values."""
         targets = [_as_floats(target) for target in wanted]
@@ -180,11 +191,14 @@ class Function:
             if all(_is_share(target) for target in targets):
                 return "these are percentages; return shares"
             return "these are 100 times too large"
-        is_something = any(np.any(as_numbers(output)) for output in outputs)
+        values = [_as_floats(output) for output in outputs]
+        if all(np.isnan(value).any() for value in values):
+            return f"NaN, which is no number, is among the values; {self.hint}"
+        if not any(value.any() for value in values):
+            return f"all values are 0; {self.hint}"
         for decimals in (1, 2, 3):
-            if is_something and self._agree(
-                outputs, [np.round(target, decimals) for target in targets]
-            ):
+            rounded = [np.round(target, decimals) for target in targets]
+            if self._agree(outputs, rounded):
                 return "these are rounded; return the numbers as they are"
         if self._agree(outputs, [-target for target in targets]):
             return "these have the wrong sign"
@@ -246,7 +260,7 @@ def as_numbers(answer: Any) -> np.ndarray | None:
 
 
 def _as_floats(answer: Any) -> np.ndarray:
-    """Numbers that a reference gave."""
+    """Numbers that a function gave, known to be numbers."""
     return np.asarray(as_numbers(answer), dtype=float)
 
 
@@ -280,7 +294,7 @@ def _described(numbers: np.ndarray) -> str:
     if numbers.ndim == 0:
         return "one number"
     if numbers.size == 0:
-        return "empty"
+        return "an empty list"
     if numbers.ndim == 1:
         return f"a list of {len(numbers)} number{'' if len(numbers) == 1 else 's'}"
     return "an array of shape " + " × ".join(str(length) for length in numbers.shape)
@@ -295,7 +309,7 @@ KINDS = {
     "function": "a function",
     "builtin_function_or_method": "a function",
     "DataFrame": "a table",
-    "Series": "a Series that holds more than numbers",
+    "bool": "True or False",
 }
 """What answers of a type are called, if not by the type's name."""
 
