@@ -59,7 +59,8 @@ test-cluster: install  ## what needs the extras `cluster` and `lancedb`, which i
 	$(BESIDE) pytest tests/test_engine.py tests/serving/test_indexes.py
 
 # The root is the repository, so that links from chapters to README.md and data files work in Lab, too.
-LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_augment.ipynb
+# .lab holds settings: without them, Lab lays a question about news over the first chapter.
+LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/01_augment.ipynb --LabApp.app_settings_dir=.lab
 lab: install  ## JupyterLab, open at chapter 01
 	jupyter lab $(LAB)
 

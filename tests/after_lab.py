@@ -51,6 +51,7 @@ def root(tmp_path_factory):
     """A copy of what the notebooks link to, and of what a run left."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / ".lab", folder / ".lab")
     shutil.copyfile(ROOT / "README.md", folder / "README.md")
     (folder / "data").mkdir()
     shutil.copyfile(ROOT / "data" / "vocabulary.yaml", folder / "data" / "vocabulary.yaml")
@@ -158,6 +159,14 @@ def test_make_lab_opens_chapter_01(server, tab):
     go(tab, server)
     path, kernel = tab.evaluate(IN_FRONT)
     assert (path, kernel) == (f"notebooks/{CHAPTERS['01']}.ipynb", KERNEL)
+
+
+def test_nothing_lies_over_the_first_chapter(server, tab):
+    """Lab asks whether to fetch news, unless `.lab` answers."""
+    go(tab, server)
+    tab.evaluate(IN_FRONT)
+    tab.wait_for_timeout(3000)  # the question comes after the page
+    assert tab.locator(".jp-toastContainer, .Toastify__toast").all_inner_texts() in ([], [""])
 
 
 @pytest.mark.parametrize("chapter", list(CHAPTERS))

@@ -14,10 +14,12 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `photos-only` | where they come from photos in either way, and some arrived |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
-run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing.
+run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing. Their text
+is folded there (`folded_in_lab`), and so is what a presenter says.
 """
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,7 +94,34 @@ def applicable(notebook: "NotebookNode", situation: Situation) -> "NotebookNode"
     import nbformat  # two seconds of a kernel, which needs only the tags
 
     kept = [cell for cell in notebook.cells if situation.keeps(cell.metadata.get("tags", []))]
-    return nbformat.from_dict({**notebook, "cells": kept})
+    copy = nbformat.from_dict({**notebook, "cells": kept})
+    return folded_in_lab(copy, situation)
+
+
+def folded_in_lab(
+    notebook: "NotebookNode",
+    situation: Situation = Situation("sample"),
+) -> "NotebookNode":
+    """A copy of a notebook in which JupyterLab folds the text that is not for a learner.
+
+    That is what a presenter says, and text of other situations, which would contradict the text
+    beside it. A folded cell shows its first words and opens on a click. Code stays as it is: its
+    first line says when it runs.
+    """
+    copy = deepcopy(notebook)
+    for cell in copy.cells:
+        if cell.cell_type != "markdown":
+            continue
+        cell.metadata.pop("jupyter", None)
+        if is_spoken(cell) or not situation.keeps(cell.metadata.get("tags", [])):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    return copy
+
+
+def is_spoken(cell: "NotebookNode") -> bool:
+    """Whether a cell holds what a presenter says."""
+    kind = cell.metadata.get("slideshow", {}).get("slide_type")
+    return bool(kind == "notes")
 
 
 def vectors_in_use(profile: str, vectors: str) -> str:

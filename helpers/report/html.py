@@ -16,6 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.artefacts import CHAPTERS, ROOT, write_text
 from helpers.report.blocks import without_marks
+from helpers.report.cells import is_spoken
 from helpers.report.front import chapter_title
 from helpers.templates import THEME
 
@@ -114,7 +115,7 @@ def render_report(executed: Path, chapter: str, destination: Path) -> None:
     """Write the HTML report of an executed notebook."""
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
-        if _is_spoken(cell):  # the template shows it as an aside
+        if is_spoken(cell):  # the template shows it as an aside
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "notes"]
     describe_pictures(notebook)
     notebook = with_folded_appendix(notebook)
@@ -230,11 +231,6 @@ def _leading_heading(cell) -> str:
     if cell.cell_type != "markdown" or not first.startswith("## "):
         return ""
     return without_marks(first.removeprefix("## "))
-
-
-def _is_spoken(cell) -> bool:
-    """Whether a cell holds what the presenter says."""
-    return cell.metadata.get("slideshow", {}).get("slide_type") == "notes"
 
 
 def _neighbors(chapter: str) -> tuple[str | None, str | None]:

@@ -11,6 +11,7 @@ from helpers.report.cells import (
     TAGS,
     Situation,
     applicable,
+    folded_in_lab,
     skip_other_cells,
     tags_in,
     vectors_in_use,
@@ -46,6 +47,38 @@ def test_a_run_has_the_cells_that_apply(situation, kept):
     assert tags - {"show-code"} == kept
     assert copy.cells[0].source == "for all"
     assert len(whole.cells) == 1 + len(TAGS)  # the stored notebook keeps all
+
+
+def is_folded(cell):
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def test_lab_folds_what_is_said_and_what_another_situation_reads():
+    spoken = {"slideshow": {"slide_type": "notes"}}
+    cells = [
+        new_markdown_cell("for all"),
+        new_markdown_cell("Say it.", metadata=spoken),
+        new_markdown_cell("Customers bought.", metadata={"tags": ["real-only"]}),
+        new_markdown_cell("Shoppers like.", metadata={"tags": ["simulated-only"]}),
+        new_code_cell("# real-only", metadata={"tags": ["real-only"]}),
+    ]
+    stored = folded_in_lab(new_notebook(cells=cells), SAMPLE)
+    assert [is_folded(cell) for cell in stored.cells] == [False, True, True, False, False]
+    run = applicable(stored, REAL)  # a copy of a run holds what is to be read
+    folded = {cell.source: is_folded(cell) for cell in run.cells}
+    assert folded == {
+        "for all": False,
+        "Say it.": True,
+        "Customers bought.": False,
+        "# real-only": False,
+    }
+
+
+@pytest.mark.parametrize("chapter", list(CHAPTERS))
+def test_a_chapter_opens_in_lab_as_the_sample_s_reader_needs_it(chapter):
+    """Where this fails, store what `folded_in_lab` returns."""
+    stored = nbformat.read(notebook_path(chapter), as_version=4)
+    assert folded_in_lab(stored, SAMPLE) == stored
 
 
 def test_a_situation_is_told_by_chapter_02():
