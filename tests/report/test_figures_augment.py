@@ -81,6 +81,18 @@ def test_shelves_agree_with_scipy():
     assert shelves.medians == {"a": 24.5}  # nothing is said of prices that nobody gave
 
 
+def test_shelves_leave_out_what_only_a_third_shop_sells():
+    catalog = pd.DataFrame(
+        {
+            "platform": ["a", "b", "b", "c"],
+            "category": ["coats", "coats", "skirts", "lamps"],
+            "price_usd": 10.0,
+        }
+    )
+    shelves = figures.shelves_of(catalog, ["a", "b"])
+    assert sorted(shelves.counts.index) == ["coats", "skirts"]
+
+
 def test_each_bar_names_what_became_of_its_rows():
     accounts = pd.DataFrame(
         {"read": [10, 5], "accepted": [7, 5], "rejected": [2, 0], "merged": [1, 0]},
@@ -91,6 +103,21 @@ def test_each_bar_names_what_became_of_its_rows():
     assert told == ["7 accepted", "2 rejected, 1 merged", "5 accepted", "0 rejected, 0 merged"]
     widths = np.array([bar.get_width() for bar in axis.patches]).reshape(3, 2).sum(axis=0)
     assert widths.tolist() == [10, 5]
+
+
+def test_a_short_bar_has_all_its_counts_beside_it():
+    accounts = pd.DataFrame(
+        {"read": [1000, 60], "accepted": [990, 50], "rejected": [10, 4], "merged": [0, 6]},
+        index=["large", "small"],
+    )
+    texts = figures.account_bars(accounts).axes[0].texts
+    told = [text.get_text().strip() for text in texts]
+    assert told == [
+        "990 accepted",
+        "10 rejected, 0 merged",
+        "50 accepted, 4 rejected, 6 merged",
+    ]
+    assert texts[-1].get_position()[0] == 60
 
 
 def test_slipped_pairs_show_the_wrong_picture_above_the_right_one(tmp_path):

@@ -22,6 +22,8 @@ from helpers.serving.personas import load_personas
 ACCEPTED = "#0072B2"
 REJECTED = "#D55E00"
 MERGED = "#B3B3B3"
+WIDTH_OF_LETTER = 0.014
+"""Of one letter in an account bar, as a share of the axis."""
 SHOWN_CATEGORIES = 12
 DEAREST_SHOWN = 260
 """Dollars up to which prices are drawn."""
@@ -179,13 +181,17 @@ def account_bars(table: pd.DataFrame) -> plt.Figure:
             height=0.6,
         )
         left = left + counts
+    widest = table["read"].max() * 1.45
     for place, row in enumerate(table.to_dict("records")):
         end = row["read"]
         told = f"{row['accepted']:,} accepted"
-        lost = f" {row['rejected']:,} rejected, {row['merged']:,} merged"
-        axis.text(0.02 * end, place, told, color="white", va="center", fontsize=12)
-        axis.text(end, place, lost, color=INK, va="center", fontsize=11)
-    axis.set_xlim(0, table["read"].max() * 1.45)
+        lost = f"{row['rejected']:,} rejected, {row['merged']:,} merged"
+        if row["accepted"] / widest < WIDTH_OF_LETTER * len(told):  # the bar is too short for it
+            lost = f"{told}, {lost}"
+        else:
+            axis.text(0.02 * end, place, told, color="white", va="center", fontsize=12)
+        axis.text(end, place, f" {lost}", color=INK, va="center", fontsize=11)
+    axis.set_xlim(0, widest)
     axis.set(xlabel="rows of the shop's feed")
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", labelsize=13, labelcolor=INK)
@@ -383,6 +389,7 @@ def shelves_of(catalog: pd.DataFrame, platforms: Sequence[str]) -> Shelves:
     """Categories and prices of some platforms."""
     counts = pd.crosstab(catalog["category"], catalog["platform"])
     counts = counts.reindex(columns=list(platforms), fill_value=0)
+    counts = counts[counts.any(axis=1)]  # a third shop's own categories are not theirs
     order = counts.sum(axis=1).sort_values(kind="stable").index
     prices = {}
     for platform in platforms:
