@@ -12,6 +12,7 @@ A cell that applies to some runs only bears a tag, and a code cell says so in it
 | `words-only` | where they come from words alone |
 | `looks-only` | where they come from photos before the projection, and words |
 | `photos-only` | where they come from photos in either way, and some arrived |
+| `no-photos-only` | where no photo is read: they come from titles or words |
 
 `course run` leaves the other cells out of its copy. In JupyterLab and with plain papermill, which
 run the stored notebook, `skip_other_cells` lets the code of the other cells do nothing. Their text
@@ -36,12 +37,13 @@ TITLES_ONLY = "titles-only"
 WORDS_ONLY = "words-only"
 LOOKS_ONLY = "looks-only"
 PHOTOS_ONLY = "photos-only"
+NO_PHOTOS_ONLY = "no-photos-only"
 SHOWS_SHOPPERS = "shows-shoppers"
 SHOWS_REAL = "shows-real"
 """Cells with results of the run's shoppers, or of real customers: a slide's footer says so."""
 TAGS = (
     *(SIMULATED_ONLY, REAL_ONLY, SAMPLE_ONLY, CLIP_ONLY),
-    *(TITLES_ONLY, WORDS_ONLY, LOOKS_ONLY, PHOTOS_ONLY),
+    *(TITLES_ONLY, WORDS_ONLY, LOOKS_ONLY, PHOTOS_ONLY, NO_PHOTOS_ONLY),
 )
 WITHOUT_PICTURES = {"clip": "titles", "looks": "words"}
 """What is left of vectors that read pictures, where no product has one."""
@@ -82,6 +84,8 @@ class Situation:
             return self.vectors == "looks"
         if tag == PHOTOS_ONLY:
             return self.vectors in ("clip", "looks")
+        if tag == NO_PHOTOS_ONLY:
+            return self.vectors in ("titles", "words")
         return True
 
     def keeps(self, tags: Iterable[str]) -> bool:

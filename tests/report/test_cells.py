@@ -35,9 +35,12 @@ def notebook():
     [
         (SAMPLE, {"simulated-only", "sample-only", "clip-only", "photos-only"}),
         (Situation("photos"), {"simulated-only", "clip-only", "photos-only"}),
-        (Situation("retailers", vectors="titles"), {"simulated-only", "clip-only", "titles-only"}),
+        (
+            Situation("retailers", vectors="titles"),
+            {"simulated-only", "clip-only", "titles-only", "no-photos-only"},
+        ),
         (Situation("fashion", "real", "looks"), {"real-only", "looks-only", "photos-only"}),
-        (REAL, {"real-only", "words-only"}),
+        (REAL, {"real-only", "words-only", "no-photos-only"}),
     ],
 )
 def test_a_run_has_the_cells_that_apply(situation, kept):

@@ -12,7 +12,7 @@ from helpers.serving.history import History
 
 LETTERS_PER_LINE = 11  # of a title that stands in for a picture
 MOST_LINES = 4
-WORDS_POINTS = 10
+WORDS_POINTS = 8.5
 LIKED = PALETTE[1]
 """Color of the frame around what a person likes."""
 HIT = PALETTE[2]
@@ -103,14 +103,14 @@ def _words_only(axis, title: str) -> None:
     axis.axis("off")
     if not title:
         return
-    lines = textwrap.wrap(title, LETTERS_PER_LINE)
+    lines = textwrap.wrap(title, LETTERS_PER_LINE, max_lines=MOST_LINES, placeholder=" …")
     field = {"transform": axis.transAxes, "color": GRID}
     axis.add_patch(plt.Rectangle((0, 0), 1, 1, **field))
     text = {"ha": "center", "va": "center", "fontsize": WORDS_POINTS, "color": INK}
     axis.text(
         0.5,
         0.5,
-        "\n".join(lines[:MOST_LINES]),
+        "\n".join(lines),
         transform=axis.transAxes,
         **text,
     )
