@@ -20,6 +20,7 @@ from helpers.evaluation.guide import (
     worst_usual,
 )
 from helpers.interactions.matrix import REAL, SIMULATED
+from helpers.report.cells import vectors_in_use
 from helpers.report.results import FLOOR, FLOORS, Results, called
 
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
@@ -81,18 +82,31 @@ READS = {
     "Content": "pictures and words",
     "Attributes": "category, color, price",
     "Taste": "category, color, price, pictures",
-    "Bridge": "words, then who liked what",
+    "Bridge": "pictures and words, then who liked what",
     "RandomWalk": "who liked what",
     "WordWalk": "who liked what, words",
     "TwoTower": "pictures and words, by training",
     "Hybrid": "several of the others, blended",
 }
 """What each method uses. A new method has "–" here until it is named."""
+PICTURES = ("pictures and words", "pictures, words", "pictures")
+"""How `READS` names pictures, the longest first."""
 _LENGTHS = {known_items(n) for n in range(100)}
 """What the guide calls histories of each length."""
 MILLION = "a million items"
 VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""
+
+
+def uses(name: str, profile: str) -> str:
+    """What a method uses in a profile: words in place of pictures where none arrived; else ""."""
+    told = READS.get(name, "")
+    if vectors_in_use(profile, "clip") == "clip":
+        return told
+    for pictures in PICTURES:
+        if pictures in told:
+            return told.replace(pictures, "words")
+    return told
 
 
 def choice(results: Results, n_history: int) -> str:

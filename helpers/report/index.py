@@ -12,7 +12,6 @@ import pandas as pd
 from helpers.artefacts import CHAPTERS, MissingArtefact, data_dir, reports_dir
 from helpers.report import results as read
 from helpers.report.advice import (
-    READS,
     advice_table,
     advise,
     best_rival,
@@ -20,6 +19,7 @@ from helpers.report.advice import (
     choice,
     first_choice,
     most_gain,
+    uses,
 )
 from helpers.report.blocks import without_marks
 from helpers.report.figures.guide import flowchart
@@ -212,12 +212,14 @@ def _promise(notebook) -> str:
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
             continue
-        items = []
+        items: list[str] = []
         for line in cell.source.splitlines():
             if line.startswith(("- ", "* ")):
-                items.append(line.lstrip("-* ").rstrip(" ,.;"))
+                items.append(line.lstrip("-* "))
+            elif items and line.startswith("  "):  # the item goes on
+                items[-1] += f" {line.strip()}"
         if items:
-            text = without_marks("; ".join(items))
+            text = without_marks("; ".join(item.rstrip(" ,.;") for item in items))
             return f"{text[:1].upper()}{text[1:]}."
     return ""
 
@@ -236,7 +238,7 @@ def _headline_table(results: Results | None) -> list[dict[str, Any]]:
         half = (part["high"] - part["low"]) / 2
         told = [f"{value:.2f} ± {wide:.2f}" for value, wide in zip(values, half, strict=True)]
         row: dict[str, Any] = {"recommender": called(str(name)), "told": told}
-        row |= {"reads": READS.get(str(name), ""), "best": values.max()}
+        row |= {"reads": uses(str(name), results.profile), "best": values.max()}
         table.append(row)
     return sorted(table, key=lambda row: -row["best"])
 

@@ -29,6 +29,7 @@ from helpers.report.advice import (
     first_choice,
     most_gain,
     simplest_of_best,
+    uses,
 )
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
 from helpers.report.figures import overview as figures
@@ -234,7 +235,7 @@ def _opening(results: Results) -> str:
     return (
         f"Somebody new walks in. We know {few} things they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
-        f"remember one thing: with {few} liked items, {remember}. {_uses(best)} "
+        f"remember one thing: with {few} liked items, {remember}. {_uses(best, results.profile)} "
         f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
@@ -291,7 +292,7 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
         item, methods = one.agreed[0]
         agreed = f"{len(methods)} methods show “{item}”. "
     missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
-    used = " ".join(_uses(made.name) for made in chosen[:-1])
+    used = " ".join(_uses(made.name, results.profile) for made in chosen[:-1])
     notes = (
         f"The top row is what {name} likes elsewhere. Below are the first five items of "
         f"{len(chosen)} methods. {used} Bestsellers ignore what {name} likes. But every list, "
@@ -306,9 +307,10 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
 
 
-def _uses(name: str) -> str:
+def _uses(name: str, profile: str) -> str:
     """What a method works with, in a sentence; nothing where nobody has said it."""
-    return f"{name} uses {READS[name]}." if name in READS else ""
+    used = uses(name, profile)
+    return f"{name} uses {used}." if used else ""
 
 
 def _liked_words(made: MethodList) -> str:
@@ -503,9 +505,9 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
         f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
         f"{read_aloud}{_safe_words(study, name)}"
-        f"{_uses(name)} We show it because it gains most on average, of the methods in most "
-        "tests. In a single shop another one may be better. What real customers would have liked "
-        "and never saw counts as a miss, so read the order, not the height."
+        f"{_uses(name, results.profile)} We show it because it gains most on average, of the "
+        "methods in most tests. In a single shop another one may be better. What real customers "
+        "would have liked and never saw counts as a miss, so read the order, not the height."
     )
     block = _figure(figures.gains, study, name)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
@@ -625,7 +627,7 @@ def _good_at(results: Results) -> Slide:
     warm = results.warm["value"] if len(results.warm) else pd.Series(dtype=float)
     rows = []
     for name in results.methods(shown[-1]):
-        row = {"method": called(name), "uses": READS.get(name, "–")}
+        row = {"method": called(name), "uses": uses(name, results.profile) or "–"}
         for n in shown:
             row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
         if len(warm):

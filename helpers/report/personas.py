@@ -17,7 +17,7 @@ from helpers.embeddings import load_embeddings, load_encoder
 from helpers.feeds.harmonise import category_of, load_vocabulary
 from helpers.interactions.loading import LogFacts, load_facts
 from helpers.interactions.matrix import LIKED, REAL
-from helpers.report.advice import READS
+from helpers.report.advice import READS, uses
 from helpers.report.results import FLOOR
 from helpers.serving.page import embedded, web_link
 from helpers.serving.personas import Persona, load_personas
@@ -339,12 +339,13 @@ def _price_worth(dollars: float, prices: pd.Series) -> np.ndarray:
 
 def render_personas(profile: str, found: list[PersonaLists]) -> None:
     """Write one page per persona into the profile's report folder."""
+    used = {name: uses(name, profile) for name in READS}
     for one in found:
         write_page(
             "persona.html.j2",
             reports_dir(profile) / page_name(one.persona),
             profile=profile,
             found=one,
-            uses=READS,
+            uses=used,
             others=[(other.name, other.page) for other in found if other is not one],
         )

@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.artefacts import CHAPTERS
+from helpers.report.advice import uses
 from helpers.report.cells import (
     TAGS,
     Situation,
@@ -106,6 +107,19 @@ def test_a_shop_whose_pictures_never_came_says_nothing_of_pictures(
     assert vectors_in_use("some", vectors) == with_a_picture
     assert vectors_in_use("none", vectors) == without
     assert situation_of("none", {"02": {"vectors": vectors}}).vectors == without
+
+
+@pytest.mark.parametrize(
+    ("path", "used"),
+    [("images/a.webp", "pictures and words, by training"), ("", "words, by training")],
+)
+def test_a_method_uses_no_pictures_where_none_arrived(path, used, tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.report.cells.data_dir", lambda profile: tmp_path)
+    catalog = pd.DataFrame({"image_key": ["shop/1"], "image_path": [path]})
+    catalog.to_parquet(tmp_path / "catalog.parquet")
+    assert uses("TwoTower", "shop") == used
+    assert uses("EASE", "shop") == "who liked what"
+    assert uses("unheard of", "shop") == ""
 
 
 def test_the_stored_notebook_runs_too(monkeypatch):

@@ -42,7 +42,7 @@ def test_captions_appendices_and_the_index_read_alike(tmp_path, monkeypatch):
     drawn = new_code_cell("draw()", outputs=[heading, picture])
     folded = new_markdown_cell(f"## {one_line}\n\nText.", metadata={"tags": ["appendix"]})
     cells = [
-        new_markdown_cell(f"# Title\n\nYou can\n- {one_line}\n- stop"),
+        new_markdown_cell(f"# Title\n\nYou can\n- {one_line}\n- stop,\n  and\n  go"),
         drawn,
         new_markdown_cell(f"*{MARKED}.*"),
         folded,
@@ -58,4 +58,4 @@ def test_captions_appendices_and_the_index_read_alike(tmp_path, monkeypatch):
     index = tmp_path / "reports" / "sample" / "index.html"
     page = BeautifulSoup(index.read_text(encoding="utf-8"), "html.parser")
     promises = [text.get_text() for text in page.find_all("p")]
-    assert f"{PLAIN}; stop." in promises
+    assert f"{PLAIN}; stop, and go." in promises
