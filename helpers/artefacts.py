@@ -106,11 +106,18 @@ def newest_file(pattern: str | Path, *folders: str | Path) -> Path | None:
         place = folder / Path(pattern).expanduser()
         if place.is_file():
             return place
-        found = [Path(name) for name in glob.glob(str(place))]
-        files = [path for path in found if path.is_file()]
-        if files:
-            return max(files, key=lambda path: (_date_in(path.name), path.name))
+        newest = newest_of(place)
+        if newest is not None:
+            return newest
     return None
+
+
+def newest_of(pattern: str | Path) -> Path | None:
+    """The newest file of an absolute pattern, by the date in its name; None if there is none."""
+    with recording.search_for_newest(pattern):
+        found = [Path(name) for name in glob.glob(str(pattern))]
+    files = [path for path in found if path.is_file()]
+    return max(files, key=lambda path: (_date_in(path.name), path.name), default=None)
 
 
 def _date_in(name: str) -> str:

@@ -2,7 +2,8 @@
 
 `course run` sets `COURSE_RECORD` in a chapter's kernel, and a `TMPDIR` that is the kernel's alone.
 From then on every file that Python opens, and every folder that it lists, becomes a line of the
-record. The kernel's worker processes add to it.
+record. Where a chapter looks for the newest file of a pattern, the pattern becomes a line, and not
+the folder. The kernel's worker processes add to it.
 """
 
 import functools
@@ -11,7 +12,9 @@ import json
 import os
 import sys
 import sysconfig
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,10 @@ VARIABLE = "COURSE_RECORD"
 READ = "read"
 WRITTEN = "written"
 LISTED = "listed"
+SOUGHT = "sought"  # a pattern, of whose files the newest counts
 KEPT = "kept"  # written by an earlier attempt of the same chapter
 NATIVE = "course.read"  # audit event of libraries that open files without telling Python
+NEWEST = "course.newest"  # audit event of a search for the newest file of a pattern
 
 _WRITING_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _SYSTEM = ("/bin", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr")
@@ -29,6 +34,7 @@ _COURSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _PYTHON = ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
 _HOME_HIDDEN = (".cache", ".config", ".ipython", ".jupyter", ".local", ".matplotlib", ".nv")
 _PRIVATE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "MPLCONFIGDIR", "TMPDIR")
+_search = threading.local()  # `is_on` while this thread looks for the newest file of a pattern
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,9 @@ class Event:
     Attributes
     ----------
     kind : str
-        `READ`, `WRITTEN`, `LISTED` or `KEPT`.
+        `READ`, `WRITTEN`, `LISTED`, `SOUGHT` or `KEPT`.
     path : str
-        Absolute.
+        Absolute; of `SOUGHT`, the pattern.
     size, changed : int
         Bytes and time of the last change (ns) of a file when it was read; -1 if it wasn't there.
     """
@@ -102,6 +108,17 @@ def start_if_asked() -> None:
             recorder.note(READ, code)
     _announce_native_reads()
     sys.addaudithook(recorder)
+
+
+@contextmanager
+def search_for_newest(pattern: str | Path) -> Iterator[None]:
+    """Say that of a pattern the newest file counts, and not which other files its folder holds."""
+    sys.audit(NEWEST, pattern)
+    _search.is_on = True
+    try:
+        yield
+    finally:
+        _search.is_on = False
 
 
 def read_events(path: Path) -> list[Event]:
@@ -186,9 +203,13 @@ def _renamed(arguments: tuple) -> list[tuple[str, str]]:
 
 def _listed(arguments: tuple) -> list[tuple[str, str]]:
     path = arguments[0]
-    if isinstance(path, int):
+    if isinstance(path, int) or getattr(_search, "is_on", False):
         return []
     return [(LISTED, os.fsdecode(path or "."))]
+
+
+def _sought(arguments: tuple) -> list[tuple[str, str]]:
+    return [(SOUGHT, os.fsdecode(arguments[0]))]
 
 
 def _read_natively(arguments: tuple) -> list[tuple[str, str]]:
@@ -201,6 +222,7 @@ _FINDERS: dict[str, Callable[[tuple], list[tuple[str, str]]]] = {
     "os.listdir": _listed,
     "os.scandir": _listed,
     NATIVE: _read_natively,
+    NEWEST: _sought,
 }
 
 

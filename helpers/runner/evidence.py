@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from helpers.recording import KEPT, LISTED, READ, WRITTEN, Event, read_events
+from helpers.recording import KEPT, LISTED, READ, SOUGHT, WRITTEN, Event, read_events
 from helpers.runner.stamps import (
     ABSENT,
     FOLDERS_OF_ALL,
@@ -27,6 +27,7 @@ from helpers.runner.stamps import (
     file_hash,
     listing_hash,
     mark_of,
+    newest_name,
     notebook_hash,
     read_stamp,
     record_path,
@@ -64,6 +65,7 @@ def _change(stamp: Stamp, chapter: str, places: Places, values: dict[str, Any]) 
         return "its notebook changed"
     return (
         _changed_parameters(stamp, as_json(values))
+        or _changed_newest(stamp, places)
         or _changed_files(stamp, places)
         or _changed_folders(stamp, chapter, places)
     )
@@ -77,6 +79,16 @@ def _changed_parameters(stamp: Stamp, values: dict[str, Any]) -> str:
         if stamp.parameters.get(name) != values.get(name):
             changed.append(name)
     return f"parameter {', '.join(changed)} changed"
+
+
+def _changed_newest(stamp: Stamp, places: Places) -> str:
+    changed = []
+    for name, known in stamp.newest.items():
+        now = newest_name(name, places)
+        if now != known:
+            pattern = places.shown(name)
+            changed.append(f"the newest file of {pattern} was {known}, and is {now}")
+    return _first_of(changed)
 
 
 def _changed_files(stamp: Stamp, places: Places) -> str:
@@ -146,6 +158,7 @@ def finish(profile: str, chapter: str, values: dict[str, Any], seconds: float) -
         inputs=_inputs(events, written, places),
         listings=_listings(events, written, places, chapter),
         artefacts=_artefacts(written, places),
+        newest=_newest(events, places),
         seconds=round(seconds, 1),
     )
     write_stamp(profile, chapter, stamp)
@@ -207,6 +220,20 @@ def _listings(
         if _is_input_folder(name, event.path, written, places):
             found[name] = listing_hash(name, places, of_others)
     return dict(sorted(found.items()))
+
+
+def _newest(events: list[Event], places: Places) -> dict[str, str]:
+    """The newest file of each pattern that a chapter looked for.
+
+    A file that the chapter has not read arrived while it ran, so it will have to run again.
+    """
+    read = {Path(event.path).name for event in events if event.kind == READ}
+    patterns = sorted({places.name(event.path) for event in events if event.kind == SOUGHT})
+    found = {}
+    for name in patterns:
+        newest = newest_name(name, places)
+        found[name] = newest if newest in {ABSENT, *read} else CHANGING
+    return found
 
 
 def _is_input_folder(name: str, path: str, written: set[str], places: Places) -> bool:

@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from pydantic import TypeAdapter, ValidationError
 
-from helpers.artefacts import CHAPTERS, ROOT, data_dir, reports_dir, write_json
+from helpers.artefacts import CHAPTERS, ROOT, data_dir, newest_of, reports_dir, write_json
 from helpers.runner import parameters
 
 ABSENT = "absent"  # in place of the hash of a file that a chapter looked for in vain
@@ -49,6 +49,8 @@ class Stamp:
         Name (see `Places`) of each file read → SHA-256, or `ABSENT`.
     listings : dict of str to str
         Name of each folder listed → hash of the names in it.
+    newest : dict of str to str
+        Name of each pattern whose newest file was looked for → name of that file, or `ABSENT`.
     artefacts : dict of str to Mark
         Name of each file that the chapter left.
     seconds : float
@@ -61,6 +63,7 @@ class Stamp:
     listings: dict[str, str]
     artefacts: dict[str, Mark]
     seconds: float
+    newest: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
 
@@ -193,6 +196,12 @@ def file_hash(path: Path) -> str:
         return ABSENT
     except IsADirectoryError:
         return "a folder"
+
+
+def newest_name(name: str, places: Places) -> str:
+    """Name of the newest file of a pattern, or `ABSENT`."""
+    newest = newest_of(places.path(name))
+    return ABSENT if newest is None else newest.name
 
 
 def mark_of(path: Path) -> Mark:

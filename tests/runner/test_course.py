@@ -70,6 +70,28 @@ def test_a_new_feed_counts_and_results_that_stay_the_same_are_built_on(finished,
     assert "files were added to feeds or left it" in run.text
 
 
+def test_of_a_pattern_the_newest_file_counts_and_no_other(tiny, run):
+    """Tomorrow's orders beside today's: the feed's chapter, in the same folder, doesn't run."""
+    notebook = nbformat.read(parameters.notebook_path("01"), as_version=4)
+    notebook.cells[-1].source = notebook.cells[-1].source.replace(
+        'sorted(Path(feeds_dir).glob("*.txt"))', '[newest_file(Path(feeds_dir) / "shop_*.txt")]'
+    )
+    notebook.cells[-1].source = "from helpers.artefacts import newest_file\n" + (
+        notebook.cells[-1].source.replace("{path.stem}", "shop")
+    )
+    nbformat.write(notebook, parameters.notebook_path("01"))
+    exports = tiny / "feeds"
+    write_text("Blue shirt", exports / "shop_2024-03-01.txt")
+    given = {"01_augment": {"feeds_dir": str(exports)}}
+    assert run(["01"], **given) == ["01"]
+    write_text("1;2", exports / "orders_2024-03-02.txt")
+    write_text("Red dress", exports / "shop_2024-02-29.txt")
+    assert run(["01"], **given) == []
+    write_text("Red dress", exports / "shop_2024-03-02.txt")
+    assert run(["01"], **given) == ["01"]
+    assert "was shop_2024-03-01.txt, and is shop_2024-03-02.txt" in run.text
+
+
 def why(chapter: str) -> str:
     return evidence.why_again(PROFILE, chapter, {"profile": PROFILE})
 

@@ -14,14 +14,14 @@ from safetensors.numpy import save_file
 from helpers import recording
 from helpers.artefacts import DamagedArtefact, data_dir, is_whole, require, write_json
 from helpers.locks import ProfileBusy, held
-from helpers.recording import KEPT, LISTED, READ, WRITTEN, Event, read_events
+from helpers.recording import KEPT, LISTED, READ, SOUGHT, WRITTEN, Event, read_events
 
 SCRIPT = """
 import glob, os
 import numpy as np, pandas as pd
 from multiprocessing import get_context
 from pathlib import Path
-from helpers.artefacts import rests_on, whole
+from helpers.artefacts import newest_file, rests_on, whole
 from helpers.sample import sources
 import safetensors.numpy
 
@@ -30,6 +30,7 @@ def main():
     pd.read_parquet("table.parquet")
     safetensors.numpy.load_file("arrays.safetensors")
     list(Path("folder").iterdir())
+    open(newest_file("exports/orders_*.csv")).read()
     rests_on(Path("photo.jpg"))
     inside = os.open("folder", os.O_RDONLY)
     os.close(os.open("inner.txt", os.O_RDONLY, dir_fd=inside))
@@ -59,6 +60,8 @@ def events(tmp_path_factory) -> list[tuple[str, str]]:
     """Kind and name of what a script in a folder of its own did."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "folder").mkdir()
+    (folder / "exports").mkdir()
+    (folder / "exports" / "orders_1.csv").write_text("a")
     for name in ("table.csv", "worker.txt", "photo.jpg", "folder/inner.txt"):
         (folder / name).write_text("a")
     pd.DataFrame({"a": [1]}).to_parquet(folder / "table.parquet")
@@ -80,6 +83,8 @@ def events(tmp_path_factory) -> list[tuple[str, str]]:
         (READ, "nothing.txt"),
         (READ, "worker.txt"),
         (LISTED, "folder"),
+        (SOUGHT, "exports/orders_*.csv"),
+        (READ, "exports/orders_1.csv"),
         (WRITTEN, "result.txt"),
         (READ, str(Path(recording.__file__))),  # imported before the recording began
         (READ, str(Path(recording.__file__).parent / "sample" / "sources.py")),  # compiled or not
@@ -95,6 +100,7 @@ def test_nothing_else_is(events):
     read = {path for kind, path in events if kind == READ}
     assert not [path for path in read if "site-packages" in path or path.startswith("/usr")]
     assert not [path for path in read if "__pycache__" in path]
+    assert (LISTED, "exports") not in events  # of which one pattern's newest file counts
     assert "inner.txt" not in read  # a name in a folder that only its number tells
 
 
