@@ -25,6 +25,7 @@ from helpers.report.blocks import without_marks
 from helpers.report.figures.guide import flowchart
 from helpers.report.figures.shops import SHOPS
 from helpers.report.html import chapter_title
+from helpers.report.prose import counted
 from helpers.report.results import CEILINGS, FEW, FLOOR, REAL, Results, called
 from helpers.templates import write_page
 
@@ -118,7 +119,8 @@ def takeaway(results: Results | None) -> str:
     if name == FLOOR:
         return _nothing_beats_bestsellers(results, few)
     share = results.gap_closed(name, few)
-    said = f"With {few} liked items from another {results.place}, {name} "
+    known = counted(few, "liked item")
+    said = f"With {known} from another {results.place}, {name} "
     if pd.isna(share):
         values = results.at(few)["value"]
         said += f"ranks with NDCG@10 {values[name]:.2f}; bestsellers get {values[FLOOR]:.2f}."
@@ -134,8 +136,9 @@ def _nothing_beats_bestsellers(results: Results, few: int) -> str:
     rival = best_rival(results, few)
     values = results.at(few)["value"]
     liked = 5 * results.at(few, "precision", 5)["value"]
+    known = counted(few, "liked item")
     return (
-        f"With {few} liked items from another {results.place}, no method clearly beats "
+        f"With {known} from another {results.place}, no method clearly beats "
         f"bestsellers, which rank with NDCG@10 {values[FLOOR]:.2f}; {rival} gets "
         f"{values[rival]:.2f}. Of five bestsellers, {liked[FLOOR]:.1f} are {results.done}."
     )
@@ -147,7 +150,7 @@ def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
     catalog = data_dir(profile) / "catalog.parquet"
     if catalog.exists():
         products = pd.read_parquet(catalog)
-        found["01"] = f"{len(products):,} products"
+        found["01"] = counted(len(products), "product")
         if "image_path" in products:
             n_pictures = int(products["image_path"].fillna("").astype(bool).sum())
             found["01"] += f", {n_pictures:,} with a picture"
@@ -157,21 +160,20 @@ def key_numbers(profile: str, results: Results | None) -> dict[str, str]:
     n_users = int(rows["n_users"].max())
     found["02"] = f"{n_users:,} {whose(results)} test every method"
     few = results.length_near(FEW)
+    known = counted(few, "item")
     values = results.at(few)["value"]
     floor = f"bestsellers {values[FLOOR]:.2f}"
     for number, names in CHAPTER_METHODS.items():
         there = [name for name in names if name in values]
         if there:
             best = str(values[there].round(2).idxmax())
-            told = f"{best}: NDCG@10 {values[best]:.2f} with {few} items, {floor}"
+            told = f"{best}: NDCG@10 {values[best]:.2f} with {known}, {floor}"
             found[number] = f"{told} ({results.shoppers})"
     name = choice(results, few)
-    told = f"Ship {name} with {few} items: {values[name]:.2f}, {floor}"
+    told = f"Ship {name} with {known}: {values[name]:.2f}, {floor}"
     if name == FLOOR:
         rival = best_rival(results, few)
-        told = (
-            f"Ship bestsellers with {few} items: {values[FLOOR]:.2f}, {rival} {values[rival]:.2f}"
-        )
+        told = f"Ship bestsellers with {known}: {values[FLOOR]:.2f}, {rival} {values[rival]:.2f}"
     found["07"] = f"{told} ({results.shoppers})"
     return found
 

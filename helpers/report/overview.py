@@ -39,7 +39,7 @@ from helpers.report.front import BOTH, Front
 from helpers.report.layouts import Slide, deck_markdown
 from helpers.report.one_shopper import SHOWN, OneShopper, one_shopper
 from helpers.report.personas import MethodList, PersonaLists
-from helpers.report.prose import listed
+from helpers.report.prose import counted, listed
 from helpers.report.results import (
     FEW,
     FLOOR,
@@ -204,12 +204,13 @@ def _label(name: str, told: str) -> str:
 def _promise(results: Results) -> str:
     """The result in one sentence, for the title slide."""
     few = results.length_near(FEW)
+    items = counted(few, "item")
     best = choice(results, few)
     liked = 5 * results.at(few, "precision", 5)["value"]
     known = "somebody likes elsewhere"
     if results.shoppers == REAL:
         known = f"a customer bought on one {results.place}"
-    task = f"We know {few} items that {known} and show five of {_ours(results)}. "
+    task = f"We know {items} that {known} and show five of {_ours(results)}. "
     if best == FLOOR:
         return (
             f"{task}Of five bestsellers, {liked[FLOOR]:.1f} are {results.done} on average. "
@@ -228,14 +229,16 @@ def _ours(results: Results) -> str:
 
 def _opening(results: Results) -> str:
     few = results.length_near(FEW)
+    things = counted(few, "thing")
+    known = counted(few, "liked item")
     best = choice(results, few)
     remember = f"{best} is the method to beat"
     if best == FLOOR:
         remember = "no method clearly beats bestsellers"
     return (
-        f"Somebody new walks in. We know {few} things they {_know_from(results)}. This talk says "
+        f"Somebody new walks in. We know {things} they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
-        f"remember one thing: with {few} liked items, {remember}. {_uses(best, results.profile)} "
+        f"remember one thing: with {known}, {remember}. {_uses(best, results.profile)} "
         f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
@@ -382,7 +385,7 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
     few = len(shopper.history)
     names = list(shopper.lists)
     history = [(item.picture, item.title) for item in shopper.history]
-    rows = [(_label(f"{few} liked items", ""), history)]
+    rows = [(_label(counted(few, "liked item"), ""), history)]
     for name, items in shopper.lists.items():
         told = f"{shopper.liked(name):.1f} of {len(items)} liked"
         shown = [(item.picture, item.title) for item in items]
@@ -410,17 +413,19 @@ def _whose(results: Results) -> str:
 
 def _headline(results: Results) -> Slide:
     few = results.length_near(FEW)
+    items = counted(few, "item")
     best = best_rival(results, few)
     is_floor_shipped = choice(results, few) == FLOOR
     rows = results.headline()
     n_users = int(rows["n_users"].max())
     share = results.gap_closed(best, few)
     values = results.at(few)["value"]
-    title = f"{few} liked items: {best} {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
+    known = counted(few, "liked item")
+    title = f"{known}: {best} {values[best]:.2f}, bestsellers {values[FLOOR]:.2f}"
     if is_floor_shipped:
         title += ", no clear gain"
     elif not pd.isna(share):
-        title = f"With {few} liked items, {best} closes {share:.0%} of the gap"
+        title = f"With {known}, {best} closes {share:.0%} of the gap"
     title += f" ({results.shoppers})"
     caption = (
         "NDCG@10 is 1 for the best possible first ten items and falls with every miss; "
@@ -432,14 +437,14 @@ def _headline(results: Results) -> Slide:
     notes = (
         f"Left to right: how many liked items from another {results.place} we know. "
         "Up: how well the first "
-        f"ten of {candidates:,} items are ranked. With {few} items, {best} gets {values[best]:.3f} "
+        f"ten of {candidates:,} items are ranked. With {items}, {best} gets {values[best]:.3f} "
         f"and bestsellers {values[FLOOR]:.3f}. {_ceiling_words(results, few)} These are "
         f"{_whose(results)}."
     )
     if results.shoppers != REAL:
         notes += " The next slide asks the same of real customers."
-    known = f"liked items from another {results.place}"
-    block = _figure(figures.cold_start, rows, known, best, PEOPLE)
+    brought = f"liked items from another {results.place}"
+    block = _figure(figures.cold_start, rows, brought, best, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
@@ -539,6 +544,7 @@ def _real_live(results: Results) -> Slide:
     if not len(results.gains):
         return _real_live_alone(results, log)
     few = _few_of(results.gains)
+    items = counted(few, "item")
     gains = results.gains.set_index("recommender")
     at = gains[gains["n_history"] == few].sort_values("difference", ascending=False)
     clear = at[(at["low"] > 0) & (at["p_holm"] < CLEAR)]
@@ -553,14 +559,14 @@ def _real_live(results: Results) -> Slide:
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
     caption = (
         f"{int(best['n_users']):,} real customers; bands are 95% intervals of the difference. With "
-        f"{few} items, {name} gains {best['difference']:+.2f} ({interval}); {len(behind)} of "
+        f"{items}, {name} gains {best['difference']:+.2f} ({interval}); {len(behind)} of "
         f"{len(at)} methods clearly lose."
     )
     values = results.live[results.live["n_history"] == few].set_index("recommender")["value"]
     notes = (
         f"The same test on real customers of {log}. The dashed line is bestsellers. A method above "
         "it ranks better than bestsellers for the same customers, so what makes one customer "
-        f"easier than another drops out. With {few} items known, bestsellers have "
+        f"easier than another drops out. With {items} known, bestsellers have "
         f"{values[FLOOR]:.2f}, and {name} gains {best['difference']:+.2f} over them (95% interval "
         f"{interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
         f"for that, the gain is {verdict}. Simulated shoppers show what could be gained where "
@@ -575,12 +581,13 @@ def _real_live_alone(results: Results, log: str) -> Slide:
     """The same from a run that saved no paired gains: it can't say what is clear."""
     rows = results.live
     few = _few_of(rows)
+    items = counted(few, "item")
     at = rows[rows["n_history"] == few].set_index("recommender")["value"]
     name = str(at.drop(FLOOR).idxmax())
     title = f"Real {log}: {name} {at[name]:.2f}, bestsellers {at[FLOOR]:.2f}"
     caption = f"{int(rows['n_users'].max()):,} real customers; bands are 95% intervals."
     notes = (
-        f"The same test on real customers of {log}. With {few} items known, the best method is "
+        f"The same test on real customers of {log}. With {items} known, the best method is "
         f"{name} with {at[name]:.2f}; bestsellers get {at[FLOOR]:.2f}. The bands are of each "
         "method alone, so they can't say whether the difference is clear. Run chapter 07 again "
         "to have it. What customers would have liked and never saw counts as a miss, so read "
@@ -598,6 +605,7 @@ def _few_of(rows: pd.DataFrame) -> int:
 
 def _liked_of_five(results: Results) -> Slide:
     few = results.length_near(FEW)
+    known = counted(few, "liked item")
     rows = results.at(few, "precision", 5)
     best = best_rival(results, few)
     ours, theirs = 5 * rows["value"][best], 5 * rows["value"][FLOOR]
@@ -606,7 +614,7 @@ def _liked_of_five(results: Results) -> Slide:
     title = f"Of five items, {best} gets {ours:.1f} {done}, bestsellers {theirs:.1f} ({kind})"
     visits = results.at(few, "hit_rate", 5)["value"]
     caption = (
-        f"{few} liked items known. Of 100 visits, {100 * visits[best]:.0f} have at least one "
+        f"{known} known. Of 100 visits, {100 * visits[best]:.0f} have at least one "
         f"{done} item among the first five; with bestsellers {100 * visits[FLOOR]:.0f}."
     )
     notes = (
@@ -629,11 +637,12 @@ def _good_at(results: Results) -> Slide:
     for name in results.methods(shown[-1]):
         row = {"method": called(name), "uses": uses(name, results.profile) or "–"}
         for n in shown:
-            row[f"{n} items" if n != 1 else "1 item"] = _number(at[n].get(name))
+            row[counted(n, "item")] = _number(at[n].get(name))
         if len(warm):
             row[KNOWN] = _number(warm.get(name), 3)
         rows.append(row)
     few = shown[-2] if len(shown) > 1 else shown[-1]
+    items = counted(few, "item")
     best = choice(results, few)
     title = f"{_capital(called(best))} for newcomers"
     if len(warm):
@@ -646,7 +655,7 @@ def _good_at(results: Results) -> Slide:
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
         f"items from elsewhere, and a shopper with a history in this very shop. We would take "
-        f"{called(best)} for newcomers with {few} items: the simplest method that the best one "
+        f"{called(best)} for newcomers with {items}: the simplest method that the best one "
         "does not clearly beat. Methods that learn who liked what need people "
         "who bought in both shops; methods that read the items need none. Scores of the last "
         "column are lower because only a few hidden likes count there: compare within a "
@@ -662,6 +671,7 @@ def _number(value: float | None, decimals: int = 2) -> str:
 
 def _groups(results: Results) -> Slide | None:
     few = results.length_near(FEW)
+    known = counted(few, "liked item")
     rows = results.headline(segment=None)
     rows = rows[rows["n_history"] == few]
     if not len(rows):
@@ -681,7 +691,7 @@ def _groups(results: Results) -> Slide | None:
         told += ", but not without a liked item"
     title = f"{told} ({results.shoppers})"
     caption = (
-        f"NDCG@10 with {few} liked items, by the style a shopper likes most; at the right, "
+        f"NDCG@10 with {known}, by the style a shopper likes most; at the right, "
         "everybody, with no liked item. 95% intervals."
     )
     notes = (
@@ -826,8 +836,8 @@ def _shown_by(found: list[Told]) -> str:
 def _guide(results: Results) -> Slide:
     few = results.length_near(FEW)
     found = advise(results, few)
-    counted = [one for one in found if not pd.isna(one.liked)]
-    dearest = max(counted, key=lambda one: one.fewer)
+    with_likes = [one for one in found if not pd.isna(one.liked)]
+    dearest = max(with_likes, key=lambda one: one.fewer)
     title = f"The wrong method costs up to {dearest.fewer:.1f} liked items of five"
     caption = (
         "Rule: the simplest method that the best one does not clearly beat. "
@@ -914,19 +924,20 @@ def _gain_of_first_item(results: Results) -> tuple[int, float]:
 
 def _next_title(results: Results) -> str:
     n_items, gain = _gain_of_first_item(results)
-    items = "item" if n_items == 1 else "items"
+    items = counted(n_items, "liked item")
     kind = results.shoppers
     if choice(results, results.length_near(FEW)) == FLOOR:
         return f"On Monday, keep the bestsellers and test one rival ({kind})"
-    return f"On Monday, ask for {n_items} liked {items}: {gain:+.1f} of five ({kind})"
+    return f"On Monday, ask for {items}: {gain:+.1f} of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:
     if choice(results, results.length_near(FEW)) == FLOOR:
         return "Here no history made a list clearly better than bestsellers."
     n_items, gain = _gain_of_first_item(results)
-    items = "item" if n_items == 1 else "items"
-    words = f"The first step is the cheapest: {n_items} liked {items} adds {gain:.1f} of five."
+    items = counted(n_items, "liked item")
+    adds = "adds" if n_items == 1 else "add"
+    words = f"The first step is the cheapest: {items} {adds} {gain:.1f} of five."
     if _first_step_is_steepest(results):
         words += " No later item adds as much."
     return words

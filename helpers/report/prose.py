@@ -42,6 +42,12 @@ def _filled(template: str, values: dict[str, object]) -> str:
     return template.format(**safe)
 
 
+def counted(n: int, noun: str) -> str:
+    """A number and its noun: "1 item", "3 items", "1,200 products"."""
+    plural = "" if n == 1 else "s"
+    return f"{n:,} {noun}{plural}"
+
+
 def listed(names: Sequence[str]) -> str:
     """Names in a sentence: "Matt", "Matt and Megan", "Matt, Vivian and Megan"."""
     if len(names) < 2:

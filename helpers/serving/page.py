@@ -67,7 +67,8 @@ def write_recommendations(
             for name in REASONS:
                 del product[name]
     write_json({"history": items, "notes": found.notes, "recommendations": products}, data)
-    done = f"{len(products)} recommendations from {len(liked)} items in {page} and {data}"
+    noun = "item" if len(liked) == 1 else "items"
+    done = f"{len(products)} recommendations from {len(liked)} {noun} in {page} and {data}"
     return "\n".join([done, *found.notes])
 
 

@@ -24,6 +24,7 @@ from helpers.interactions.splits import Split
 from helpers.recommenders.base import Recommender
 from helpers.report.plots import INK, PALETTE, contact_sheet, curve
 from helpers.report.plots import pictures_of as pictures_of  # cells find it here
+from helpers.report.prose import counted
 
 Families = Mapping[str, str]
 """Of each method, what it learns from; see `evaluation.contenders`."""
@@ -355,7 +356,7 @@ def method_table(measured: Measured, family: Families, n_history: int) -> pd.Dat
     if measured.shuffled is not None:
         control = values_at(measured.shuffled, n_history)
         table["shuffled log"] = control.map("{:.2f}".format)
-    head = f"{n_history} known items"
+    head = counted(n_history, "known item")
     return table.loc[names].fillna(ABSENT).rename_axis(index="method", columns=head)
 
 
@@ -479,7 +480,7 @@ def two_judges(
         for axis, title in zip(axes, judges, strict=True):
             values = judges[title][order]
             axis.barh(list(order), values, color=colors)
-            axis.set(title=title, xlabel=f"NDCG@10, {n_history} known items")
+            axis.set(title=title, xlabel=f"NDCG@10, {counted(n_history, 'known item')}")
             axis.grid(axis="y", visible=False)
         axes[0].tick_params(axis="y", labelsize=LABEL_FONT)
     return figure
@@ -585,7 +586,8 @@ def simulator_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
                 columns[space + added] = wide[space, log]
     table = pd.DataFrame(columns)
     table = table.sort_values(table.columns[0], ascending=False)
-    return table.map(_two_digits).rename_axis(index=f"NDCG@10, {n_history} known items")
+    head = f"NDCG@10, {counted(n_history, 'known item')}"
+    return table.map(_two_digits).rename_axis(index=head)
 
 
 @dataclass(frozen=True)

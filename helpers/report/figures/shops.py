@@ -22,7 +22,7 @@ from helpers.report.figures.compare import (
     slide_font,
 )
 from helpers.report.plots import INK, MUTED
-from helpers.report.prose import listed
+from helpers.report.prose import counted, listed
 
 SHOPS = {
     "gifts": "gift shop",
@@ -257,7 +257,7 @@ def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
     strangers = of_exam["n_users"].max()
     texts.loc["strangers"] = strangers.map("{:,}".format)
     texts.loc["deals or folds"] = of_exam["runs"].max().map(str)
-    head = f"NDCG@10, {n_history} known items"
+    head = f"NDCG@10, {counted(n_history, 'known item')}"
     return texts.fillna(ABSENT).rename_axis(index=head, columns="real customers")
 
 
