@@ -24,6 +24,13 @@ FEWEST_CUSTOMERS = 5  # who bought a gift: titles below it are mostly remarks ("
 FEWEST_HOUSEHOLDS = (
     100  # that bought a grocery product: some 1,350 of 92,000, so that chapters take minutes
 )
+PREPARED = {
+    "gifts": "The published orders were cut before this chapter. {orders:,} lines are left, which "
+    "name a customer and one of the {products:,} titles that {customers} or more customers bought.",
+    "groceries": "The published baskets were cut before this chapter. {products:,} products are "
+    "left, those that at least {households} households bought. Of each household and product only "
+    "the first purchase is left, which makes {orders:,} lines.",
+}
 DOWNLOADED = ROOT / "data" / "downloads" / "online_retail.parquet"
 
 
@@ -42,7 +49,13 @@ def open_published(kind: str, folder: Path) -> OwnShop:
     here = Path(folder) / FOLDER
     products, orders = gifts() if kind == "gifts" else groceries()
     _write(products, orders, here)
-    return OwnShop([Feed(here / PRODUCTS, kind)])
+    prepared = PREPARED[kind].format(
+        customers=FEWEST_CUSTOMERS,
+        households=FEWEST_HOUSEHOLDS,
+        products=len(products),
+        orders=len(orders),
+    )
+    return OwnShop([Feed(here / PRODUCTS, kind)], prepared=prepared)
 
 
 def _write(products: pd.DataFrame, orders: pd.DataFrame, here: Path) -> None:

@@ -46,10 +46,19 @@ class Harvest(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """What a chapter harvests: its feeds and, for the drawn shops, the store behind them."""
+    """What a chapter harvests: its feeds and, for the drawn shops, the store behind them.
+
+    Attributes
+    ----------
+    feeds : list of Feed
+    store : Store or None
+    prepared : str
+        What became of published data before they were written as these feeds; empty if nothing did.
+    """
 
     feeds: list[Feed]
     store: Store | None = None
+    prepared: str = ""
 
     def read(self) -> Harvest:
         """Products of each feed, all rejects, and the rows read by platform.

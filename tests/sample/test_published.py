@@ -36,6 +36,8 @@ def test_groceries_are_what_the_package_holds(grocery):
 def test_a_grocery_is_read_like_any_shop(tmp_path):
     source = open_source("groceries", tmp_path)
     harvest = source.read()
+    n_products = sum(harvest.read.values())
+    assert f"{n_products:,} products are left" in source.prepared  # the chapter says what was cut
     catalog, merged = harmonise(harvest.feeds)
     catalog = source.categories(catalog, harvest.feeds)
     assert len(catalog) + len(merged) + len(harvest.rejects) == harvest.read["groceries"]
