@@ -196,7 +196,7 @@ def account_bars(table: pd.DataFrame) -> plt.Figure:
     axis.grid(axis="y", visible=False)
     axis.tick_params(axis="y", labelsize=13, labelcolor=INK)
     axis.invert_yaxis()
-    axis.legend(loc="lower right", ncols=3)
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3)  # above the bars
     return figure
 
 
