@@ -134,6 +134,11 @@ class RecentPopularity(ByDate):
         If `half_life` is not above 0.
     """
 
+    handles_cold_users = True  # with or without a history, everyone gets the same
+
+    def _usable(self, histories):
+        return np.ones(len(histories), bool)
+
     def _fit(self, train, items, validate):
         self.recent_ = self.popularity_
         likes = dated_likes(train)

@@ -13,6 +13,7 @@ from helpers.artefacts import ROOT, MissingArtefact, remedy_for, reports_dir
 from helpers.evaluation.contenders import STANDS_FOR
 from helpers.interactions.loading import LogFacts
 from helpers.interactions.matrix import REAL, SIMULATED
+from helpers.report.cells import vectors_in_use
 
 HEADLINE = "cross_platform"
 EVERYBODY = "all"
@@ -73,6 +74,13 @@ class Results:
         """What the headline crosses: "shop", or "platform" where it is a part of one shop."""
         log = self.run.get("parameters", {}).get("market", {}).get("log")
         return LogFacts(**log).place if log else "shop"
+
+    @cached_property
+    def reads_pictures(self) -> bool:
+        """Whether pictures are among what tells the items apart."""
+        log = self.run.get("parameters", {}).get("market", {}).get("log")
+        vectors = LogFacts(**log).vectors if log else "clip"
+        return vectors_in_use(self.profile, vectors) in ("clip", "looks")
 
     @property
     def done(self) -> str:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from toy import garments
 
 from helpers.interactions import Histories, Interactions, cross_platform
-from helpers.recommenders.baselines import Oracle, Popularity, Random
+from helpers.recommenders.baselines import Oracle, Popularity, Random, RecentPopularity
 from helpers.simulator import ceiling as posterior
 from helpers.simulator import simulate_market
 
@@ -61,6 +61,20 @@ def test_popularity_counts_likes(tiny):
         1,
         1,
     ]  # x: 5 and 4; y: 4; z: 5, 2 is no like
+
+
+def test_recent_popularity_is_the_same_for_everyone_with_a_history_or_without():
+    """A like of ten years ago counts next to nothing, also for a shopper of whom nothing is
+    known."""
+    likes = sp.csr_matrix([[5.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
+    days = sp.csr_matrix([[1.0, 0.0], [1.0, 0.0], [0.0, 3650.0]])
+    log = Interactions(likes, pd.Index(list("abc")), pd.Index(["old", "new"]), times=days)
+    model = RecentPopularity(half_life=30).fit(log)
+    known = sp.csr_matrix([[0.0, 0.0], [5.0, 0.0]])
+    scores = model.score(Histories(known, np.arange(2)))
+    assert model.n_fallback_ == 0
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert scores[0, 1] > scores[0, 0]
 
 
 def test_order_of_floors_and_ceilings(market, split):

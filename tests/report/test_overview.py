@@ -32,6 +32,7 @@ from helpers.report.advice import (
     advise,
     best_rival,
     choice,
+    reads,
     simplest_of_best,
 )
 from helpers.report.figures.compare import as_records
@@ -300,6 +301,30 @@ def test_a_part_of_one_shop_is_not_called_another_shop():
     assert "another platform" in markdown
     assert not re.search("another shop|other shops|elsewhere and|from one drawn", markdown)
     assert "The next slide asks the same of real customers" not in markdown
+
+
+def test_where_no_pictures_are_read_no_method_is_said_to_use_them():
+    own = made.results(shoppers="real")
+    told = {}
+    for vectors in ("looks", "words"):
+        log = asdict(LogFacts("real", "A", "B", "dealt", 0.2, vectors=vectors))
+        run = own.run | {"parameters": {"market": {"log": log}}}
+        told[vectors] = results.Results("made", run, own.rows)
+    assert reads(told["looks"], "Content") == "pictures and words"
+    assert reads(told["words"], "Content") == "words"
+    for vectors, is_said in (("looks", True), ("words", False)):
+        markdown = overview.deck_of(told[vectors], [], None, made.study())
+        assert ("pictures and words" in markdown) == is_said
+
+
+def test_a_history_of_one_item_is_told_as_one():
+    one = made.results(shoppers="real")
+    rows = one.rows[one.rows["n_history"].isin([0, 1]) | one.rows["n_history"].isna()]
+    short = results.Results("made", one.run, rows)
+    told = overview.deck_of(short, [], None, made.study()) + index.takeaway(short)
+    told += " ".join(index.key_numbers("made", short).values())
+    assert "1 liked item" in told
+    assert not re.search(r"\b1 (liked |known )?items", told)
 
 
 def test_where_nothing_beats_bestsellers_the_talk_and_the_index_say_so():
