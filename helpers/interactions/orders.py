@@ -852,12 +852,13 @@ def _refuse_if_too_little(
     for side, what, column in sides:
         n = log[side].nunique()
         if n < FEWEST_CUSTOMERS:
-            reasons = left_out.table()["reason"].value_counts().to_dict()
+            reasons = left_out.table()["reason"].value_counts()
+            told = ", ".join(f"{reason}: {n_rows}" for reason, n_rows in reasons.items())
             meaning = "customer" if side == "user" else "item"
             raise OrderError(
                 f"{file}: its {len(log)} usable rows are all of one {what} (column {column!r}), "
                 "and "
-                f"learning from others takes two or more; left out: {reasons or 'nothing'}. If "
+                f"learning from others takes two or more; left out: {told or 'nothing'}. If "
                 f"another column tells them apart:  --columns {meaning}=NAME"
             )
 

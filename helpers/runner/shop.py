@@ -157,7 +157,8 @@ def make_shop(files: ShopFiles) -> str:
     examined = _examined(catalog, orders.log, platforms, orders_path.name)
     vectors = _vectors(catalog, photos)
     profile = _profile(files, feeds, photos, orders_path, platforms, vectors)
-    lines = [*_feed_lines(feeds, catalog, merged), *_order_lines(orders, orders_path), *examined]
+    lines = [*_feed_lines(feeds, catalog, merged), *_order_lines(orders, orders_path, feeds)]
+    lines += examined
     lines += [str(platforms), _vector_line(vectors)]
     report = "\n".join(lines)
     written = _write(files.name, feeds, profile, report, orders)
@@ -262,6 +263,8 @@ def _draft(path: Path, name: str, log: pd.DataFrame, columns: dict[str, str]) ->
     if named not in log:
         named = None
     column = id_column(path, log, spec["fields"].get("product_id"), named)
+    if column is None and "product_id" not in spec["fields"]:
+        column = _namesake(path, log, list(spec["fields"].values()))
     if column is not None:
         spec["fields"] = {"product_id": column, **_without(spec["fields"], column)}
     return _with_platform(draft, spec, name)
@@ -373,6 +376,18 @@ def id_column(
             best = name
             most = share + 0.05  # another column must do clearly better
     return best if best != drafted else None
+
+
+def _namesake(path: Path, log: pd.DataFrame, read: list) -> str | None:
+    """A feed's column of different cells that bears the name of a column of the log, and that no
+    field reads: ids that the two files write differently, so that a message can show both.
+    """
+    feed = pd.DataFrame([row for row in read_rows(path).rows if row])
+    for name in feed.columns:
+        is_shared = name in log.columns and name not in read
+        if is_shared and feed[name].nunique() > 0.5 * len(feed):
+            return str(name)
+    return None
 
 
 def _spec(text: str, name: str) -> FeedSpec:
@@ -515,7 +530,7 @@ def _feed_lines(feeds: list[CheckedFeed], catalog: pd.DataFrame, merged: pd.Data
             f"{len(feed.result.rejects)} rejected"
         )
         for row in rejects_by_reason(feed.result.rejects).head(5).itertuples():
-            lines.append(f"  rejected, {row.reason}: {row.rows}")
+            lines.append(f"  rejected, {row.reason}: {row.rows} (first: {row.example})")
         lines += _field_lines(_spec(feed.text, feed.name))
         lines += _unused_lines(feed)
         lines.append(_currency_line(feed))
@@ -548,19 +563,42 @@ def _currency_line(feed: CheckedFeed) -> str:
     if codes:
         return f"  currency: {', '.join(codes)}"
     return (
-        f"  currency: nothing tells it. Write its ISO code into data/feeds/{feed.name}.yaml, or "
-        "prices stay without dollars and pass no --max-price"
+        "  currency: nothing tells it. Write its code, such as EUR, into "
+        f"data/feeds/{feed.name}.yaml. Without it, prices are not turned into dollars, and "
+        "`course recommend --max-price` finds nothing"
     )
 
 
-def _order_lines(orders: Orders, path: Path) -> list[str]:
+def _order_lines(orders: Orders, path: Path, feeds: list[CheckedFeed]) -> list[str]:
     lines = [f"{path.name}:"]
     lines += [f"  {line}" for line in orders.report().splitlines()]
+    is_unknown = orders.left_out["reason"].str.startswith("product not in")
+    unknown = loosened(orders.left_out.loc[is_unknown, "item"].astype(str))
+    n_rejected = int(unknown.isin(_rejected_ids(feeds)).sum())
+    if n_rejected:
+        lines.append(
+            f"  {n_rejected} of the rows left out are orders of the products rejected above"
+        )
     first = pd.to_datetime(orders.log["timestamp"].min(), unit="s")
     last = pd.to_datetime(orders.log["timestamp"].max(), unit="s")
     if last.year > 1970:
         lines.append(f"  from {first:%Y-%m-%d} to {last:%Y-%m-%d}")
     return lines
+
+
+def _rejected_ids(feeds: list[CheckedFeed]) -> set[str]:
+    """Ids of the feeds' rows that became no product, where a column holds them."""
+    found: set[str] = set()
+    for feed in feeds:
+        column = yaml.safe_load(feed.text)["fields"].get("product_id")
+        if not isinstance(column, str):
+            continue
+        rows = read_rows(feed.path).rows
+        numbers = feed.result.rejects["source_row"].dropna().astype(int)
+        rejected = [rows[number - 1] for number in numbers if number <= len(rows)]
+        ids = pd.Series([(row or {}).get(column, "") for row in rejected], dtype=object)
+        found |= set(loosened(as_ids(ids)))
+    return found - {""}
 
 
 def _vector_line(vectors: str) -> str:

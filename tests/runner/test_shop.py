@@ -102,6 +102,18 @@ REFUSED = {
         lambda home: change(home, item=lambda log: "Z" + log["Art-Nr."]),
         r"none of its products is in the catalogue. It names 'ZG-\d+'; .*--columns item=",
     ),
+    "ids that the two files write differently, in a column that no name tells": (
+        lambda home: (
+            products()
+            .rename(columns={"Artikelnummer": "GartenNr"})
+            .to_csv(home / "export" / "artikel.csv", sep=";", index=False),
+            orders()
+            .rename(columns={"Art-Nr.": "GartenNr"})
+            .assign(GartenNr=lambda frame: "Z" + frame["GartenNr"])
+            .to_csv(home / "export" / "bestellungen.csv", sep=";", index=False),
+        ),
+        r"none holds the catalogue's ids or titles, such as 'G-1000' or .*--columns item=",
+    ),
     "a catalogue without overlap": (
         lambda home: (
             products()
@@ -121,7 +133,8 @@ REFUSED = {
     ),
     "a log of one customer": (
         lambda home: change(home, customer="K0001"),
-        r"usable rows are all of one customer \(column 'Kd-Nr.'\).*--columns customer=NAME",
+        r"usable rows are all of one customer \(column 'Kd-Nr.'\).*left out: nothing.*"
+        r"--columns customer=NAME",
     ),
     "no dates": (
         lambda home: change(home, time="gestern"),
@@ -172,6 +185,21 @@ def test_rows_that_are_left_out_go_to_a_file_with_their_reasons(home):
     left_out = pd.read_csv(home / "data" / "garten" / "orders_left_out.csv")
     assert left_out["row"].tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert set(left_out.columns) == {"row", "item", "reason"}  # nobody is named
+
+
+def test_what_was_rejected_is_shown_by_its_row_and_its_orders_are_counted(home):
+    feed = products()
+    feed.loc[17, "Bezeichnung"] = ""
+    feed.loc[30, "Preis in EUR"] = "auf Anfrage"
+    feed.to_csv(home / "export" / "artikel.csv", sep=";", index=False)
+    log = orders()
+    log.loc[:4, "Art-Nr."] = "Gutschein"
+    log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
+    n_of_rejected = log["Art-Nr."].isin(["G-1017", "G-1030"]).sum()
+    report = made(home)
+    assert "rejected, no title: 1 (first: artikel.csv row 18: no title)" in report
+    assert f"{n_of_rejected} of the rows left out are orders of the products rejected" in report
+    assert f"left out, product not in the catalogue: {n_of_rejected + 5} " in report
 
 
 def log_with_titles(home: Path) -> Path:
