@@ -120,3 +120,77 @@ def test_the_chance_does_fall():
 )
 def test_pairs(answer, said):
     assert said in feedback("02-pairs", answer)
+
+
+def any_of_the_list(lists, bought):
+    """The same share, by sets that have nothing in common."""
+    return 1 - np.mean([items.isdisjoint(row) for row, items in zip(lists, bought, strict=True)])
+
+
+def how_many(lists, bought):
+    return sum(not items.isdisjoint(row) for row, items in zip(lists, bought, strict=True))
+
+
+def share_of_the_list(lists, bought):
+    return np.mean([np.isin(row, list(items)) for row, items in zip(lists, bought, strict=True)])
+
+
+def everything(lists, bought):
+    return np.mean([items.issubset(row) for row, items in zip(lists, bought, strict=True)])
+
+
+def at_the_top(lists, bought):
+    return np.mean([row[0] in items for row, items in zip(lists, bought, strict=True)])
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (any_of_the_list, CORRECT),
+        (how_many, "divide by the number"),
+        (share_of_the_list, "precision"),
+        (everything, "not all have to be"),
+        (at_the_top, "anywhere on the list"),
+        (lambda lists, bought: 0.0, "any item of the list"),
+        (lambda lists, bought: lists, "the function returns"),
+        (lambda *arguments: 1 / 0, "ZeroDivisionError"),
+        (0.6, "the function itself"),
+        (lambda *arguments: ..., "to do"),
+    ],
+)
+def test_hit_rate(answer, said):
+    assert said in feedback("02-hit-rate", answer)
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (0.63, CORRECT),
+        (1 / np.log2(3), CORRECT),
+        (0.5, "reciprocal"),
+        (1, "first place"),
+        (0.39, "one was bought"),
+        (0.7, "divide what"),
+        ([0.63, 1], "one number"),
+        ("high", "one number"),
+        (..., "to do"),
+    ],
+)
+def test_second_place(answer, said):
+    assert said in feedback("02-second-place", answer)
+
+
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        ("items", CORRECT),
+        ("pairs", "two customers"),
+        ("customers", "drawn anew"),
+        ("nothing", "one of"),
+        (3, "one of"),
+        ([], "one of"),
+        (..., "to do"),
+    ],
+)
+def test_shuffle(answer, said):
+    assert said in feedback("02-shuffle", answer)

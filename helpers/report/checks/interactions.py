@@ -44,6 +44,39 @@ def _shoppers() -> list[tuple]:
     return inputs
 
 
+def hit_rate(lists, bought):
+    """Share of the customers who bought at least one item of their list."""
+    hits = [len(set(row) & items) > 0 for row, items in zip(lists, bought, strict=True)]
+    return np.mean(hits)
+
+
+def _count_of_hits(lists, bought):
+    return hit_rate(lists, bought) * len(bought)
+
+
+def _share_of_list(lists, bought):
+    """Precision: the share of the list, not of the customers."""
+    shares = [len(set(row) & items) / len(row) for row, items in zip(lists, bought, strict=True)]
+    return np.mean(shares)
+
+
+def _all_bought(lists, bought):
+    """Asks that everything bought is on the list."""
+    return np.mean([items <= set(row) for row, items in zip(lists, bought, strict=True)])
+
+
+def _first_item(lists, bought):
+    """Looks at the first item alone."""
+    return np.mean([row[0] in items for row, items in zip(lists, bought, strict=True)])
+
+
+def _customers() -> list[tuple]:
+    """Five customers with lists of four items; then two, of whom one bought nothing of the list."""
+    five = np.array([[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 3, 4], [9, 2, 4, 6], [3, 1, 7, 9]])
+    bought = [{2, 4, 11}, {1}, {1}, {6, 2, 4}, {8, 5}]
+    return [(five, bought), (five[:2], bought[:2])]
+
+
 EXERCISES: dict[str, Choice | Function | Numbers] = {
     "02-exposure": Function(
         chance_next,
@@ -73,5 +106,33 @@ EXERCISES: dict[str, Choice | Function | Numbers] = {
             Mistake(16, "that is the factor when the density grows fourfold"),
             Mistake(0.25, "divide the larger number by the smaller"),
         ],
+    ),
+    "02-hit-rate": Function(
+        hit_rate,
+        _customers,
+        "a customer counts as 1 if any item of the list was bought, and as 0 if none was",
+        mistakes=[
+            Mistake(_count_of_hits, "that is how many customers; divide by the number of all"),
+            Mistake(_share_of_list, "that is the precision; one bought item on the list is enough"),
+            Mistake(_all_bought, "one bought item on the list is enough; not all have to be there"),
+            Mistake(_first_item, "the bought item may stand anywhere on the list"),
+        ],
+    ),
+    "02-second-place": Numbers(
+        0.63,
+        "divide what a liked item in second place is worth by what the best list collects",
+        decimals=2,
+        mistakes=[
+            Mistake(0.5, "that is one half, the reciprocal of the place; NDCG takes a logarithm"),
+            Mistake(1.0, "that would be the first place"),
+            Mistake(0.39, "the best list has one liked item only, because one was bought"),
+        ],
+    ),
+    "02-shuffle": Choice(
+        "items",
+        {
+            "pairs": "two items that one customer bought now go to two customers",
+            "customers": "a row keeps its item; the customer is drawn anew",
+        },
     ),
 }
