@@ -31,8 +31,8 @@ _SILENT = logging.getLogger("helpers.kernels")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
 logging.getLogger("papermill").setLevel(logging.ERROR)  # it warns of comments that it can't parse
-# A kernel logs only what is critical (level 50). Warnings concern servers, and an idle kernel that is
-# interrupted before it ends would call that an error. A cell's error is raised here, not logged.
+# A kernel logs only what is critical (level 50). Warnings concern servers, and an idle kernel that
+# is interrupted before it ends would call that an error. A cell's error is raised here, not logged.
 QUIET = ["--IPKernelApp.log_level=50"]
 START_SECONDS = 120  # a kernel may take this long to start on a busy machine
 # At least this long between two saves of a running notebook: one takes as long as a small cell.
