@@ -219,7 +219,9 @@ def cold_start(
         )
         axes = grid[0]
         highest = max(panel.rows["value"].max() for panel in panels)
-        axes[0].set_ylim(0, 1.05 * highest)  # first: names are placed by the axis
+        end_of_bands = max(panel.rows["high"].max() for panel in panels)
+        top = max(1.05 * highest, end_of_bands)
+        axes[0].set_ylim(0, top)  # first: names are placed by the axis
         for axis, panel in zip(axes, panels, strict=True):
             _one_curve(axis, panel, family, xlabel)
         axes[0].set_ylabel(ylabel)
@@ -410,7 +412,7 @@ def intervals_figure(groups: dict[str, pd.DataFrame]) -> plt.Figure:
             sizes = rows["shoppers"]
         axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
         axis.set(xlabel="test shoppers", ylabel="NDCG@10, mean and 95% interval")
-        axis.legend(loc="lower right")
+        axis.legend(loc="upper right")  # where intervals are narrow
     return figure
 
 
