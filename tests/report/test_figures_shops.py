@@ -101,6 +101,58 @@ def test_the_table_names_every_method_control_and_number_of_deals(study):
     assert table["films"]["strangers"] == "500"
 
 
+def test_the_course_s_table_has_its_methods_by_exam_and_length_and_no_others(study):
+    table = shops.course_table(study, (1, 3, 10))
+    assert list(table.columns) == [
+        ("gift shop, 20% on both", 3),
+        ("films", 3),
+        ("films", 10),
+        ("fashion", 3),
+    ]
+    assert list(table.index) == ["Popularity", "ItemKNN", "Content", "Bridge", "Hybrid"]
+    assert table["films", 3]["Hybrid"] == "0.300"
+    assert table["films", 10]["ItemKNN"] == "–"
+
+
+def test_the_course_s_table_calls_methods_as_the_chapters_do(tmp_path):
+    names = ("TwoTower", "NeuralCF-bce", "Random", "RandomWalk", "Popularity")
+    rows = [row("gifts", "across 20 %", name) for name in names]
+    table = shops.course_table(study_of(tmp_path / "real.csv", rows), [3])
+    assert list(table.index) == ["Popularity", "NeuralCF", "TwoTower"]
+
+
+def test_the_best_single_methods_are_named_with_their_shops(tmp_path, study):
+    # of the gift shop, the exam with 20% on both is shown
+    assert shops.winners(study, 3) == "Bridge (gift shop); ItemKNN (films); Content (fashion)"
+    both = [
+        row("gifts", "across 20 %", "Bridge"),
+        row("groceries", "across 20 %", "Bridge"),
+        row("groceries", "across 100 %", "EASE"),
+    ]
+    study = study_of(tmp_path / "two.csv", both)
+    assert shops.winners(study, 3) == "Bridge (gift shop and groceries)"
+
+
+def test_exams_within_one_shop_have_a_table_of_their_own(tmp_path):
+    path = tmp_path / "real.csv"
+    rows = [
+        row("movielens", "in-shop", "Hybrid", value=0.25),
+        row("movielens", "in-shop", "Hybrid", n=10, value=0.35),
+        row("movielens", "warm", "Hybrid", n=None, value=0.45),
+        row("fashion", "new items", "Content", n=None, value=0.15),
+        row("gifts", "across 20 %", "Hybrid"),
+    ]
+    study_of(path, rows)
+    table = shops.shop_table(shops.read_within(path), 3)
+    assert list(table.columns) == [
+        "films, known customers",
+        "films, same shop",
+        "fashion, new items",
+    ]
+    assert table.loc["Hybrid"].tolist() == ["0.450 ± 0.020", "0.250 ± 0.020", "–"]
+    assert table["fashion, new items"]["Content"] == "0.150 ± 0.020"
+
+
 def labels_of(figure) -> list[str]:
     """What stands below the figure's groups."""
     return [label.get_text() for label in figure.axes[0].get_xticklabels()]

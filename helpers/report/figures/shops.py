@@ -2,9 +2,10 @@
 
 `bench/real.py` writes the file. A row is one method's mean over the strangers of all deals or
 folds that were run, with its paired gain over Popularity. Some shops, methods or controls may be
-missing. Only exams between two platforms are shown here.
+missing. The chapter shows exams between two platforms, and its appendix the others, too.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,21 @@ BETWEEN = " to "
 BLEND = "Hybrid"
 FLOOR = "Popularity"
 NOT_RIVALS = (BLEND, FLOOR, "RecentPopularity", "Random")
+TAUGHT = {
+    FLOOR: FLOOR,
+    "UserKNN": "UserKNN",
+    "ItemKNN": "ItemKNN",
+    "EASE": "EASE",
+    "NeuralCF-bce": "NeuralCF",
+    "Content": "Content",
+    "Attributes": "Attributes",
+    "Bridge": "Bridge",
+    "Taste": "Taste",
+    "MatrixCompletion-content": "MatrixCompletion-content",
+    "TwoTower": "TwoTower",
+    BLEND: BLEND,
+}
+"""The methods that the chapters teach, in that order, and what the chapters call them."""
 LEVEL = 0.005
 """NDCG by which a method may be behind another and still count as level with it."""
 SHIFT = 0.02
@@ -47,6 +63,14 @@ MOST_EXAMS = 6
 """That fit in the figure beside each other."""
 USUAL = 20
 """Percent of the customers on both platforms in the exam that stands for a dealt shop."""
+WITHIN = {
+    "in-shop": "same shop",
+    "warm": "known customers",
+    "new items": "new items",
+}
+"""Exams that stay within one shop, and what tables call them."""
+WHOLE = 0
+"""Stands for the history length where an exam gives each customer's whole history."""
 RESULT = ["exam", "n_history"]
 KEY = [*RESULT, "control", "recommender"]
 
@@ -61,12 +85,30 @@ def read_shops(path: Path) -> pd.DataFrame:
     exam = study["exam"]
     is_dealt = exam.str.startswith(DEALT)
     is_cross = is_dealt | exam.str.contains(BETWEEN, regex=False)
-    is_known = study["shop"].isin(list(SHOPS))
-    study = study[is_cross & is_known].copy()
-    study["control"] = study["control"].astype(str) == "True"
-    study["n_history"] = study["n_history"].astype(int)
+    study = study[is_cross].copy()
     study["share"] = study["exam"].map(_share)
     study["exam"] = study["shop"].map(SHOPS) + study["share"].map(_on_both)
+    return _in_order(study)
+
+
+def read_within(path: Path) -> pd.DataFrame:
+    """The rows of exams within one shop; `exam` says which, for example "films, same shop".
+
+    `n_history` is `WHOLE` where customers have their whole history.
+    """
+    study = pd.read_csv(path)
+    study = study[study["exam"].isin(list(WITHIN))].copy()
+    study["share"] = float("nan")
+    study["exam"] = study["shop"].map(SHOPS) + ", " + study["exam"].map(WITHIN)
+    study["n_history"] = study["n_history"].fillna(WHOLE)
+    return _in_order(study)
+
+
+def _in_order(study: pd.DataFrame) -> pd.DataFrame:
+    """Rows of known shops, each once, shop by shop."""
+    study = study[study["shop"].isin(list(SHOPS))].copy()
+    study["control"] = study["control"].astype(str) == "True"
+    study["n_history"] = study["n_history"].astype(int)
     study["shop"] = pd.Categorical(study["shop"], list(SHOPS))
     study = study.sort_values(["shop", "share", *KEY], kind="stable")
     study["shop"] = study["shop"].astype(str)
@@ -192,6 +234,12 @@ def _exams_that_fit(rows: pd.DataFrame) -> list[str]:
     exams = list(dict.fromkeys(rows["exam"]))
     if len(exams) <= MOST_EXAMS:
         return exams
+    return _one_per_shop(rows)
+
+
+def _one_per_shop(rows: pd.DataFrame) -> list[str]:
+    """Of each dealt shop the exam nearest to `USUAL`, of others all."""
+    exams = list(dict.fromkeys(rows["exam"]))
     distance = (rows["share"] - USUAL).abs()
     rows = rows.assign(distance=distance.fillna(0))
     nearest = rows.sort_values("distance", kind="stable")
@@ -238,12 +286,41 @@ def _of_exam(rows: pd.DataFrame, exam: str) -> pd.DataFrame:
     return rows[rows["exam"] == exam].sort_values("n_history")
 
 
+def course_table(study: pd.DataFrame, lengths: Sequence[int]) -> pd.DataFrame:
+    """NDCG@10 of the methods that the chapters teach, in one exam per shop, as texts.
+
+    Columns are exams and, below them, those of the history lengths that the exam has.
+    """
+    log = study[~study["control"]]
+    exams = _one_per_shop(log)
+    is_shown = log["exam"].isin(exams) & log["n_history"].isin(lengths)
+    is_shown &= log["recommender"].isin(list(TAUGHT))
+    shown = log[is_shown]
+    wide = shown.pivot(index="recommender", columns=RESULT, values="value")
+    wide = wide.reindex([name for name in TAUGHT if name in wide.index])
+    columns = [(exam, n) for exam in exams for n in lengths if (exam, n) in wide.columns]
+    texts = wide[columns].map("{:.3f}".format, na_action="ignore").fillna(ABSENT)
+    texts = texts.rename(index=TAUGHT)
+    texts.columns = texts.columns.set_names(["real customers", "known items"])
+    return texts.rename_axis(index="NDCG@10")
+
+
+def winners(study: pd.DataFrame, n_history: int) -> str:
+    """The best single method of each exam in `course_table`, as in a sentence."""
+    best = best_single(study)
+    is_shown = best["exam"].isin(_one_per_shop(best)) & (best["n_history"] == n_history)
+    places: dict[str, list[str]] = {}
+    for row in best[is_shown].itertuples():
+        places.setdefault(str(row.recommender), []).append(SHOPS[str(row.shop)])
+    return "; ".join(f"{name} ({listed(shops)})" for name, shops in places.items())
+
+
 def shop_table(study: pd.DataFrame, n_history: int) -> pd.DataFrame:
     """NDCG@10 of every method in each exam, as texts, with half its 95% interval.
 
     The last rows are the shuffled log, the strangers, and the deals or folds that were run.
     """
-    here = study[study["n_history"] == n_history]
+    here = study[study["n_history"].isin([n_history, WHOLE])]
     exams = list(dict.fromkeys(here["exam"]))
     log = here[~here["control"]]
     control = here[here["control"]]
