@@ -1,0 +1,71 @@
+"""Hybrid beside a ranker of trees in chapter 06: what data/studies/ranker.csv says.
+
+`bench/ranker.py` writes the file. A row is one method's mean over the strangers of an exam, with
+its paired gain over Hybrid's blend.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.report.figures.shops import SHOPS
+
+NAMES = {"blend": "Hybrid", "ranker": "trees", "stack": "both stacked"}
+"""What the table calls the methods, in their order."""
+IN_SHOP = "in-shop"
+DEALT = "across "
+
+
+def read_ranker(path: Path) -> pd.DataFrame:
+    """The study, its exams named as in a table and its methods as in `NAMES`."""
+    study = pd.read_csv(path)
+    study["exam"] = study["shop"].map(SHOPS) + ", " + study["exam"].map(_kind)
+    study["method"] = study["method"].map(NAMES)
+    return study
+
+
+def _kind(exam: str) -> str:
+    """What an exam asks: for items of the same platform or of another one."""
+    if exam == IN_SHOP:
+        return "same platform"
+    if exam.startswith(DEALT):
+        share = exam.removeprefix(DEALT)
+        return f"{share.replace(' ', '')} on both"
+    return "other platform"
+
+
+def count_gains(study: pd.DataFrame, name: str) -> dict[str, int]:
+    """Results in which a method is clearly `ahead` of the blend or `behind` it, of `all`.
+
+    That is where the paired 95% interval leaves out zero.
+    """
+    rows = study[study["method"] == name]
+    return {
+        "all": len(rows),
+        "ahead": int((rows["gain_low"] > 0).sum()),
+        "behind": int((rows["gain_high"] < 0).sum()),
+    }
+
+
+def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
+    """NDCG@10 of each method (columns) by exam and known items, as texts; beside the blend's rivals
+    stands their paired gain with half its 95% interval.
+    """
+    texts = study.assign(text=_texts(study))
+    table = texts.pivot(index=["exam", "n_history"], columns="method", values="text")
+    exams = study["exam"].unique()
+    order = [(exam, n) for exam in exams for n in _lengths(study, exam)]
+    table = table.loc[order, list(NAMES.values())]
+    return table.rename_axis(index=["real customers", "known items"], columns="NDCG@10")
+
+
+def _lengths(study: pd.DataFrame, exam: str) -> list[int]:
+    return sorted(study.loc[study["exam"] == exam, "n_history"].unique())
+
+
+def _texts(study: pd.DataFrame) -> pd.Series:
+    """ "0.344", and of the blend's rivals "0.344 (+0.010 ± 0.004)"."""
+    value = study["value"].map("{:.3f}".format)
+    half = (study["gain_high"] - study["gain_low"]) / 2
+    gain = study["gain"].map(" ({:+.3f}".format) + half.map(" ± {:.3f})".format)
+    return value + gain.where(study["method"] != NAMES["blend"], "")

@@ -1,0 +1,56 @@
+"""What chapter 06 says of the trees beside Hybrid, on a made-up study."""
+
+import pandas as pd
+import pytest
+
+from helpers.report.figures import ranker
+
+
+def row(exam, method, n, value, gain=0.0, shop="gifts") -> dict:
+    """One result as bench/ranker.py writes it; its paired interval is 0.01 wide on each side."""
+    return {
+        "shop": shop,
+        "exam": exam,
+        "n_history": n,
+        "method": method,
+        "value": value,
+        "gain": gain,
+        "gain_low": gain - 0.01,
+        "gain_high": gain + 0.01,
+    }
+
+
+@pytest.fixture
+def study(tmp_path):
+    """In films the trees are ahead with ten items, with gifts behind; the stack is level."""
+    rows = [
+        row("in-shop", "blend", 10, 0.35, shop="movielens"),
+        row("in-shop", "ranker", 10, 0.37, 0.02, shop="movielens"),
+        row("in-shop", "stack", 10, 0.355, 0.005, shop="movielens"),
+        row("in-shop", "blend", 3, 0.30, shop="movielens"),
+        row("in-shop", "ranker", 3, 0.30, shop="movielens"),
+        row("in-shop", "stack", 3, 0.30, shop="movielens"),
+        row("across 20 %", "blend", 3, 0.34),
+        row("across 20 %", "ranker", 3, 0.30, -0.04),
+        row("across 20 %", "stack", 3, 0.345, 0.005),
+    ]
+    path = tmp_path / "ranker.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return ranker.read_ranker(path)
+
+
+def test_clear_gains_and_losses_are_counted(study):
+    assert ranker.count_gains(study, "trees") == {"all": 3, "ahead": 1, "behind": 1}
+    assert ranker.count_gains(study, "both stacked") == {"all": 3, "ahead": 0, "behind": 0}
+
+
+def test_the_table_shows_all_three_by_exam_and_history(study):
+    table = ranker.ranker_table(study)
+    assert list(table.columns) == ["Hybrid", "trees", "both stacked"]
+    assert list(table.index) == [
+        ("films, same platform", 3),
+        ("films, same platform", 10),
+        ("gift shop, 20% on both", 3),
+    ]
+    gifts = table.loc[("gift shop, 20% on both", 3)]
+    assert gifts.tolist() == ["0.340", "0.300 (-0.040 ± 0.010)", "0.345 (+0.005 ± 0.010)"]
