@@ -20,7 +20,6 @@ from helpers.evaluation.guide import (
     worst_usual,
 )
 from helpers.interactions.matrix import REAL, SIMULATED
-from helpers.report.cells import vectors_in_use
 from helpers.report.results import FLOOR, FLOORS, Results, called
 
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
@@ -98,10 +97,10 @@ VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""
 
 
-def uses(name: str, profile: str) -> str:
-    """What a method uses in a profile: words in place of pictures where none arrived; else ""."""
+def uses(name: str, reads_pictures: bool) -> str:
+    """What a method uses: words in place of pictures where there are none; "" if nobody said."""
     told = READS.get(name, "")
-    if vectors_in_use(profile, "clip") == "clip":
+    if reads_pictures:
         return told
     for pictures in PICTURES:
         if pictures in told:

@@ -240,7 +240,7 @@ def _headline_table(results: Results | None) -> list[dict[str, Any]]:
         half = (part["high"] - part["low"]) / 2
         told = [f"{value:.2f} ± {wide:.2f}" for value, wide in zip(values, half, strict=True)]
         row: dict[str, Any] = {"recommender": called(str(name)), "told": told}
-        row |= {"reads": uses(str(name), results.profile), "best": values.max()}
+        row |= {"reads": uses(str(name), results.reads_pictures), "best": values.max()}
         table.append(row)
     return sorted(table, key=lambda row: -row["best"])
 

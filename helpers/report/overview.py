@@ -238,7 +238,7 @@ def _opening(results: Results) -> str:
     return (
         f"Somebody new walks in. We know {things} they {_know_from(results)}. This talk says "
         "what to show them, how sure we are, for whom it fails, and what to do next. If you "
-        f"remember one thing: with {known}, {remember}. {_uses(best, results.profile)} "
+        f"remember one thing: with {known}, {remember}. {_uses(results, best)} "
         f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
 
@@ -295,7 +295,7 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
         item, methods = one.agreed[0]
         agreed = f"{len(methods)} methods show “{item}”. "
     missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
-    used = " ".join(_uses(made.name, results.profile) for made in chosen[:-1])
+    used = " ".join(_uses(results, made.name) for made in chosen[:-1])
     notes = (
         f"The top row is what {name} likes elsewhere. Below are the first five items of "
         f"{len(chosen)} methods. {used} Bestsellers ignore what {name} likes. But every list, "
@@ -310,9 +310,9 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
     return _slide(title, _picture_table(rows), notes=notes, layout="personas", shows=shows)
 
 
-def _uses(name: str, profile: str) -> str:
+def _uses(results: Results, name: str) -> str:
     """What a method works with, in a sentence; nothing where nobody has said it."""
-    used = uses(name, profile)
+    used = uses(name, results.reads_pictures)
     return f"{name} uses {used}." if used else ""
 
 
@@ -510,7 +510,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
         f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
         f"{read_aloud}{_safe_words(study, name)}"
-        f"{_uses(name, results.profile)} We show it because it gains most on average, of the "
+        f"{_uses(results, name)} We show it because it gains most on average, of the "
         "methods in most tests. In a single shop another one may be better. What real customers "
         "would have liked and never saw counts as a miss, so read the order, not the height."
     )
@@ -635,7 +635,7 @@ def _good_at(results: Results) -> Slide:
     warm = results.warm["value"] if len(results.warm) else pd.Series(dtype=float)
     rows = []
     for name in results.methods(shown[-1]):
-        row = {"method": called(name), "uses": uses(name, results.profile) or "–"}
+        row = {"method": called(name), "uses": uses(name, results.reads_pictures) or "–"}
         for n in shown:
             row[counted(n, "item")] = _number(at[n].get(name))
         if len(warm):

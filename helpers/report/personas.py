@@ -337,9 +337,9 @@ def _price_worth(dollars: float, prices: pd.Series) -> np.ndarray:
     return -np.minimum(3, distance)
 
 
-def render_personas(profile: str, found: list[PersonaLists]) -> None:
+def render_personas(profile: str, found: list[PersonaLists], reads_pictures: bool = True) -> None:
     """Write one page per persona into the profile's report folder."""
-    used = {name: uses(name, profile) for name in READS}
+    used = {name: uses(name, reads_pictures) for name in READS}
     for one in found:
         write_page(
             "persona.html.j2",

@@ -101,7 +101,7 @@ def _present(profile: str, executed: dict[str, Path], say: Callable[[str], None]
 
     say("the overview, and what every method shows the personas")
     people = personas.persona_lists(profile)
-    personas.render_personas(profile, people)
+    personas.render_personas(profile, people, results.reads_pictures)
     text = overview.deck(results, people)
     folder = reports_dir(profile) / "decks"
     render_decks({}, folder, ["html"], written={OVERVIEW_DECK.stem: text})

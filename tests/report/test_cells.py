@@ -109,17 +109,11 @@ def test_a_shop_whose_pictures_never_came_says_nothing_of_pictures(
     assert situation_of("none", {"02": {"vectors": vectors}}).vectors == without
 
 
-@pytest.mark.parametrize(
-    ("path", "used"),
-    [("images/a.webp", "pictures and words, by training"), ("", "words, by training")],
-)
-def test_a_method_uses_no_pictures_where_none_arrived(path, used, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.report.cells.data_dir", lambda profile: tmp_path)
-    catalog = pd.DataFrame({"image_key": ["shop/1"], "image_path": [path]})
-    catalog.to_parquet(tmp_path / "catalog.parquet")
-    assert uses("TwoTower", "shop") == used
-    assert uses("EASE", "shop") == "who liked what"
-    assert uses("unheard of", "shop") == ""
+def test_a_method_uses_no_pictures_where_there_are_none():
+    assert uses("TwoTower", reads_pictures=True) == "pictures and words, by training"
+    assert uses("TwoTower", reads_pictures=False) == "words, by training"
+    assert uses("EASE", reads_pictures=False) == "who liked what"
+    assert uses("unheard of", reads_pictures=True) == ""
 
 
 def test_the_stored_notebook_runs_too(monkeypatch):

@@ -32,7 +32,6 @@ from helpers.report.advice import (
     advise,
     best_rival,
     choice,
-    reads,
     simplest_of_best,
 )
 from helpers.report.figures.compare import as_records
@@ -310,8 +309,7 @@ def test_where_no_pictures_are_read_no_method_is_said_to_use_them():
         log = asdict(LogFacts("real", "A", "B", "dealt", 0.2, vectors=vectors))
         run = own.run | {"parameters": {"market": {"log": log}}}
         told[vectors] = results.Results("made", run, own.rows)
-    assert reads(told["looks"], "Content") == "pictures and words"
-    assert reads(told["words"], "Content") == "words"
+    assert told["looks"].reads_pictures and not told["words"].reads_pictures
     for vectors, is_said in (("looks", True), ("words", False)):
         markdown = overview.deck_of(told[vectors], [], None, made.study())
         assert ("pictures and words" in markdown) == is_said
