@@ -1,4 +1,4 @@
-"""What sold around the dates of the shopper's own purchases: bestsellers of those weeks."""
+"""What sold just before the shopper's own last purchase: bestsellers of those weeks."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,18 +11,18 @@ PRIOR = 1000.0  # likes, spread as in the whole log, that are added to those aro
 
 
 class SeasonalPopularity(ByDate):
-    """The items that most training shoppers liked around the time of the shopper's own likes.
+    """The items that most training shoppers liked just before the shopper's own last like.
 
     Shops sell other things in December than in June, and a film that isn't out yet is not watched.
     So a shopper's dates tell what was for sale. They do so even in a shop that shares no shopper
     with the one of the history:
 
         share(j | u) = (Σ_b k_ub c_jb + PRIOR share(j)) / (Σ_i Σ_b k_ub c_ib + PRIOR)
-        k_ub = 0.5^(|t_b - t_u| / half_life)
+        k_ub = 0.5^((t_u - t_b) / half_life)  where the period had ended by then, else 0
 
-    with c_jb the likes of item j in the b-th of 64 equal periods, t_b the middle of that period,
-    and t_u the mean date of the history. Adding share(j), item j's share of all likes, smooths the
-    shares. A history with two distant dates has its mean between them, where neither was.
+    with c_jb the likes of item j in the b-th of 64 equal periods, t_b the end of that period, and
+    t_u the last date of the history. Adding share(j), item j's share of all likes, smooths the
+    shares. What was liked later does not count, as nobody knows it yet of today's shopper.
 
     A history without dates gets plain popularity, and so does everyone if the log has no dates.
 
@@ -35,17 +35,12 @@ class SeasonalPopularity(ByDate):
     ------
     ValueError
         If `half_life` is not above 0.
-
-    Notes
-    -----
-    The training log may go on after a history ends. So an exam on past shoppers also uses what
-    others bought soon after. For today's shopper there is only what others bought lately.
     """
 
     def _fit(self, train, items, validate):
         # without dates: no periods, so that scores equal popularity
         self.days_ = 1.0
-        self.middles_ = np.zeros(0)
+        self.ends_ = np.zeros(0)
         self.counts_ = np.zeros((self.n_items_, 0), np.float32)
         likes = dated_likes(train)
         if likes is not None:
@@ -57,7 +52,7 @@ class SeasonalPopularity(ByDate):
         self.days_ = float(self._half_life(when, SPAN_IN_HALF_LIVES))
         first = when.min()
         period = span / BINS
-        self.middles_ = first + period * (np.arange(BINS) + 0.5)
+        self.ends_ = first + period * (np.arange(BINS) + 1)
         counts, _, _ = np.histogram2d(
             item,
             when,
@@ -79,14 +74,14 @@ class SeasonalPopularity(ByDate):
 
     def _nearness(self, histories) -> np.ndarray:
         """k of the formula, (n_users, BINS) float32; 0 for a history without dates."""
-        found = np.zeros((len(histories), len(self.middles_)), np.float32)
+        found = np.zeros((len(histories), len(self.ends_)), np.float32)
         if histories.times is None:
             return found
         times = sp.csr_matrix(histories.times)
-        n = np.diff(times.indptr)
-        dated = n > 0
-        total = np.asarray(times.sum(axis=1))
-        mean = total.ravel()[dated] / n[dated]
-        away = np.abs(self.middles_ - mean[:, None])
-        found[dated] = 0.5 ** (away / self.days_)
+        dated = np.diff(times.indptr) > 0
+        first_cells = times.indptr[:-1][dated]
+        last = np.maximum.reduceat(times.data, first_cells) if dated.any() else times.data
+        days_ago = last[:, None] - self.ends_
+        weight = 0.5 ** (np.maximum(days_ago, 0) / self.days_)
+        found[dated] = np.where(days_ago >= 0, weight, 0)
         return found

@@ -72,7 +72,7 @@ NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EA
 READS = {
     "Popularity": "what sells",
     "RecentPopularity": "what sells now",
-    "SeasonalPopularity": "what sold then",
+    "SeasonalPopularity": "what sold lately before",
     "UserKNN": "who liked what",
     "ItemKNN": "who liked what",
     "EASE": "who liked what",

@@ -1,4 +1,4 @@
-"""What sold when the shopper shopped."""
+"""What sold before the shopper shopped."""
 
 import numpy as np
 import pandas as pd
@@ -34,21 +34,32 @@ def two_seasons():
     return log_of(rows)
 
 
-def test_a_history_gets_what_sold_in_its_own_weeks(two_seasons):
+def test_a_history_gets_what_sold_in_the_weeks_before(two_seasons):
     model = SeasonalPopularity(half_life=5).fit(two_seasons)
-    early, late = (model.recommend(history(2, day), 2)[0][0] for day in (10, 74))
+    early, late = (model.recommend(history(2, day), 2)[0][0] for day in (12, 75))
     assert early.tolist() == [0, 1] and late.tolist() == [1, 0]
 
 
+def test_what_sold_later_does_not_count(two_seasons):
+    """The last period ends on day 74: before that, nothing is known of it."""
+    model = SeasonalPopularity(half_life=5).fit(two_seasons)
+    floor = Popularity().fit(two_seasons)
+    before_all = history(2, 10)
+    np.testing.assert_allclose(model.score(before_all), floor.score(before_all), rtol=1e-6)
+    day_before, day_after = (model.score(history(2, day))[0] for day in (73, 74))
+    assert day_before[1] < day_before[0]
+    assert day_after[1] > day_after[0]
+
+
 def test_shares_by_hand(two_seasons):
-    """64 periods of a day each; the early likes lie half a day from day 10, the late ones 63.5."""
+    """64 periods of a day each; the early likes' ends on day 11, the late ones' on day 74."""
     model = SeasonalPopularity(half_life=8).fit(two_seasons)
-    near = 0.5 ** (0.5 / 8)
-    far = 0.5 ** (63.5 / 8)
-    around = np.array([40 * near, 40 * far, 25 * (near + far)])
+    near = 0.5 ** (2 / 8)
+    far = 0.5 ** (65 / 8)
+    before = np.array([40 * far, 40 * near, 25 * (near + far)])
     likes = np.array([40, 40, 50])
-    expected = (around + seasonal.PRIOR * likes / 130) / (around.sum() + seasonal.PRIOR)
-    found = model.score(history(2, 10))[0] / 130
+    expected = (before + seasonal.PRIOR * likes / 130) / (before.sum() + seasonal.PRIOR)
+    found = model.score(history(2, 76))[0] / 130
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
