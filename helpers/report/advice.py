@@ -72,7 +72,7 @@ NO_PICTURES = ("Content-text", "Attributes", "Bridge", "UserKNN", "ItemKNN", "EA
 READS = {
     "Popularity": "what sells",
     "RecentPopularity": "what sells now",
-    "SeasonalPopularity": "what sold lately before",
+    "SeasonalPopularity": "what sold in the weeks before",
     "UserKNN": "who liked what",
     "ItemKNN": "who liked what",
     "EASE": "who liked what",
