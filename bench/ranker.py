@@ -34,7 +34,7 @@ from helpers.evaluation.metrics import measure
 from helpers.evaluation.significance import bootstrap
 from helpers.recommenders import blend, choice
 from helpers.recommenders.base import best_first
-from helpers.recommenders.hybrid import _stacked
+from helpers.recommenders.hybrid import _Crowd, _stacked
 from helpers.recommenders.practice import LENGTHS
 
 STUDY = ROOT / "data" / "studies" / "ranker.csv"
@@ -45,7 +45,7 @@ EXAMINED = {
 }
 BLEND = "blend"
 K = 10  # items of a list
-TREES = 200
+TREES = 100
 PARTS = 3  # of the practice shoppers; each is scored by trees that learned from the two others
 SETTINGS = {
     "objective": "lambdarank",
@@ -57,7 +57,7 @@ SETTINGS = {
     "feature_fraction": 0.7,
     "bagging_fraction": 0.5,
     "bagging_freq": 1,
-    "max_bin": 63,
+    "max_bin": 31,
     "seed": SEED,
     "deterministic": True,
     "num_threads": 1,
@@ -74,7 +74,13 @@ class KeptRows(OneQuestion):
         Of the exam's question among all.
     rows : Rows
         Its practice rows, evidence in logarithms.
+    part : (n_rows,) int64
+        Which part of the training shoppers was unknown to the members that say this evidence.
     """
+
+    def _practise(self, train, items, questions):
+        self._part_of_shopper = _Crowd.of(train, self.seed).part
+        return super()._practise(train, items, questions)
 
     def _learn(self, rows_of_questions):
         super()._learn(rows_of_questions)
@@ -82,6 +88,7 @@ class KeptRows(OneQuestion):
             if rows is not None:
                 self.place = place
                 self.rows = rows
+                self.part = self._part_of_shopper[rows.shopper]
 
     def in_logs(self, histories, candidates) -> np.ndarray:
         """Evidence as in its practice rows, (n_users, n_signals, n_candidates)."""
@@ -109,13 +116,16 @@ class Trees:
     held: np.ndarray
 
     @classmethod
-    def learned(cls, rows: blend.Rows) -> "Trees":
-        """Rankers of some practice rows; each row is a query, and what was liked is relevant."""
-        _, number = np.unique(rows.shopper, return_inverse=True)
-        part = number % PARTS
+    def learned(cls, rows: blend.Rows, part: np.ndarray) -> "Trees":
+        """Rankers of some practice rows; each row is a query, and what was liked is relevant.
+
+        Where all rows are of one `part`, their shoppers are dealt into several.
+        """
+        if len(np.unique(part)) == 1:
+            part = rows.shopper % PARTS
         held = np.zeros(rows.liked.shape, np.float32)
         models = []
-        for out in range(PARTS):
+        for out in np.unique(part):
             model = _fitted(rows[part != out])
             models.append(model)
             held[part == out] = _scores(model, rows[part == out])
@@ -126,28 +136,51 @@ class Trees:
         return np.mean([_scores(model, rows) for model in self.models], axis=0)
 
 
-def _lines(rows: blend.Rows) -> np.ndarray:
-    """What the trees read of each candidate: all evidence, and the length of the history."""
+def considered(rows: blend.Rows) -> np.ndarray:
+    """The candidates that trees rank, (n, m) bool: the best of each signal. Others come after them.
+
+    Practice rows hold all that a shopper liked, however little spoke for it, but only a few of the
+    others of which that is true. Trees would learn that what nothing speaks for is liked.
+    """
     is_candidate = np.isfinite(rows.log_weight)
-    evidence = np.moveaxis(rows.z, 1, 2)[is_candidate]
-    n_history = np.repeat(rows.length, is_candidate.sum(axis=1))
+    found = np.zeros_like(is_candidate)
+    for number in range(rows.z.shape[1]):
+        evidence = np.where(is_candidate, rows.z[:, number], -np.inf)
+        last = np.partition(evidence, -blend.KEPT, axis=1)[:, [-blend.KEPT]]
+        found |= evidence > last
+    return found
+
+
+def _lines(rows: blend.Rows, which: np.ndarray) -> np.ndarray:
+    """What the trees read of the candidates marked in `which` (n, m): each member's evidence, less
+    its most for this shopper, and the length of the history.
+
+    The logarithm of popularity as it is would tell each item apart, and grows with the log.
+    """
+    is_candidate = np.isfinite(rows.log_weight)
+    hidden = np.where(is_candidate[:, None], rows.z, -np.inf)
+    evidence = rows.z - hidden.max(axis=2, keepdims=True)
+    evidence = np.moveaxis(evidence, 1, 2)[which]
+    n_history = np.repeat(rows.length, which.sum(axis=1))
     return np.column_stack([evidence, n_history])
 
 
 def _fitted(rows: blend.Rows) -> lightgbm.Booster:
-    is_candidate = np.isfinite(rows.log_weight)
+    which = considered(rows)
     data = lightgbm.Dataset(
-        _lines(rows),
-        rows.liked[is_candidate].astype(int),
-        group=is_candidate.sum(axis=1),
+        _lines(rows, which),
+        rows.liked[which].astype(int),
+        group=which.sum(axis=1),
     )
     return lightgbm.train(SETTINGS, data, TREES)
 
 
 def _scores(model: lightgbm.Booster, rows: blend.Rows) -> np.ndarray:
-    """Scores (n, m) of the candidates; 0 where there is none."""
-    scores = np.zeros(rows.liked.shape, np.float32)
-    scores[np.isfinite(rows.log_weight)] = model.predict(_lines(rows))
+    """Scores (n, m) of the candidates; what the trees don't rank comes last."""
+    which = considered(rows)
+    found = model.predict(_lines(rows, which))
+    scores = np.full(rows.liked.shape, found.min() - 1, np.float32)
+    scores[which] = found
     return scores
 
 
@@ -173,13 +206,14 @@ class Rivals:
     @classmethod
     def learned(cls, hybrid: KeptRows) -> "Rivals":
         """The ranker and the stack, from the practice rows of a fitted Hybrid."""
-        trees = Trees.learned(hybrid.rows)
+        trees = Trees.learned(hybrid.rows, hybrid.part)
         both = with_signal(hybrid.rows, trees.held)
         return cls(hybrid, trees, stacked_weights(both))
 
     def scores(self, histories, candidates, n: int) -> dict[str, np.ndarray]:
         """Scores (n_users, n_candidates) of each for shoppers with `n` known items."""
-        rows = _exam_rows(self.hybrid.in_logs(histories, candidates), n)
+        is_seen = histories.in_catalogue(self.hybrid.n_items_)[:, candidates].toarray() > 0
+        rows = _exam_rows(self.hybrid.in_logs(histories, candidates), is_seen, n)
         of_trees = self.trees.score(rows)
         both = with_signal(rows, of_trees)
         return {
@@ -189,15 +223,16 @@ class Rivals:
         }
 
 
-def _exam_rows(z: np.ndarray, n: int) -> blend.Rows:
-    """Strangers with `n` known items as rows; what they like is not told."""
-    n_users, _, n_candidates = z.shape
+def _exam_rows(z: np.ndarray, is_seen: np.ndarray, n: int) -> blend.Rows:
+    """Strangers with `n` known items as rows, without what they have seen; what they like is not
+    told.
+    """
     return blend.Rows(
         z=z,
-        log_weight=np.zeros((n_users, n_candidates), np.float32),
-        liked=np.zeros((n_users, n_candidates), bool),
-        length=np.full(n_users, n),
-        shopper=np.arange(n_users),
+        log_weight=np.where(is_seen, -np.inf, 0).astype(np.float32),
+        liked=np.zeros(is_seen.shape, bool),
+        length=np.full(len(z), n),
+        shopper=np.arange(len(z)),
     )
 
 
