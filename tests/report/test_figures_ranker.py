@@ -33,6 +33,7 @@ def study(tmp_path):
         row("across 20 %", "blend", 3, 0.34),
         row("across 20 %", "ranker", 3, 0.30, -0.04),
         row("across 20 %", "stack", 3, 0.345, 0.005),
+        row("across 20 %", "ranker", 5, 0.30, -0.04),  # counted, and not in the table
     ]
     path = tmp_path / "ranker.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
@@ -40,7 +41,7 @@ def study(tmp_path):
 
 
 def test_clear_gains_and_losses_are_counted(study):
-    assert ranker.count_gains(study, "trees") == {"all": 3, "ahead": 1, "behind": 1}
+    assert ranker.count_gains(study, "trees") == {"all": 4, "ahead": 1, "behind": 2}
     assert ranker.count_gains(study, "both stacked") == {"all": 3, "ahead": 0, "behind": 0}
 
 

@@ -14,6 +14,8 @@ NAMES = {"blend": "Hybrid", "ranker": "trees", "stack": "both stacked"}
 """What the table calls the methods, in their order."""
 IN_SHOP = "in-shop"
 DEALT = "across "
+SHOWN = (1, 3, 10)
+"""Numbers of known items in the table."""
 
 
 def read_ranker(path: Path) -> pd.DataFrame:
@@ -51,6 +53,7 @@ def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
     """NDCG@10 of each method (columns) by exam and known items, as texts; beside the blend's rivals
     stands their paired gain with half its 95% interval.
     """
+    study = study[study["n_history"].isin(SHOWN)]
     texts = study.assign(text=_texts(study))
     table = texts.pivot(index=["exam", "n_history"], columns="method", values="text")
     exams = study["exam"].unique()
