@@ -53,12 +53,12 @@ def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
     """NDCG@10 of each method (columns) by exam and known items, as texts; beside the blend's rivals
     stands their paired gain with half its 95% interval.
     """
-    study = study.loc[study["n_history"].isin(SHOWN)]
+    study = study[study["n_history"].isin(SHOWN)]
     texts = study.assign(text=_texts(study))
     table = texts.pivot(index=["exam", "n_history"], columns="method", values="text")
     exams = study["exam"].unique()
     order = [(exam, n) for exam in exams for n in _lengths(study, exam)]
-    table = table.loc[order, list(NAMES.values())]
+    table = table.reindex(index=order, columns=list(NAMES.values()))
     return table.rename_axis(index=["real customers", "known items"], columns="NDCG@10")
 
 
