@@ -49,7 +49,7 @@ def build_index(
     Parameters
     ----------
     path : path
-        A file for "file", a folder for "shards", a folder or a bucket's address for "lance".
+        A file for "file", a folder for "shards" and "lance", or an address in a bucket.
     store : str
         "file": all vectors in one faiss file; "shards": in several, whose answers are merged;
         "lance": in a LanceDB table, which needs the extra `lancedb`.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import faiss
+import fsspec
 import numpy as np
 
 from helpers.artefacts import whole
@@ -182,7 +183,14 @@ class Index:
         return faiss.SearchParametersIVF(nprobe=int(np.ceil(n_probes)), **chosen)
 
     def save(self, path: str | Path) -> None:
-        """Write the index as one file of faiss's own format, atomically: never half a file."""
+        """Write the index as one file of faiss's own format, atomically: never half a file.
+
+        `path` may be an address in a bucket, such as s3://bucket/items.faiss.
+        """
+        if is_address(path):
+            fs, place = fsspec.core.url_to_fs(str(path))
+            fs.pipe_file(place, faiss.serialize_index(self._faiss).tobytes())
+            return
         with whole(path) as aside:
             faiss.write_index(self._faiss, str(aside))
 
@@ -190,12 +198,23 @@ class Index:
     def open(cls, path: str | Path, n_probes: int = IndexSettings.n_probes) -> "Index":
         """Read what `save` wrote. An inverted file's lists stay on disk and are memory-mapped.
 
-        A mapped index can be searched and is shared by processes. To change it, rebuild it.
+        A mapped index can be searched and is shared by processes. To change it, rebuild it. From a
+        bucket the whole index is read into memory.
         """
         index = cls.__new__(cls)
-        index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+        if is_address(path):
+            fs, place = fsspec.core.url_to_fs(str(path))
+            stored = np.frombuffer(fs.cat_file(place), np.uint8)
+            index._faiss = faiss.deserialize_index(stored)
+        else:
+            index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
         index.n_probes = n_probes
         return index
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether a path is of a bucket, such as s3://bucket/items.faiss, and not of a disk."""
+    return "://" in str(path)
 
 
 def _flat(d: int) -> faiss.Index:

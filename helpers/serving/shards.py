@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.artefacts import write_json
+from helpers.images.store import ImageStore
 from helpers.serving.search import NOTHING, Index, IndexSettings
 
 N_SHARDS = 4
@@ -77,22 +77,22 @@ class ShardedIndex:
         return merged(ids, scores, k)
 
     def save(self, path: str | Path) -> None:
-        """Write a folder with a file for each shard; the manifest comes last."""
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write a folder, or a place in a bucket, with a file for each shard; the manifest comes
+        last.
+        """
         n_shards = len(self._shards)
         for number, shard in enumerate(self._shards):
-            shard.save(folder / _file_name(number, n_shards))
-        write_json({"n_shards": n_shards}, folder / MANIFEST)
+            shard.save(f"{path}/{_file_name(number, n_shards)}")
+        manifest = json.dumps({"n_shards": n_shards})
+        ImageStore(path).write(MANIFEST, manifest.encode())
 
     @classmethod
     def open(cls, path: str | Path, n_probes: int = IndexSettings.n_probes) -> "ShardedIndex":
         """Read what `save` wrote; as `Index.open`."""
-        folder = Path(path)
-        n_shards = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["n_shards"]
+        n_shards = json.loads(ImageStore(path).read(MANIFEST))["n_shards"]
         index = cls.__new__(cls)
         names = [_file_name(number, n_shards) for number in range(n_shards)]
-        index._shards = [Index.open(folder / name, n_probes) for name in names]
+        index._shards = [Index.open(f"{path}/{name}", n_probes) for name in names]
         return index
 
 

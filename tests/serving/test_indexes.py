@@ -46,6 +46,14 @@ def test_the_same_answers_as_a_flat_index(store, tmp_path):
     same_answers(open_index(tmp_path / "index", store))
 
 
+@pytest.mark.parametrize("store", ["file", "shards"])
+def test_an_index_lies_in_a_bucket_as_in_a_folder(store, tmp_path):
+    place = f"memory://{tmp_path.name}/index"
+    build_index(ITEMS, place, store=store)
+    same_answers(open_index(place, store))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("store", ELSEWHERE)
 @pytest.mark.parametrize("share", [0.005, 0.3, 0.9, 0.0, 1.0])
 def test_filters(store, share, tmp_path):
