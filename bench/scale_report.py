@@ -33,6 +33,7 @@ KB, MB, GB = 1e3, 1e6, 1e9
 MIB = 2**20
 YEAR = 24 * 365  # hours
 CENT = 0.01
+UNKNOWN = "—"
 LIMIT_GB = 16  # of a machine that most learners can get
 
 DESIGN = {
@@ -51,7 +52,8 @@ DESIGN = {
     "them (`own=False`) the towers' size doesn't depend on the shop.",
     LISTS[0]: "No list scores the whole shop: the index finds some hundred candidates, and methods "
     "score those alone.",
-    LISTS[1]: "The same: candidates from the index, and the neighbors of those.",
+    LISTS[1]: "Candidates come from the index and from the neighbors of what it finds; no list "
+    "scores the whole shop.",
 }
 REASONS = {
     "index": "Each item is compared with the centers of all lists, and there are 2 √n lists. So "
@@ -115,9 +117,15 @@ def breaks_at(step: pd.Series, memory_gb: float) -> float:
 def markdown(table: pd.DataFrame) -> str:
     """A table of texts, its index first."""
     head = [table.index.name or "", *table.columns]
-    lines = [_line(head), _line(["---", *["---:"] * len(table.columns)])]
+    marks = ["---:" if _is_numbers(table[column]) else "---" for column in table]
+    lines = [_line(head), _line(["---", *marks])]
     lines += [_line([name, *row]) for name, row in zip(table.index, table.to_numpy(), strict=True)]
     return "\n".join(lines)
+
+
+def _is_numbers(column: pd.Series) -> bool:
+    """Whether a column of texts holds numbers alone, and so is set to the right."""
+    return not column.astype(str).str.contains("[a-z]{3}", regex=True).any()
 
 
 def _line(cells) -> str:
@@ -209,7 +217,7 @@ def storage_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
             each[label] = (of_one, why, n_products)
     if "encode pictures" in steps.index:
         of_one = found_of(steps.loc["encode pictures", "found"])["bytes"]
-        each["pictures, 256 pixels wide"] = (of_one, "mean of the study's", n_products)
+        each["pictures, 256 pixels wide"] = (of_one, "mean of those encoded", n_products)
     each["orders"] = (12, "shopper, product and day as 4 bytes each", n_orders)
     rows = {}
     for label, (of_one, why, number) in each.items():
@@ -232,7 +240,7 @@ def breaking_table(steps: pd.DataFrame, prices: Prices) -> pd.DataFrame:
     for name in order:
         size = sizes[name]
         rows[name] = {
-            "one machine is too small from": short(size) if np.isfinite(size) else "unknown",
+            "one machine is too small from": short(size) if np.isfinite(size) else UNKNOWN,
             "what then": DESIGN.get(name, ""),
         }
     return pd.DataFrame(rows).T.rename_axis(index="step")
@@ -273,7 +281,7 @@ def report(study: pd.DataFrame, table: pd.DataFrame) -> str:
         f"On a machine of {prices['memory_gb']:.0f} GB, **{first}** is the first step that needs "
         f"more memory than there is, at about {short(first_size)} products and customers.",
         markdown(breaking_table(steps, prices)),
-        f"Unknown: the step was measured at one size, or took less than {LEAST_MB} MiB. "
+        f"“{UNKNOWN}”: the step was measured at one size, or took less than {LEAST_MB} MiB. "
         "An exponent of memory, too, is taken as 1 where it is less.",
         "## Assumptions",
         markdown(_assumptions(table)),
