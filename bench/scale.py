@@ -5,8 +5,8 @@
 A size N means N products, and N customers with ten orders each on average. Products and orders are
 made up from a seed: products are bought in proportion to rank^-0.8, a long tail. Each step runs in
 a process of its own with one thread. `seconds` is that process's processor time without imports and
-without making the data, `peak_mb` its largest resident memory, `start_mb` what it held before the
-step. What is measured is kept in --folder and not measured again, so that an interrupted run goes
+without making the data, `peak_mb` its largest resident memory in the step (in MiB; where the system can't
+tell, since the process began), `start_mb` what it held before. What is measured is kept in --folder and not measured again, so that an interrupted run goes
 on where it was. At the end the growth exponents are printed: the slope of log time, and of log
 memory above the start, against log size. --write stores the table for reports/scale.md.
 """
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -331,9 +332,16 @@ def lists_for_everyone(data: Data) -> Step:
 
     def run() -> dict[str, float]:
         ids, _ = recommend_all(model, everyone, K)
-        return {"lists": len(ids)}
+        return {"lists": len(ids), "links": _links(model, train.ratings)}
 
     return run
+
+
+def _links(model, ratings: sp.csr_matrix) -> float:
+    """How many links all lists follow: from each item bought to those that it is a neighbor of."""
+    n_links = np.bincount(model.kept_indices_, minlength=ratings.shape[1])
+    n_bought = np.bincount(ratings.indices, minlength=ratings.shape[1])
+    return float(n_links @ n_bought)
 
 
 def item_knn_of_implicit(data: Data) -> Step:
@@ -464,13 +472,25 @@ def measure(name: str, data: Data) -> dict:
     """Time and memory of one step, here and now."""
     run = STEPS[name].make(data)
     start_mb = _resident_mb()
+    forget_peak()
     began = time.process_time()
     found = run()
     seconds = time.process_time() - began
     return {"seconds": seconds, "peak_mb": _peak_mb(), "start_mb": start_mb, "found": found}
 
 
+def forget_peak() -> None:
+    """Let Linux count the largest resident memory from now on: fitting a model before the step
+    may have taken more than the step does."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def _peak_mb() -> float:
+    with suppress(OSError):
+        status = Path("/proc/self/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -65,9 +65,8 @@ REASONS = {
     "each of them.",
     "orders": "Each look-up of a name in a table of a million waits for memory.",
     "catalogue": "The larger tables of texts don't fit into the processor's cache.",
-    "iALS": "Each order reads the factors of its item, and those of a million items don't fit into "
-    "the processor's cache.",
-    SPARSE_LISTS: "The sums of a million items don't fit into the processor's cache.",
+    "iALS": "Each order reads the factors of its item. Those of 100,000 items still fit into the "
+    "processor's cache, those of a million don't.",
 }
 """Why a step's time may grow faster than its size."""
 
@@ -313,14 +312,16 @@ def _steep(steps: pd.DataFrame, study: pd.DataFrame) -> str:
     """Which steps take more time or memory than n^1.1, and why."""
     ours = steps[steps["whose"] == "ours"]
     lines = []
-    for name, step in ours[ours["time"] > STEEP].iterrows():
-        reason = _waits(study) if name == "ItemKNN" else REASONS.get(name)
+    for name, step in ours[ours["time"].round(2) > STEEP].iterrows():
+        reason = REASONS.get(name)
+        if name in MEASURED_REASONS:
+            reason = MEASURED_REASONS[name](study)
         lines.append(f"- {name}, n^{step['time']:.2f}. {reason or 'Not explained yet.'}")
     told = f"No step's time grows faster than n^{STEEP}."
     if lines:
         told = f"Steps whose time grows faster than n^{STEEP}, and why:\n\n" + "\n".join(lines)
     is_known = ours["peak_mb"] - ours["start_mb"] >= LEAST_MB
-    is_steep = is_known & (ours["memory"] > STEEP)
+    is_steep = is_known & (ours["memory"].round(2) > STEEP)
     memory = f"No step's memory grows faster than n^{STEEP}."
     if is_steep.any():
         named = ", ".join(f"{name} ({ours['memory'][name]:.2f})" for name in ours.index[is_steep])
@@ -344,6 +345,23 @@ def _waits(study: pd.DataFrame) -> str:
         f"shopper and fit into the processor's cache, {short(visits / 1e6)} million take "
         f"{short(last['seconds'])} s. The rest is waiting for memory."
     )
+
+
+def _links(study: pd.DataFrame) -> str:
+    """Why lists for everyone grow: how many links one list follows at each size."""
+    told = []
+    for _, row in study[study["step"] == SPARSE_LISTS].sort_values("size").iterrows():
+        found = found_of(row["found"])
+        if "links" in found:
+            told.append(f"{short(found['links'] / found['lists'])} at {row['size']:,}")
+    return (
+        "An item that many buy is among the nearest of very many others, the more the larger the "
+        f"shop is. Links that one list follows: {', '.join(told)}."
+    )
+
+
+MEASURED_REASONS = {"ItemKNN": _waits, SPARSE_LISTS: _links}
+"""Reasons that tell numbers of the study."""
 
 
 def _encoding(steps: pd.DataFrame, prices: Prices) -> str:
