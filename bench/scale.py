@@ -5,10 +5,12 @@
 A size N means N products, and N customers with ten orders each on average. Products and orders are
 made up from a seed: products are bought in proportion to rank^-0.8, a long tail. Each step runs in
 a process of its own with one thread. `seconds` is that process's processor time without imports and
-without making the data, `peak_mb` its largest resident memory in the step (in MiB; where the system can't
-tell, since the process began), `start_mb` what it held before. What is measured is kept in --folder and not measured again, so that an interrupted run goes
-on where it was. At the end the growth exponents are printed: the slope of log time, and of log
-memory above the start, against log size. --write stores the table for reports/scale.md.
+without making the data. `start_mb` is the memory that it held before the step, and `peak_mb` the
+largest during the step (where the system can't tell that, since the process began), both in MiB.
+
+What is measured is kept in --folder and not measured again, so that an interrupted run goes on
+where it was. At the end the growth exponents are printed: the slope of log time, and of log memory
+above the start, against log size. --write stores the table for reports/scale.md.
 """
 
 import argparse

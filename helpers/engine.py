@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 import psutil
@@ -169,9 +169,10 @@ def _by_actors(
     import ray
     from ray.util import ActorPool
 
-    retried = {"max_restarts": RETRIES, "max_task_retries": RETRIES}
-    holder = ray.remote(num_cpus=1, num_gpus=gpus, **retried)(_Holder)
-    pool = ActorPool([holder.remote(function) for _ in range(min(most, len(parts)))])
+    holder: Any = ray.remote(
+        num_cpus=1, num_gpus=gpus, max_restarts=RETRIES, max_task_retries=RETRIES
+    )(_Holder)
+    pool: Any = ActorPool([holder.remote(function) for _ in range(min(most, len(parts)))])
     return list(pool.map(lambda actor, part: actor.answer.remote(part), parts))
 
 
