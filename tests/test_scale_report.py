@@ -59,6 +59,30 @@ def test_exponents_are_slopes(bench):
     assert found["time"] == pytest.approx(2) and found["memory"] == pytest.approx(1)
 
 
+def test_a_small_index_tells_nothing_of_how_a_large_one_grows(bench):
+    sizes = np.array([10_000, 100_000, 1_000_000])
+    seconds = np.array([0.001, 1.0, 20.0])  # the first compares all items, and has no lists
+    found = bench.exponents(rows("index", seconds, 100 + sizes / 1000, sizes)).loc["index"]
+    assert found["time"] == pytest.approx(np.log10(20))
+    other = bench.exponents(rows("orders", seconds, 100 + sizes / 1000, sizes)).loc["orders"]
+    assert other["time"] > 2
+
+
+def test_numbers_have_three_digits_that_count(bench):
+    shown = [bench.short(value) for value in (0.009, 0.0991, 1.3, 12.0, 1234.5, 2_230_000)]
+    assert shown == ["0.009", "0.0991", "1.3", "12", "1,230", "2,230,000"]
+    assert [bench.money(value) for value in (0.004, 0.5, 98_233)] == [
+        "under 0.01",
+        "0.50",
+        "98,200",
+    ]
+
+
+def test_steep_steps_have_a_reason(bench, study):
+    text = bench._steep(bench.steps_of(study), study)
+    assert "Not explained" not in text
+
+
 def test_a_step_is_carried_on_by_its_exponent_and_never_below_linear(bench):
     step = pd.Series({"seconds": 5.0, "size": 1000, "time": 1.5})
     assert bench.seconds_at(step, 100_000) == pytest.approx(5 * 100**1.5)
