@@ -60,6 +60,8 @@ def test_titles_stand_side_by_side_where_both_shops_sell_a_category():
             "title": ["Long blue jeans", "Jeans", "Denims", "Coat", "Skirt"],
         }
     )
+    named = pd.DataFrame({"platform": ["a", "b"], "category": "other", "title": ["Ida", "Minna"]})
+    catalog = pd.concat([catalog, named])  # two products of no known category have none in common
     pairs = figures.title_pairs(catalog, ["a", "b"])
     assert pairs.to_dict("index") == {"jeans": {"a": "Jeans", "b": "Denims"}}
 

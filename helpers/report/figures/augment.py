@@ -22,6 +22,7 @@ from helpers.serving.personas import load_personas
 ACCEPTED = "#0072B2"
 REJECTED = "#D55E00"
 MERGED = "#B3B3B3"
+UNKNOWN_CATEGORY = "other"
 WIDTH_OF_LETTER = 0.014
 """Of one letter in an account bar, as a share of the axis."""
 SHOWN_CATEGORIES = 12
@@ -206,7 +207,8 @@ def title_pairs(
     n: int = 6,
 ) -> pd.DataFrame:
     """Titles of the largest categories that all platforms share, one column per platform."""
-    largest_first = catalog["category"].value_counts().index
+    is_known = catalog["category"] != UNKNOWN_CATEGORY
+    largest_first = catalog.loc[is_known, "category"].value_counts().index
     rows: dict[str, dict[str, str]] = {}
     for category in largest_first:
         titles = [_example(catalog, platform, category) for platform in platforms]
@@ -412,9 +414,9 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
         ax=axes[0],
         color=colors,
         width=0.8,
-        legend=False,
     )
     axes[0].set(xlabel="% of the shop's products", ylabel="", title="Categories")
+    axes[0].legend(loc="lower right")
     bins = np.arange(0, DEAREST_SHOWN + BIN, BIN)
     for (platform, price), color in zip(
         shelves.prices.items(),
