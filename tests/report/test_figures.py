@@ -80,8 +80,13 @@ def test_the_worst_list_is_the_one_with_most_items_of_other_categories():
     histories = Histories(ratings, np.arange(4))
     lists = np.array([[1, 2], [2, 3], [0, 1]])
     pictured = np.array([True, True, False, True])
-    shopper, liked, n_outside = content.worst_list(lists, histories, category, pictured)
+    shopper, liked, n_outside = content.worst_list(lists, histories, category, pictured, [0, 1, 2])
     assert (shopper, liked.tolist(), n_outside) == (1, [1], 2)
+    category = np.array(["a", "other", "b", "c"])  # nobody asked for an unknown category
+    shopper, liked, n_outside = content.worst_list(lists, histories, category, pictured, [0, 1, 2])
+    assert (shopper, liked.tolist(), n_outside) == (0, [0], 2)
+    shopper, _, n_outside = content.worst_list(lists, histories, category, pictured, [])
+    assert (shopper, n_outside) == (0, 2)
 
 
 def test_nobody_of_the_toy_knows_both_shops():

@@ -13,6 +13,7 @@ from helpers.interactions.matrix import Histories, Interactions, ItemFeatures
 from helpers.report.figures.people import frame_liked, mark_hits, people_sheet
 from helpers.report.plots import INK, PALETTE, contact_sheet, thumbnails
 
+UNKNOWN_CATEGORY = "other"
 TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
 ROWS = 1024  # of similarities that are sorted at once
 
@@ -202,11 +203,16 @@ def swing_of_prior(table: pd.DataFrame, title: str) -> plt.Figure:
 
 
 def worst_list(
-    lists: np.ndarray, histories: Histories, category: np.ndarray, is_pictured: np.ndarray
+    lists: np.ndarray,
+    histories: Histories,
+    category: np.ndarray,
+    is_pictured: np.ndarray,
+    among: Sequence[int],
 ) -> tuple[int, np.ndarray, int]:
     """The list with the most items outside the categories that its shopper likes.
 
-    Only shoppers all of whose liked items have pictures are looked at.
+    Only shoppers all of whose liked items have a picture and a known category are looked at. If
+    there is none, it is the first shopper's list.
 
     Parameters
     ----------
@@ -215,6 +221,8 @@ def worst_list(
     histories : Histories
     category : (n_items,) array of str
     is_pictured : (n_items,) bool
+    among : sequence of int
+        Shoppers to choose from.
 
     Returns
     -------
@@ -223,15 +231,28 @@ def worst_list(
         Positions of their liked items.
     n_outside : int
     """
-    worst = (0, histories.columns[histories.ratings[0].indices], -1)
-    for shopper, ranked in enumerate(lists):
-        liked = histories.columns[histories.ratings[shopper].indices]
-        if not is_pictured[liked].all():
-            continue
-        n_outside = int((~np.isin(category[ranked], category[liked])).sum())
-        if n_outside > worst[2]:
-            worst = (shopper, liked, n_outside)
-    return worst
+    is_fit = is_pictured & (category != UNKNOWN_CATEGORY)
+    worst = 0
+    most = -1
+    for shopper in among:
+        liked = _rated(histories, shopper)
+        n_outside = _outside(lists[shopper], liked, category)
+        if is_fit[liked].all() and n_outside > most:
+            worst = shopper
+            most = n_outside
+    liked = _rated(histories, worst)
+    return worst, liked, _outside(lists[worst], liked, category)
+
+
+def _rated(histories: Histories, shopper: int) -> np.ndarray:
+    """Positions of the items in a history."""
+    items: np.ndarray = histories.columns[histories.ratings[shopper].indices]
+    return items
+
+
+def _outside(ranked: np.ndarray, liked: np.ndarray, category: np.ndarray) -> int:
+    """How many items of a list are of no liked category."""
+    return int((~np.isin(category[ranked], category[liked])).sum())
 
 
 def before_and_after(
