@@ -208,7 +208,7 @@ def _caption(axis, text: str, size: float, points: float) -> None:
     if len(text) > n_letters:
         shown = text[: n_letters - 1].rstrip() + "…"
     style = {"fontsize": points, "color": MUTED_INK, "weight": "normal"}
-    axis.set_title(shown, loc="center", y=-0.02 * points / size, **style)
+    axis.set_title(shown, loc="center", y=-0.03, va="top", pad=0, **style)
 
 
 def _label_row(axis, label: str, points: float) -> None:
