@@ -58,6 +58,7 @@ _AND = re.compile(r"(?<!tie)\s(?:&|and)\s", re.I)
 _QUOTED = re.compile(r"[\"“”„«»][^\"“”„«»]*[\"“”„«»]|(?<!\w)['‘][^'’]*['’](?!\w)")
 _SHELVES = re.compile(r"\s*(?:[>|;,]|/(?!\d)|»|→|::)\s*")  # "Clothing > T-shirts", "Women/Tops"
 _NO_CATEGORY = "other"
+ADULTS = ("men", "women")
 _UNTOLD = {"", "other", "others"}  # columns that name no category
 _NO_WORD = "unknown"
 _MULTI = "multi"
@@ -267,9 +268,21 @@ def gender_of(
 ) -> str:
     """One of men, women, boys, girls, kids, unisex; "unknown" if nothing says it.
 
-    The shop's columns come first, then what the title says outside quotation marks.
+    The shop's columns come first, then what the title says outside quotation marks. But a title
+    that names children is believed before a column of men and women.
     """
     vocabulary = vocabulary or load_vocabulary()
+    words = normal(_QUOTED.sub(" ", title)).split()
+    telling = " ".join(word for word in words if len(word) > 1 and word != "all")
+    by_title = _one_gender(vocabulary.in_titles.named(telling))
+    by_column = _gender_of_columns(gender, category, vocabulary)
+    if by_column in ADULTS and vocabulary.over_columns.named(telling):
+        return by_title
+    return by_column or by_title
+
+
+def _gender_of_columns(gender: str, category: str, vocabulary: Vocabulary) -> str:
+    """What the shop's columns say; "" if nothing."""
     terms = vocabulary.genders
     exact = terms.exact(gender)
     if exact:
@@ -277,9 +290,7 @@ def gender_of(
     for named in (terms.named(gender), vocabulary.in_titles.named(category)):
         if named:
             return _one_gender(named)
-    words = normal(_QUOTED.sub(" ", title)).split()
-    telling = " ".join(word for word in words if len(word) > 1 and word != "all")
-    return _one_gender(vocabulary.in_titles.named(telling))
+    return ""
 
 
 def _one_gender(named: list[str]) -> str:

@@ -11,7 +11,10 @@ from helpers.artefacts import ROOT
 from helpers.feeds.spec import FeedError, read_yaml
 
 ENGLISH = ROOT / "data" / "vocabulary.yaml"
-SECTIONS = ("categories", "colours", "shades", "genders", "in_titles", "patterns", "styles")
+SECTIONS = (
+    *("categories", "colours", "shades", "genders"),
+    *("in_titles", "over_columns", "patterns", "styles"),
+)
 SILENT = "-"  # label of phrases that name nothing and hide the words in them
 _SHORTEST_END = 4  # letters of a word that may end a compound: Leinen-hemd
 
@@ -111,8 +114,9 @@ class Vocabulary:
 
     Attributes
     ----------
-    categories, colours, shades, genders, in_titles, patterns, styles : Terms
+    categories, colours, shades, genders, in_titles, over_columns, patterns, styles : Terms
         `in_titles` holds the words that name a gender in a title, where "man" may be Spider-Man.
+        `over_columns` holds those that count for more than a column of men and women.
     finer : dict
         Colours that are kinds of others: `{"olive": ["green"]}`.
     usd : dict
@@ -130,6 +134,7 @@ class Vocabulary:
     shades: Terms
     genders: Terms
     in_titles: Terms
+    over_columns: Terms
     patterns: Terms
     styles: Terms
     finer: dict[str, list[str]]
@@ -168,6 +173,7 @@ def load_vocabulary(
             shades=terms["shades"],
             genders=terms["genders"],
             in_titles=terms["in_titles"],
+            over_columns=terms["over_columns"],
             patterns=terms["patterns"],
             styles=terms["styles"],
             finer=english["finer"],

@@ -151,6 +151,21 @@ def test_genders(gender, title, wanted):
     assert gender_of(gender, title) == wanted
 
 
+@pytest.mark.parametrize(
+    ("column", "title", "wanted"),
+    [
+        ("Women", "Gini and Jony Kids Girls Solid Black Skirts", "girls"),
+        ("Men", "Palm Tree Kids Boy Washed Blue Jeans", "kids"),
+        ("Women", "Ant Kids Check Blue Skirts", "kids"),
+        ("Men", "The Beach Boys T-shirt", "men"),
+        ("Women", "Nobody's Child belted coat", "women"),
+        ("Unisex", "Kids backpack", "unisex"),
+    ],
+)
+def test_a_title_that_says_kids_counts_for_more_than_a_column_of_adults(column, title, wanted):
+    assert gender_of(column, title) == wanted
+
+
 def test_a_brands_name_is_no_colour():
     assert colour_of("", "True Blue Men's T-Shirt", "True Blue") == "unknown"
     assert colour_of("espresso-women-off-white-shrug", "Shrug", "Espresso") == "white"
