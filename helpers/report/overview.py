@@ -59,6 +59,8 @@ LUCK = 0.05
 CLEAR = 0.05
 """Of a p-value, corrected for the number of methods, below which a gain counts as clear."""
 POWER_NOTE = "with 80% power at the 5% level"
+LEAST_GAIN = 0.05
+"""Of five items, the gain that is 0.1 when it is rounded."""
 UNNOTICED = 50.0
 """Milliseconds of waiting that nobody notices."""
 KNOWN = "own shop"
@@ -625,7 +627,7 @@ def _liked_of_five(results: Results) -> Slide:
         "lines are 95% intervals."
     )
     rows = rows.drop("Oracle(exposure=True)", errors="ignore")
-    block = _figure(figures.liked_of_five, rows, best, PEOPLE)
+    block = _figure(figures.liked_of_five, rows, best, PEOPLE, done)
     return _slide(title, block, _caption(caption), notes=notes, shows=kind)
 
 
@@ -838,7 +840,7 @@ def _guide(results: Results) -> Slide:
     found = advise(results, few)
     with_likes = [one for one in found if not pd.isna(one.liked)]
     dearest = max(with_likes, key=lambda one: one.fewer)
-    title = f"The wrong method costs up to {dearest.fewer:.1f} liked items of five"
+    title = f"The wrong method costs up to {dearest.fewer:.1f} items of five"
     caption = (
         "Rule: the simplest method that the best one does not clearly beat. "
         f"{_capital(_whose(results))} and {known_items(few)}, unless stated."
@@ -928,6 +930,8 @@ def _next_title(results: Results) -> str:
     kind = results.shoppers
     if choice(results, results.length_near(FEW)) == FLOOR:
         return f"On Monday, keep the bestsellers and test one rival ({kind})"
+    if gain < LEAST_GAIN:
+        return f"On Monday, ask newcomers what they like and test the lists ({kind})"
     return f"On Monday, ask for {items}: {gain:+.1f} of five ({kind})"
 
 
@@ -936,6 +940,8 @@ def _first_item_words(results: Results) -> str:
         return "Here no history made a list clearly better than bestsellers."
     n_items, gain = _gain_of_first_item(results)
     items = counted(n_items, "liked item")
+    if gain < LEAST_GAIN:
+        return f"With {known_items(n_items)}, no list is better here."
     adds = "adds" if n_items == 1 else "add"
     words = f"The first step is the cheapest: {items} {adds} {gain:.1f} of five."
     if _first_step_is_steepest(results):

@@ -325,6 +325,16 @@ def test_a_history_of_one_item_is_told_as_one():
     assert not re.search(r"\b1 (liked |known )?items", told)
 
 
+def test_a_first_item_that_adds_nothing_is_not_asked_for_as_a_gain():
+    one = made.results(shoppers="real")
+    is_flat = (one.rows["metric"] == "precision") & one.rows["n_history"].isin([0, 1])
+    rows = one.rows.assign(value=one.rows["value"].mask(is_flat, 0.3))
+    flat = results.Results("made", one.run, rows)
+    assert overview._next_title(flat).startswith("On Monday, ask newcomers what they like")
+    assert overview._first_item_words(flat) == "With one known item, no list is better here."
+    assert "+" in overview._next_title(one)
+
+
 def test_where_nothing_beats_bestsellers_the_talk_and_the_index_say_so():
     """Bestsellers are not compared with themselves, nor called by another name."""
     swapped = {"Popularity": "TwoTower", "TwoTower": "Popularity"}

@@ -124,8 +124,12 @@ def _curves(
     axis.figure.legend(handles=handles, loc=where, ncols=len(marks), fontsize=FONT)
 
 
-def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt.Figure:
-    """How many of five shown items are liked, with 95% intervals; `rows` by recommender."""
+def liked_of_five(
+    rows: pd.DataFrame, leader: str, people: Iterable[str], done: str = "liked"
+) -> plt.Figure:
+    """How many of five shown items are liked, or bought (`done`), with 95% intervals; `rows` by
+    recommender.
+    """
     _slide_style()
     ordered = rows.sort_values("value")
     figure, axis = plt.subplots(figsize=WIDE)
@@ -141,7 +145,7 @@ def liked_of_five(rows: pd.DataFrame, leader: str, people: Iterable[str]) -> plt
     highs = 5 * ordered["high"]
     for place, (value, high) in enumerate(zip(values, highs, strict=True)):
         axis.text(high + 0.05, place, f"{value:.1f}", va="center", fontsize=FONT)
-    axis.set(xlim=(0, 5.3), xlabel="of five items shown, how many are liked")
+    axis.set(xlim=(0, 5.3), xlabel=f"of five items shown, how many are {done}")
     axis.grid(axis="y", visible=False)
     return figure
 
