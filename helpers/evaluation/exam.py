@@ -212,12 +212,11 @@ def lengths_for(
     NobodyToExamine
         If no customer of the fold likes an item on each platform.
     """
-    platform = items.frame["platform"].to_numpy(dtype=object)
-    n_source = _n_likes(interactions, platform == source)
-    n_target = _n_likes(interactions, platform == target)
-    examined = in_fold(interactions.users, 0, FOLDS, seed) & (n_target > 0)
-    n_able = {n: int((examined & (n_source >= n)).sum()) for n in N_HISTORY}
+    n_able = n_able_for(interactions, items, source, target, seed)
     if not n_able[1]:
+        platform = items.frame["platform"].to_numpy(dtype=object)
+        n_source = _n_likes(interactions, platform == source)
+        n_target = _n_likes(interactions, platform == target)
         raise NobodyToExamine(
             f"no customer among the fifth who are examined bought on both {source!r} and "
             f"{target!r}: {len(interactions.users)} customers, "
@@ -226,6 +225,19 @@ def lengths_for(
         )
     enough = min(fewest, n_able[1])
     return tuple(n for n in N_HISTORY if n_able[n] >= enough)
+
+
+def n_able_for(
+    interactions: Interactions, items: ItemFeatures, source: str, target: str, seed: int = 7
+) -> dict[int, int]:
+    """History length → how many customers of the examined fold have as many likes on `source`, and
+    one or more on `target`.
+    """
+    platform = items.frame["platform"].to_numpy(dtype=object)
+    n_source = _n_likes(interactions, platform == source)
+    n_target = _n_likes(interactions, platform == target)
+    examined = in_fold(interactions.users, 0, FOLDS, seed) & (n_target > 0)
+    return {n: int((examined & (n_source >= n)).sum()) for n in N_HISTORY}
 
 
 def _n_likes(interactions: Interactions, where: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import pandas as pd
 import yaml
 
 from helpers.artefacts import ROOT, data_dir, newest_file, pattern_of, write_text
-from helpers.evaluation.exam import FEWEST_TESTED, NobodyToExamine, lengths_for
+from helpers.evaluation.exam import NobodyToExamine, lengths_for, n_able_for
 from helpers.feeds import FeedError, FeedSpec, draft_spec, harmonise, load_spec, read_feed
 from helpers.feeds.files import read_rows
 from helpers.feeds.products import FeedResult
@@ -48,6 +48,7 @@ REPORT = "shop_check.txt"
 SEED = 7
 OVERLAP = 0.2  # share of training customers kept on both platforms where products are dealt
 FEWEST_PRODUCTS = 20
+FEW_TESTED = 100  # customers in the exam, below which the report says that they are few
 FEWEST_ON_A_PLATFORM = 10
 PLATFORM_COLUMNS = ("platform", "brand", "category", "gender", "colour")
 WORDS = "words"
@@ -494,9 +495,11 @@ def _examined(
         lengths = lengths_for(matrix, items, platforms.source, platforms.target, SEED)
     except NobodyToExamine as error:
         raise OrderError(f"{file}: {error}") from None
+    n_able = n_able_for(matrix, items, platforms.source, platforms.target, SEED)
     longest = f"known by up to {lengths[-1]} products on {platforms.source}"
-    lines = [f"exam: strangers {longest}, asked about {platforms.target}"]
-    if len(log["user"].unique()) < 10 * FEWEST_TESTED:
+    n_tested = n_able[lengths[-1]]
+    lines = [f"exam: {n_tested} customers, {longest}, asked about {platforms.target}"]
+    if n_tested < FEW_TESTED:
         lines.append("few customers: expect wide intervals, and read no order of methods into them")
     return lines
 

@@ -2,6 +2,7 @@
 written.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -50,6 +51,9 @@ def test_two_unknown_files_become_a_profile(home):
     assert "90 rows read, 90 products, 0 rejected" in report
     assert "3640 customer-item pairs of 260 customers and 90 products" in report
     assert "course run --profile garten" in report
+    examined = re.search(r"exam: (\d+) customers, known by up to \d+ products on A", report)
+    assert 30 <= int(examined.group(1)) <= 260 // 4  # of the fifth who are examined
+    assert "few customers: expect wide intervals" in report
     assert written(home) == [
         "garten.yaml", "garten.yaml", "orders_left_out.csv", "shop_check.txt"
     ]  # fmt: skip
