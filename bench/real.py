@@ -119,7 +119,9 @@ METHODS: dict[str, Callable] = {
     "implicit BPR": lambda: ImplicitBPR(),
     "Hybrid": lambda: OneQuestion(),
 }
-SLOW_DECK = "in batches of 32, a deal of the gift shop with its 267,000 purchases takes three minutes"
+SLOW_DECK = (
+    "in batches of 32, a deal of the gift shop with its 267,000 purchases takes three minutes"
+)
 SKIPPED = {  # shop: methods that are not run there, and why
     "gifts": {"DeckTowers": SLOW_DECK},
     "citeulike": {"DeckTowers": SLOW_DECK},
