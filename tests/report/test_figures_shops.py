@@ -84,6 +84,20 @@ def test_a_shop_without_a_clear_gain_is_named(study):
     assert shops.shops_without_gain(study) == ["fashion"]
 
 
+def test_the_results_in_which_the_blend_is_behind_are_named(study, tmp_path):
+    assert shops.further_behind(study) == "fashion with three known items (0.040 behind Content)"
+    path = tmp_path / "within.csv"
+    rows = [
+        row("fashion", "new items", "Hybrid", n=None, value=0.10),
+        row("fashion", "new items", "WordWalk", n=None, value=0.12),
+    ]
+    study_of(path, rows)
+    within = shops.read_within(path)
+    assert shops.further_behind(within) == "fashion, new items (0.020 behind WordWalk)"
+    level = within.assign(value=0.12)
+    assert shops.further_behind(level) == "nowhere"
+
+
 def test_the_best_single_method_is_no_blend_and_no_floor(study):
     best = shops.best_single(study).set_index("exam")["recommender"]
     assert best["films"] == "ItemKNN"

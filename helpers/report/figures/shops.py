@@ -19,6 +19,7 @@ from helpers.report.figures.compare import (
     LABEL_FONT,
     WIDE,
     beside,
+    known_items,
     points,
     slide_font,
 )
@@ -176,6 +177,26 @@ def shops_without_gain(study: pd.DataFrame, name: str = BLEND) -> list[str]:
     rows = gains(study, name)
     won = set(rows.loc[rows["gain_low"] > 0, "shop"])
     return [SHOPS[shop] for shop in dict.fromkeys(rows["shop"]) if shop not in won]
+
+
+def further_behind(study: pd.DataFrame, name: str = BLEND) -> str:
+    """Where a method is behind the best single one by more than `LEVEL`, as in a sentence.
+
+    "nowhere" where there is no such result.
+    """
+    best = best_single(study).set_index(RESULT)
+    places = []
+    for row in gains(study, name).itertuples():
+        result = (row.exam, row.n_history)
+        if result not in best.index:
+            continue
+        rival = best.loc[result]
+        gap = rival["value"] - row.value
+        if gap <= LEVEL:
+            continue
+        known = "" if row.n_history == WHOLE else f" with {known_items(row.n_history)}"
+        places.append(f"{row.exam}{known} ({gap:.3f} behind {rival['recommender']})")
+    return "; ".join(places) or "nowhere"
 
 
 @dataclass(frozen=True)
