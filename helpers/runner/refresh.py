@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.artefacts import CHAPTERS, ROOT, write_text
+from helpers.report.cells import folded_in_lab
 from helpers.runner import course
 from helpers.runner.execute import Job, Kernels, Progress, execute
 from helpers.runner.parameters import notebook_path
@@ -52,6 +53,8 @@ def _refresh_solution(chapter: str, solution: Path) -> bool:
 def store_outputs(executed: Path, stored: Path) -> bool:
     """Copy outputs from an executed copy into the notebook it came from.
 
+    Text that is not for the sample's reader is folded anew.
+
     Returns
     -------
     bool
@@ -71,6 +74,7 @@ def store_outputs(executed: Path, stored: Path) -> bool:
             cell.outputs = []
             cell.execution_count = count
     notebook.metadata = nbformat.NotebookNode(kernelspec=KERNEL, language_info={"name": "python"})
+    notebook = folded_in_lab(notebook)
     after = nbformat.writes(notebook, indent=1) + "\n"
     if after == before:
         return False

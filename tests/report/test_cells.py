@@ -80,7 +80,7 @@ def test_lab_folds_what_is_said_and_what_another_situation_reads():
 
 @pytest.mark.parametrize("chapter", list(CHAPTERS))
 def test_a_chapter_opens_in_lab_as_the_sample_s_reader_needs_it(chapter):
-    """Where this fails, store what `folded_in_lab` returns."""
+    """Where this fails, `course refresh` mends it: it stores what `folded_in_lab` returns."""
     stored = nbformat.read(notebook_path(chapter), as_version=4)
     assert folded_in_lab(stored, SAMPLE) == stored
 

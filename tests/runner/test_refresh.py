@@ -1,7 +1,7 @@
 """Storing outputs: fresh ones replace old ones, exempt ones stay, run noise goes."""
 
 import nbformat
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.runner.refresh import store_outputs
 
@@ -30,3 +30,12 @@ def test_only_what_matters_changes(tmp_path):
     assert [cell.execution_count for cell in stored.cells] == [1, 2]
     assert "papermill" not in (tmp_path / "stored.ipynb").read_text()
     assert not store_outputs(tmp_path / "executed.ipynb", tmp_path / "stored.ipynb")
+
+
+def test_text_that_is_not_for_the_sample_s_reader_is_folded(tmp_path):
+    said = new_markdown_cell("Say it.", metadata={"slideshow": {"slide_type": "notes"}})
+    path = tmp_path / "stored.ipynb"
+    nbformat.write(new_notebook(cells=[said]), path)
+    assert store_outputs(path, path)
+    (cell,) = nbformat.read(path, as_version=4).cells
+    assert cell.metadata["jupyter"] == {"source_hidden": True}
