@@ -145,6 +145,8 @@ def test_the_best_single_methods_are_named_with_their_shops(tmp_path, study):
     ]
     study = study_of(tmp_path / "two.csv", both)
     assert shops.winners(study, 3) == "Bridge (gift shop and groceries)"
+    network = [row("gifts", "across 20 %", "NeuralCF-bce")]
+    assert shops.winners(study_of(tmp_path / "one.csv", network), 3) == "NeuralCF (gift shop)"
 
 
 def test_exams_within_one_shop_have_a_table_of_their_own(tmp_path):

@@ -332,7 +332,8 @@ def winners(study: pd.DataFrame, n_history: int) -> str:
     is_shown = best["exam"].isin(_one_per_shop(best)) & (best["n_history"] == n_history)
     places: dict[str, list[str]] = {}
     for row in best[is_shown].itertuples():
-        places.setdefault(str(row.recommender), []).append(SHOPS[str(row.shop)])
+        method = str(row.recommender)
+        places.setdefault(TAUGHT.get(method, method), []).append(SHOPS[str(row.shop)])
     return "; ".join(f"{name} ({listed(shops)})" for name, shops in places.items())
 
 
