@@ -78,7 +78,7 @@ def throughput(encoder, files) -> None:
     def forward(n: int) -> None:
         with (
             torch.inference_mode(),
-            encoder._half(),
+            encoder._rounding(),
         ):  # in the precision that the encoder itself uses
             for _ in range(n):
                 encoder.model.encode_image(batch, normalize=True)

@@ -58,7 +58,7 @@ class ImageNet(ClipEncoder):
             value for name, value in weights.items() if not name.startswith("_fc.")
         ]  # other names, same order
         trunk.load_state_dict(dict(zip(trunk.state_dict(), values, strict=True)))
-        scale = self._normalise
+        scale = self._scale
 
         class Visual(torch.nn.Module):
             def __init__(self):
