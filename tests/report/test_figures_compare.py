@@ -163,3 +163,40 @@ def test_gains_are_paired_and_corrected():
     assert hybrid["difference"].tolist() == pytest.approx(2 * [0.02 + luck.mean()], abs=1e-6)
     assert (hybrid["low"] > 0.01).all() and (hybrid["high"] < 0.03).all()
     assert (found["p_holm"] < 0.01).all() and (found["n_users"] == 60).all()
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    table = pd.DataFrame(
+        {"difference": [-0.001], "low": [-0.004], "high": [0.003], "p": [0.7], "p_holm": [0.7]},
+        index=["Hybrid"],
+    )
+    told = show.difference_table(table).loc["Hybrid"]
+    assert told["difference"] == "0.00" and told["95% interval"] == "0.00 to 0.00"
+
+
+def test_dashed_ceilings_have_a_legend_entry():
+    def keys(values):
+        figure = show.cold_start([show.Panel("strangers", rows(values))], FAMILY)
+        return [text.get_text() for text in figure.legends[0].get_texts()]
+
+    assert keys(VALUES)[-1] == "ceilings"
+    assert "ceilings" not in keys({"Popularity": 0.4, "Content": 0.6})
+
+
+def test_the_method_that_moves_most_is_named_with_both_places():
+    strangers = pd.Series({"Taste": 0.7, "Content": 0.6, "EASE": 0.1, "Popularity": 0.3})
+    known = pd.Series({"Taste": 0.2, "Content": 0.1, "EASE": 0.3})
+    assert show.moves_most(strangers, known) == show.Move("EASE", 3, 1, 3)
+
+
+def test_the_closest_call_is_the_smallest_gain_of_what_is_shipped():
+    def told(has, **ndcg):
+        table = pd.DataFrame({name: np.full(20, value) for name, value in ndcg.items()})
+        return show.Situation(has, "real", table, pd.Series(dict.fromkeys(ndcg, 1.0)))
+
+    far = told("far", Popularity=0.3, Content=0.6)
+    near = told("near", Popularity=0.3, Content=0.32)
+    floor = told("floor", Popularity=0.3, Content=0.305)
+    has, name, gain = show.closest_call([far, near, floor])
+    assert (has, name) == ("near", "Content") and gain == pytest.approx(0.02)
+    assert show.closest_call([floor]) is None

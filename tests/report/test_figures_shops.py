@@ -201,3 +201,16 @@ def test_a_study_without_controls_or_single_methods_can_be_shown(tmp_path):
     assert shops.count_results(study)["compared"] == 0
     assert "Hybrid" in shops.shop_table(study, 3).index
     plt.close("all")
+
+
+def test_methods_clearly_behind_popularity_are_those_of_the_exam_in_the_table(tmp_path):
+    rows = [
+        row("groceries", "across 20 %", "Popularity", n=10),
+        row("groceries", "across 20 %", "Taste", n=10, value=0.15),
+        row("groceries", "across 20 %", "TwoTower", n=10, value=0.19),  # its interval holds 0
+        row("groceries", "across 100 %", "EASE", n=10, value=0.1),
+        row("gifts", "across 20 %", "ItemKNN", n=10, value=0.1),
+    ]
+    study = study_of(tmp_path / "real.csv", rows)
+    assert shops.clearly_behind(study, "groceries", 10) == ["Taste"]
+    assert shops.clearly_behind(study, "groceries", 3) == []

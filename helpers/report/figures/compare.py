@@ -17,7 +17,7 @@ import pandas as pd
 
 from helpers.evaluation import rank, significance
 from helpers.evaluation.contenders import BLEND, FLOOR, ITEMS, PEOPLE, simplicity
-from helpers.evaluation.guide import Situation, in_words
+from helpers.evaluation.guide import Situation, advise, in_words
 from helpers.evaluation.guide import known_items as known_items  # cells find it here
 from helpers.evaluation.protocol import Evaluation
 from helpers.interactions.splits import Split
@@ -255,7 +255,7 @@ def _one_curve(axis, panel: Panel, family: Families, xlabel: str) -> None:
 
 
 def _family_legend(figure, panels, family: Families) -> None:
-    """Below the figure: what each color means."""
+    """Below the figure: what each color and each dashed line means."""
     kinds = set()
     for panel in panels:
         names = set(panel.rows["recommender"]) - set(CEILINGS)
@@ -264,6 +264,10 @@ def _family_legend(figure, panels, family: Families) -> None:
     for kind in COLORS:
         if kind in kinds:
             handles.append(_key(kind))
+    drawn = {name for panel in panels for name in panel.rows["recommender"]}
+    if drawn & set(CEILINGS):
+        style = {"color": COLORS[ITEMS], "linestyle": "--", "label": "ceilings"}
+        handles.append(plt.Line2D([], [], **style))
     where = "outside lower center"
     figure.legend(
         handles=handles,
@@ -421,7 +425,7 @@ def difference_table(tests: pd.DataFrame) -> pd.DataFrame:
     ordered = tests.sort_values("difference", ascending=False)
     return pd.DataFrame(
         {
-            "difference": ordered["difference"].map("{:.2f}".format),
+            "difference": ordered["difference"].map("{:z.2f}".format),
             "95% interval": _intervals(ordered),
             "p": ordered["p"].map("{:.4f}".format),
             "p, corrected": ordered["p_holm"].map("{:.4f}".format),
@@ -431,7 +435,7 @@ def difference_table(tests: pd.DataFrame) -> pd.DataFrame:
 
 def _intervals(rows: pd.DataFrame) -> list[str]:
     pairs = zip(rows["low"], rows["high"], strict=True)
-    return [f"{low:.2f} to {high:.2f}" for low, high in pairs]
+    return [f"{low:z.2f} to {high:z.2f}" for low, high in pairs]
 
 
 def differences_figure(
@@ -461,7 +465,7 @@ def differences_figure(
             )
         axis.axvline(0, color=INK, linewidth=1)
         axis.set_yticks(range(len(ordered)), list(ordered.index))
-        axis.set_xlabel(f"NDCG@10 less that of {reference}, same shoppers")
+        axis.set_xlabel(f"NDCG@10 minus {reference}'s, same shoppers")
         axis.grid(axis="y", visible=False)
     return figure
 
@@ -492,6 +496,35 @@ def place_of(values: pd.Series, name: str) -> int:
     """1 for the highest value. Values that agree to two digits share the better place."""
     rounded = values.round(2)
     return int(1 + (rounded > rounded[name]).sum())
+
+
+@dataclass(frozen=True)
+class Move:
+    """A method's place in two exams.
+
+    Attributes
+    ----------
+    name : str
+    first, second : int
+        1 for the highest value. Values that agree to three digits share the better place.
+    n_methods : int
+        That took both exams.
+    """
+
+    name: str
+    first: int
+    second: int
+    n_methods: int
+
+
+def moves_most(first: pd.Series, second: pd.Series) -> Move:
+    """The method whose place differs most between two exams, by its values in both."""
+    both = [name for name in first.index if name in second.index]
+    style = {"ascending": False, "method": "min"}
+    before = first[both].round(3).rank(**style)
+    after = second[both].round(3).rank(**style)
+    name = str((before - after).abs().idxmax())
+    return Move(name, int(before[name]), int(after[name]), len(both))
 
 
 # ------------------------------------------------------------------------------ studies
@@ -810,6 +843,24 @@ def situation(
     names = [name for name in names if name in ndcg]
     precision = scores(evaluation.per_user, n_history, judged, "precision", 5)
     return Situation(has, evaluation.shoppers, ndcg[names], 5 * precision[names].mean())
+
+
+def closest_call(situations: Sequence[Situation]) -> tuple[str, str, float] | None:
+    """Where the guide ships another method than Popularity for the smallest gain.
+
+    Returns
+    -------
+    (str, str, float) or None
+        What the shop has, the method, and its mean gain in NDCG@10 over Popularity; None where
+        Popularity is shipped in all situations.
+    """
+    calls = []
+    for told in situations:
+        advice = advise(told)
+        if advice.ship != "Popularity" and "Popularity" in told.ndcg:
+            gain = advice.ndcg - told.ndcg["Popularity"].mean()
+            calls.append((told.has, advice.ship, float(gain)))
+    return min(calls, key=lambda call: call[2], default=None)
 
 
 def as_records(advice: pd.DataFrame) -> list[dict]:

@@ -172,6 +172,21 @@ def count_results(study: pd.DataFrame, name: str = BLEND) -> dict[str, int]:
     }
 
 
+def clearly_behind(study: pd.DataFrame, shop: str, n_history: int) -> list[str]:
+    """Methods that are clearly below Popularity in a dealt shop's exam in `course_table`.
+
+    Parameters
+    ----------
+    shop : str
+        What tables call it, for example "groceries".
+    """
+    log = study[~study["control"]]
+    exams = [exam for exam in _one_per_shop(log) if exam.split(", ")[0] == shop]
+    is_asked = log["exam"].isin(exams) & (log["n_history"] == n_history)
+    is_asked &= log["gain_high"] < 0
+    return sorted(log.loc[is_asked, "recommender"])
+
+
 def shops_without_gain(study: pd.DataFrame, name: str = BLEND) -> list[str]:
     """Names of the shops in which no paired interval of a method lies above Popularity."""
     rows = gains(study, name)
@@ -240,7 +255,7 @@ def shops_figure(study: pd.DataFrame, name: str = BLEND) -> plt.Figure:
         axis.axhline(0, color=INK, linewidth=1)
         below = [exam.replace(", ", "\n") for exam in exams]
         axis.set_xticks(range(len(exams)), below)
-        axis.set_ylabel(f"NDCG@10 less that of\n{FLOOR}")
+        axis.set_ylabel(f"NDCG@10 minus\n{FLOOR}'s")
         axis.grid(axis="x", visible=False)
         figure.legend(
             loc="outside upper center",
