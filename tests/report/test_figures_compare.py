@@ -179,8 +179,9 @@ def test_dashed_ceilings_have_a_legend_entry():
         figure = show.cold_start([show.Panel("strangers", rows(values))], FAMILY)
         return [text.get_text() for text in figure.legends[0].get_texts()]
 
-    assert keys(VALUES)[-1] == "ceilings"
-    assert "ceilings" not in keys({"Popularity": 0.4, "Content": 0.6})
+    assert keys(VALUES)[0] == f"{FLOOR}, or a ceiling" and FLOOR not in keys(VALUES)
+    assert keys({"Popularity": 0.4, "Content": 0.6}) == [FLOOR, ITEMS]
+    assert keys({"Content": 0.6, "Oracle": 1.0}) == ["a ceiling", ITEMS]
 
 
 def test_the_method_that_moves_most_is_named_with_both_places():

@@ -266,8 +266,10 @@ def _family_legend(figure, panels, family: Families) -> None:
             handles.append(_key(kind))
     drawn = {name for panel in panels for name in panel.rows["recommender"]}
     if drawn & set(CEILINGS):
-        style = {"color": COLORS[ITEMS], "linestyle": "--", "label": "ceilings"}
-        handles.append(plt.Line2D([], [], **style))
+        style = {"color": INK, "linestyle": "--"}  # as `curve` draws whatever is dashed
+        label = f"{FLOOR}, or a ceiling" if FLOOR in kinds else "a ceiling"
+        ceiling = plt.Line2D([], [], label=label, **style)
+        handles = [ceiling, *handles[FLOOR in kinds :]]
     where = "outside lower center"
     figure.legend(
         handles=handles,
