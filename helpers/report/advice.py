@@ -20,13 +20,15 @@ from helpers.evaluation.guide import (
     worst_usual,
 )
 from helpers.interactions.matrix import REAL, SIMULATED
+from helpers.report.figures.shops import SHOPS
+from helpers.report.prose import listed
 from helpers.report.results import FLOOR, FLOORS, Results, called
 
 if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
     from helpers.report.personas import MethodList, PersonaLists
 
 OWN_HISTORY = "A history in our own shop?"
-PURCHASES = "Only purchases, no ratings?"
+PURCHASES = "Only purchases? Staples or other goods?"
 SPECIAL = "Something special about the items?"
 KNOWN_ITEMS = "How many liked items do we know?"
 QUESTIONS = (OWN_HISTORY, PURCHASES, SPECIAL, KNOWN_ITEMS)
@@ -95,6 +97,8 @@ _LENGTHS = {known_items(n) for n in range(100)}
 MILLION = "a million items"
 VECTORS = ("Content", "TwoTower")
 """Methods whose items are vectors, which an index searches without ranking them all."""
+OF_PURCHASES = ("gifts", "fashion")
+"""Shops of the study whose logs hold purchases and no ratings, but for staples."""
 
 
 def uses(name: str, reads_pictures: bool) -> str:
@@ -137,7 +141,7 @@ def bestsellers(one: "PersonaLists") -> "MethodList":
     return next((made for made in one.lists if made.stands_for), one.lists[-1])
 
 
-def advise(results: Results, few: int) -> list[Told]:
+def advise(results: Results, few: int, study: pd.DataFrame | None = None) -> list[Told]:
     """One recommendation for each situation that the run examined.
 
     Parameters
@@ -146,10 +150,15 @@ def advise(results: Results, few: int) -> list[Told]:
     few : int
         Length of the history of shoppers in a shop without pictures, or with a million items.
         It counts only where chapter 07 saved no guide.
+    study : DataFrame, optional
+        Results of real shops, as `results.real_study` reads them. Beside simulated shoppers they
+        answer for logs of purchases.
     """
     found = saved_advice(results)
     if not found:
         found = _by_intervals(results, few)
+    if study is not None and results.shoppers != REAL:
+        found += _for_purchases(study)
     if len(results.warm):
         found.append(_for_known(results))
     return found
@@ -214,6 +223,22 @@ def _for_known(results: Results) -> Told:
     cost = max(values[ship] - values[wrong], 0.0)
     has = "a history in our own shop"
     return Told(ship, values[ship], np.nan, wrong, cost, has, results.shoppers, OWN_HISTORY)
+
+
+def _for_purchases(study: pd.DataFrame) -> list[Told]:
+    """The method that gains most in real shops that sell no staples and know only purchases."""
+    if not len(study):
+        return []
+    rows = study[study["shop"].isin(OF_PURCHASES)]
+    if not len(rows):
+        return []
+    ship = most_gain(rows)
+    values = rows.groupby("recommender")["value"].mean()
+    wrong = worst_usual(values)
+    cost = max(values[ship] - values[wrong], 0.0)
+    shops = listed([SHOPS[shop] for shop in OF_PURCHASES if shop in set(rows["shop"])])
+    has = f"{shops}, purchases ({REAL})"
+    return [Told(ship, values[ship], np.nan, wrong, cost, has, REAL, PURCHASES)]
 
 
 def simplest_of_best(rows: pd.DataFrame) -> str:

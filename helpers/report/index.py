@@ -271,7 +271,7 @@ def _flowchart(results: Results | None) -> str:
     """The decision guide as a picture: a data URI, or nothing before chapter 07."""
     if results is None:
         return ""
-    figure = flowchart(advise(results, results.length_near(FEW)))
+    figure = flowchart(advise(results, results.length_near(FEW), read.real_study()))
     file = io.BytesIO()
     figure.savefig(file, dpi=FLOWCHART_DPI)
     plt.close(figure)
@@ -281,7 +281,7 @@ def _flowchart(results: Results | None) -> str:
 def _guide(results: Results | None) -> list[dict[str, Any]]:
     if results is None:
         return []
-    frame = advice_table(advise(results, results.length_near(FEW)))
+    frame = advice_table(advise(results, results.length_near(FEW), read.real_study()))
     rows = frame.astype(str).to_dict("records")
     return [{str(name): text for name, text in row.items()} for row in rows]
 

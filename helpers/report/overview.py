@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation import online
-from helpers.evaluation.guide import known_items
+from helpers.evaluation.guide import in_words, known_items
 from helpers.report import results as read
 from helpers.report.advice import (
     MILLION,
+    OF_PURCHASES,
+    PURCHASES,
     READS,
     Told,
     advice_table,
@@ -28,6 +30,7 @@ from helpers.report.advice import (
     choice,
     first_choice,
     most_gain,
+    saved_advice,
     simplest_of_best,
     uses,
 )
@@ -130,6 +133,7 @@ def overview_slides(
 ) -> list[Slide]:
     """All slides after the title slide, in the order of the talk."""
     slides: list[Slide | None] = []
+    people = _most_pictured_first(people)
     if people:
         slides += [_hook(people[0]), _persona(results, people[0])]
     if shopper is not None:
@@ -141,8 +145,16 @@ def overview_slides(
     if people[1:]:
         slides.append(_others(results, people[1:]))
     slides += [_cost(results), _unknown(results, study)]
-    slides += [_flowchart(results), _guide(results), _next(results, study)]
+    slides += [_flowchart(results, study), _guide(results, study), _next(results, study)]
     return [slide for slide in slides if slide is not None]
+
+
+def _most_pictured_first(people: list[PersonaLists]) -> list[PersonaLists]:
+    """The persona with the fewest items that have words only, then the others as they stand."""
+    if not people:
+        return []
+    first = min(people, key=lambda one: sum(not uri for _, _, uri in one.history))
+    return [first, *(one for one in people if one is not first)]
 
 
 # ------------------------------------------------------------------------------ pieces
@@ -191,7 +203,13 @@ def _picture_table(rows: list[tuple[str, list[tuple[str, str]]]]) -> Block:
 
 def _short(title: str) -> str:
     """A title of few words: cut between two of them, never inside one."""
-    return textwrap.shorten(title, LONGEST_TITLE, placeholder=" …")
+    short = textwrap.shorten(title, LONGEST_TITLE, placeholder="…", break_on_hyphens=False)
+    return _unbroken(short)
+
+
+def _unbroken(title: str) -> str:
+    """A title whose words with a hyphen, "t-shirt", stay on one line."""
+    return title.replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def _capital(name: str) -> str:
@@ -270,7 +288,7 @@ def _history_block(one: PersonaLists) -> Block:
     """The history as one large row: pictures above their titles."""
     width = len(one.history)
     pictures = [f"![]({uri})" if uri else "*words only*" for _, _, uri in one.history]
-    titles = [f"{as_text(title)}<br>{as_text(shop)}" for title, shop, _ in one.history]
+    titles = [f"{as_text(_unbroken(title))}<br>{as_text(shop)}" for title, shop, _ in one.history]
     lines = ["|" + " |" * width, "|" + "---|" * width]
     lines.append("| " + " | ".join(pictures) + " |")
     lines.append("| " + " | ".join(titles) + " |")
@@ -322,6 +340,16 @@ def _liked_words(made: MethodList) -> str:
     return "" if made.liked is None else f"{made.liked:.1f} of {len(made.items)} liked"
 
 
+def _chosen_words(made: MethodList, floor: MethodList) -> str:
+    """The first choice and how many are liked, beside bestsellers where these do as well."""
+    if made.liked is None:
+        return made.name
+    words = f"{made.name} {made.liked:.1f} of {len(made.items)}"
+    if floor.liked is not None and round(made.liked, 1) <= round(floor.liked, 1):
+        words += f", {floor.name.lower()} {floor.liked:.1f}"
+    return words
+
+
 def _others(results: Results, people: list[PersonaLists]) -> Slide:
     """The other personas: what each likes, and what the first choice shows."""
     rows = []
@@ -333,7 +361,8 @@ def _others(results: Results, people: list[PersonaLists]) -> Slide:
         likes = [(uri, title) for title, _, uri in one.history if uri][:LIKES_PER_ROW]
         likes += [("", "")] * (LIKES_PER_ROW - len(likes))
         shown = [(item.picture, item.title) for item in made.items]
-        rows.append((_label(one.name, _liked_words(made)), [*likes, ARROW, *shown]))
+        label = _label(one.name, _chosen_words(made, floor))
+        rows.append((label, [*likes, ARROW, *shown]))
         words = f"{one.name}: {one.persona.about}. {made.name} shows {one.name} five items"
         if made.liked is not None and floor.liked is not None:
             words += f", {made.liked:.1f} of them liked; of bestsellers, {floor.liked:.1f}"
@@ -469,7 +498,7 @@ def _real(results: Results, study: pd.DataFrame) -> list[Slide]:
     if len(study):
         slides.append(_real_study(results, study))
     if len(results.live):
-        slides.append(_real_live(results))
+        slides.append(_real_live(results, study))
     if slides or results.shoppers == REAL:
         return slides
     notes = (
@@ -500,8 +529,8 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     if best not in set(study["recommender"]):
         absent = f"{best}, our first choice, was not tested here. "
     caption = (
-        f"{fails}{absent}{n_shops} shops, gains over bestsellers for the same customers, 95% "
-        "intervals; a test is won or lost where 0 is outside. At the points: known items."
+        f"{fails}{absent}{n_shops} shops, 95% intervals; a test is won or lost where 0 is "
+        "outside. At the points: known items. Of chapter 07’s exams, one per shop."
     )
     read_aloud = ""
     if fails or absent:
@@ -516,7 +545,8 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         "methods in most tests. In a single shop another one may be better. What real customers "
         "would have liked and never saw counts as a miss, so read the order, not the height."
     )
-    block = _figure(figures.gains, study, name)
+    leader = best_rival(results, results.length_near(FEW))
+    block = _figure(figures.gains, study, name, leader, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
 
 
@@ -540,7 +570,7 @@ def _safest(study: pd.DataFrame) -> str:
     return str(wins.index[0]) if len(wins) else ""
 
 
-def _real_live(results: Results) -> Slide:
+def _real_live(results: Results, study: pd.DataFrame) -> Slide:
     """The live exam of real customers, judged by what each of them gains."""
     log = listed(sorted(results.live["data"].unique()))
     if not len(results.gains):
@@ -556,7 +586,8 @@ def _real_live(results: Results) -> Slide:
     title = f"Real {log}: no method clearly beats bestsellers"
     verdict = f"not more than luck explains (corrected p = {best['p_holm']:.2f})"
     if len(clear):
-        title = f"Real {log}: {name} beats bestsellers, by {best['difference']:.2f} NDCG@10"
+        gain = f"{best['difference']:.2f} NDCG@10"
+        title = f"Real {log}, {items}: {name} beats bestsellers by {gain}"
         verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
     caption = (
@@ -571,12 +602,30 @@ def _real_live(results: Results) -> Slide:
         f"easier than another drops out. With {items} known, bestsellers have "
         f"{values[FLOOR]:.2f}, and {name} gains {best['difference']:+.2f} over them (95% interval "
         f"{interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
-        f"for that, the gain is {verdict}. Simulated shoppers show what could be gained where "
+        f"for that, the gain is {verdict}. {_against(study, log, name, few)}"
+        "Simulated shoppers show what could be gained where "
         "tastes differ; these customers show what one log does show."
     )
     asked = "items bought on another platform"
-    block = _figure(figures.paired_gains, results.gains, asked, name, PEOPLE)
+    leader = best_rival(results, results.length_near(FEW))
+    block = _figure(figures.paired_gains, results.gains, asked, leader, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
+
+
+def _against(study: pd.DataFrame, log: str, name: str, n_history: int) -> str:
+    """A warning where the study has the method below bestsellers in the same shop; else ""."""
+    if not len(study):
+        return ""
+    rows = study[(study["shop"] == log) & (study["recommender"] == name)]
+    rows = rows[rows["n_history"] == n_history]
+    if not len(rows) or rows["gain"].iloc[0] >= 0:
+        return ""
+    gain, low, high = rows[["gain", "gain_low", "gain_high"]].iloc[0]
+    return (
+        f"The study of real shops disagrees: there, {name} is below bestsellers for {log} with "
+        f"{known_items(n_history)}, by {-gain:.2f} (gain {low:+.2f} to {high:+.2f}). So this gain "
+        "may not last. "
+    )
 
 
 def _real_live_alone(results: Results, log: str) -> Slide:
@@ -595,7 +644,9 @@ def _real_live_alone(results: Results, log: str) -> Slide:
         "to have it. What customers would have liked and never saw counts as a miss, so read "
         "the order, not the height."
     )
-    block = _figure(figures.cold_start, rows, "items bought on another platform", name, PEOPLE)
+    asked = "items bought on another platform"
+    leader = best_rival(results, results.length_near(FEW))
+    block = _figure(figures.cold_start, rows, asked, leader, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
 
 
@@ -650,9 +701,8 @@ def _good_at(results: Results) -> Slide:
     if len(warm):
         title += f", {called(simplest_of_best(results.warm))} for our own customers"
     caption = (
-        f"NDCG@10 by the number of liked items we know, {_whose(results)}. “{KNOWN}”: customers "
-        f"whom the method was trained on; some of what they {results.done} was hidden. “–”: not "
-        "tested."
+        f"NDCG@10 by liked items known, {_whose(results)}. “{KNOWN}”: hidden items of known "
+        f"customers, one fold{_level_words(results)}. “–”: not tested."
     )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
@@ -665,6 +715,21 @@ def _good_at(results: Results) -> Slide:
     )
     block = _table(pd.DataFrame(rows))
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
+
+
+def _level_words(results: Results) -> str:
+    """Why the method for known customers is taken though another scores more; else ""."""
+    if not len(results.warm):
+        return ""
+    ship = simplest_of_best(results.warm)
+    best = str(results.warm["value"].idxmax())
+    if ship == best:
+        return ""
+    told = []
+    for name in (ship, best):
+        low, high = results.warm.loc[name, ["low", "high"]]
+        told.append(f"{called(name)} ({low:.3f} to {high:.3f})")
+    return f"; {told[0]} is level with {told[1]} and simpler"
 
 
 def _number(value: float | None, decimals: int = 2) -> str:
@@ -688,9 +753,10 @@ def _groups(results: Results) -> Slide | None:
     floor = rows[rows["recommender"] == FLOOR].set_index("segment")
     told = f"By style, {called(best)} gets {own[worst]:.2f} to {own[top]:.2f}"
     if (ours["low"] > floor["high"].reindex(ours.index)).all():
-        told = f"{best} beats bestsellers in every style"
+        items = "liked item" if few == 1 else "liked items"
+        told = f"{best} beats bestsellers in every style once we know {in_words(few)} {items}"
     if best != FLOOR and nothing[best] <= nothing[FLOOR]:
-        told += ", but not without a liked item"
+        told += ", not with none"
     title = f"{told} ({results.shoppers})"
     caption = (
         f"NDCG@10 with {known}, by the style a shopper likes most; at the right, "
@@ -706,7 +772,9 @@ def _groups(results: Results) -> Slide | None:
     unknown = results.headline()
     unknown = unknown[unknown["n_history"] == 0].assign(segment=figures.NOBODY)
     rows = pd.concat([rows, unknown], ignore_index=True)
-    block = _figure(figures.by_group, rows, names, "style the shopper likes most")
+    asked = "style the shopper likes most"
+    leader = best_rival(results, few)
+    block = _figure(figures.by_group, rows, names, asked, leader, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
@@ -764,20 +832,24 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
             f"- **Other shops.** The headline is from one catalog. {tested}",
         ]
     lines += [
-        f"- **Luck.** The {row['value']:.2f} of {best} is good to ± {half:.2f}. That covers the "
-        "luck of which shoppers were tested, not the luck of training.",
+        f"- **Luck.** {_owner(best)} {row['value']:.2f} is accurate to ± {half:.2f}. That covers "
+        "the luck of which shoppers were tested, not the luck of training.",
         "- **What a list does.** What we show changes what is bought next. For people, only a live "
         "test tells how; chapter 07 plays it through in a simulation.",
     ]
     notes = (
         "Say what could change the picture. The interval covers the luck of which shoppers were "
         "tested. It does not cover whether our shoppers behave like yours. If somebody asks how "
-        f"sure we are: in this run, the score is good to ± {half:.2f}. In your shop it may be "
+        f"sure we are: in this run, the score is accurate to ± {half:.2f}. In your shop it may be "
         "quite different, and another method may win. That is why the talk ends with a test."
     )
     block = markdown_blocks("\n".join(lines))
     title = f"How sure are we? ± {half:.2f} here, unknown in your shop"
     return _slide(title, *block, notes=notes, shows=results.shoppers)
+
+
+def _owner(name: str) -> str:
+    return f"{name}’" if name.endswith("s") else f"{name}’s"
 
 
 def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
@@ -804,13 +876,13 @@ def _tested_live(results: Results, best: str) -> str:
     gain, low, high = gains.loc[best, ["difference", "low", "high"]]
     log = listed(sorted(results.live["data"].unique()))
     interval = f"{low:+.2f} to {high:+.2f}"
-    return f" For real customers of {log}, it gains {gain:+.2f} over bestsellers ({interval})."
+    return f" For real customers of {log}, {best} gains {gain:+.2f} over bestsellers ({interval})."
 
 
-def _flowchart(results: Results) -> Slide:
+def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
     """The decision guide as questions, one after the other."""
     few = results.length_near(FEW)
-    found = advise(results, few)
+    found = advise(results, few, study)
     n_answers = len({one.ship for one in found})
     title = f"One method wins in all {len(found)} situations"
     if n_answers > 1:
@@ -825,8 +897,36 @@ def _flowchart(results: Results) -> Slide:
     if any(one.has == MILLION for one in found):
         notes += _MILLION
     caption = "Minus: how many fewer of five with the worst usual choice. Orange: real customers."
+    caption += _beyond_chapter(results, found)
+    notes += _study_words(study, found)
     block = _figure(flowchart, found)
     return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
+
+
+def _beyond_chapter(results: Results, found: list[Told]) -> str:
+    """How many of the situations stand in chapter 07's guide, where that isn't all."""
+    n_saved = len(saved_advice(results))
+    if n_saved in (0, len(found)):
+        return ""
+    return f" Chapter 07’s guide has {n_saved} of these {len(found)}."
+
+
+def _study_words(study: pd.DataFrame, found: list[Told]) -> str:
+    """What the study's answer for logs of purchases rests on; "" where it gives none."""
+    if not len(study):
+        return ""
+    ours = [one for one in found if one.question == PURCHASES and pd.isna(one.liked)]
+    if not ours:
+        return ""
+    rows = study[study["shop"].isin(OF_PURCHASES) & (study["recommender"] == ours[0].ship)]
+    won = int((rows["gain_low"] > 0).sum())
+    flat = [shop for shop in OF_PURCHASES if shop in set(rows["shop"])]
+    flat = [shop for shop in flat if not (rows[rows["shop"] == shop]["gain_low"] > 0).any()]
+    where = f", none in {listed([SHOPS[shop] for shop in flat])}" if flat else ""
+    return (
+        f" For other logs of purchases the answer is from the study of real shops: {ours[0].ship} "
+        f"gains most on average. It clearly beats bestsellers in {won} of {len(rows)} tests{where}."
+    )
 
 
 def _shown_by(found: list[Told]) -> str:
@@ -835,20 +935,22 @@ def _shown_by(found: list[Told]) -> str:
     return kinds.pop() if len(kinds) == 1 else BOTH
 
 
-def _guide(results: Results) -> Slide:
+def _guide(results: Results, study: pd.DataFrame) -> Slide:
     few = results.length_near(FEW)
-    found = advise(results, few)
+    found = advise(results, few, study)
     with_likes = [one for one in found if not pd.isna(one.liked)]
     dearest = max(with_likes, key=lambda one: one.fewer)
     title = f"The wrong method costs up to {dearest.fewer:.1f} items of five"
     caption = (
         "Rule: the simplest method that the best one does not clearly beat. "
-        f"{_capital(_whose(results))} and {known_items(few)}, unless stated."
+        f"{_capital(_whose(results))}, {known_items(few)}, unless stated."
+        f"{_beyond_chapter(results, found)}"
     )
     lines = [f"With {one.has}: ship {called(one.ship)}." for one in found]
     notes = (
         "One row per situation. "
         + " ".join(lines)
+        + _study_words(study, found)
         + " The last column says what the worst usual choice would cost. Where that is little, "
         "keep what you have."
     )
@@ -873,8 +975,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         )
         size = online.sample_size(visits[FLOOR], lift)
         test = (
-            f"- **Then:** an A/B test against bestsellers. {size:,} shoppers in each arm show a "
-            "gain as large as here; a smaller one needs more."
+            f"- **Then:** an A/B test against bestsellers. {size:,} shoppers in each arm show, "
+            "with 80% power, a gain as large as here; a smaller one needs more."
         )
     lines = [
         "- **Monday:** put one question on the first page: what do you like elsewhere?",
@@ -932,7 +1034,7 @@ def _next_title(results: Results) -> str:
         return f"On Monday, keep the bestsellers and test one rival ({kind})"
     if gain < LEAST_GAIN:
         return f"On Monday, ask newcomers what they like and test the lists ({kind})"
-    return f"On Monday, ask for {items}: {gain:+.1f} of five ({kind})"
+    return f"On Monday, ask for {items}: {gain:.1f} more {results.done} items of five ({kind})"
 
 
 def _first_item_words(results: Results) -> str:

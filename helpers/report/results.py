@@ -188,7 +188,7 @@ class Results:
             segment=EVERYBODY,
         )
         is_like = rows["variant"].str.startswith("observed")
-        once = rows[is_like].drop_duplicates("recommender")
+        once = self._methods_once(rows[is_like]).drop_duplicates("recommender")
         return once.set_index("recommender")
 
     @cached_property

@@ -152,7 +152,8 @@ def test_the_flowchart_on_the_index_is_drawn_from_the_run(monkeypatch):
     monkeypatch.setattr(index, "flowchart", draw)
     found = made.results()
     assert index._flowchart(found).startswith("data:image/png;base64,")
-    assert drawn == [advise(found, 3)]
+    told = repr([advise(found, 3, read.real_study())])  # NaN is not equal to itself
+    assert repr(drawn) == told
     assert index._flowchart(None) == ""
 
 

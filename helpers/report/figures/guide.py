@@ -144,7 +144,7 @@ def _answer(axis: Axes, told: Told, box: _Box) -> None:
     is_long = "\n" in has
     height = box.middle - 0.02 if is_long else box.middle + 0.04
     style = {"va": "center", "weight": "bold", "fontsize": SHIPPED}
-    box.write(axis, height, called(told.ship), color=color, **style)
+    box.write(axis, height, called(told.ship), color=INK, **style)
     box.write(axis, box.bottom + INSIDE, _worth(told), va="bottom")
 
 

@@ -80,7 +80,7 @@ def paired_gains(
     zero = gains.drop_duplicates("n_history")
     zero = zero.assign(recommender=FLOOR, difference=0.0, low=0.0, high=0.0)
     _curves(axis, pd.concat([gains, zero], ignore_index=True), "difference", leader, people)
-    axis.set(xlabel=xlabel, ylabel="NDCG@10 less that of bestsellers")
+    axis.set(xlabel=xlabel, ylabel="NDCG@10, gain over bestsellers")
     return figure
 
 
@@ -99,7 +99,8 @@ def _curves(
     colors = {}
     for name in drawn["recommender"].unique():
         colors[name] = PALETTE[1] if name in people else PALETTE[0]
-    colors[leader] = LEADER
+    if leader in colors:
+        colors[leader] = LEADER
     curve(
         drawn,
         "n_history",
@@ -116,7 +117,8 @@ def _curves(
     reads = "reads the items"
     if "Hybrid" in colors and leader != "Hybrid":
         reads += ", or blends all"
-    marks = {leader: LEADER, reads: PALETTE[0], "learns who liked what": PALETTE[1]}
+    marks = {leader: LEADER} if leader in colors else {}
+    marks |= {reads: PALETTE[0], "learns who liked what": PALETTE[1]}
     handles = []
     for label, color in marks.items():
         handles.append(plt.Line2D([], [], color=color, label=label))
@@ -175,8 +177,17 @@ def _color(name: str, leader: str, people: Iterable[str]) -> str:
     return PALETTE[1] if name in people else PALETTE[0]
 
 
-def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
-    """NDCG@10 of some methods in each group of shoppers, with 95% intervals."""
+def by_group(
+    rows: pd.DataFrame,
+    names: list[str],
+    group: str,
+    leader: str,
+    people: Iterable[str],
+) -> plt.Figure:
+    """NDCG@10 of some methods in each group of shoppers, with 95% intervals.
+
+    `leader` and `people` as for `cold_start`: a method has one color in all figures.
+    """
     _slide_style()
     groups = sorted(rows["segment"].unique(), key=lambda name: (name == NOBODY, name))
     figure, axis = plt.subplots(figsize=WIDE)
@@ -184,7 +195,7 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
         part = rows[rows["recommender"] == name].set_index("segment").loc[groups]
         x = np.arange(len(groups)) + 0.14 * (number - (len(names) - 1) / 2)
         ends = [part["value"] - part["low"], part["high"] - part["value"]]
-        color = INK if name == FLOOR else PALETTE[number]
+        color = _color(name, leader, people)
         style: dict[str, Any] = {"fmt": "o", "color": color, "capsize": 4, "markersize": 8}
         axis.errorbar(x, part["value"], ends, label=called(name), **style)
     axis.set_xticks(range(len(groups)), groups)
@@ -200,8 +211,11 @@ def by_group(rows: pd.DataFrame, names: list[str], group: str) -> plt.Figure:
     return figure
 
 
-def gains(study: pd.DataFrame, name: str) -> plt.Figure:
-    """What a method gains over bestsellers in each real shop, paired, with 95% intervals."""
+def gains(study: pd.DataFrame, name: str, leader: str, people: Iterable[str]) -> plt.Figure:
+    """What a method gains over bestsellers in each real shop, paired, with 95% intervals.
+
+    `leader` and `people` as for `cold_start`.
+    """
     _slide_style()
     rows = study[study["recommender"] == name]
     shops = list(dict.fromkeys(rows["shop"]))
@@ -216,7 +230,7 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
             ends,
             fmt="o",
             capsize=3,
-            color=PALETTE[0],
+            color=_color(name, leader, people),
         )
         for place, top, n in zip(
             x,
@@ -233,6 +247,6 @@ def gains(study: pd.DataFrame, name: str) -> plt.Figure:
     axis.axhline(0, color=INK, linewidth=1)
     names = [SHOPS.get(shop, shop) for shop in shops]
     axis.set_xticks(range(len(shops)), names, fontsize=FONT)
-    axis.set_ylabel(f"NDCG@10 of {name}\nless that of bestsellers")
+    axis.set_ylabel(f"NDCG@10 of {name},\ngain over bestsellers")
     axis.grid(axis="x", visible=False)
     return figure
