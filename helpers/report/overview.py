@@ -80,7 +80,7 @@ LIKES_PER_ROW = 2
 LISTS_PER_SLIDE = 3
 """Methods whose lists fit a slide beside the history, in pictures of 120 pixels."""
 PEOPLE = ("UserKNN", "ItemKNN", "EASE", "NeuralCF")
-LONGEST_TITLE = 34
+LONGEST_TITLE = 40
 
 
 def deck(results: Results, people: list[PersonaLists], dark: bool = False) -> str:
@@ -278,7 +278,8 @@ def _hook(one: PersonaLists) -> Slide:
         f"This is {name}: {one.persona.about}. {name} likes these {n_items} items, all from other "
         f"shops, and has never been here. We have no rating, no click and no purchase. "
         "The easy answer is the bestsellers, the same for everybody. "
-        "Ask the room: what would you show first? The next slide has the answers."
+        "Ask the room: what would you show first? The next slide has the answers. "
+        f"We begin with {name} because the fewest of {name}'s items are known by words alone."
     )
     title = f"{name} likes {n_items} things elsewhere. What do we show first?"
     return _slide(title, block, notes=notes, layout="personas")
@@ -344,7 +345,7 @@ def _chosen_words(made: MethodList, floor: MethodList) -> str:
     """The first choice and how many are liked, beside bestsellers where these do as well."""
     if made.liked is None:
         return made.name
-    words = f"{made.name} {made.liked:.1f} of {len(made.items)}"
+    words = f"{made.name} {made.liked:.1f}"
     if floor.liked is not None and round(made.liked, 1) <= round(floor.liked, 1):
         words += f", {floor.name.lower()} {floor.liked:.1f}"
     return words
@@ -587,7 +588,7 @@ def _real_live(results: Results, study: pd.DataFrame) -> Slide:
     verdict = f"not more than luck explains (corrected p = {best['p_holm']:.2f})"
     if len(clear):
         gain = f"{best['difference']:.2f} NDCG@10"
-        title = f"Real {log}, {items}: {name} beats bestsellers by {gain}"
+        title = f"Real {log}: with {items}, {name} beats bestsellers by {gain}"
         verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
     caption = (
@@ -701,8 +702,8 @@ def _good_at(results: Results) -> Slide:
     if len(warm):
         title += f", {called(simplest_of_best(results.warm))} for our own customers"
     caption = (
-        f"NDCG@10 by liked items known, {_whose(results)}. “{KNOWN}”: hidden items of known "
-        f"customers, one fold{_level_words(results)}. “–”: not tested."
+        f"NDCG@10, {_whose(results)}. “{KNOWN}”: known customers, one fold"
+        f"{_level_words(results)}. “–”: not tested."
     )
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
@@ -898,6 +899,10 @@ def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
         notes += _MILLION
     caption = "Minus: how many fewer of five with the worst usual choice. Orange: real customers."
     caption += _beyond_chapter(results, found)
+    for_purchases = _of_study(found)
+    if for_purchases is not None:
+        flat = _shops_without_gain(study, for_purchases.ship)
+        caption += f" No clear gain in {listed(flat)}." if flat else ""
     notes += _study_words(study, found)
     block = _figure(flowchart, found)
     return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
@@ -913,20 +918,34 @@ def _beyond_chapter(results: Results, found: list[Told]) -> str:
 
 def _study_words(study: pd.DataFrame, found: list[Told]) -> str:
     """What the study's answer for logs of purchases rests on; "" where it gives none."""
-    if not len(study):
+    told = _of_study(found)
+    if told is None:
         return ""
-    ours = [one for one in found if one.question == PURCHASES and pd.isna(one.liked)]
-    if not ours:
-        return ""
-    rows = study[study["shop"].isin(OF_PURCHASES) & (study["recommender"] == ours[0].ship)]
+    rows = _of_purchases(study, told.ship)
     won = int((rows["gain_low"] > 0).sum())
-    flat = [shop for shop in OF_PURCHASES if shop in set(rows["shop"])]
-    flat = [shop for shop in flat if not (rows[rows["shop"] == shop]["gain_low"] > 0).any()]
-    where = f", none in {listed([SHOPS[shop] for shop in flat])}" if flat else ""
+    flat = _shops_without_gain(study, told.ship)
+    where = f", none in {listed(flat)}" if flat else ""
     return (
-        f" For other logs of purchases the answer is from the study of real shops: {ours[0].ship} "
+        f" For other logs of purchases the answer is from the study of real shops: {told.ship} "
         f"gains most on average. It clearly beats bestsellers in {won} of {len(rows)} tests{where}."
     )
+
+
+def _of_study(found: list[Told]) -> Told | None:
+    """The study's answer for logs of purchases, where it gives one."""
+    ours = [one for one in found if one.question == PURCHASES and pd.isna(one.liked)]
+    return ours[0] if ours else None
+
+
+def _of_purchases(study: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A method's rows of the shops whose logs hold purchases and no ratings."""
+    return study[study["shop"].isin(OF_PURCHASES) & (study["recommender"] == name)]
+
+
+def _shops_without_gain(study: pd.DataFrame, name: str) -> list[str]:
+    """Which of these shops have no test that the method clearly wins."""
+    won = (_of_purchases(study, name).groupby("shop", sort=False)["gain_low"].max()) > 0
+    return [SHOPS[str(shop)] for shop in won.index[~won]]
 
 
 def _shown_by(found: list[Told]) -> str:

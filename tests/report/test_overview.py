@@ -37,6 +37,7 @@ from helpers.report.advice import (
 from helpers.report.figures.compare import as_records
 from helpers.report.figures.guide import flowchart
 from helpers.report.figures.overview import (
+    LEADER,
     by_group,
     cold_start,
     gains,
@@ -392,6 +393,83 @@ def test_a_gain_of_real_customers_is_judged_by_their_paired_differences():
     assert "more than luck explains" not in text.replace("not more than luck explains", "")
     picked = [{**row, "p_holm": 0.06} for row in paired]  # one of many, picked after the fact
     assert "no method clearly beats" in live_slide(picked)
+
+
+def test_the_notes_say_where_the_study_has_the_same_method_below_bestsellers():
+    study = made.study().replace({"shop": {"films": "groceries"}})
+    hybrid = (study["shop"] == "groceries") & (study["recommender"] == "Hybrid")
+    assert overview._against(study, "groceries", "Hybrid", 3) == ""
+    study.loc[hybrid, ["gain", "gain_low", "gain_high"]] = [-0.031, -0.042, -0.021]
+    _, notes = slide_about(overview._real(made.with_customers(), study), "Real groceries")
+    assert "Hybrid is below bestsellers for groceries with three known items, by 0.03" in notes
+    assert overview._against(study, "groceries", "Hybrid", 10) == ""  # not of this length
+
+
+def test_real_shops_that_know_only_purchases_have_an_answer_of_their_own():
+    study = made.study()
+    saved = replace(made.results(), guide=saved_guide())
+    found = advise(saved, 3, study)
+    told = next(one for one in found if one.has == "gift shop, purchases (real)")
+    assert (told.ship, told.question, told.shoppers) == ("Hybrid", PURCHASES, "real")
+    assert len(found) == len(advise(saved, 3)) + 1
+    assert len(advise(made.results(shoppers="real"), 3, study)) == len(
+        advise(made.results(shoppers="real"), 3)
+    )
+    shown, notes = slide_about(overview.overview_slides(saved, [], None, study), "No method")
+    assert "Chapter 07’s guide has 3 of these 5." in shown and "No clear gain" not in shown
+    assert "Hybrid gains most on average. It clearly beats bestsellers in 2 of 2 tests." in notes
+    flat = study.assign(gain_low=-0.1)
+    shown, _ = slide_about(overview.overview_slides(saved, [], None, flat), "No method")
+    assert "No clear gain in gift shop." in shown
+
+
+def of_own_customers(rows):
+    """Invented results in which known customers have these values and intervals."""
+    plain = made.results()
+    first = plain.rows[plain.rows["split"] == "warm"].iloc[0]
+    warm = [{**first, "recommender": name, **told} for name, told in rows.items()]
+    others = plain.rows[plain.rows["split"] != "warm"]
+    return replace(plain, rows=pd.concat([others, pd.DataFrame(warm)], ignore_index=True))
+
+
+def test_a_simpler_method_for_known_customers_is_said_to_be_level():
+    ends = {"low": 0.103, "high": 0.127}
+    rows = {"TwoTower": {"value": 0.115, **ends}}
+    rows["Hybrid"] = {"value": 0.1265, "low": 0.113, "high": 0.14}
+    rows["MatrixCompletion-content"] = {"value": 0.042, "low": 0.03, "high": 0.05}
+    found = of_own_customers(rows)
+    assert list(found.warm.index) == ["TwoTower", "Hybrid", "MatrixCompletion"]  # as elsewhere
+    told = words_of(overview._good_at(found))
+    assert "TwoTower (0.103 to 0.127) is level with Hybrid (0.113 to 0.140) and simpler" in told
+    rows["TwoTower"]["high"] = 0.12
+    assert "level" not in words_of(overview._good_at(of_own_customers(rows)))
+
+
+def test_the_talk_begins_with_whom_most_pictures_are_known_of():
+    first, second = people()
+    words = [(title, shop, "") for title, shop, _ in first.history]
+    unseen = replace(first, history=words)
+    assert overview._most_pictured_first([first, second]) == [first, second]
+    assert overview._most_pictured_first([unseen, second]) == [second, unseen]
+
+
+def test_where_bestsellers_do_as_well_their_number_stands_beside_the_method():
+    ours, theirs = MethodList("Taste", [], 3.31), MethodList("Bestsellers", [], 3.29)
+    assert overview._chosen_words(ours, theirs) == "Taste 3.3, bestsellers 3.3"
+    assert overview._chosen_words(replace(ours, liked=3.4), theirs) == "Taste 3.4"
+
+
+def test_a_method_has_one_color_in_all_figures():
+    found = made.results()
+    rows = found.headline(segment=None)
+    rows = rows[rows["n_history"] == 3]
+    figure = by_group(rows, ["Taste", "Content", "Popularity"], "style", "Taste", overview.PEOPLE)
+    colors = {}
+    for bars in figure.axes[0].containers:
+        colors[bars.get_label()] = bars.lines[0].get_color()
+    lines = cold_start(found.headline(), "items", "Taste", overview.PEOPLE).axes[0].get_lines()
+    drawn = {line.get_color() for line in lines}
+    assert colors["Taste"] == LEADER != colors["Content"] and set(colors.values()) <= drawn
 
 
 def test_the_clear_gain_is_told_where_a_larger_one_may_be_luck():
