@@ -60,7 +60,8 @@ def study(shift=0.0) -> pd.DataFrame:
     for number, shop in enumerate(("gifts", "films")):
         for place, name in enumerate(("Popularity", "Hybrid")):
             for n in (1, 3):
-                value = 0.1119 + 0.0313 * place + 0.0077 * n + 0.0217 * number + shift
+                value = 0.1119 + 0.0313 * place + 0.0077 * n + 0.0217 * number
+                value += shift * (1 + place)
                 gain = 0.0313 * place + shift / 3
                 row = {"shop": shop, "recommender": name, "n_history": n, **interval(value, shift)}
                 row |= {"gain": gain, "gain_low": gain - 0.02, "gain_high": gain + 0.02}
