@@ -42,7 +42,6 @@ WORKED_OUT = {
     "c04-04b": "a toy that is added up by hand",
     "c04-bridge-c": "the same toy",
     "c04-app-l": "the original report's",
-    "c05-gibbs-say": "the share of a normal distribution within one standard deviation",
     "s1": "discounts of NDCG",
     "bootstrap-predict": "the mean of eight scores that are given",
     "s9": "what the course calls negligible",
