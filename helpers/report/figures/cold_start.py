@@ -1,10 +1,12 @@
-"""The figure that chapters 04 and 06 share: how well a shop answers by how much it knows."""
+"""What chapters 04 and 06 share: how well a shop answers by how much it knows."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from helpers.evaluation.significance import bootstrap
 from helpers.report.figures.tables import by_length
 from helpers.report.plots import curve
+from helpers.report.prose import counted, listed
 
 MARGINS = ("Popularity", "Oracle", "Random")
 
@@ -57,3 +59,45 @@ def cold_start_curve(
 def per_list(summary: pd.DataFrame, names: list[str], k: int) -> pd.DataFrame:
     """Liked items among the first `k` shown, one row per method, one column per history length."""
     return k * by_length(summary, "precision", k).loc[names]
+
+
+def paired_gain(per_user: pd.DataFrame, ours: str, rival: str, k: int) -> pd.DataFrame:
+    """By how much `ours` is ahead of `rival` in NDCG, shopper by shopper.
+
+    Parameters
+    ----------
+    per_user : DataFrame
+        Of one `Evaluation` or of several, with one variant.
+    ours, rival : str
+        Names of methods.
+    k : int
+        Length of a list.
+
+    Returns
+    -------
+    DataFrame
+        One row per history length: `gain`, the mean difference, and its 95% interval, `low` and
+        `high`.
+    """
+    rows = per_user[(per_user["metric"] == "ndcg") & (per_user["k"] == k)]
+    rows = rows.astype({"recommender": str, "n_history": int})
+    wide = rows.pivot(index=["n_history", "user"], columns="recommender", values="value")
+    difference = wide[ours] - wide[rival]
+    found = {n: bootstrap(part.to_numpy()) for n, part in difference.groupby("n_history")}
+    return pd.DataFrame.from_dict(found, orient="index", columns=["gain", "low", "high"])
+
+
+def verdict(low: float, high: float) -> str:
+    """What an interval of a difference says: "ahead", "behind", or "level" if it contains 0."""
+    if low > 0:
+        return "ahead"
+    return "behind" if high < 0 else "level"
+
+
+def told_by_length(gains: pd.DataFrame) -> str:
+    """Verdicts in a sentence: "level at 0 items (+0.00) and ahead at 3 items (+0.02)"."""
+    parts = []
+    for n, row in gains.iterrows():
+        word = verdict(row["low"], row["high"])
+        parts.append(f"{word} at {counted(n, 'item')} ({row['gain']:+.2f})")
+    return listed(parts)

@@ -49,6 +49,13 @@ def count_gains(study: pd.DataFrame, name: str) -> dict[str, int]:
     }
 
 
+def where_ahead(study: pd.DataFrame, name: str) -> list[str]:
+    """Exams in which a method is clearly ahead of the blend in most of the results."""
+    rows = study[study["method"] == name]
+    share = (rows["gain_low"] > 0).groupby(rows["exam"], sort=False).mean()
+    return list(share.index[share > 1 / 2])
+
+
 def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
     """NDCG@10 of each method (columns) by exam and known items, as texts; beside the blend's rivals
     stands their paired gain with half its 95% interval.

@@ -12,6 +12,8 @@ from helpers.interactions.matrix import Histories
 from helpers.report.plots import INK, MUTED, PALETTE, curve, thumbnails
 
 RIVAL = "#9aa5b1"
+NEAR_ZERO = 0.02
+"""A method whose weights all are below this share of the largest weight has no line of its own."""
 HIGHEST = 4.1
 """Inches: a higher figure would be shown smaller on a slide, and its letters with it."""
 
@@ -116,6 +118,8 @@ def ablation(parts: pd.DataFrame, title: str) -> plt.Figure:
 def blend_weights(weights: pd.DataFrame, title: str) -> plt.Figure:
     """Weight of each method over the number of items known.
 
+    Methods near zero share one line, the largest of their weights.
+
     Parameters
     ----------
     weights : DataFrame
@@ -124,6 +128,11 @@ def blend_weights(weights: pd.DataFrame, title: str) -> plt.Figure:
     """
     frame = weights.copy()
     frame.columns = _told_apart(list(frame.columns))
+    flat = near_zero(weights)
+    if len(flat) > 1:
+        highest = frame[flat].max(axis=1)
+        frame = frame.drop(columns=flat)
+        frame[f"{len(flat)} others"] = highest
     frame = frame.rename_axis("n").reset_index()
     frame = frame.melt("n", var_name="method", value_name="weight")
     figure, axis = plt.subplots(figsize=(8.2, 3.9))
@@ -142,6 +151,14 @@ def blend_weights(weights: pd.DataFrame, title: str) -> plt.Figure:
         name.set_fontsize(11)
     axis.set_title(title)
     return figure
+
+
+def near_zero(weights: pd.DataFrame) -> list[str]:
+    """Methods whose weights are near zero at every length, named as in `blend_weights`."""
+    highest = weights.max(axis=0).to_numpy()
+    names = _told_apart(list(weights.columns))
+    least = NEAR_ZERO * highest.max()
+    return [name for name, value in zip(names, highest, strict=True) if value < least]
 
 
 def _told_apart(names: list[str]) -> list[str]:
@@ -209,6 +226,22 @@ def two_maps(before: np.ndarray, after: np.ndarray, paths: Sequence[Path]) -> pl
         axis.set(xticks=[], yticks=[])
         axis.set_title(title, color=MUTED, fontsize=12)
     return figure
+
+
+def share_beside_alike(vectors: np.ndarray, kinds: Sequence[str]) -> float:
+    """Share of the items whose nearest neighbor, by cosine, is of the same kind.
+
+    Parameters
+    ----------
+    vectors : (n_items, d)
+    kinds : sequence of str
+        One per item, for example its category.
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -np.inf)
+    kinds = np.asarray(kinds)
+    return float((kinds[cosine.argmax(axis=1)] == kinds).mean())
 
 
 def rotated(histories: Histories, vectors: np.ndarray, angle: float, seed: int) -> Histories:
