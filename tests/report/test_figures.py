@@ -12,7 +12,13 @@ from PIL import Image
 
 from helpers.interactions import Histories
 from helpers.report.figures import content, two_tower
-from helpers.report.figures.cold_start import cold_start_curve, per_list
+from helpers.report.figures.cold_start import (
+    cold_start_curve,
+    paired_gain,
+    per_list,
+    told_by_length,
+    verdict,
+)
 from helpers.report.figures.people import liked_table, people_sheet
 from helpers.report.figures.tables import by_length, rounded
 from helpers.report.plots import LEAST_LABEL, SLIDE_WIDTH, use_course_style
@@ -166,3 +172,32 @@ def test_the_letters_of_chapter_figures_can_be_read_from_the_back(n):
     assert min(map(smallest_letters, drawn)) >= LEAST_LABEL
     drawn[0].set_size_inches(8.2, 7)
     assert smallest_letters(drawn[0]) < LEAST_LABEL  # the measurement itself
+
+
+def test_a_gain_is_paired_and_told_by_length():
+    rows = []
+    for n in (0, 3):
+        for user, value in enumerate((0.2, 0.4, 0.9)):
+            ahead = 0.1 * (n > 0)
+            rows.append(("ours", n, user, "ndcg", 10, value + ahead))
+            rows.append(("rival", n, user, "ndcg", 10, value))
+    columns = ["recommender", "n_history", "user", "metric", "k", "value"]
+    gains = paired_gain(pd.DataFrame(rows, columns=columns), "ours", "rival", 10)
+    assert gains.loc[3, "low"] == pytest.approx(0.1)
+    assert told_by_length(gains) == "level at 0 items (+0.00) and ahead at 3 items (+0.10)"
+    swapped = paired_gain(pd.DataFrame(rows, columns=columns), "rival", "ours", 10)
+    assert verdict(*swapped.loc[3, ["low", "high"]]) == "behind"
+
+
+def test_methods_near_zero_share_a_line():
+    weights = pd.DataFrame({"Taste": [1.0, 2.0], "EASE": [0.0, 0.03], "Content": [0.0, 0.0]})
+    assert two_tower.near_zero(weights) == ["EASE", "Content"]
+    figure = two_tower.blend_weights(weights, "message")
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert sorted(labels) == ["2 others", "Taste"]
+
+
+def test_the_share_beside_alike_looks_at_the_nearest_neighbor():
+    vectors = np.array([[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
+    assert two_tower.share_beside_alike(vectors, ["a", "a", "b", "b"]) == 1
+    assert two_tower.share_beside_alike(vectors, ["a", "b", "b", "b"]) == 0.5
