@@ -184,7 +184,7 @@ def test_a_gain_is_paired_and_told_by_length():
     columns = ["recommender", "n_history", "user", "metric", "k", "value"]
     gains = paired_gain(pd.DataFrame(rows, columns=columns), "ours", "rival", 10)
     assert gains.loc[3, "low"] == pytest.approx(0.1)
-    assert told_by_length(gains) == "level at 0 items (+0.00) and ahead at 3 items (+0.10)"
+    assert told_by_length(gains) == "level at 0 items (+0.000) and ahead at 3 items (+0.100)"
     swapped = paired_gain(pd.DataFrame(rows, columns=columns), "rival", "ours", 10)
     assert verdict(*swapped.loc[3, ["low", "high"]]) == "behind"
 

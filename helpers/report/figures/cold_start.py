@@ -95,9 +95,9 @@ def verdict(low: float, high: float) -> str:
 
 
 def told_by_length(gains: pd.DataFrame) -> str:
-    """Verdicts in a sentence: "level at 0 items (+0.00) and ahead at 3 items (+0.02)"."""
+    """Verdicts in a sentence: "level at 0 items (+0.000) and ahead at 3 items (+0.020)"."""
     parts = []
     for n, row in gains.iterrows():
         word = verdict(row["low"], row["high"])
-        parts.append(f"{word} at {counted(n, 'item')} ({row['gain']:+.2f})")
+        parts.append(f"{word} at {counted(n, 'item')} ({row['gain']:+.3f})")
     return listed(parts)
