@@ -42,6 +42,26 @@ FLAWS = {
     "an apostrophe that got lost (doesn t)": r"\b\w+n t\b|\byou re\b",
 }
 """What is counted in a raw feed: a name, and a pattern that a cell of the row must match."""
+SAME_AS = re.compile(r" as (?P<file>.+) row (?P<row>\d+)$")
+"""Where the reason of a merged row names the row it repeats."""
+PAIR_COLUMNS = ["product_id", "title", "colour", "price"]
+FIELD_NAMES = {
+    "colour": "color",
+    "price_usd": "price",
+    "image_urls": "picture's address",
+}
+COSTS = {
+    "title": "nobody can be told what they are",
+    "description": "their titles have to say everything",
+    "brand": "a taste for brands cannot be followed",
+    "category": "rules about categories do not reach them",
+    "gender": "they cannot be filtered by gender",
+    "colour": "only the title or the picture can tell it",
+    "price_usd": "they cannot be filtered by price",
+    "rating": "the shop's own ratings cannot be compared with another's",
+    "image_urls": "only words describe them",
+}
+"""What it costs later if products lack a field."""
 PRICE_WORDS = re.compile(r"pri[cjsx]|preis|precio|prezzo|rrp|uvp", re.IGNORECASE)
 """What the name of a column of prices holds, in the languages that feeds are read in."""
 
@@ -165,6 +185,47 @@ def slipped_rows(raw: pd.DataFrame) -> int:
     return int((is_next & ~is_own).sum())
 
 
+def merged_pair(merged: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame | None:
+    """The first merged row beside the row it repeats; None if no reason names a row.
+
+    Parameters
+    ----------
+    merged : DataFrame
+        Merged rows with their reasons, as `harmonise` returns them.
+    products : DataFrame
+        Products of all feeds before rows were merged.
+    """
+    by_row = products.set_index(["source_file", "source_row"])
+    for row in merged.to_dict("records"):
+        named = SAME_AS.search(row["reason"])
+        if named is None:
+            continue
+        first = (named["file"], int(named["row"]))
+        second = (row["source_file"], row["source_row"])
+        if first in by_row.index and second in by_row.index:
+            pair = by_row.loc[[first, second], PAIR_COLUMNS].T
+            pair.columns = [f"{file} row {number}" for file, number in (first, second)]
+            return pair.rename(index={"colour": "color"})
+    return None
+
+
+def most_missing(complete: pd.DataFrame, n: int = 2) -> list[str]:
+    """The fields that a shop's products lack most often, and what that costs, in words.
+
+    Parameters
+    ----------
+    complete : DataFrame
+        Share of each shop's products that have each field, as `quality.completeness` gives it.
+    """
+    lacking = complete[complete["share"] < 1].sort_values("share", kind="stable").head(n)
+    told = []
+    for field, platform, share in lacking[["field", "platform", "share"]].itertuples(index=False):
+        many = f"{1 - share:.1%}" if share else "All"
+        name = FIELD_NAMES.get(field, field)
+        told.append(f"{many} of {platform}'s products lack a {name}: {COSTS[field]}.")
+    return told
+
+
 def account_bars(table: pd.DataFrame) -> plt.Figure:
     """What became of every row: one bar per platform, its parts named with their counts."""
     height = 1.6 + 1.0 * len(table)
@@ -261,7 +322,7 @@ def waiting_curve(
     axis.set_ylabel("pictures per second")
     axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     gain = measured[-1] / measured[0]
-    axis.set_title(f"{requests[-1]} requests in flight deliver {gain:.0f} times as fast as one")
+    axis.set_title(f"{requests[-1]} requests in flight are {gain:.0f} times as fast as one")
     axis.legend()
     return figure
 
@@ -415,7 +476,10 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
         color=colors,
         width=0.8,
     )
-    axes[0].set(xlabel="% of the shop's products", ylabel="", title="Categories")
+    title = "Categories"
+    if len(shares) > len(largest):
+        title = f"The {len(largest)} largest of {len(shares)} categories"
+    axes[0].set(xlabel="% of the shop's products", ylabel="", title=title)
     axes[0].legend(loc="lower right")
     bins = np.arange(0, DEAREST_SHOWN + BIN, BIN)
     for (platform, price), color in zip(

@@ -94,7 +94,7 @@ def _draw_item(axis, file: Path | None, title: str) -> None:
             ylim=(0, 1),
             aspect="equal",
         )
-    lines = textwrap.wrap(title, WRAPPED)[:3]
+    lines = textwrap.wrap(title, WRAPPED, max_lines=3, placeholder=" …")
     axis.set_xlabel("\n".join(lines), fontsize=10)
 
 
@@ -260,6 +260,15 @@ def wishes(taste: Taste, n: int = 5) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def signal_in_words(taste: Taste, item: int) -> str:
+    """The sum of an item's signal: each of its weights, and its general appeal."""
+    values = np.flatnonzero(taste.attributes[item])
+    parts = [f"{taste.names[value]} ({taste.weights[value]:.2f})" for value in values]
+    parts.append(f"general appeal ({taste.appeal[item]:.2f})")
+    total = taste.weights[values].sum() + taste.appeal[item]
+    return f"{' + '.join(parts)} = {total:.2f}"
+
+
 # ------------------------------------------------------------------------------------------- bars
 def grouped_bars(table: pd.DataFrame, xlabel: str, ylabel: str) -> plt.Axes:
     """Bars side by side: one group per row, one color per column."""
@@ -349,7 +358,7 @@ def split_table(splits: Sequence[Split]) -> pd.DataFrame:
         rows[split.name] = {
             "asks about": meanings[split.name],
             "training ratings": split.train.ratings.nnz,
-            "test shoppers": split.relevant["observed"].shape[0],
+            "shoppers asked": split.relevant["observed"].shape[0],
             "candidates": len(split.candidates),
         }
     return pd.DataFrame(rows).T.rename_axis("split")
@@ -401,6 +410,31 @@ class Rivals:
             "Oracle": market.probability_liked(market.test_users),
         }
         return {name: _mean_ndcg(scores, split) for name, scores in scored.items()}
+
+
+def clear_changes(scores: pd.DataFrame, alike: Sequence[str], unaided: Sequence[str]):
+    """How far the methods' scores are from those of the first row, where chance can't explain it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row per setting, one column per method. The first row is the setting to compare with.
+    alike : sequence of str
+        Settings that differ by chance alone for the methods `unaided`.
+
+    Returns
+    -------
+    clear : DataFrame
+        Changes that exceed `chance`, as text; "·" elsewhere. Settings without any are left out.
+    chance : float
+        The largest difference between the scores of such a method in the rows `alike`.
+    """
+    same = scores.loc[list(alike), list(unaided)]
+    chance = float((same.max() - same.min()).max())
+    change = (scores - scores.iloc[0]).iloc[1:]
+    is_clear = change.abs() > chance
+    told = change.map("{:+.2f}".format).where(is_clear, "·")
+    return told[is_clear.any(axis=1)], chance
 
 
 def _popularity(likes: sp.csr_matrix, history: sp.csr_matrix) -> np.ndarray:
