@@ -183,3 +183,30 @@ def test_a_mosaic_has_each_picture_at_its_place(tmp_path):
     assert tuple(image[place + middle, middle]) == (0, 0, 255)
     assert tuple(image[place + 5, middle]) == (255, 255, 255)  # a wide picture leaves room
     assert (image[place:, place:] == 255).all()
+
+
+def test_a_merged_row_stands_beside_the_row_it_repeats():
+    products = pd.DataFrame(
+        {
+            "source_file": "a.csv",
+            "source_row": [4, 7],
+            "product_id": ["1", "1"],
+            "title": ["Coat", "coat"],
+            "colour": ["red", "red"],
+            "price": [5.0, 6.0],
+        }
+    )
+    reasons = ["no row is named", "a.csv row 7: same id as a.csv row 4"]
+    merged = pd.DataFrame({"source_file": "a.csv", "source_row": [9, 7], "reason": reasons})
+    pair = figures.merged_pair(merged, products)
+    assert pair.loc["title"].to_dict() == {"a.csv row 4": "Coat", "a.csv row 7": "coat"}
+    assert figures.merged_pair(merged.head(1), products) is None
+
+
+def test_what_is_missing_most_comes_first_with_its_cost():
+    rows = [("title", "a", 1.0), ("colour", "a", 0.75), ("rating", "b", 0.0), ("brand", "b", 0.9)]
+    complete = pd.DataFrame(rows, columns=["field", "platform", "share"])
+    first, second = figures.most_missing(complete)
+    assert first.startswith("All of b's products lack a rating: ")
+    assert second.startswith("25.0% of a's products lack a color: ")
+    assert figures.most_missing(complete.head(1)) == []

@@ -95,3 +95,25 @@ def test_rivals_read_what_they_say(market, attributes):
     scores = figures.Rivals.of(vectors, attributes).scores(market, n=3)
     assert max(scores, key=scores.get) == "Oracle"
     assert scores["shared attributes"] > scores["content"]
+
+
+def test_only_changes_beyond_chance_are_clear():
+    scores = pd.DataFrame(
+        {"aided": [0.50, 0.54, 0.20], "unaided": [0.60, 0.65, 0.63]},
+        index=["as set", "same", "other"],
+    )
+    clear, chance = figures.clear_changes(scores, ["as set", "same"], ["unaided"])
+    assert chance == pytest.approx(0.05)
+    assert clear.loc["other"].to_dict() == {"aided": "-0.30", "unaided": "·"}
+    assert "same" not in clear.index
+
+
+def test_the_words_of_a_signal_add_up():
+    taste = figures.Taste(
+        attributes=np.array([[1.0, 0, 1]]),
+        weights=np.array([0.5, 9, -0.25]),
+        appeal=np.array([0.25]),
+        names=["color red", "color blue", "style plain"],
+    )
+    told = "color red (0.50) + style plain (-0.25) + general appeal (0.25) = 0.50"
+    assert figures.signal_in_words(taste, 0) == told
