@@ -195,16 +195,20 @@ def merged_pair(merged: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame | 
     products : DataFrame
         Products of all feeds before rows were merged.
     """
+    if merged.empty:
+        return None
     by_row = products.set_index(["source_file", "source_row"])
-    for row in merged.to_dict("records"):
-        named = SAME_AS.search(row["reason"])
+    by_row = by_row[~by_row.index.duplicated()]
+    places = merged[["reason", "source_file", "source_row"]]
+    for reason, file, row in places.itertuples(index=False):
+        named = SAME_AS.search(reason)
         if named is None:
             continue
         first = (named["file"], int(named["row"]))
-        second = (row["source_file"], row["source_row"])
+        second = (file, row)
         if first in by_row.index and second in by_row.index:
-            pair = by_row.loc[[first, second], PAIR_COLUMNS].T
-            pair.columns = [f"{file} row {number}" for file, number in (first, second)]
+            pair = pd.DataFrame(by_row.loc[[first, second], PAIR_COLUMNS]).T
+            pair.columns = [f"{place[0]} row {place[1]}" for place in (first, second)]
             return pair.rename(index={"colour": "color"})
     return None
 

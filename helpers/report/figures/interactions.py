@@ -412,7 +412,9 @@ class Rivals:
         return {name: _mean_ndcg(scores, split) for name, scores in scored.items()}
 
 
-def clear_changes(scores: pd.DataFrame, alike: Sequence[str], unaided: Sequence[str]):
+def clear_changes(
+    scores: pd.DataFrame, alike: Sequence[str], unaided: Sequence[str]
+) -> tuple[pd.DataFrame, float]:
     """How far the methods' scores are from those of the first row, where chance can't explain it.
 
     Parameters
