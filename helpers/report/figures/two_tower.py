@@ -240,8 +240,9 @@ def share_beside_alike(vectors: np.ndarray, kinds: Sequence[str]) -> float:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
     cosine = unit @ unit.T
     np.fill_diagonal(cosine, -np.inf)
-    kinds = np.asarray(kinds)
-    return float((kinds[cosine.argmax(axis=1)] == kinds).mean())
+    label = np.asarray(kinds)
+    nearest = cosine.argmax(axis=1)
+    return float((label[nearest] == label).mean())
 
 
 def rotated(histories: Histories, vectors: np.ndarray, angle: float, seed: int) -> Histories:
