@@ -779,7 +779,7 @@ def shopper_lists(
         paths,
         titles,
         columns=columns,
-        size=0.95,
+        size=0.9,
         row_labels=labels,
         font_size=LABEL_FONT,
         spread=SPREAD,
