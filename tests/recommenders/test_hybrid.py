@@ -183,7 +183,8 @@ def test_a_question_is_practiced_the_same_whatever_else_is_asked(personal):
 
 
 def test_the_blend_practices_with_dates_and_reads_them():
-    """What is liked depends on the day alone: shoppers come on day 0 or on day 100."""
+    """What is liked depends on the day alone: shoppers come in the first 30 days or from day 100
+    on."""
     rng = np.random.default_rng(0)
     late = np.arange(N_USERS) % 2
     in_season = np.arange(N_ITEMS) % 2
@@ -191,13 +192,14 @@ def test_the_blend_practices_with_dates_and_reads_them():
     train, items = shop_of(personal=True, dislikes=False)
     ratings = sp.csr_matrix(5.0 * likes)
     times = ratings.copy()
-    times.data[:] = 1 + 100.0 * late[ratings.nonzero()[0]]
+    day = 1 + 100.0 * late + rng.uniform(0, 30, N_USERS)
+    times.data[:] = day[ratings.nonzero()[0]]
     log = Interactions(ratings, train.users, train.items, times)
     members = [{"name": "SeasonalPopularity", "parameters": {}}, Random()]
     model = Hybrid(members).fit(log, items)
-    odd = histories([1, 3])  # sold on day 100 only
-    on_day_1 = Histories(odd.ratings, odd.columns, times=odd.ratings / 5)
-    assert (model.recommend(on_day_1, 10)[0] % 2 == 0).all()  # its date counts, not its items
+    odd = histories([1, 3])  # sold from day 100 on only
+    on_day_32 = Histories(odd.ratings, odd.columns, times=odd.ratings / 5 * 32)
+    assert (model.recommend(on_day_32, 10)[0] % 2 == 0).all()  # its date counts, not its items
 
 
 # ---------------------------------------------------------------- practice
