@@ -86,7 +86,7 @@ READS = {
     "Bridge": "pictures and words, then who liked what",
     "RandomWalk": "who liked what",
     "WordWalk": "who liked what, words",
-    "TwoTower": "pictures and words, by training",
+    "TwoTower": "category, color, price, pictures and words",
     "Hybrid": "several of the others, blended",
 }
 """What each method uses. A new method has "–" here until it is named."""
@@ -226,13 +226,20 @@ def _for_known(results: Results) -> Told:
 
 
 def _for_purchases(study: pd.DataFrame) -> list[Told]:
-    """The method that gains most in real shops that sell no staples and know only purchases."""
+    """The method that gains most in real shops that sell no staples and know only purchases.
+
+    Shops in which none of its results is clearly above bestsellers are left out.
+    """
     if not len(study):
         return []
     rows = study[study["shop"].isin(OF_PURCHASES)]
     if not len(rows):
         return []
     ship = most_gain(rows)
+    is_clear = (rows["recommender"] == ship) & (rows["gain_low"] > 0)
+    rows = rows[rows["shop"].isin(rows.loc[is_clear, "shop"])]
+    if not len(rows):
+        return []
     values = rows.groupby("recommender")["value"].mean()
     wrong = worst_usual(values)
     cost = max(values[ship] - values[wrong], 0.0)

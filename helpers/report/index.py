@@ -296,7 +296,7 @@ def _verdict() -> str:
     above = int((rows["gain_low"] > 0).sum())
     below = int((rows["gain_high"] < 0).sum())
     return (
-        f"For real customers of {rows['shop'].nunique()} public order logs, {name} clearly beats "
+        f"For real customers of {rows['shop'].nunique()} public logs, {name} clearly beats "
         f"bestsellers in {above} of {len(rows)} tests and clearly loses in {below or 'none'}."
     )
 

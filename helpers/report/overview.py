@@ -537,7 +537,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     if fails or absent:
         read_aloud = "Read the line below the figure aloud: it begins with what is missing. "
     notes = (
-        f"These are the customers of {n_shops} public order logs. Each point is one test: a "
+        f"These are the customers of {n_shops} public logs. Each point is one test: a "
         f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
         f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
@@ -891,7 +891,7 @@ def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
     notes = (
         "Start at the top left and follow the questions. The first one that you answer with yes "
         "leads to the boxes on its right. Each box names the method, how many of five items are "
-        "liked, and how many fewer with the worst of three usual choices: bestsellers, ItemKNN or "
+        "liked, and how many fewer with the worst of the usual choices: bestsellers, ItemKNN or "
         "Content. An orange box is of real customers, who bought. Nobody knows what else they "
         "would have liked. The next slide has the same as a table."
     )

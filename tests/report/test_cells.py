@@ -110,8 +110,8 @@ def test_a_shop_whose_pictures_never_came_says_nothing_of_pictures(
 
 
 def test_a_method_uses_no_pictures_where_there_are_none():
-    assert uses("TwoTower", reads_pictures=True) == "pictures and words, by training"
-    assert uses("TwoTower", reads_pictures=False) == "words, by training"
+    assert uses("TwoTower", reads_pictures=True) == "category, color, price, pictures and words"
+    assert uses("TwoTower", reads_pictures=False) == "category, color, price, words"
     assert uses("EASE", reads_pictures=False) == "who liked what"
     assert uses("unheard of", reads_pictures=True) == ""
 

@@ -85,7 +85,7 @@ def test_a_shop_without_a_clear_gain_is_named(study):
 
 
 def test_the_results_in_which_the_blend_is_behind_are_named(study, tmp_path):
-    assert shops.further_behind(study) == "fashion with three known items (0.040 behind Content)"
+    assert shops.further_behind(study) == "fashion with three known items (0.0400 behind Content)"
     path = tmp_path / "within.csv"
     rows = [
         row("fashion", "new items", "Hybrid", n=None, value=0.10),
@@ -93,7 +93,7 @@ def test_the_results_in_which_the_blend_is_behind_are_named(study, tmp_path):
     ]
     study_of(path, rows)
     within = shops.read_within(path)
-    assert shops.further_behind(within) == "fashion, new items (0.020 behind WordWalk)"
+    assert shops.further_behind(within) == "fashion, new items (0.0200 behind WordWalk)"
     level = within.assign(value=0.12)
     assert shops.further_behind(level) == "nowhere"
 

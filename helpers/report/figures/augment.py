@@ -58,7 +58,7 @@ COSTS = {
     "gender": "they cannot be filtered by gender",
     "colour": "only the title or the picture can tell it",
     "price_usd": "they cannot be filtered by price",
-    "rating": "the shop's own ratings cannot be compared with another's",
+    "rating": "the shop's ratings cannot be compared with another's",
     "image_urls": "only words describe them",
 }
 """What it costs later if products lack a field."""

@@ -210,7 +210,7 @@ def further_behind(study: pd.DataFrame, name: str = BLEND) -> str:
         if gap <= LEVEL:
             continue
         known = "" if row.n_history == WHOLE else f" with {known_items(row.n_history)}"
-        places.append(f"{row.exam}{known} ({gap:.3f} behind {rival['recommender']})")
+        places.append(f"{row.exam}{known} ({gap:.4f} behind {rival['recommender']})")
     return "; ".join(places) or "nowhere"
 
 
