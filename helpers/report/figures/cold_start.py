@@ -99,5 +99,5 @@ def told_by_length(gains: pd.DataFrame) -> str:
     parts = []
     for n, row in gains.iterrows():
         word = verdict(row["low"], row["high"])
-        parts.append(f"{word} at {counted(n, 'item')} ({row['gain']:+.3f})")
+        parts.append(f"{word} at {counted(n, 'item')} ({row['gain']:+z.3f})")
     return listed(parts)
