@@ -237,6 +237,8 @@ def _compared(data: dict) -> dict[str, str]:
     texts = {}
     for kind, text in data.items():
         texts[kind] = "" if kind.startswith("image/") else str(text)
+        if kind == "text/markdown":  # in it, a text from results has its signs escaped
+            texts[kind] = html.unescape(texts[kind])
     if "text/html" in texts or any(kind.startswith("image/") for kind in texts):
         texts.pop("text/plain", None)  # of a picture it tells the size alone
     return texts

@@ -226,6 +226,13 @@ def test_outputs_are_compared_kind_by_kind():
     assert differences([shown(text_latex="x^2")], [shown(text_latex="x^3")])
 
 
+def test_escaped_numbers_of_markdown_are_numbers():
+    stored = shown(text_markdown="ahead by &#43;0&#46;017")
+    assert differences([stored], [shown(text_markdown="ahead by &#43;0&#46;016")]) == []
+    assert differences([stored], [shown(text_markdown="ahead by &#43;0&#46;014")])
+    assert differences([stored], [shown(text_markdown="behind by &#43;0&#46;017")])
+
+
 def test_pictures_must_be_there_but_may_differ():
     assert differences([shown(image_png="AAAA")], [shown(image_png="BBBB")]) == []
     assert differences([shown(image_png="AAAA")], [])
