@@ -117,7 +117,12 @@ def newest_of(pattern: str | Path) -> Path | None:
     with recording.search_for_newest(pattern):
         found = [Path(name) for name in glob.glob(str(pattern))]
     files = [path for path in found if path.is_file()]
-    return max(files, key=lambda path: (_date_in(path.name), path.name), default=None)
+    return max(files, key=_by_date, default=None)
+
+
+def _by_date(path: Path) -> tuple[str, str]:
+    """The date in a file's name, then the name."""
+    return _date_in(path.name), path.name
 
 
 def _date_in(name: str) -> str:

@@ -79,12 +79,16 @@ def paired_gain(per_user: pd.DataFrame, ours: str, rival: str, k: int) -> pd.Dat
         One row per history length: `gain`, the mean difference, and its 95% interval, `low` and
         `high`.
     """
-    rows = per_user[(per_user["metric"] == "ndcg") & (per_user["k"] == k)]
-    rows = rows.astype({"recommender": str, "n_history": int})
-    wide = rows.pivot(index=["n_history", "user"], columns="recommender", values="value")
+    is_asked = (per_user["metric"] == "ndcg") & (per_user["k"] == k)
+    rows = per_user[is_asked].astype({"recommender": str, "n_history": int})
+    shopper = ["n_history", "user"]
+    wide = rows.pivot(index=shopper, columns="recommender", values="value")
     difference = wide[ours] - wide[rival]
-    found = {n: bootstrap(part.to_numpy()) for n, part in difference.groupby("n_history")}
-    return pd.DataFrame.from_dict(found, orient="index", columns=["gain", "low", "high"])
+    found = {}
+    for n, part in difference.groupby("n_history"):
+        found[n] = bootstrap(part.to_numpy())
+    columns = ["gain", "low", "high"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns)
 
 
 def verdict(low: float, high: float) -> str:

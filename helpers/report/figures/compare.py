@@ -522,11 +522,16 @@ class Move:
 def moves_most(first: pd.Series, second: pd.Series) -> Move:
     """The method whose place differs most between two exams, by its values in both."""
     both = [name for name in first.index if name in second.index]
-    style = {"ascending": False, "method": "min"}
-    before = first[both].round(3).rank(**style)
-    after = second[both].round(3).rank(**style)
-    name = str((before - after).abs().idxmax())
+    before = _places(first[both])
+    after = _places(second[both])
+    moved = (before - after).abs()
+    name = str(moved.idxmax())
     return Move(name, int(before[name]), int(after[name]), len(both))
+
+
+def _places(values: pd.Series) -> pd.Series:
+    """1 for the highest value; values that agree to three digits share the better place."""
+    return values.round(3).rank(ascending=False, method="min")
 
 
 # ------------------------------------------------------------------------------ studies

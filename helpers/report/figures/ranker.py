@@ -63,19 +63,20 @@ def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
     study = study[study["n_history"].isin(SHOWN)]
     texts = study.assign(text=_texts(study))
     table = texts.pivot(index=["exam", "n_history"], columns="method", values="text")
-    exams = study["exam"].unique()
-    order = [(exam, n) for exam in exams for n in _lengths(study, exam)]
+    order = []
+    for exam, rows in study.groupby("exam", sort=False):
+        lengths = sorted(rows["n_history"].unique())
+        order += [(exam, n) for n in lengths]
     table = table.reindex(index=order, columns=list(NAMES.values()))
-    return table.rename_axis(index=["real customers", "known items"], columns="NDCG@10")
-
-
-def _lengths(study: pd.DataFrame, exam: str) -> list[int]:
-    return sorted(study.loc[study["exam"] == exam, "n_history"].unique())
+    heads = ["real customers", "known items"]
+    return table.rename_axis(index=heads, columns="NDCG@10")
 
 
 def _texts(study: pd.DataFrame) -> pd.Series:
     """ "0.344", and of the blend's rivals "0.344 (+0.010 ± 0.004)"."""
     value = study["value"].map("{:.3f}".format)
     half = (study["gain_high"] - study["gain_low"]) / 2
-    gain = study["gain"].map(" ({:+.3f}".format) + half.map(" ± {:.3f})".format)
-    return value + gain.where(study["method"] != NAMES["blend"], "")
+    gain = study["gain"].map(" ({:+.3f}".format)
+    gain += half.map(" ± {:.3f})".format)
+    is_rival = study["method"] != NAMES["blend"]
+    return value + gain.where(is_rival, "")

@@ -181,10 +181,11 @@ def clearly_behind(study: pd.DataFrame, shop: str, n_history: int) -> list[str]:
         What tables call it, for example "groceries".
     """
     log = study[~study["control"]]
-    exams = [exam for exam in _one_per_shop(log) if exam.split(", ")[0] == shop]
+    start = f"{shop}, "
+    exams = [exam for exam in _one_per_shop(log) if exam.startswith(start)]
     is_asked = log["exam"].isin(exams) & (log["n_history"] == n_history)
-    is_asked &= log["gain_high"] < 0
-    return sorted(log.loc[is_asked, "recommender"])
+    is_behind = log["gain_high"] < 0
+    return sorted(log.loc[is_asked & is_behind, "recommender"])
 
 
 def shops_without_gain(study: pd.DataFrame, name: str = BLEND) -> list[str]:
@@ -344,11 +345,14 @@ def course_table(study: pd.DataFrame, lengths: Sequence[int]) -> pd.DataFrame:
 def winners(study: pd.DataFrame, n_history: int) -> str:
     """The best single method of each exam in `course_table`, as in a sentence."""
     best = best_single(study)
-    is_shown = best["exam"].isin(_one_per_shop(best)) & (best["n_history"] == n_history)
+    is_in_table = best["exam"].isin(_one_per_shop(best))
+    is_asked = best["n_history"] == n_history
     places: dict[str, list[str]] = {}
-    for row in best[is_shown].itertuples():
+    for row in best[is_in_table & is_asked].itertuples():
         method = str(row.recommender)
-        places.setdefault(TAUGHT.get(method, method), []).append(SHOPS[str(row.shop)])
+        name = TAUGHT.get(method, method)
+        shop = SHOPS[str(row.shop)]
+        places.setdefault(name, []).append(shop)
     return "; ".join(f"{name} ({listed(shops)})" for name, shops in places.items())
 
 
