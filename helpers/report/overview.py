@@ -37,7 +37,7 @@ from helpers.report.advice import (
 from helpers.report.blocks import Block, as_text, markdown_blocks, picture, table
 from helpers.report.figures import overview as figures
 from helpers.report.figures.guide import flowchart
-from helpers.report.figures.shops import SHOPS
+from helpers.report.figures.shops import SHOPS, without_gain
 from helpers.report.front import BOTH, Front
 from helpers.report.layouts import Slide, deck_markdown
 from helpers.report.one_shopper import SHOWN, OneShopper, one_shopper
@@ -523,8 +523,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     lost = sorted({SHOPS.get(shop, shop) for shop in rows.loc[loses, "shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
     best = choice(results, results.length_near(FEW))
-    won = set(rows[rows["gain_low"] > 0]["shop"])
-    flat = sorted({SHOPS.get(shop, shop) for shop in rows["shop"] if shop not in won})
+    flat = sorted(without_gain(rows))
     fails = f"No clear gain in {listed(flat)}. " if flat else ""
     absent = ""
     if best not in set(study["recommender"]):
@@ -901,7 +900,7 @@ def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
     caption += _beyond_chapter(results, found)
     for_purchases = _of_study(found)
     if for_purchases is not None:
-        flat = _shops_without_gain(study, for_purchases.ship)
+        flat = without_gain(_of_purchases(study, for_purchases.ship))
         caption += f" No clear gain in {listed(flat)}." if flat else ""
     notes += _study_words(study, found)
     block = _figure(flowchart, found)
@@ -923,7 +922,7 @@ def _study_words(study: pd.DataFrame, found: list[Told]) -> str:
         return ""
     rows = _of_purchases(study, told.ship)
     won = int((rows["gain_low"] > 0).sum())
-    flat = _shops_without_gain(study, told.ship)
+    flat = without_gain(rows)
     where = f", none in {listed(flat)}" if flat else ""
     return (
         f" For other logs of purchases the answer is from the study of real shops: {told.ship} "
@@ -940,12 +939,6 @@ def _of_study(found: list[Told]) -> Told | None:
 def _of_purchases(study: pd.DataFrame, name: str) -> pd.DataFrame:
     """A method's rows of the shops whose logs hold purchases and no ratings."""
     return study[study["shop"].isin(OF_PURCHASES) & (study["recommender"] == name)]
-
-
-def _shops_without_gain(study: pd.DataFrame, name: str) -> list[str]:
-    """Which of these shops have no test that the method clearly wins."""
-    won = (_of_purchases(study, name).groupby("shop", sort=False)["gain_low"].max()) > 0
-    return [SHOPS[str(shop)] for shop in won.index[~won]]
 
 
 def _shown_by(found: list[Told]) -> str:

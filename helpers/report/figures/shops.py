@@ -190,9 +190,13 @@ def clearly_behind(study: pd.DataFrame, shop: str, n_history: int) -> list[str]:
 
 def shops_without_gain(study: pd.DataFrame, name: str = BLEND) -> list[str]:
     """Names of the shops in which no paired interval of a method lies above Popularity."""
-    rows = gains(study, name)
+    return without_gain(gains(study, name))
+
+
+def without_gain(rows: pd.DataFrame) -> list[str]:
+    """Names of the shops that have no row whose paired interval lies above Popularity."""
     won = set(rows.loc[rows["gain_low"] > 0, "shop"])
-    return [SHOPS[shop] for shop in dict.fromkeys(rows["shop"]) if shop not in won]
+    return [SHOPS.get(shop, shop) for shop in dict.fromkeys(rows["shop"]) if shop not in won]
 
 
 def further_behind(study: pd.DataFrame, name: str = BLEND) -> str:
