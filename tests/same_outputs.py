@@ -31,6 +31,7 @@ the comparison is our own.
 import difflib
 import html
 import re
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -391,7 +392,8 @@ def _without_numbers_below(line: str, columns: list[tuple[int, int]]) -> str:
 
 
 def install() -> None:
-    """Let nbval's cells compare their outputs in this way."""
+    """Let nbval's cells compare their outputs in this way, and its kernels use no ports."""
+    import nbval.kernel
     from nbval.plugin import IPyNbCell
 
     def compare_outputs(self, test, ref, skip_compare=None):
@@ -400,3 +402,18 @@ def install() -> None:
         return not self.comparison_traceback
 
     IPyNbCell.compare_outputs = compare_outputs
+    nbval.kernel.KernelManager = kernel_without_ports
+
+
+def kernel_without_ports(**options):
+    """A kernel that is spoken to through files of its own.
+
+    By itself it gets free port numbers and opens them a second later. By then the tests beside this
+    one may have taken one, and the kernel ends before its first cell.
+    """
+    from jupyter_client.manager import KernelManager
+
+    folder = tempfile.TemporaryDirectory(prefix="kernel-")
+    manager = KernelManager(transport="ipc", ip=f"{folder.name}/socket", **options)
+    manager.folder_of_sockets = folder  # removed with the manager
+    return manager

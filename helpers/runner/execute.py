@@ -133,7 +133,20 @@ class _Client(PapermillNotebookClient):
 
     kernels: Kernels
     kernel_options: dict[str, Any]
+    sockets: Path
     kernel_pid = 0
+
+    def create_kernel_manager(self) -> Any:
+        """Let the kernel be spoken to through files of its own.
+
+        By itself a kernel gets free port numbers, and opens them a second later. By then another
+        program may have taken one, and the kernel ends before its first cell.
+        """
+        manager = super().create_kernel_manager()
+        if sys.platform != "win32":  # Windows has no such files
+            manager.transport = "ipc"
+            manager.ip = str(self.sockets)
+        return manager
 
     def start_new_kernel(self, **options: Any) -> None:
         """Start the kernel with its own environment and folder."""
@@ -161,6 +174,7 @@ class _Engine(Engine):
         kernels: Kernels,
         progress: Progress,
         kernel_options: dict[str, Any],
+        sockets: Path,
         **_: Any,
     ) -> None:
         """Run all cells."""
@@ -177,6 +191,7 @@ class _Engine(Engine):
         client.startup_timeout = START_SECONDS
         client.kernels = kernels
         client.kernel_options = kernel_options
+        client.sockets = sockets
         try:
             with _seldom_saved(nb_man):
                 client.execute()
@@ -267,6 +282,7 @@ def _papermill(job: Job, kernels: Kernels, progress: Progress, scratch: str) -> 
             kernels=kernels,
             progress=progress,
             kernel_options=options,
+            sockets=Path(scratch) / "kernel",
         )
     except papermill.PapermillExecutionError as error:
         raise ChapterFailed(

@@ -1,5 +1,6 @@
-"""One notebook in one kernel: its copy on disk."""
+"""One notebook in one kernel: its copy on disk, and how the kernel is spoken to."""
 
+import sys
 from types import SimpleNamespace
 
 import nbformat
@@ -35,3 +36,14 @@ def test_a_notebook_that_fails_leaves_all_outputs_before_the_failure(tmp_path, m
     printed = [output.get("text") for cell in executed.cells for output in cell.get("outputs", [])]
     assert "42\n" in printed
     assert "1\n" not in printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kernels use ports on Windows")
+def test_a_kernel_waits_on_no_port_that_another_program_may_take(tmp_path):
+    ask = "import ipykernel, json; print(json.loads(ipykernel.get_connection_info())['transport'])"
+    stored = tmp_path / "stored.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ask)]), stored)
+    job = execute.Job(notebook=stored, output=tmp_path / "executed.ipynb")
+    execute.execute(job, execute.Kernels(), execute.Progress())
+    (cell,) = nbformat.read(job.output, as_version=4).cells
+    assert cell.outputs[0].text == "ipc\n"

@@ -168,9 +168,9 @@ def resident():
 before = resident()
 np.ones(3_000_000)  # 24 MB: from now on, the library keeps what is smaller
 large = [np.ones(3_000_000) for _ in range(20)]
-small = [np.ones(10_000) for _ in range(20)]
+above = np.ones(2_500_000)  # too large for any gap below: the heap can't shrink past it
 del large
-print(resident() - before)
+print(resident() - before - above.nbytes)
 """
 
 
