@@ -58,7 +58,7 @@ COSTS = {
     "gender": "they cannot be filtered by gender",
     "colour": "only the title or the picture can tell it",
     "price_usd": "they cannot be filtered by price",
-    "rating": "the shop's ratings cannot be compared with another's",
+    "rating": "they cannot be compared by rating",
     "image_urls": "only words describe them",
 }
 """What it costs later if products lack a field."""
@@ -504,7 +504,7 @@ def shelf_figure(shelves: Shelves) -> plt.Figure:
             axes[1].legend()
     axes[1].set(
         xlabel="price (US dollars)",
-        ylabel=f"% of the shop's products, by {BIN} dollars",
+        ylabel=f"% of the shop's products, per {BIN} dollars",
         title="Prices",
     )
     return figure
