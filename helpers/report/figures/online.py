@@ -98,7 +98,7 @@ def places(study: pd.DataFrame) -> plt.Figure:
         "value",
         "method",
         xlabel="place in which the item is always shown",
-        ylabel="chance of a click when looked at",
+        ylabel="chance of a click",
         dashed=("truth",),
         ax=axis,
     )
