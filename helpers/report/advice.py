@@ -28,8 +28,8 @@ if TYPE_CHECKING:  # a run that stops before chapter 07 needs no models
     from helpers.report.personas import MethodList, PersonaLists
 
 OWN_HISTORY = "A history in our own shop?"
-PURCHASES = "Only purchases? Staples or other goods?"
-SPECIAL = "Something special about the items?"
+PURCHASES = "Purchases instead of ratings?"
+SPECIAL = "New items, no pictures, a million items?"
 KNOWN_ITEMS = "How many liked items do we know?"
 QUESTIONS = (OWN_HISTORY, PURCHASES, SPECIAL, KNOWN_ITEMS)
 """In the order in which a shop should ask them."""

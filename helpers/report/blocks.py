@@ -26,7 +26,7 @@ WRAPPING_ROWS = 8
 CELL_LIMITS = (60, 44, 32, 24)
 """Characters that a cell of words keeps, tried one after the other until the table fits."""
 MORE = "… more in the report"
-TABLE_SIZES = (("huge", 5, 52), ("", 8, 70), ("small", 12, 100))
+TABLE_SIZES = (("huge", 5, 52), ("", 8, 70), ("small", 10, 100), ("small", 12, 94))
 """The theme's classes, with the most rows and characters per row that each fits; else "tiny"."""
 LIST_ITEM = re.compile(r"\s*([-*+]|\d+\.) ")
 MARKUP = re.compile(r"\]\([^)]*\)|[*_`]")

@@ -120,12 +120,15 @@ def takeaway(results: Results | None) -> str:
         return _nothing_beats_bestsellers(results, few)
     share = results.gap_closed(name, few)
     known = counted(few, "liked item")
-    said = f"With {known} from another {results.place}, {name} "
+    said = f"With {known} from another {results.place}, the method {name} "
     if pd.isna(share):
         values = results.at(few)["value"]
         said += f"ranks with NDCG@10 {values[name]:.2f}; bestsellers get {values[FLOOR]:.2f}."
     else:
         said += f"closes {share:.0%} of the gap between bestsellers and knowing the shopper."
+    used = uses(name, results.reads_pictures)
+    if used:
+        said += f" {name} uses {used}."
     return (
         f"{said} Of five items shown, {liked[name]:.1f} are {results.done}; of five bestsellers, "
         f"{liked[FLOOR]:.1f}."
@@ -296,9 +299,16 @@ def _verdict() -> str:
     above = int((rows["gain_low"] > 0).sum())
     below = int((rows["gain_high"] < 0).sum())
     return (
-        f"For real customers of {rows['shop'].nunique()} public logs, {name} clearly beats "
-        f"bestsellers in {above} of {len(rows)} tests and clearly loses in {below or 'none'}."
+        f"For real customers of {rows['shop'].nunique()} public logs, the method {name} clearly "
+        f"beats bestsellers in {above} of {len(rows)} tests and clearly loses in {below or 'none'}."
     )
+
+
+def _of_no_chapter(name: str) -> tuple[str, str] | None:
+    """A method that no chapter builds, and what it uses: nothing above has said it."""
+    built = [method for names in CHAPTER_METHODS.values() for method in names]
+    used = uses(name, reads_pictures=True)
+    return None if name in (FLOOR, *built) or not used else (called(name), used)
 
 
 def _real_table(results: Results | None) -> list[dict[str, Any]]:
@@ -320,6 +330,7 @@ def _real_table(results: Results | None) -> list[dict[str, Any]]:
                 "shop": SHOPS.get(str(shop), str(shop)),
                 "items": f"{few:.0f}",
                 "best": called(str(best)),
+                "reads": _of_no_chapter(str(best)),
                 "value": f"{row['value']:.2f}",
                 "gain": gain,
                 "customers": f"{row['n_users']:,.0f}",

@@ -8,7 +8,7 @@ get a slide of their own.
 import re
 from dataclasses import dataclass, field, replace
 
-from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block
+from helpers.report.blocks import CHARACTERS_PER_LINE, MARKUP, Block, without_marks
 
 LINES_PER_SLIDE = 17.5
 CAPTION_LINES = 2
@@ -118,12 +118,12 @@ def _with_one_caption(slide: Slide) -> Slide:
         if number == kept:
             caption, rest = _first_sentences(block.text)
             blocks.append(Block(caption, block.lines, is_prose=True))
-            said += [rest] if rest else []
+            said += [as_said(rest)] if rest else []
         elif number in prose:
-            said.append(block.text)
+            said.append(as_said(block.text))
         else:
             blocks.append(block)
-    return replace(slide, blocks=blocks, notes=[*said, *slide.notes])
+    return replace(slide, blocks=blocks, notes=[*slide.notes, *said])
 
 
 def _first_sentences(text: str) -> tuple[str, str]:
@@ -190,8 +190,14 @@ def markdown_of(slide: Slide, dark: bool) -> str:
     if slide.footer:
         pieces.append(f"<!-- _footer: {_quoted(slide.footer)} -->")
     pieces += [block.text for block in slide.blocks]
-    pieces += [_comment(note) for note in slide.notes]
+    if slide.notes:
+        pieces.append(_comment("\n\n".join(slide.notes)))
     return "\n\n".join(pieces)
+
+
+def as_said(markdown: str) -> str:
+    """Markdown as a presenter note, which shows every sign as it is: lines stay, marks go."""
+    return "\n".join(without_marks(line) for line in markdown.splitlines())
 
 
 def _comment(note: str) -> str:

@@ -7,7 +7,7 @@ from helpers.interactions.matrix import REAL
 from helpers.report.blocks import Block, code, is_link_bar, markdown_blocks, picture, table
 from helpers.report.cells import SHOWS_REAL, SHOWS_SHOPPERS
 from helpers.report.front import BOTH, chapter_title, front_of
-from helpers.report.layouts import LAYOUTS, Slide, deck_markdown, heading_of, split_slide
+from helpers.report.layouts import LAYOUTS, Slide, as_said, deck_markdown, heading_of, split_slide
 
 PICTURE_KINDS = ("image/png", "image/jpeg", "image/svg+xml")
 
@@ -64,7 +64,7 @@ class MarpExporter(Exporter):
                 continue
             if kind == "notes":
                 if slides:
-                    slides[-1].notes.append(cell.source)
+                    slides[-1].notes.append(as_said(cell.source))
                 continue
             begins = begins or kind in ("slide", "subslide")
             blocks = self._blocks(cell)

@@ -6,7 +6,8 @@ Nothing here is a result. Titles, captions and notes are templates that the run'
 import base64
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -178,10 +179,15 @@ def _figure(draw: Callable[..., plt.Figure], *args: Any) -> Block:
     return picture("image/png", base64.b64encode(file.getvalue()).decode())
 
 
-def _table(frame: pd.DataFrame) -> Block:
+def _table(frame: pd.DataFrame, chosen: Iterable[str] = ()) -> Block:
+    """A data frame as a table; cells that hold one of `chosen` alone stand out."""
     found = table(frame.to_html(index=False))
     assert found is not None, "a data frame always has a table"
-    return found
+    text = found.text
+    for name in chosen:
+        cell = f'<td class="words">{as_text(name)}</td>'
+        text = text.replace(cell, cell.replace("words", "words chosen", 1))
+    return replace(found, text=text)
 
 
 def _picture_table(rows: list[tuple[str, list[tuple[str, str]]]]) -> Block:
@@ -279,7 +285,7 @@ def _hook(one: PersonaLists) -> Slide:
         f"shops, and has never been here. We have no rating, no click and no purchase. "
         "The easy answer is the bestsellers, the same for everybody. "
         "Ask the room: what would you show first? The next slide has the answers. "
-        f"We begin with {name} because the fewest of {name}'s items are known by words alone."
+        f"We begin with {name} because nobody here has fewer items without a picture."
     )
     title = f"{name} likes {n_items} things elsewhere. What do we show first?"
     return _slide(title, block, notes=notes, layout="personas")
@@ -311,17 +317,13 @@ def _persona(results: Results, one: PersonaLists) -> Slide:
             f"{name}: {best.name} {best.liked:.1f} of {len(best.items)} liked, "
             f"{last.name.lower()} {last.liked:.1f} (simulated)"
         )
-    agreed = ""
-    if one.agreed:
-        item, methods = one.agreed[0]
-        agreed = f"{len(methods)} methods show “{item}”. "
     missing = f"Not told to the simulator: {one.missing}. " if one.missing else ""
     used = " ".join(_uses(results, made.name) for made in chosen[:-1])
     notes = (
         f"The top row is what {name} likes elsewhere. Below are the first five items of "
         f"{len(chosen)} methods. {used} Bestsellers ignore what {name} likes. But every list, "
         f"theirs too, keeps a place for each category that {name} likes, if the shop sells it. "
-        f"{agreed}We wrote {name} as a simulated shopper, who likes each item with some chance. "
+        f"We wrote {name} as a simulated shopper, who likes each item with some chance. "
         f"The number liked is the sum of these chances. {best.name} is our first choice for a list "
         f"as long as {name}'s. The row below it is the best list that differs from it, bestsellers "
         f"apart. We chose it after we had seen the scores. {missing}"
@@ -342,13 +344,10 @@ def _liked_words(made: MethodList) -> str:
 
 
 def _chosen_words(made: MethodList, floor: MethodList) -> str:
-    """The first choice and how many are liked, beside bestsellers where these do as well."""
-    if made.liked is None:
+    """The first choice and how many are liked, beside bestsellers."""
+    if made.liked is None or floor.liked is None:
         return made.name
-    words = f"{made.name} {made.liked:.1f}"
-    if floor.liked is not None and round(made.liked, 1) <= round(floor.liked, 1):
-        words += f", {floor.name.lower()} {floor.liked:.1f}"
-    return words
+    return f"{made.name} {made.liked:.1f}, {floor.name.lower()} {floor.liked:.1f}"
 
 
 def _others(results: Results, people: list[PersonaLists]) -> Slide:
@@ -418,21 +417,22 @@ def _three_items(results: Results, shopper: OneShopper) -> Slide:
     names = list(shopper.lists)
     history = [(item.picture, item.title) for item in shopper.history]
     rows = [(_label(counted(few, "liked item"), ""), history)]
-    for name, items in shopper.lists.items():
+    for name in reversed(names):  # the first choice at the top, as on the slide before
+        items = shopper.lists[name]
         told = f"{shopper.liked(name):.1f} of {len(items)} liked"
         shown = [(item.picture, item.title) for item in items]
         rows.append((_label(_capital(called(name)), told), shown))
     best, floor = names[-1], names[0]
     title = (
-        f"A lucky shopper: {shopper.liked(best):.1f} of {SHOWN} liked, {called(floor)} "
+        f"A lucky shopper: {called(best)} {shopper.liked(best):.1f} of {SHOWN}, {called(floor)} "
         f"{shopper.liked(floor):.1f} (simulated)"
     )
     notes = (
         "One simulated shopper, whose taste we know. The top row is all that the methods see. "
         "Each row below is one method's first five items of our shop, with how many of them this "
-        f"shopper likes. {_capital(called(floor))} are the same for everybody. Say it openly: we "
-        "chose a lucky shopper. About nine in ten gain no more than this one. "
-        "The next slide has the average over everybody."
+        f"shopper likes. {_capital(called(floor))} are the plain list here, the same for "
+        "everybody. Say it openly: we chose a lucky shopper. About nine in ten gain no more than "
+        "this one. The next slide has the average over everybody."
     )
     block = _picture_table(rows)
     return _slide(title, block, notes=notes, layout="personas", shows=SIMULATED)
@@ -529,15 +529,16 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     if best not in set(study["recommender"]):
         absent = f"{best}, our first choice, was not tested here. "
     caption = (
-        f"{fails}{absent}{n_shops} shops, 95% intervals; a test is won or lost where 0 is "
-        "outside. At the points: known items. Of chapter 07’s exams, one per shop."
+        f"{fails}{absent}At the points: how many items are known. A test is won or lost where its "
+        "95% interval leaves out 0."
     )
     read_aloud = ""
     if fails or absent:
         read_aloud = "Read the line below the figure aloud: it begins with what is missing. "
     notes = (
         f"These are the customers of {n_shops} public logs. Each point is one test: a "
-        f"shop and a number of known items. Above the line, {name} beats bestsellers. It does so "
+        "shop and a number of known items. Where chapter 07 examines a shop several times, the "
+        f"talk shows one exam. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
         f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
         f"{read_aloud}{_safe_words(study, name)}"
@@ -590,10 +591,15 @@ def _real_live(results: Results, study: pd.DataFrame) -> Slide:
         title = f"Real {log}: with {items}, {name} beats bestsellers by {gain}"
         verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
+    also = f"{len(behind)} of {len(at)} methods clearly lose."
+    loss = _loss_in_study(study, log, name, few)
+    if loss is not None:
+        # on the slide, not only in the notes: who reads the title should see it, too
+        title += ", but not in the study" if len(clear) else ""
+        also = f"In the study: {loss['gain']:+.2f} ({_ends(loss)})."
     caption = (
         f"{int(best['n_users']):,} real customers; bands are 95% intervals of the difference. With "
-        f"{items}, {name} gains {best['difference']:+.2f} ({interval}); {len(behind)} of "
-        f"{len(at)} methods clearly lose."
+        f"{items}, {name} gains {best['difference']:+.2f} ({interval}). {also}"
     )
     values = results.live[results.live["n_history"] == few].set_index("recommender")["value"]
     notes = (
@@ -612,19 +618,34 @@ def _real_live(results: Results, study: pd.DataFrame) -> Slide:
     return _slide(title, block, _caption(caption), notes=notes, shows=REAL)
 
 
-def _against(study: pd.DataFrame, log: str, name: str, n_history: int) -> str:
-    """A warning where the study has the method below bestsellers in the same shop; else ""."""
+def _loss_in_study(
+    study: pd.DataFrame, log: str, name: str, n_history: int
+) -> dict[str, float] | None:
+    """The study's row in which the method is below bestsellers in the same shop, if it is."""
     if not len(study):
-        return ""
+        return None
     rows = study[(study["shop"] == log) & (study["recommender"] == name)]
     rows = rows[rows["n_history"] == n_history]
     if not len(rows) or rows["gain"].iloc[0] >= 0:
+        return None
+    ends = rows[["gain", "gain_low", "gain_high"]].iloc[0]
+    return {str(name): float(value) for name, value in ends.items()}
+
+
+def _ends(row: dict[str, float]) -> str:
+    """The interval of a gain of the study."""
+    return f"{row['gain_low']:+.2f} to {row['gain_high']:+.2f}"
+
+
+def _against(study: pd.DataFrame, log: str, name: str, n_history: int) -> str:
+    """A warning where the study has the method below bestsellers in the same shop; else ""."""
+    loss = _loss_in_study(study, log, name, n_history)
+    if loss is None:
         return ""
-    gain, low, high = rows[["gain", "gain_low", "gain_high"]].iloc[0]
     return (
-        f"The study of real shops disagrees: there, {name} is below bestsellers for {log} with "
-        f"{known_items(n_history)}, by {-gain:.2f} (gain {low:+.2f} to {high:+.2f}). So this gain "
-        "may not last. "
+        f"The study of real shops, on the slide before, disagrees: there, {name} is below "
+        f"bestsellers for {log} with {known_items(n_history)}, by {-loss['gain']:.2f} (gain "
+        f"{_ends(loss)}). It asks more customers about more products. So this gain may not last. "
     )
 
 
@@ -698,10 +719,13 @@ def _good_at(results: Results) -> Slide:
     items = counted(few, "item")
     best = choice(results, few)
     title = f"{_capital(called(best))} for newcomers"
+    chosen = {called(best)}
     if len(warm):
-        title += f", {called(simplest_of_best(results.warm))} for our own customers"
+        ship = called(simplest_of_best(results.warm))
+        title += f", {ship} for our own customers"
+        chosen.add(ship)
     caption = (
-        f"NDCG@10, {_whose(results)}. “{KNOWN}”: known customers, one fold"
+        f"NDCG@10, {_whose(results)}. “{KNOWN}”: known customers"
         f"{_level_words(results)}. “–”: not tested."
     )
     notes = (
@@ -713,7 +737,7 @@ def _good_at(results: Results) -> Slide:
         "column are lower because only a few hidden likes count there: compare within a "
         "column, never across."
     )
-    block = _table(pd.DataFrame(rows))
+    block = _table(pd.DataFrame(rows), chosen)
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
 
 
@@ -817,7 +841,7 @@ def _unknown(results: Results, study: pd.DataFrame) -> Slide:
     few = results.length_near(FEW)
     best = choice(results, few)
     row = results.at(few).loc[best]
-    tested = f"{_tested_elsewhere(study, best)}{_tested_live(results, best)}"
+    tested = f"{_tested_elsewhere(study, best)}{_tested_live(results, study, best)}"
     half = (row["high"] - row["low"]) / 2
     if results.shoppers == REAL:
         lines = [
@@ -860,23 +884,27 @@ def _tested_elsewhere(study: pd.DataFrame, best: str) -> str:
     if best in set(study["recommender"]):
         name = most_gain(study)
         if name == best:
-            return f"In the {n_shops} real shops, it gains most, too."
-        return f"In the {n_shops} real shops, {name} gains most."
+            return f"In the {n_shops} real shops, it gains most on average, too."
+        return f"In the {n_shops} real shops, {name} gains most on average."
     return f"The study of {n_shops} real shops did not test {best}."
 
 
-def _tested_live(results: Results, best: str) -> str:
+def _tested_live(results: Results, study: pd.DataFrame, best: str) -> str:
     """What the first choice gained for the real customers of this run, in a sentence."""
     gains = results.gains
     if not len(gains):
         return ""
-    gains = gains[gains["n_history"] == _few_of(gains)].set_index("recommender")
+    few = _few_of(gains)
+    gains = gains[gains["n_history"] == few].set_index("recommender")
     if best not in gains.index:
         return ""
     gain, low, high = gains.loc[best, ["difference", "low", "high"]]
     log = listed(sorted(results.live["data"].unique()))
-    interval = f"{low:+.2f} to {high:+.2f}"
-    return f" For real customers of {log}, {best} gains {gain:+.2f} over bestsellers ({interval})."
+    told = f"{gain:+.2f} over bestsellers ({low:+.2f} to {high:+.2f})"
+    loss = _loss_in_study(study, log, best, few)
+    if loss is not None:
+        told = f"{gain:+.2f} over bestsellers in one test and {loss['gain']:+.2f} in another"
+    return f" For real customers of {log}, {best} gains {told}."
 
 
 def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
@@ -896,12 +924,15 @@ def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
     )
     if any(one.has == MILLION for one in found):
         notes += _MILLION
-    caption = "Minus: how many fewer of five with the worst usual choice. Orange: real customers."
-    caption += _beyond_chapter(results, found)
+    caption = (
+        "After the minus: how many fewer of five the worst usual choice gets. Orange: real "
+        "customers."
+    )
     for_purchases = _of_study(found)
     if for_purchases is not None:
         flat = without_gain(_of_purchases(study, for_purchases.ship))
-        caption += f" No clear gain in {listed(flat)}." if flat else ""
+        ship = for_purchases.ship
+        caption += f" {ship} has no clear gain in {listed(flat)}." if flat else ""
     notes += _study_words(study, found)
     block = _figure(flowchart, found)
     return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
@@ -987,8 +1018,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         )
         size = online.sample_size(visits[FLOOR], lift)
         test = (
-            f"- **Then:** an A/B test against bestsellers. {size:,} shoppers in each arm show, "
-            "with 80% power, a gain as large as here; a smaller one needs more."
+            f"- **Then:** an A/B test against bestsellers. To see a gain as large as here takes "
+            f"{size:,} shoppers in each arm (80% power). A smaller gain takes more."
         )
     lines = [
         "- **Monday:** put one question on the first page: what do you like elsewhere?",
@@ -996,7 +1027,7 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
         test,
         "- **Your own shop:** `course shop FEED --orders ORDERS`, then `course run --profile NAME` "
-        "does all of this on your data.",
+        "compare all methods on your data.",
     ]
     if is_floor_shipped:
         lines[0] = "- **Monday:** keep the bestsellers, and ask newcomers what they like elsewhere."
@@ -1011,6 +1042,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
                 f"- **This week:** on your own order log, compare {best} ({why}), "
                 f"{name} (most gain in real shops){_safe_choice(study, name)} and bestsellers."
             )
+            if not is_floor_shipped:
+                lines[2] = lines[2].replace("that ranking", "the better one")
             differ = "This run and the real shops name different methods, so your log decides. "
     notes = (
         f"Five steps. {_first_item_words(results)} {differ}Interleaving mixes two rankings into "
@@ -1034,8 +1067,9 @@ def _gain_of_first_item(results: Results) -> tuple[int, float]:
     name = choice(results, results.length_near(FEW))
     shares = []
     for n in (0, first):
-        shares.append(float(results.at(n, "precision", 5)["value"].to_dict()[name]))
-    return first, 5 * (shares[1] - shares[0])
+        liked = 5 * results.at(n, "precision", 5)["value"].to_dict()[name]
+        shares.append(round(float(liked), 1))  # as the guide gives it: its readers subtract
+    return first, shares[1] - shares[0]
 
 
 def _next_title(results: Results) -> str:

@@ -225,10 +225,11 @@ def _agreed(found: dict[str, pd.DataFrame]) -> list[tuple[str, list[str]]]:
     methods: dict[str, list[str]] = {}
     titles = {}
     for name, products in found.items():
-        for row in products.itertuples():
-            key = str(row.image_key)
+        columns = [products[column] for column in ("image_key", "title", "price_usd")]
+        for key, title, price in zip(*columns, strict=True):
             methods.setdefault(key, []).append(name)
-            titles[key] = str(row.title)
+            # two products may share a title
+            titles[key] = title if pd.isna(price) else f"{title} (${price:.2f})"
     shared = []
     for key, names in methods.items():
         if len(names) > 1:

@@ -9,6 +9,7 @@ from helpers.report.personas import (
     Item,
     MethodList,
     PersonaLists,
+    _agreed,
     chances_for,
     page_name,
     render_personas,
@@ -109,6 +110,16 @@ def test_shoppers_who_prefer_vectors_have_no_wishes(market, attributes):
     shelf = replace(market.shelf, parts={}, vectors=np.ones((len(attributes), 2), np.int64))
     found, missing = chances_for(persona("Blue jeans"), replace(market, shelf=shelf), attributes)
     assert found is None and "vectors" in missing
+
+
+def test_two_products_of_one_title_are_told_apart_by_their_price():
+    products = pd.DataFrame(
+        {"image_key": ["b/1", "b/2"], "title": "Skirt", "price_usd": [33.38, np.nan]}
+    )
+    assert _agreed({"A": products, "B": products}) == [
+        ("Skirt ($33.38)", ["A", "B"]),
+        ("Skirt", ["A", "B"]),
+    ]
 
 
 def test_a_page_shows_every_method_and_why(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from helpers.report.blocks import WIDEST_ROW, Block, code, markdown_blocks, picture, table
 from helpers.report.front import front_of
-from helpers.report.layouts import Slide, classes_of, deck_markdown, split_slide
+from helpers.report.layouts import Slide, classes_of, deck_markdown, markdown_of, split_slide
 from helpers.report.marp import MarpExporter
 
 DOT = picture("image/png", "QUJD")
@@ -43,7 +43,7 @@ def test_a_figure_keeps_one_caption_and_the_rest_is_said():
     (part,) = split_slide(slide("## Title", "An introduction.", DOT, "*The caption.*", "More."))
     assert "*The caption.*" in shown(part)
     assert "introduction" not in shown(part) and "More." not in shown(part)
-    assert part.notes == ["An introduction.", "More.", "what to say"]
+    assert part.notes == ["what to say", "An introduction.", "More."]
 
 
 def test_a_long_caption_is_cut_at_a_sentence():
@@ -52,7 +52,14 @@ def test_a_long_caption_is_cut_at_a_sentence():
     (part,) = split_slide(slide("## Title", DOT, f"*{first} {rest.strip()}*"))
     caption = part.blocks[-1].text
     assert caption.startswith(f"*{first}") and caption.endswith(".*") and len(caption) < 180
-    assert part.notes[0].endswith("The second goes on for very long.")
+    assert part.notes[-1].endswith("The second goes on for very long.")
+
+
+def test_notes_are_one_text_without_marks():
+    """A presenter view shows them as they are: a lone asterisk would be read aloud."""
+    (part,) = split_slide(slide("## Title", DOT, "*The caption.*", "More, with $k=200$ and *all*."))
+    text = markdown_of(part, dark=False)
+    assert text.count("Notes.") == 1 and "More, with k=200 and all." in text
 
 
 def test_formulas_lists_and_code_never_share_a_slide_with_a_figure():

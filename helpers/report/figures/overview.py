@@ -16,6 +16,8 @@ WIDE = (9.6, 4.0)
 """Inches of a figure that fills a slide below its title."""
 FONT = 10.8
 """Points of the smallest letters: 16 pixels even where the title takes two lines."""
+LEAST_TIME = 0.01
+"""Milliseconds: the smallest number that two decimals can tell."""
 NOBODY = "no liked item"
 """The group of those who have told nothing yet. It stands last."""
 
@@ -161,7 +163,8 @@ def milliseconds(spent: pd.Series, leader: str, people: Iterable[str]) -> plt.Fi
     axis.barh([called(name) for name in ordered.index], ordered, color=colors)
     beside = 0.01 * ordered.max()
     for place, value in enumerate(ordered):
-        axis.text(value + beside, place, f"{value:.2f}", va="center", fontsize=FONT)
+        told = f"{value:.2f}" if value >= LEAST_TIME / 2 else f"< {LEAST_TIME}"
+        axis.text(value + beside, place, told, va="center", fontsize=FONT)
     axis.set(xlim=(0, 1.1 * ordered.max()), xlabel="milliseconds per shopper")
     axis.grid(axis="y", visible=False)
     return figure
