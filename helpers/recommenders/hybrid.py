@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
-from helpers.recommenders import blend, choice
+from helpers.recommenders import blend, choice, trees
 from helpers.recommenders.base import Recommender
 from helpers.recommenders.negatives import has_dislikes
 from helpers.recommenders.parts import build, spec_of
@@ -74,6 +74,9 @@ class Hybrid(Recommender):
         popularity, join or take over where that gives better lists (`choice.py`). "enjoyed": what
         they would like if they saw everything; candidates are what they saw, which takes a log
         with dislikes, and popularity is a signal among others.
+    trees : bool
+        Whether trees that rank by the members' evidence (`trees.py`) are one more signal. They are
+        grown only for what a shopper will choose.
     members : list or None
         Recommenders or their specs (see `parts.build`); None is the default ones of the goal.
     shoppers : int or None
@@ -89,6 +92,7 @@ class Hybrid(Recommender):
         members=None,
         goal="chosen",
         shoppers=None,
+        trees=True,
         seed=7,
     ):
         if goal not in GOALS:
@@ -98,6 +102,7 @@ class Hybrid(Recommender):
         self._members = [build(member) for member in members]
         self.goal = goal
         self.shoppers = shoppers
+        self.trees = trees
         self.seed = seed
 
     @property
@@ -112,7 +117,8 @@ class Hybrid(Recommender):
     @property
     def signals(self) -> list[str]:
         """Names of the blended signals."""
-        return ["Popularity", *(type(member).__name__ for member in self._members)]
+        names = ["Popularity", *(type(member).__name__ for member in self._members)]
+        return [*names, "Trees"] if self.has_trees_ else names
 
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
@@ -139,6 +145,7 @@ class Hybrid(Recommender):
                 stacklevel=3,
             )
         self.floor_ = bool(self._asks_all)
+        self.has_trees_ = bool(self.trees and self._asks_all)
         self.shop_ = _shop_numbers(items)
         n_shops = self.shop_.max() + 1
         questions = [OWN]
@@ -147,7 +154,7 @@ class Hybrid(Recommender):
         self._n_practicing = self._how_many(len(questions))
         rows_of_questions = self._practise(train, items, questions)
         _warn_if_silent(rows_of_questions)
-        self._learn(rows_of_questions)
+        self._learn(rows_of_questions, _Crowd.of(train, self.seed).part)
         del rows_of_questions  # before the members are fitted
         for member in self._members:
             if not hasattr(member, "n_items_"):
@@ -317,14 +324,16 @@ class Hybrid(Recommender):
     def _learn(
         self,
         rows_of_questions: dict[int, blend.Rows | None],
+        part_of_shopper: np.ndarray,
     ) -> None:
-        """Scale, weights, plain recipes and their shares of each question.
+        """Scale, trees, weights, plain recipes and their shares of each question.
 
         A question without practice gets the plain sum of all signals.
         """
         n_questions = len(rows_of_questions)
-        n_signals = len(self._members) + 1
-        self.scale_ = np.ones((n_questions, n_signals), np.float32)
+        n_signals = len(self.signals)
+        self.scale_ = np.ones((n_questions, len(self._members) + 1), np.float32)
+        forests = [trees.Forest.empty(trees.PARTS * trees.TREES)] * n_questions
         self.weights_ = np.zeros((n_questions, 2, n_signals), np.float32)
         self.weights_[:, 0, 0] = 1
         self.alpha_ = np.zeros((n_questions, len(LENGTHS)), np.float32)
@@ -335,11 +344,35 @@ class Hybrid(Recommender):
                 continue
             self.scale_[place] = blend.scales(rows)
             blend.in_logs(rows.z, self.scale_[place], self._already_logs())
+            if self.has_trees_:
+                part = part_of_shopper[rows.shopper]
+                forests[place], scores = trees.grown(rows, part, self.seed)
+                rows = trees.with_scores(rows, scores)
             self.weights_[place] = blend.fit_weights(rows)
             if self._asks_all:
                 chosen = choice.choose(rows, self.weights_[place], LENGTHS)
                 self.practiced_[place] = chosen.weights
                 self.alpha_[place] = chosen.alpha
+        if self.has_trees_:
+            self._keep(forests)
+
+    def _keep(self, forests: list[trees.Forest]) -> None:
+        """Keep the trees of all questions as arrays, which `save` writes."""
+        self.tree_feature_ = np.stack([forest.feature for forest in forests])
+        self.tree_threshold_ = np.stack([forest.threshold for forest in forests])
+        self.tree_left_ = np.stack([forest.left for forest in forests])
+        self.tree_right_ = np.stack([forest.right for forest in forests])
+        self.tree_value_ = np.stack([forest.value for forest in forests])
+
+    def _forest(self, place: int) -> trees.Forest:
+        """The trees of one question."""
+        return trees.Forest(
+            self.tree_feature_[place],
+            self.tree_threshold_[place],
+            self.tree_left_[place],
+            self.tree_right_[place],
+            self.tree_value_[place],
+        )
 
     # ------------------------------------------------------------------ scores
     def _score(self, histories):
@@ -358,8 +391,13 @@ class Hybrid(Recommender):
             part = histories[rows]
             z = _stacked([self, *self._members], part, candidates)
             question = self._questions(part, shops)
-            n_liked = liked_only(part.ratings).sum(axis=1)
-            found[rows] = self._mix(z, question, np.asarray(n_liked).ravel())
+            n_liked = np.asarray(liked_only(part.ratings).sum(axis=1)).ravel()
+            z = blend.in_logs(z, self.scale_[question], self._already_logs())
+            if self.has_trees_:
+                is_seen = part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0
+                z = self._with_trees(z, is_seen, question, n_liked)
+            weight = self._weights_of(question, n_liked)
+            found[rows] = np.einsum("us,usi->ui", weight, z)
         return found
 
     def _rows_at_once(self) -> int:
@@ -386,11 +424,22 @@ class Hybrid(Recommender):
     def _already_logs(self) -> np.ndarray:
         return np.array([True, *(member.evidence_in_logs for member in self._members)])
 
-    def _mix(self, z, place, n):
-        """Blended scores (n_users, n_candidates) for questions `place` and history lengths `n`."""
-        z = blend.in_logs(z, self.scale_[place], self._already_logs())
-        weight = self._weights_of(place, n)
-        return np.einsum("us,usi->ui", weight, z)
+    def _with_trees(self, z, is_seen, place, n) -> np.ndarray:
+        """Evidence (n_users, n_signals, n_candidates) of all members and the trees, for questions
+        `place` and history lengths `n`.
+        """
+        rows = blend.Rows(
+            z=z,
+            log_weight=np.where(is_seen, -np.inf, 0).astype(np.float32),
+            liked=np.zeros(is_seen.shape, bool),
+            length=n,
+            shopper=np.arange(len(z)),
+        )
+        scores = np.zeros(is_seen.shape, np.float32)
+        for question in np.unique(place):
+            mine = np.flatnonzero(place == question)
+            scores[mine] = trees.score(self._forest(question), rows[mine])
+        return trees.with_scores(rows, scores).z
 
     def _weights_of(self, place, n) -> np.ndarray:
         """Weight of each signal for each shopper, (n_users, n_signals).

@@ -59,7 +59,7 @@ def histories(*rows) -> Histories:
 
 def test_leans_on_the_member_that_knows(personal):
     _, _, model = personal
-    assert model.signals == ["Popularity", "Random", "Content"]
+    assert model.signals == ["Popularity", "Random", "Content", "Trees"]
     weight = model.weights([1, 5])
     assert (weight[:, 2] > 4 * weight[:, 1]).all() and (model.alpha_ > 0).all()
 
@@ -125,16 +125,14 @@ def test_an_empty_history_gets_exactly_the_popularity_list(personal):
 
 
 def test_candidates_of_a_shop_unknown_to_the_history_have_weights_of_their_own(personal):
-    _, items, model = personal
+    train, items, _ = personal
+    model = Hybrid([Random(), Content()], trees=False).fit(train, items)
     on_b = np.flatnonzero(items.frame["platform"] == "b")
     model.practiced_[2, :, 1] *= 3  # shop b
-    try:
-        away = histories([2, 4])
-        home = histories([2, 40])
-        scores = [model.score_candidates(who, on_b) for who in (away, home)]
-        whole = [model.score(who)[:, on_b] for who in (away, home)]
-    finally:
-        model.practiced_[2, :, 1] /= 3
+    away = histories([2, 4])
+    home = histories([2, 40])
+    scores = [model.score_candidates(who, on_b) for who in (away, home)]
+    whole = [model.score(who)[:, on_b] for who in (away, home)]
     assert not np.allclose(scores[0], whole[0]) and np.allclose(scores[1], whole[1])
 
 
@@ -391,3 +389,19 @@ def test_ndcg_by_hand():
     rows = rows_of(np.zeros((1, 1, 3)), liked)
     value = blend.ndcg10(np.array([[3.0, 2.0, 1.0]]), rows)[0]
     assert value == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))
+
+
+def test_trees_are_one_more_signal_unless_they_are_left_out():
+    train, items = shop_of(personal=True, dislikes=False)
+    plain = Hybrid([Random(), Content()], trees=False).fit(train, items)
+    model = Hybrid([Random(), Content()]).fit(train, items)
+    assert plain.signals == ["Popularity", "Random", "Content"] and not plain.has_trees_
+    assert model.tree_value_.shape[0] == 3 and model.tree_value_.any()
+    some = histories([1, 3], [2])
+    assert not np.allclose(plain.score(some), model.score(some))
+
+
+def test_what_is_enjoyed_has_no_trees():
+    train, items = shop_of(personal=True)
+    model = Hybrid([Content()], goal="enjoyed").fit(train, items)
+    assert model.signals == ["Popularity", "Content"] and not hasattr(model, "tree_value_")

@@ -1,7 +1,7 @@
-"""Hybrid beside a ranker of trees in chapter 06: what data/studies/ranker.csv says.
+"""What trees add to Hybrid's sum in chapter 06: what data/studies/ranker.csv says.
 
 `bench/ranker.py` writes the file. A row is one method's mean over the strangers of an exam, with
-its paired gain over Hybrid's blend.
+its paired gain over the sum without trees.
 """
 
 from pathlib import Path
@@ -10,7 +10,8 @@ import pandas as pd
 
 from helpers.report.figures.shops import SHOPS
 
-NAMES = {"blend": "Hybrid", "ranker": "trees", "stack": "both stacked"}
+SUM = "sum without trees"
+NAMES = {"sum": SUM, "trees": "trees alone", "Hybrid": "Hybrid: sum with trees"}
 """What the table calls the methods, in their order."""
 IN_SHOP = "in-shop"
 DEALT = "across "
@@ -37,7 +38,7 @@ def _kind(exam: str) -> str:
 
 
 def count_gains(study: pd.DataFrame, name: str) -> dict[str, int]:
-    """Results in which a method is clearly `ahead` of the blend or `behind` it, of `all`.
+    """Results in which a method is clearly `ahead` of the sum or `behind` it, of `all`.
 
     That is where the paired 95% interval leaves out zero.
     """
@@ -50,15 +51,15 @@ def count_gains(study: pd.DataFrame, name: str) -> dict[str, int]:
 
 
 def where_ahead(study: pd.DataFrame, name: str) -> list[str]:
-    """Exams in which a method is clearly ahead of the blend in most of the results."""
+    """Exams in which a method is clearly ahead of the sum in most of the results."""
     rows = study[study["method"] == name]
     share = (rows["gain_low"] > 0).groupby(rows["exam"], sort=False).mean()
     return list(share.index[share > 1 / 2])
 
 
 def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
-    """NDCG@10 of each method (columns) by exam and known items, as texts; beside the blend's rivals
-    stands their paired gain with half its 95% interval.
+    """NDCG@10 of each method (columns) by exam and known items, as texts; beside all but the
+    sum without trees stands the paired gain over it with half its 95% interval.
     """
     study = study[study["n_history"].isin(SHOWN)]
     texts = study.assign(text=_texts(study))
@@ -73,10 +74,10 @@ def ranker_table(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def _texts(study: pd.DataFrame) -> pd.Series:
-    """ "0.344", and of the blend's rivals "0.344 (+0.010 ± 0.004)"."""
+    """ "0.344", and of all but the sum "0.344 (+0.010 ± 0.004)"."""
     value = study["value"].map("{:.3f}".format)
     half = (study["gain_high"] - study["gain_low"]) / 2
     gain = study["gain"].map(" ({:+.3f}".format)
     gain += half.map(" ± {:.3f})".format)
-    is_rival = study["method"] != NAMES["blend"]
+    is_rival = study["method"] != SUM
     return value + gain.where(is_rival, "")

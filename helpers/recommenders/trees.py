@@ -1,0 +1,236 @@
+"""Trees that rank: rules that a weighted sum of evidence can't express.
+
+One member's evidence may count only where another has nothing to say, or only in a long history.
+Gradient-boosted trees find such rules: each tree splits the candidates by what a member says of
+them, and mends what the trees before it ranked wrongly (Burges 2010, "From RankNet to LambdaRank
+to LambdaMART"). LightGBM grows them. They are kept as plain arrays, which can be saved and read
+without running code, and which need no LightGBM to rank by.
+
+Trees rank a short list: the best candidates of each member. All others come after those.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from helpers.kernels.tree_sums import sums
+from helpers.recommenders import blend
+
+TREES = 50  # of one forest
+SPLITS = 14  # of one tree, at most
+DECIMALS = 3  # of the evidence that trees read
+PARTS = 3  # of the practice shoppers; each is scored by trees that learned from the two others
+SETTINGS = {
+    "objective": "lambdarank",
+    "lambdarank_truncation_level": 15,
+    "label_gain": [0, 1],
+    "num_leaves": SPLITS + 1,
+    "min_data_in_leaf": 100,
+    "learning_rate": 0.1,
+    "feature_fraction": 0.7,
+    "bagging_fraction": 0.5,
+    "bagging_freq": 1,
+    "max_bin": 31,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbose": -1,
+}
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees whose values are summed.
+
+    A child of 0 or more is the next split; one below 0 is leaf ~child. Split 0 is the root.
+
+    Attributes
+    ----------
+    feature : (n_trees, n_splits) int32
+        Which column a split reads.
+    threshold : (n_trees, n_splits) float64
+        What is at most this goes left.
+    left, right : (n_trees, n_splits) int32
+        Children.
+    value : (n_trees, n_splits + 1) float32
+        Of the leaves.
+    """
+
+    feature: np.ndarray
+    threshold: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    value: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuse trees that would read beyond their arrays or never end."""
+        n_trees, n_splits = self.feature.shape
+        shapes = [array.shape for array in (self.threshold, self.left, self.right)]
+        if shapes != [(n_trees, n_splits)] * 3 or self.value.shape != (n_trees, n_splits + 1):
+            raise ValueError("the trees' arrays don't fit each other; fit the model again")
+        own = np.arange(n_splits)
+        for child in (self.left, self.right):
+            is_leaf = (child < 0) & (~child <= n_splits)
+            is_later = (child > own) & (child < n_splits)
+            if not (is_leaf | is_later).all():
+                raise ValueError("a tree's split has no such child; fit the model again")
+
+    def score(self, lines: np.ndarray) -> np.ndarray:
+        """Sum of the leaves that each line (n, n_features) reaches, (n,) float32."""
+        if self.feature.size and not 0 <= self.feature.min() <= self.feature.max() < lines.shape[1]:
+            raise ValueError(
+                f"the trees read other columns than these {lines.shape[1]}; fit the model again"
+            )
+        return sums(
+            lines,
+            self.feature,
+            self.threshold,
+            self.left,
+            self.right,
+            self.value,
+        )
+
+    @classmethod
+    def empty(cls, n_trees: int = TREES) -> "Forest":
+        """Trees that say 0 of everything."""
+        feature = np.zeros((n_trees, SPLITS), np.int32)
+        leaf = np.full((n_trees, SPLITS), -1, np.int32)
+        value = np.zeros((n_trees, SPLITS + 1), np.float32)
+        return cls(feature, np.zeros((n_trees, SPLITS)), leaf, leaf.copy(), value)
+
+    @classmethod
+    def of(cls, booster) -> "Forest":
+        """The trees of a LightGBM booster."""
+        found = cls.empty()
+        table = booster.trees_to_dataframe()
+        number = table["node_index"].str.extract(r"-([SL])(\d+)$")
+        place = number[1].astype(int).to_numpy()
+        tree = table["tree_index"].to_numpy()
+        is_leaf = (number[0] == "L").to_numpy()
+        found.value[tree[is_leaf], place[is_leaf]] = table["value"][is_leaf]
+        split = table[~is_leaf]
+        at = tree[~is_leaf], place[~is_leaf]
+        column = {name: number for number, name in enumerate(booster.feature_name())}
+        found.feature[at] = split["split_feature"].map(column)
+        found.threshold[at] = split["threshold"]
+        found.left[at] = _children(split["left_child"])
+        found.right[at] = _children(split["right_child"])
+        return found
+
+
+def _children(names) -> np.ndarray:
+    """Numbers of children that LightGBM calls "0-S3" (a split) or "0-L3" (a leaf), (n,) int."""
+    parts = names.str.extract(r"-([SL])(\d+)$")
+    place = parts[1].astype(int).to_numpy()
+    return np.where(parts[0] == "S", place, ~place)
+
+
+def grown(rows: blend.Rows, part: np.ndarray, seed: int) -> tuple[Forest, np.ndarray]:
+    """Trees that rank practice rows, and what they say of those.
+
+    Parameters
+    ----------
+    rows : Rows
+        Evidence in logarithms.
+    part : (n,) int
+        Shoppers of one part are scored by trees that learned from the other parts. Where all are of
+        one part, they are dealt into several.
+    seed : int
+
+    Returns
+    -------
+    forest : Forest
+        The trees of all parts, `PARTS` · `TREES`; its sum is the mean of the parts' sums.
+    scores : (n, m) float32
+        Of the rows, by trees that have not seen their shoppers.
+    """
+    if len(np.unique(part)) == 1:
+        _, number = np.unique(rows.shopper, return_inverse=True)
+        part = number % PARTS
+    scores = np.zeros(rows.liked.shape, np.float32)
+    forests = []
+    for held in range(PARTS):
+        test = part == held
+        forest = _fitted(rows[~test], seed)
+        forests.append(forest)
+        if test.any():
+            scores[test] = score(forest, rows[test])
+    return _mean(forests), scores
+
+
+def score(forest: Forest, rows: blend.Rows) -> np.ndarray:
+    """What the trees say of each candidate, (n, m) float32.
+
+    Candidates that they don't rank get the least of what is ranked for their shopper.
+    """
+    which = considered(rows)
+    found = np.full(rows.liked.shape, np.inf, np.float32)
+    found[which] = forest.score(_lines(rows, which))
+    least = found.min(axis=1, keepdims=True)
+    least[np.isinf(least)] = 0  # of shoppers of whom nothing is ranked
+    return np.where(which, found, least)
+
+
+def considered(rows: blend.Rows) -> np.ndarray:
+    """The candidates that trees rank, (n, m) bool: the best of each signal.
+
+    Practice rows hold all that a shopper liked, however little spoke for it, but only a few of the
+    others of which that is true. Trees would learn that what nothing speaks for is liked.
+    """
+    is_candidate = np.isfinite(rows.log_weight)
+    n_kept = min(blend.KEPT, rows.z.shape[2])
+    found = np.zeros_like(is_candidate)
+    for number in range(rows.z.shape[1]):
+        evidence = np.where(is_candidate, rows.z[:, number], -np.inf)
+        last = np.partition(evidence, -n_kept, axis=1)[:, [-n_kept]]
+        found |= evidence > last
+    return found
+
+
+def _lines(rows: blend.Rows, which: np.ndarray) -> np.ndarray:
+    """What the trees read of the candidates marked in `which` (n, m): each member's evidence, less
+    its most for this shopper, and the length of the history. (n_marked, n_signals + 1) float32
+
+    The logarithm of popularity as it is would tell each item apart, and grows with the log. What is
+    equal but for the last bits, which differ among processors, is rounded to the same number.
+    """
+    is_candidate = np.isfinite(rows.log_weight)
+    hidden = np.where(is_candidate[:, None], rows.z, -np.inf)
+    evidence = rows.z - hidden.max(axis=2, keepdims=True)
+    evidence = np.moveaxis(evidence, 1, 2)[which].round(DECIMALS)
+    n_history = np.repeat(rows.length, which.sum(axis=1))
+    return np.column_stack([evidence, n_history]).astype(np.float32)
+
+
+def _fitted(rows: blend.Rows, seed: int) -> Forest:
+    """A forest that ranks the liked candidates of each row above the others."""
+    import lightgbm  # here, since only fitting needs it
+
+    which = considered(rows)
+    if not which.any():
+        return Forest.empty()
+    n_each = which.sum(axis=1)
+    data = lightgbm.Dataset(
+        _lines(rows, which),
+        rows.liked[which].astype(int),
+        group=n_each[n_each > 0],
+    )
+    booster = lightgbm.train(SETTINGS | {"seed": seed}, data, TREES)
+    return Forest.of(booster)
+
+
+def _mean(forests: list[Forest]) -> Forest:
+    """One forest whose sum is the mean of the sums of several."""
+    n = len(forests)
+    return Forest(
+        feature=np.concatenate([forest.feature for forest in forests]),
+        threshold=np.concatenate([forest.threshold for forest in forests]),
+        left=np.concatenate([forest.left for forest in forests]),
+        right=np.concatenate([forest.right for forest in forests]),
+        value=np.concatenate([forest.value for forest in forests]) / np.float32(n),
+    )
+
+
+def with_scores(rows: blend.Rows, scores: np.ndarray) -> blend.Rows:
+    """The rows with one more signal (n, m)."""
+    return replace(rows, z=np.concatenate([rows.z, scores[:, None]], axis=1))
