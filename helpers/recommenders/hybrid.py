@@ -145,7 +145,7 @@ class Hybrid(Recommender):
                 stacklevel=3,
             )
         self.floor_ = bool(self._asks_all)
-        self.has_trees_ = bool(self.trees and self._asks_all)
+        self.has_trees_ = bool(self.trees and self._asks_all and trees.can_grow())
         self.shop_ = _shop_numbers(items)
         n_shops = self.shop_.max() + 1
         questions = [OWN]

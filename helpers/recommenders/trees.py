@@ -9,6 +9,7 @@ without running code, and which need no LightGBM to rank by.
 Trees rank a short list: the best candidates of each member. All others come after those.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -125,6 +126,23 @@ def _children(names) -> np.ndarray:
     return np.where(parts[0] == "S", place, ~place)
 
 
+def can_grow() -> bool:
+    """Whether LightGBM starts; a warning tells why it doesn't.
+
+    Its wheel for Macs needs a library that macOS lacks.
+    """
+    try:
+        import lightgbm  # noqa: F401  # only whether it can be imported
+    except OSError as error:
+        warnings.warn(
+            f"Hybrid does without its trees, since LightGBM doesn't start: {error}\n"
+            "On a Mac, `brew install libomp` brings what it needs",
+            stacklevel=3,
+        )
+        return False
+    return True
+
+
 def grown(rows: blend.Rows, part: np.ndarray, seed: int) -> tuple[Forest, np.ndarray]:
     """Trees that rank practice rows, and what they say of those.
 
@@ -204,7 +222,7 @@ def _lines(rows: blend.Rows, which: np.ndarray) -> np.ndarray:
 
 def _fitted(rows: blend.Rows, seed: int) -> Forest:
     """A forest that ranks the liked candidates of each row above the others."""
-    import lightgbm  # here, since only fitting needs it
+    import lightgbm  # here, since only fitting needs it; see `can_grow`
 
     which = considered(rows)
     if not which.any():

@@ -2,6 +2,8 @@
 that copies the exam.
 """
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -405,3 +407,18 @@ def test_what_is_enjoyed_has_no_trees():
     train, items = shop_of(personal=True)
     model = Hybrid([Content()], goal="enjoyed").fit(train, items)
     assert model.signals == ["Popularity", "Content"] and not hasattr(model, "tree_value_")
+
+
+def test_where_lightgbm_does_not_start_the_blend_says_so_and_does_without_trees(monkeypatch):
+    class Broken:
+        def find_spec(self, name, path=None, target=None):
+            if name == "lightgbm":
+                raise OSError("libomp.dylib: no such file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    train, items = shop_of(personal=True, dislikes=False)
+    with pytest.warns(UserWarning, match="brew install libomp"):
+        model = Hybrid([Random(), Content()]).fit(train, items)
+    assert model.signals == ["Popularity", "Random", "Content"]
+    assert np.isfinite(model.score(histories([3], [1, 2]))).all()

@@ -11,7 +11,9 @@ import pandas as pd
 from helpers.report.figures.shops import SHOPS
 
 SUM = "sum without trees"
-NAMES = {"sum": SUM, "trees": "trees alone", "Hybrid": "Hybrid: sum with trees"}
+TREES = "trees alone"
+BOTH = "Hybrid: sum with trees"
+NAMES = {"sum": SUM, "trees": TREES, "Hybrid": BOTH}
 """What the table calls the methods, in their order."""
 IN_SHOP = "in-shop"
 DEALT = "across "
