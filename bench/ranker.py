@@ -37,12 +37,20 @@ EXAMINED = {
     "citeulike": ("across 20 %",),
 }
 SUM = "sum"
+RIVALS = (SUM, "trees", "Hybrid")
 METRIC = "ndcg"
 K = 10  # items of a list
 
 
 class TreesAlone(OneQuestion):
-    """Hybrid whose trees alone rank; popularity orders what they call equal."""
+    """A fitted Hybrid whose trees alone rank; popularity orders what they call equal."""
+
+    @classmethod
+    def of(cls, hybrid: OneQuestion) -> "TreesAlone":
+        """The same trees and members."""
+        alone = cls()
+        vars(alone).update(vars(hybrid))
+        return alone
 
     def _weights_of(self, place, n) -> np.ndarray:
         weight = np.zeros((len(n), len(self.signals)), np.float32)
@@ -51,31 +59,25 @@ class TreesAlone(OneQuestion):
         return weight
 
 
-RIVALS = {
-    SUM: lambda: OneQuestion(trees=False),
-    "trees": TreesAlone,
-    "Hybrid": OneQuestion,
-}
-
-
 def examined(shop: Shop, exam: Exam) -> pd.DataFrame:
     """NDCG@10 of each rival (columns) for each stranger and history length."""
     split, items = exam.split(shop, FOLD[shop.name])
-    values = {}
-    for name, build in RIVALS.items():
-        model = build()
+    plain = OneQuestion(trees=False)
+    hybrid = OneQuestion()
+    for model in (plain, hybrid):
         model.candidates = split.candidates
         model.fit(split.train, items)
-        found = evaluate({name: model}, split, metrics=(METRIC,), ks=(K,)).per_user
-        values[name] = found.set_index(["n_history", "user"])["value"]
-    return pd.DataFrame(values)
+    rivals = {SUM: plain, "trees": TreesAlone.of(hybrid), "Hybrid": hybrid}
+    found = evaluate(rivals, split, metrics=(METRIC,), ks=(K,)).per_user
+    found = found[found["variant"] == "observed"]
+    return found.pivot(index=["n_history", "user"], columns="recommender", values="value")
 
 
 def summary(values: pd.DataFrame) -> pd.DataFrame:
     """Means with 95 % intervals, alone and paired against the sum, by history length."""
     rows = []
     for n, part in values.groupby("n_history"):
-        for name in values.columns:
+        for name in RIVALS:
             mean, low, high = bootstrap(part[name], seed=SEED)
             gain, gain_low, gain_high = bootstrap(part[name] - part[SUM], seed=SEED)
             rows.append(
