@@ -110,7 +110,7 @@ def test_simulators_are_means_of_their_seeds_beside_the_control(tmp_path):
     assert (won.first, won.times) == ("Hybrid", 3)
     assert won.best["embedding"] == ("Hybrid", pytest.approx(0.1))
     assert "Hybrid by 0.10 (embedding)" in won.in_words()
-    assert {"Hybrid", "vectors count"} <= words_of(show.simulators_figure(study, 3))
+    assert {"Hybrid", "vectors decide"} <= words_of(show.simulators_figure(study, 3))
     assert read.in_words() == "two simulated markets"
 
 

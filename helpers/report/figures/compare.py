@@ -536,9 +536,9 @@ def _places(values: pd.Series) -> pd.Series:
 
 # ------------------------------------------------------------------------------ studies
 SPACES = {
-    "attributes": "attributes count (default)",
-    "combinations": "combinations count",
-    "embedding": "vectors count",
+    "attributes": "attributes decide (default)",
+    "combinations": "combinations decide",
+    "embedding": "vectors decide",
 }
 """What the figures call the simulators of data/studies/simulators.csv."""
 

@@ -403,9 +403,3 @@ def _runs(rows: pd.DataFrame) -> pd.Series:
     """How many deals or folds each row is the mean of."""
     names = rows["folds"].astype(str)
     return names.str.split().str.len()
-
-
-def names_of_shops(study: pd.DataFrame) -> str:
-    """The shops of a study, as in a sentence."""
-    shops = dict.fromkeys(study["shop"])
-    return listed([SHOPS[shop] for shop in shops])
