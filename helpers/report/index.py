@@ -290,7 +290,7 @@ def _guide(results: Results | None) -> list[dict[str, Any]]:
 
 
 def _verdict() -> str:
-    """What the study of real customers found, in a sentence; empty where it was not made."""
+    """What the study of real customers found, in two sentences; empty where it was not made."""
     study = read.real_study()
     if not len(study):
         return ""
@@ -300,7 +300,8 @@ def _verdict() -> str:
     below = int((rows["gain_high"] < 0).sum())
     return (
         f"For real customers of {rows['shop'].nunique()} public logs, the method {name} clearly "
-        f"beats bestsellers in {above} of {len(rows)} tests and clearly loses in {below or 'none'}."
+        f"beats bestsellers in {above} of {len(rows)} tests and clearly loses in "
+        f"{below or 'none'}. A test is one shop with one number of known items."
     )
 
 

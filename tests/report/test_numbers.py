@@ -109,6 +109,7 @@ def test_the_index_says_who_was_measured_and_what_each_name_means(page_of):
     assert first.rstrip().endswith("(Simulated shoppers.)")
     # the real shops of this study: Hybrid's gain of 0.0313 is above its half width, 0.02
     assert "Hybrid clearly beats bestsellers in 4 of 4 tests and clearly loses in none." in second
+    assert "A test is one shop with one number of known items." in second
     assert "(Real customers.)" in second
     (table,) = page.find_all("table", class_="methods")
     used = {}
