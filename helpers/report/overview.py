@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.evaluation import online
+from helpers.evaluation.contenders import NOT_COMPARED
 from helpers.evaluation.guide import in_words, known_items
 from helpers.report import results as read
 from helpers.report.advice import (
@@ -23,8 +24,8 @@ from helpers.report.advice import (
     OF_PURCHASES,
     PURCHASES,
     READS,
+    SPECIAL,
     Told,
-    advice_table,
     advise,
     best_rival,
     bestsellers,
@@ -47,7 +48,6 @@ from helpers.report.prose import counted, listed
 from helpers.report.results import (
     FEW,
     FLOOR,
-    FLOORS,
     HISTORY_ORACLE,
     ORACLE,
     REAL,
@@ -146,7 +146,7 @@ def overview_slides(
     if people[1:]:
         slides.append(_others(results, people[1:]))
     slides += [_cost(results), _unknown(results, study)]
-    slides += [_flowchart(results, study), _guide(results, study), _next(results, study)]
+    slides += [_guide(results, study), _next(results, study)]
     return [slide for slide in slides if slide is not None]
 
 
@@ -285,7 +285,7 @@ def _hook(one: PersonaLists) -> Slide:
         f"shops, and has never been here. We have no rating, no click and no purchase. "
         "The easy answer is the bestsellers, the same for everybody. "
         "Ask the room: what would you show first? The next slide has the answers. "
-        f"We begin with {name} because nobody here has fewer items without a picture."
+        f"We begin with {name}, who has the fewest items without a picture."
     )
     title = f"{name} likes {n_items} things elsewhere. What do we show first?"
     return _slide(title, block, notes=notes, layout="personas")
@@ -518,7 +518,8 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
     below = int((rows["gain_high"] < 0).sum())
     n_shops = rows["shop"].nunique()
     lost_tests = str(below) if below else "none"
-    title = f"Real customers: {name} wins {above} of {len(rows)} tests, loses {lost_tests}"
+    shops = counted(n_shops, "real shop")
+    title = f"Study of {shops}: {name} wins {above} of {len(rows)} tests, loses {lost_tests}"
     loses = rows["gain_high"] < 0
     lost = sorted({SHOPS.get(shop, shop) for shop in rows.loc[loses, "shop"]})
     where = f", all of them in {listed(lost)}" if lost else ""
@@ -562,8 +563,12 @@ def _safe_words(study: pd.DataFrame, shown: str) -> str:
 
 
 def _safest(study: pd.DataFrame) -> str:
-    """The course's method with most clear wins, of those without a clear loss; else ""."""
-    methods = [name for name in READS if name not in FLOORS]  # peers' own are left out
+    """The method with most clear wins, of those without a clear loss; else "".
+
+    Only methods that chapter 07 compares count: no floor, no part of the blend that no chapter
+    teaches, and nothing of other packages.
+    """
+    methods = [name for name in READS if name not in NOT_COMPARED]
     is_method = study["recommender"].isin(methods)
     losers = study[study["gain_high"] < 0]["recommender"]
     never_lost = study[is_method & ~study["recommender"].isin(losers)]
@@ -583,11 +588,11 @@ def _real_live(results: Results, study: pd.DataFrame) -> Slide:
     clear = at[(at["low"] > 0) & (at["p_holm"] < CLEAR)]
     name = str((clear if len(clear) else at).index[0])
     best = at.loc[name].to_dict()
-    interval = f"{best['low']:+.2f} to {best['high']:+.2f}"
+    interval = f"{best['low']:+.3f} to {best['high']:+.3f}"
     title = f"Real {log}: no method clearly beats bestsellers"
     verdict = f"not more than luck explains (corrected p = {best['p_holm']:.2f})"
     if len(clear):
-        gain = f"{best['difference']:.2f} NDCG@10"
+        gain = f"{best['difference']:.3f} NDCG@10"
         title = f"Real {log}: with {items}, {name} beats bestsellers by {gain}"
         verdict = f"more than luck explains (corrected p = {best['p_holm']:.3f})"
     behind = at[(at["high"] < 0) & (at["p_holm"] < CLEAR)]
@@ -596,17 +601,17 @@ def _real_live(results: Results, study: pd.DataFrame) -> Slide:
     if loss is not None:
         # on the slide, not only in the notes: who reads the title should see it, too
         title += ", but not in the study" if len(clear) else ""
-        also = f"In the study: {loss['gain']:+.2f} ({_ends(loss)})."
+        also = f"In the study: {loss['gain']:+.3f} ({_ends(loss)})."
     caption = (
         f"{int(best['n_users']):,} real customers; bands are 95% intervals of the difference. With "
-        f"{items}, {name} gains {best['difference']:+.2f} ({interval}). {also}"
+        f"{items}, {name} gains {best['difference']:+.3f} ({interval}). {also}"
     )
     values = results.live[results.live["n_history"] == few].set_index("recommender")["value"]
     notes = (
         f"The same test on real customers of {log}. The dashed line is bestsellers. A method above "
         "it ranks better than bestsellers for the same customers, so what makes one customer "
         f"easier than another drops out. With {items} known, bestsellers have "
-        f"{values[FLOOR]:.2f}, and {name} gains {best['difference']:+.2f} over them (95% interval "
+        f"{values[FLOOR]:.3f}, and {name} gains {best['difference']:+.3f} over them (95% interval "
         f"{interval}). We picked {name} after the fact, from {len(at)} methods. Corrected "
         f"for that, the gain is {verdict}. {_against(study, log, name, few)}"
         "Simulated shoppers show what could be gained where "
@@ -634,7 +639,7 @@ def _loss_in_study(
 
 def _ends(row: dict[str, float]) -> str:
     """The interval of a gain of the study."""
-    return f"{row['gain_low']:+.2f} to {row['gain_high']:+.2f}"
+    return f"{row['gain_low']:+.3f} to {row['gain_high']:+.3f}"
 
 
 def _against(study: pd.DataFrame, log: str, name: str, n_history: int) -> str:
@@ -644,7 +649,7 @@ def _against(study: pd.DataFrame, log: str, name: str, n_history: int) -> str:
         return ""
     return (
         f"The study of real shops, on the slide before, disagrees: there, {name} is below "
-        f"bestsellers for {log} with {known_items(n_history)}, by {-loss['gain']:.2f} (gain "
+        f"bestsellers for {log} with {known_items(n_history)}, by {-loss['gain']:.3f} (gain "
         f"{_ends(loss)}). It asks more customers about more products. So this gain may not last. "
     )
 
@@ -900,14 +905,14 @@ def _tested_live(results: Results, study: pd.DataFrame, best: str) -> str:
         return ""
     gain, low, high = gains.loc[best, ["difference", "low", "high"]]
     log = listed(sorted(results.live["data"].unique()))
-    told = f"{gain:+.2f} over bestsellers ({low:+.2f} to {high:+.2f})"
+    told = f"{gain:+.3f} over bestsellers ({low:+.3f} to {high:+.3f})"
     loss = _loss_in_study(study, log, best, few)
     if loss is not None:
-        told = f"{gain:+.2f} over bestsellers in one test and {loss['gain']:+.2f} in another"
+        told = f"{gain:+.3f} over bestsellers in one test and {loss['gain']:+.3f} in the study"
     return f" For real customers of {log}, {best} gains {told}."
 
 
-def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
+def _guide(results: Results, study: pd.DataFrame) -> Slide:
     """The decision guide as questions, one after the other."""
     few = results.length_near(FEW)
     found = advise(results, few, study)
@@ -915,27 +920,36 @@ def _flowchart(results: Results, study: pd.DataFrame) -> Slide:
     title = f"One method wins in all {len(found)} situations"
     if n_answers > 1:
         title = f"No method wins everywhere: {n_answers} answers in {len(found)} situations"
+    caption = (
+        "Each box: the simplest method that the best one does not clearly beat. After the minus: "
+        "how many fewer of five the worst usual choice gets. Orange: real customers."
+    )
     notes = (
         "Start at the top left and follow the questions. The first one that you answer with yes "
         "leads to the boxes on its right. Each box names the method, how many of five items are "
         "liked, and how many fewer with the worst of the usual choices: bestsellers, ItemKNN or "
-        "Content. An orange box is of real customers, who bought. Nobody knows what else they "
-        "would have liked. The next slide has the same as a table."
+        "Content. Where that is little, keep what you have. An orange box is of real customers, "
+        "who bought. Nobody knows what else they would have liked."
+        f"{_dearest_words(found)}"
     )
+    if any(one.question == SPECIAL for one in found):
+        notes += f" The boxes of “{SPECIAL}” are of {_whose(results)} with {known_items(few)}."
     if any(one.has == MILLION for one in found):
         notes += _MILLION
-    caption = (
-        "After the minus: how many fewer of five the worst usual choice gets. Orange: real "
-        "customers."
-    )
-    for_purchases = _of_study(found)
-    if for_purchases is not None:
-        flat = without_gain(_of_purchases(study, for_purchases.ship))
-        ship = for_purchases.ship
-        caption += f" {ship} has no clear gain in {listed(flat)}." if flat else ""
-    notes += _study_words(study, found)
+    notes += _study_words(study, found) + _beyond_chapter(results, found)
+    if not results.guide:
+        notes += " Products that nobody has rated were not examined apart."
     block = _figure(flowchart, found)
     return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
+
+
+def _dearest_words(found: list[Told]) -> str:
+    """Where being wrong costs most, in a sentence; "" where it costs nothing."""
+    with_likes = [one for one in found if not pd.isna(one.liked)]
+    dearest = max(with_likes, key=lambda one: one.fewer)
+    if dearest.wrong == dearest.ship:
+        return ""
+    return f" Being wrong costs most with {dearest.has}: {dearest.price}."
 
 
 def _beyond_chapter(results: Results, found: list[Told]) -> str:
@@ -943,7 +957,7 @@ def _beyond_chapter(results: Results, found: list[Told]) -> str:
     n_saved = len(saved_advice(results))
     if n_saved in (0, len(found)):
         return ""
-    return f" Chapter 07’s guide has {n_saved} of these {len(found)}."
+    return f" Chapter 07’s guide has {n_saved} of these {len(found)} situations."
 
 
 def _study_words(study: pd.DataFrame, found: list[Told]) -> str:
@@ -952,12 +966,15 @@ def _study_words(study: pd.DataFrame, found: list[Told]) -> str:
     if told is None:
         return ""
     rows = _of_purchases(study, told.ship)
+    shops = listed([SHOPS[shop] for shop in OF_PURCHASES if shop in set(rows["shop"])])
     won = int((rows["gain_low"] > 0).sum())
     flat = without_gain(rows)
     where = f", none in {listed(flat)}" if flat else ""
+    box = told.has.removesuffix(f" ({REAL})")
     return (
-        f" For other logs of purchases the answer is from the study of real shops: {told.ship} "
-        f"gains most on average. It clearly beats bestsellers in {won} of {len(rows)} tests{where}."
+        f" The box “{box}” is from the study of real shops: from "
+        f"its logs of purchases, groceries apart ({shops}). There {told.ship} gains most on "
+        f"average. It clearly beats bestsellers in {won} of {len(rows)} tests{where}."
     )
 
 
@@ -976,31 +993,6 @@ def _shown_by(found: list[Told]) -> str:
     """Whose results the guide holds."""
     kinds = {one.shoppers for one in found}
     return kinds.pop() if len(kinds) == 1 else BOTH
-
-
-def _guide(results: Results, study: pd.DataFrame) -> Slide:
-    few = results.length_near(FEW)
-    found = advise(results, few, study)
-    with_likes = [one for one in found if not pd.isna(one.liked)]
-    dearest = max(with_likes, key=lambda one: one.fewer)
-    title = f"The wrong method costs up to {dearest.fewer:.1f} items of five"
-    caption = (
-        "Rule: the simplest method that the best one does not clearly beat. "
-        f"{_capital(_whose(results))}, {known_items(few)}, unless stated."
-        f"{_beyond_chapter(results, found)}"
-    )
-    lines = [f"With {one.has}: ship {called(one.ship)}." for one in found]
-    notes = (
-        "One row per situation. "
-        + " ".join(lines)
-        + _study_words(study, found)
-        + " The last column says what the worst usual choice would cost. Where that is little, "
-        "keep what you have."
-    )
-    if not results.guide:
-        notes += " Products that nobody has rated were not examined apart."
-    block = _table(advice_table(found))
-    return _slide(title, block, _caption(caption), notes=notes, shows=_shown_by(found))
 
 
 def _next(results: Results, study: pd.DataFrame) -> Slide:
@@ -1026,8 +1018,8 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
         f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
         "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
         test,
-        "- **Your own shop:** `course shop FEED --orders ORDERS`, then `course run --profile NAME` "
-        "compare all methods on your data.",
+        "- **Your own shop:** `course shop FEED --orders ORDERS --name NAME`, then "
+        "`course run --profile NAME` compare all methods on your data.",
     ]
     if is_floor_shipped:
         lines[0] = "- **Monday:** keep the bestsellers, and ask newcomers what they like elsewhere."

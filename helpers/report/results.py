@@ -23,7 +23,8 @@ FLOOR = "Popularity"
 ORACLE = "Oracle"
 HISTORY_ORACLE = "Oracle(given_history=True)"
 CEILINGS = (ORACLE, HISTORY_ORACLE, "Oracle(exposure=True)")
-FLOORS = ("Random", FLOOR, "RecentPopularity")
+FLOORS = ("Random", FLOOR, "RecentPopularity", "SeasonalPopularity")
+"""What knows nothing of the items that a shopper likes: chance, and counts of what sold."""
 NAMES = {FLOOR: "bestsellers", HISTORY_ORACLE: "best from the history", ORACLE: "knows the shopper"}
 """What decks and pages call floors and ceilings."""
 REAL_STUDY = ROOT / "data" / "studies" / "real.csv"
