@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.artefacts import ROOT
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "lightgbm")
 
 
 def with_provenance(table: pd.DataFrame) -> pd.DataFrame:

@@ -367,7 +367,7 @@ def about() -> dict[str, str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
     )
-    names = ("numpy", "scipy", "torch", "scikit-learn", "implicit")
+    names = ("numpy", "scipy", "torch", "scikit-learn", "lightgbm", "implicit")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     return {
         "commit": commit.stdout.strip(),
