@@ -395,7 +395,7 @@ class Hybrid(Recommender):
             z = blend.in_logs(z, self.scale_[question], self._already_logs())
             if self.has_trees_:
                 is_seen = part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0
-                z = self._with_trees(z, is_seen, question, n_liked)
+                z = self._with_trees(z, candidates, is_seen, question, n_liked)
             weight = self._weights_of(question, n_liked)
             found[rows] = np.einsum("us,usi->ui", weight, z)
         return found
@@ -424,9 +424,12 @@ class Hybrid(Recommender):
     def _already_logs(self) -> np.ndarray:
         return np.array([True, *(member.evidence_in_logs for member in self._members)])
 
-    def _with_trees(self, z, is_seen, place, n) -> np.ndarray:
+    def _with_trees(self, z, candidates, is_seen, place, n) -> np.ndarray:
         """Evidence (n_users, n_signals, n_candidates) of all members and the trees, for questions
         `place` and history lengths `n`.
+
+        Where nobody has liked any candidate yet, the trees are silent: they have grown on items
+        that people knew, and how popular an item is guides most of their rules.
         """
         rows = blend.Rows(
             z=z,
@@ -436,7 +439,8 @@ class Hybrid(Recommender):
             shopper=np.arange(len(z)),
         )
         scores = np.zeros(is_seen.shape, np.float32)
-        for question in np.unique(place):
+        asked = np.unique(place) if self.popularity_[candidates].any() else []
+        for question in asked:
             mine = np.flatnonzero(place == question)
             scores[mine] = trees.score(self._forest(question), rows[mine])
         return trees.with_scores(rows, scores).z

@@ -422,3 +422,16 @@ def test_where_lightgbm_does_not_start_the_blend_says_so_and_does_without_trees(
         model = Hybrid([Random(), Content()]).fit(train, items)
     assert model.signals == ["Popularity", "Random", "Content"]
     assert np.isfinite(model.score(histories([3], [1, 2]))).all()
+
+
+def test_trees_are_silent_among_items_that_nobody_has_liked_yet():
+    train, items = shop_of(personal=True, dislikes=False)
+    new = np.arange(N_ITEMS - 10, N_ITEMS)
+    known = train.cells(train.ratings.indices < N_ITEMS - 10)
+    model = Hybrid([Random(), Content()]).fit(known, items)
+    some = histories([1, 3], [2])
+    among_new = model.score_candidates(some, new)
+    among_all = model.score(some)
+    model.tree_value_[:] = 0
+    assert np.array_equal(model.score_candidates(some, new), among_new)
+    assert not np.array_equal(model.score(some), among_all)
