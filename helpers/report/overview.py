@@ -538,7 +538,7 @@ def _real_study(results: Results, study: pd.DataFrame) -> Slide:
         read_aloud = "Read the line below the figure aloud: it begins with what is missing. "
     notes = (
         f"These are the customers of {n_shops} public logs. Each point is one test: a "
-        "shop and a number of known items. Where chapter 07 examines a shop several times, the "
+        "shop and a number of known items. Where the study examines a shop several times, the "
         f"talk shows one exam. Above the line, {name} beats bestsellers. It does so "
         f"clearly in {above} of {len(rows)} tests and loses clearly in {lost_tests}{where}. By "
         f"luck alone, about {LUCK * len(rows):.0f} of {len(rows)} would look clear. "
@@ -733,14 +733,14 @@ def _good_at(results: Results) -> Slide:
         f"NDCG@10, {_whose(results)}. “{KNOWN}”: known customers"
         f"{_level_words(results)}. “–”: not tested."
     )
+    on_both = "in both shops" if results.place == "shop" else f"on both {results.place}s"
     notes = (
         f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
         f"items from elsewhere, and a shopper with a history in this very shop. We would take "
         f"{called(best)} for newcomers with {items}: the simplest method that the best one "
         "does not clearly beat. Methods that learn who liked what need people "
-        "who bought in both shops; methods that read the items need none. Scores of the last "
-        "column are lower because only a few hidden likes count there: compare within a "
-        "column, never across."
+        f"who bought {on_both}; methods that read the items need none. In the last column only a "
+        "few hidden likes count: compare within a column, never across."
     )
     block = _table(pd.DataFrame(rows), chosen)
     return _slide(title, block, _caption(caption), notes=notes, shows=results.shoppers)
@@ -817,18 +817,20 @@ def _cost(results: Results) -> Slide:
     cost = "Cost does not decide this. " if milliseconds.max() < UNNOTICED else ""
     candidates = int(at["candidates"].max())
     slowest = str(milliseconds.idxmax())
+    longest = "and no other method takes longer"
+    if slowest != best:
+        longest = f"the slowest method, {called(slowest)}, in {milliseconds[slowest]:.2f}"
     title = f"{best} ranks {candidates:,} items in {milliseconds[best]:.2f} ms per shopper"
     caption = (
         f"One run on one machine ({results.run['device']}), shoppers ranked in batches. Training "
         "is not counted."
     )
     notes = (
-        f"{cost}On this machine ({results.run['device']}), {best} ranks the "
-        f"whole shop of {candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, "
-        f"the slowest method, {called(slowest)}, in {milliseconds[slowest]:.2f}. Times are of "
-        f"one run and vary from machine to machine.{_training_words(results, best)} With a "
-        "million items, methods whose "
-        "items are vectors use an index; chapter 06 measures that."
+        f"{cost}On this machine ({results.run['device']}), {best} ranks all "
+        f"{candidates:,} items in {milliseconds[best]:.2f} milliseconds per shopper, {longest}. "
+        "Times are of one run and vary from machine to machine."
+        f"{_training_words(results, best)} With a million items, methods whose "
+        "items are vectors use an index; chapter 06 shows how."
     )
     block = _figure(figures.milliseconds, milliseconds, best, PEOPLE)
     return _slide(title, block, _caption(caption), notes=notes)
@@ -922,15 +924,16 @@ def _guide(results: Results, study: pd.DataFrame) -> Slide:
         title = f"No method wins everywhere: {n_answers} answers in {len(found)} situations"
     caption = (
         "Each box: the simplest method that the best one does not clearly beat. After the minus: "
-        "how many fewer of five the worst usual choice gets. Orange: real customers."
+        "how many fewer of five (or less NDCG@10) the worst usual choice gets. Orange: real "
+        "customers."
     )
     notes = (
         "Start at the top left and follow the questions. The first one that you answer with yes "
-        "leads to the boxes on its right. Each box names the method, how many of five items are "
-        "liked, and how many fewer with the worst of the usual choices: bestsellers, ItemKNN or "
-        "Content. Where that is little, keep what you have. An orange box is of real customers, "
-        "who bought. Nobody knows what else they would have liked."
-        f"{_dearest_words(found)}"
+        "leads to the boxes on its right. Each box names the method and, where we counted, how "
+        "many of five items are liked. After the minus stands what is lost with the worst of the "
+        "usual choices: bestsellers, ItemKNN or Content. Where that is little, keep what you have. "
+        "An orange box is of real customers, who bought. Nobody knows what else they would "
+        f"have liked.{_dearest_words(found)}"
     )
     if any(one.question == SPECIAL for one in found):
         notes += f" The boxes of “{SPECIAL}” are of {_whose(results)} with {known_items(few)}."
