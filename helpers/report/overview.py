@@ -261,9 +261,11 @@ def _opening(results: Results) -> str:
     remember = f"{best} is the method to beat"
     if best == FLOOR:
         remember = "no method clearly beats bestsellers"
+    by_style = results.headline(segment=None)
+    fails = "for whom it fails, " if (by_style["n_history"] == few).any() else ""
     return (
         f"Somebody new walks in. We know {things} they {_know_from(results)}. This talk says "
-        "what to show them, how sure we are, for whom it fails, and what to do next. If you "
+        f"what to show them, how sure we are, {fails}and what to do next. If you "
         f"remember one thing: with {known}, {remember}. {_uses(results, best)} "
         f"The results are from {front_of(results).whose}, unless a slide says otherwise."
     )
@@ -735,8 +737,9 @@ def _good_at(results: Results) -> Slide:
     )
     on_both = "in both shops" if results.place == "shop" else f"on both {results.place}s"
     notes = (
-        f"Each method has a place. Columns are situations: a newcomer with none, few or many liked "
-        f"items from elsewhere, and a shopper with a history in this very shop. We would take "
+        f"Each method has a place. Columns are situations: a newcomer with {shown[0]} to "
+        f"{counted(shown[-1], 'liked item')} from elsewhere, and a shopper with a history in this "
+        "very shop. We would take "
         f"{called(best)} for newcomers with {items}: the simplest method that the best one "
         "does not clearly beat. Methods that learn who liked what need people "
         f"who bought {on_both}; methods that read the items need none. In the last column only a "
@@ -1032,7 +1035,7 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
     if len(study):
         name = most_gain(study)
         if name != best:
-            why = "best but for bestsellers here" if is_floor_shipped else "first choice here"
+            why = "best rival here" if is_floor_shipped else "first choice here"
             lines[1] = (
                 f"- **This week:** on your own order log, compare {best} ({why}), "
                 f"{name} (most gain in real shops){_safe_choice(study, name)} and bestsellers."

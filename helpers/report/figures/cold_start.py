@@ -46,8 +46,8 @@ def cold_start_curve(
         "value",
         "recommender",
         dashed=dashed,
-        xlabel="liked items known from the other shop",
-        ylabel=f"NDCG@{k} on the new shop\n({whose})",
+        xlabel="liked items known from platform A",
+        ylabel=f"NDCG@{k} on platform B\n({whose})",
         ax=axis,
     )
     axis.set(xticks=sorted(lines["n_history"].unique()), title=title)
