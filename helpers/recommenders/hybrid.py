@@ -358,21 +358,16 @@ class Hybrid(Recommender):
 
     def _keep(self, forests: list[trees.Forest]) -> None:
         """Keep the trees of all questions as arrays, which `save` writes."""
-        self.tree_feature_ = np.stack([forest.feature for forest in forests])
-        self.tree_threshold_ = np.stack([forest.threshold for forest in forests])
-        self.tree_left_ = np.stack([forest.left for forest in forests])
-        self.tree_right_ = np.stack([forest.right for forest in forests])
-        self.tree_value_ = np.stack([forest.value for forest in forests])
+        for name in trees.ARRAYS:
+            parts = [getattr(forest, name) for forest in forests]
+            setattr(self, f"tree_{name}_", np.stack(parts))
 
     def _forest(self, place: int) -> trees.Forest:
         """The trees of one question."""
-        return trees.Forest(
-            self.tree_feature_[place],
-            self.tree_threshold_[place],
-            self.tree_left_[place],
-            self.tree_right_[place],
-            self.tree_value_[place],
-        )
+        arrays = {}
+        for name in trees.ARRAYS:
+            arrays[name] = getattr(self, f"tree_{name}_")[place]
+        return trees.Forest(**arrays)
 
     # ------------------------------------------------------------------ scores
     def _score(self, histories):

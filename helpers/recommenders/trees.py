@@ -10,7 +10,7 @@ Trees rank a short list: the best candidates of each member. All others come aft
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -78,9 +78,11 @@ class Forest:
 
     def score(self, lines: np.ndarray) -> np.ndarray:
         """Sum of the leaves that each line (n, n_features) reaches, (n,) float32."""
-        if self.feature.size and not 0 <= self.feature.min() <= self.feature.max() < lines.shape[1]:
+        n_features = lines.shape[1]
+        is_known = (self.feature >= 0) & (self.feature < n_features)
+        if not is_known.all():
             raise ValueError(
-                f"the trees read other columns than these {lines.shape[1]}; fit the model again"
+                f"the trees read other columns than these {n_features}; fit the model again"
             )
         return sums(
             lines,
@@ -94,10 +96,25 @@ class Forest:
     @classmethod
     def empty(cls, n_trees: int = TREES) -> "Forest":
         """Trees that say 0 of everything."""
-        feature = np.zeros((n_trees, SPLITS), np.int32)
-        leaf = np.full((n_trees, SPLITS), -1, np.int32)
-        value = np.zeros((n_trees, SPLITS + 1), np.float32)
-        return cls(feature, np.zeros((n_trees, SPLITS)), leaf, leaf.copy(), value)
+        shape = (n_trees, SPLITS)
+        first_leaf = np.full(shape, ~0, np.int32)
+        return cls(
+            feature=np.zeros(shape, np.int32),
+            threshold=np.zeros(shape),
+            left=first_leaf,
+            right=first_leaf.copy(),
+            value=np.zeros((n_trees, SPLITS + 1), np.float32),
+        )
+
+    @classmethod
+    def mean(cls, forests: list["Forest"]) -> "Forest":
+        """One forest whose sum is the mean of the sums of several."""
+        arrays = {}
+        for name in ARRAYS:
+            parts = [getattr(forest, name) for forest in forests]
+            arrays[name] = np.concatenate(parts)
+        arrays["value"] /= np.float32(len(forests))
+        return cls(**arrays)
 
     @classmethod
     def of(cls, booster) -> "Forest":
@@ -117,6 +134,9 @@ class Forest:
         found.left[at] = _children(split["left_child"])
         found.right[at] = _children(split["right_child"])
         return found
+
+
+ARRAYS = [field.name for field in fields(Forest)]
 
 
 def _children(names) -> np.ndarray:
@@ -173,7 +193,7 @@ def grown(rows: blend.Rows, part: np.ndarray, seed: int) -> tuple[Forest, np.nda
         forests.append(forest)
         if test.any():
             scores[test] = score(forest, rows[test])
-    return _mean(forests), scores
+    return Forest.mean(forests), scores
 
 
 def score(forest: Forest, rows: blend.Rows) -> np.ndarray:
@@ -213,11 +233,14 @@ def _lines(rows: blend.Rows, which: np.ndarray) -> np.ndarray:
     equal but for the last bits, which differ among processors, is rounded to the same number.
     """
     is_candidate = np.isfinite(rows.log_weight)
-    hidden = np.where(is_candidate[:, None], rows.z, -np.inf)
-    evidence = rows.z - hidden.max(axis=2, keepdims=True)
-    evidence = np.moveaxis(evidence, 1, 2)[which].round(DECIMALS)
-    n_history = np.repeat(rows.length, which.sum(axis=1))
-    return np.column_stack([evidence, n_history]).astype(np.float32)
+    of_candidates = np.where(is_candidate[:, None], rows.z, -np.inf)
+    most = of_candidates.max(axis=2, keepdims=True)
+    by_candidate = np.moveaxis(rows.z - most, 1, 2)
+    evidence = by_candidate[which].round(DECIMALS)
+    n_marked = which.sum(axis=1)
+    n_history = np.repeat(rows.length, n_marked)
+    lines = np.column_stack([evidence, n_history])
+    return lines.astype(np.float32)
 
 
 def _fitted(rows: blend.Rows, seed: int) -> Forest:
@@ -235,18 +258,6 @@ def _fitted(rows: blend.Rows, seed: int) -> Forest:
     )
     booster = lightgbm.train(SETTINGS | {"seed": seed}, data, TREES)
     return Forest.of(booster)
-
-
-def _mean(forests: list[Forest]) -> Forest:
-    """One forest whose sum is the mean of the sums of several."""
-    n = len(forests)
-    return Forest(
-        feature=np.concatenate([forest.feature for forest in forests]),
-        threshold=np.concatenate([forest.threshold for forest in forests]),
-        left=np.concatenate([forest.left for forest in forests]),
-        right=np.concatenate([forest.right for forest in forests]),
-        value=np.concatenate([forest.value for forest in forests]) / np.float32(n),
-    )
 
 
 def with_scores(rows: blend.Rows, scores: np.ndarray) -> blend.Rows:
