@@ -145,6 +145,7 @@ def _add_shop(commands: Commands) -> None:
     sub.add_argument(
         "--columns",
         nargs="+",
+        action="extend",  # the option may be given once for each column
         default=[],
         metavar="MEANING=COLUMN",
         help="columns of the log that are not recognized: customer=Kdnr item=ArtNr",

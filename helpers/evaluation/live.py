@@ -17,11 +17,11 @@ PURCHASE = 5.0
 QUICK_SETTINGS = {
     "MatrixCompletion": {"solver": "ials", "prior": "content"},
     "TwoTower": {"epochs": 10},
-    "Hybrid": {"shoppers": 100},
+    "Hybrid": {"shoppers": 100, "trees": False},
     "NeuralCF": None,
 }
-"""What fits in a few seconds: fewer passes and fewer practice shoppers for what is trained, and no
-NeuralCF, which knows strangers only as everybody."""
+"""What fits in a few seconds: fewer passes and fewer practice shoppers for what is trained, no
+trees from so few, and no NeuralCF, which knows strangers only as everybody."""
 
 
 def household_exam(

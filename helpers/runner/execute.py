@@ -189,6 +189,7 @@ class _Engine(Engine):
             nb_man, kernel_name=kernel_name, log=_SILENT, timeout=None, extra_arguments=QUIET
         )
         client.startup_timeout = START_SECONDS
+        client.coalesce_streams = True  # else printed lines are stored in pieces, as they arrived
         client.kernels = kernels
         client.kernel_options = kernel_options
         client.sockets = sockets

@@ -47,3 +47,13 @@ def test_a_kernel_waits_on_no_port_that_another_program_may_take(tmp_path):
     execute.execute(job, execute.Kernels(), execute.Progress())
     (cell,) = nbformat.read(job.output, as_version=4).cells
     assert cell.outputs[0].text == "ipc\n"
+
+
+def test_what_a_cell_prints_is_stored_in_one_piece_however_it_arrived(tmp_path):
+    told = "import time\nfor line in range(3):\n    print(line, flush=True)\n    time.sleep(0.5)"
+    stored = tmp_path / "stored.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(told)]), stored)
+    job = execute.Job(notebook=stored, output=tmp_path / "executed.ipynb")
+    execute.execute(job, execute.Kernels(), execute.Progress())
+    (cell,) = nbformat.read(job.output, as_version=4).cells
+    assert [output.text for output in cell.outputs] == ["0\n1\n2\n"]

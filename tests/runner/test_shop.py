@@ -10,7 +10,7 @@ import pytest
 import yaml
 from invented_shop import orders, products, write_shop
 
-from helpers.__main__ import main
+from helpers.__main__ import _parser, main
 from helpers.artefacts import newest_file, pattern_of
 from helpers.feeds.spec import FeedError
 from helpers.interactions.orders import OrderError
@@ -412,3 +412,11 @@ def test_the_command_prints_the_report_and_names_a_wrong_option(home, capsys):
     assert "next:" in capsys.readouterr().out
     assert main(["shop", *files, "--columns", "Kd-Nr."]) == 1
     assert "wants MEANING=COLUMN" in capsys.readouterr().err
+
+
+def test_columns_may_be_named_at_once_or_one_by_one():
+    at_once = ["--columns", "customer=wer", "item=was"]
+    one_by_one = ["--columns", "customer=wer", "--columns", "item=was"]
+    for given in (at_once, one_by_one):
+        command = ["shop", "feed.csv", "--orders", "log.csv", *given]
+        assert _parser().parse_args(command).columns == ["customer=wer", "item=was"]
