@@ -35,6 +35,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from bs4 import BeautifulSoup, Tag
@@ -406,14 +407,13 @@ def install() -> None:
 
 
 def kernel_without_ports(**options):
-    """A kernel that is spoken to through files of its own.
-
-    By itself it gets free port numbers and opens them a second later. By then the tests beside this
-    one may have taken one, and the kernel ends before its first cell.
-    """
+    """The manager of a kernel that needs no ports, which the tests beside it may take first."""
     from jupyter_client.manager import KernelManager
 
+    from helpers.runner.execute import speak_through_files
+
+    manager = KernelManager(**options)
     folder = tempfile.TemporaryDirectory(prefix="kernel-")
-    manager = KernelManager(transport="ipc", ip=f"{folder.name}/socket", **options)
+    speak_through_files(manager, Path(folder.name) / "socket")
     manager.folder_of_sockets = folder  # removed with the manager
     return manager

@@ -1019,30 +1019,34 @@ def _next(results: Results, study: pd.DataFrame) -> Slide:
             f"- **Then:** an A/B test against bestsellers. To see a gain as large as here takes "
             f"{size:,} shoppers in each arm (80% power). A smaller gain takes more."
         )
-    lines = [
-        "- **Monday:** put one question on the first page: what do you like elsewhere?",
-        f"- **This week:** rank with {best} for newcomers who tell us; bestsellers for the others.",
-        "- **Next week:** interleave that ranking with bestsellers on a small share of visits.",
-        test,
-        "- **Your own shop:** `course shop FEED --orders ORDERS --name NAME`, then "
-        "`course run --profile NAME` compare all methods on your data.",
-    ]
+    monday = "put one question on the first page: what do you like elsewhere?"
+    this_week = f"rank with {best} for newcomers who tell us; bestsellers for the others."
+    ranking = "that ranking"
+    where = " on a small share of visits"
     if is_floor_shipped:
-        lines[0] = "- **Monday:** keep the bestsellers, and ask newcomers what they like elsewhere."
-        lines[1] = f"- **This week:** on your own order log, compare {best} and bestsellers."
-        lines[2] = "- **Next week:** interleave the better one with bestsellers."
+        monday = "keep the bestsellers, and ask newcomers what they like elsewhere."
+        this_week = f"on your own order log, compare {best} and bestsellers."
+        ranking = "the better one"
+        where = ""
     differ = ""
     if len(study):
         name = most_gain(study)
         if name != best:
             why = "best rival here" if is_floor_shipped else "first choice here"
-            lines[1] = (
-                f"- **This week:** on your own order log, compare {best} ({why}), "
+            this_week = (
+                f"on your own order log, compare {best} ({why}), "
                 f"{name} (most gain in real shops){_safe_choice(study, name)} and bestsellers."
             )
-            if not is_floor_shipped:
-                lines[2] = lines[2].replace("that ranking", "the better one")
+            ranking = "the better one"
             differ = "This run and the real shops name different methods, so your log decides. "
+    lines = [
+        f"- **Monday:** {monday}",
+        f"- **This week:** {this_week}",
+        f"- **Next week:** interleave {ranking} with bestsellers{where}.",
+        test,
+        "- **Your own shop:** `course shop FEED --orders ORDERS --name NAME`, then "
+        "`course run --profile NAME` compare all methods on your data.",
+    ]
     notes = (
         f"Five steps. {_first_item_words(results)} {differ}Interleaving mixes two rankings into "
         "one list and counts whose items are clicked. It answers sooner than an A/B test, because "

@@ -37,6 +37,7 @@ QUIET = ["--IPKernelApp.log_level=50"]
 START_SECONDS = 120  # a kernel may take this long to start on a busy machine
 # At least this long between two saves of a running notebook: one takes as long as a small cell.
 SAVE_SECONDS = 5
+LONGEST_SOCKET = 90  # bytes of its path, without the number: systems allow about a hundred
 MIB = 2**20
 GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": 4 * MIB, "MALLOC_TRIM_THRESHOLD_": 64 * MIB}
 """Sizes in bytes from which Linux's C library gives freed memory back to the system at once. By
@@ -128,6 +129,20 @@ def first_line(source: str) -> str:
     return lines[0][:60] if lines else ""
 
 
+def speak_through_files(manager: Any, sockets: Path) -> None:
+    """Let a kernel that has not started be spoken to through files of its own, `sockets`-1 and so
+    on.
+
+    By itself it gets free port numbers, and opens them a second later. By then another program may
+    have taken one, and the kernel ends before its first cell. It still gets ports on Windows, which
+    has no such files, and where their path would be too long.
+    """
+    is_short = len(os.fsencode(sockets)) <= LONGEST_SOCKET
+    if sys.platform != "win32" and is_short:
+        manager.transport = "ipc"
+        manager.ip = str(sockets)
+
+
 class _Client(PapermillNotebookClient):
     """papermill's client, which tells which process its kernel is."""
 
@@ -137,15 +152,9 @@ class _Client(PapermillNotebookClient):
     kernel_pid = 0
 
     def create_kernel_manager(self) -> Any:
-        """Let the kernel be spoken to through files of its own.
-
-        By itself a kernel gets free port numbers, and opens them a second later. By then another
-        program may have taken one, and the kernel ends before its first cell.
-        """
+        """The manager of a kernel that needs no ports."""
         manager = super().create_kernel_manager()
-        if sys.platform != "win32":  # Windows has no such files
-            manager.transport = "ipc"
-            manager.ip = str(self.sockets)
+        speak_through_files(manager, self.sockets)
         return manager
 
     def start_new_kernel(self, **options: Any) -> None:

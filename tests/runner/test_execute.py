@@ -1,6 +1,7 @@
 """One notebook in one kernel: its copy on disk, and how the kernel is spoken to."""
 
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import nbformat
@@ -39,14 +40,20 @@ def test_a_notebook_that_fails_leaves_all_outputs_before_the_failure(tmp_path, m
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kernels use ports on Windows")
-def test_a_kernel_waits_on_no_port_that_another_program_may_take(tmp_path):
+@pytest.mark.parametrize(("folder", "transport"), [("short", "ipc"), ("long" * 30, "tcp")])
+def test_a_kernel_waits_on_no_port_unless_its_path_is_too_long(
+    tmp_path, monkeypatch, folder, transport
+):
     ask = "import ipykernel, json; print(json.loads(ipykernel.get_connection_info())['transport'])"
     stored = tmp_path / "stored.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ask)]), stored)
+    if transport == "tcp":
+        (tmp_path / folder).mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / folder))
     job = execute.Job(notebook=stored, output=tmp_path / "executed.ipynb")
     execute.execute(job, execute.Kernels(), execute.Progress())
     (cell,) = nbformat.read(job.output, as_version=4).cells
-    assert cell.outputs[0].text == "ipc\n"
+    assert cell.outputs[0].text == f"{transport}\n"
 
 
 def test_what_a_cell_prints_is_stored_in_one_piece_however_it_arrived(tmp_path):
