@@ -1,5 +1,5 @@
-"""What a forest of decision trees says of each line: compiled, since no library reads trees from
-plain arrays.
+"""What a forest of decision trees says of each line, compiled: NumPy has no fast way to walk a tree,
+and LightGBM reads none from plain arrays.
 """
 
 import numpy as np
@@ -20,15 +20,15 @@ def sums(
     The arrays are those of `helpers.recommenders.trees.Forest`, which has checked them.
     """
     found = np.zeros(len(lines), np.float32)
-    for row in range(len(lines)):
+    for line in range(len(lines)):
         total = 0.0
         for tree in range(len(feature)):
             node = 0
             while node >= 0:
-                if lines[row, feature[tree, node]] <= threshold[tree, node]:
+                if lines[line, feature[tree, node]] <= threshold[tree, node]:
                     node = left[tree, node]
                 else:
                     node = right[tree, node]
             total += value[tree, ~node]
-        found[row] = total
+        found[line] = total
     return found

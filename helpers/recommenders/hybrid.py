@@ -326,9 +326,9 @@ class Hybrid(Recommender):
         rows_of_questions: dict[int, blend.Rows | None],
         part_of_shopper: np.ndarray,
     ) -> None:
-        """Scale, trees, weights, plain recipes and their shares of each question.
+        """For each question: the scale, the trees, the weights, and how much plain recipes count.
 
-        A question without practice gets the plain sum of all signals.
+        A question without practice gets the plain sum of all signals; for "enjoyed", popularity.
         """
         n_questions = len(rows_of_questions)
         n_signals = len(self.signals)
@@ -343,7 +343,7 @@ class Hybrid(Recommender):
             if rows is None or len(rows) < blend.LEAST:
                 continue
             self.scale_[place] = blend.scales(rows)
-            blend.in_logs(rows.z, self.scale_[place], self._already_logs())
+            blend.in_logs(rows.z, self.scale_[place], self._already_logs())  # in place
             if self.has_trees_:
                 part = part_of_shopper[rows.shopper]
                 forests[place], scores = trees.grown(rows, part, self.seed)
@@ -423,8 +423,8 @@ class Hybrid(Recommender):
         """Evidence (n_users, n_signals, n_candidates) of all members and the trees, for questions
         `place` and history lengths `n`.
 
-        Where nobody has liked any candidate yet, the trees are silent: they have grown on items
-        that people knew, and how popular an item is guides most of their rules.
+        Where all candidates are new, which nobody has liked yet, the trees are silent: they have
+        grown on items that people knew.
         """
         rows = blend.Rows(
             z=z,
@@ -437,7 +437,8 @@ class Hybrid(Recommender):
         asked = np.unique(place) if self.popularity_[candidates].any() else []
         for question in asked:
             mine = np.flatnonzero(place == question)
-            scores[mine] = trees.score(self._forest(question), rows[mine])
+            asked_by = rows if len(asked) == 1 else rows[mine]
+            scores[mine] = trees.score(self._forest(question), asked_by)
         return trees.with_scores(rows, scores).z
 
     def _weights_of(self, place, n) -> np.ndarray:

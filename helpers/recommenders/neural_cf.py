@@ -6,6 +6,10 @@ For a shopper u and an item i, with the embeddings e_u and e_i,
 
 is the first part of NeuMF (He et al. 2017, "Neural Collaborative Filtering"). The ranker adds the
 second part, a generalized product w·(g_u ∘ g_i), and a bias b_i per item.
+
+All numbers are in double precision. In single precision a difference in the last bit, which
+processors don't agree on, grows a hundred-thousandfold within one pass over the log, and the same
+seed trains another network on another machine.
 """
 
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ CELLS = 2_000_000  # hidden units evaluated at once while scoring
 LAYER_DECAY = 1e-4  # weight decay of W1, b1, W2 and so on
 MOST_STEPS = 128  # of an epoch: a larger log is taken in larger batches
 FOLD_LR = 0.1  # Adam's step while folding in
+DOUBLE = torch.float64
 
 
 @dataclass
@@ -139,7 +144,7 @@ class NeuralCF(Recommender):
         self.visits_ = _chance_of_visits(visited)
         self.mean_ = 0.0
         if self.loss == "mse" and train.ratings.nnz:
-            self.mean_ = float(train.ratings.data.mean())
+            self.mean_ = float(train.ratings.data.mean(dtype=np.float64))
         shuffled = torch.randperm(self.n_items_, generator=generator)
         self.others_ = shuffled[:OTHERS].sort().values.numpy()
 
@@ -172,7 +177,8 @@ class NeuralCF(Recommender):
         net = {}
 
         def add(name, shape, scale):
-            net[name] = torch.randn(shape, generator=generator) * scale
+            start = torch.randn(shape, generator=generator, dtype=DOUBLE)
+            net[name] = start * scale
 
         add("e_user", (n_users, width), 0.1)
         add("e_item", (self.n_items_, width), 0.1)
@@ -190,7 +196,7 @@ class NeuralCF(Recommender):
 
     def _log_odds(self) -> torch.Tensor:
         """Log-odds that item i was liked and not drawn: the network learns what these can't say."""
-        liked = torch.as_tensor(self.popularity_)
+        liked = torch.as_tensor(self.popularity_, dtype=DOUBLE)
         draws = liked.sum() * self.negatives / self.n_items_
         return torch.log((liked + 1) / (draws + 1))
 
@@ -206,11 +212,11 @@ class NeuralCF(Recommender):
 
     def _known_pairs(self, R) -> Pairs:
         """The known ratings, less their mean; or the likes."""
-        target = R.data - self.mean_
+        target = R.data.astype(np.float64) - self.mean_
         return Pairs(
             torch.as_tensor(R.row, dtype=torch.long),
             torch.as_tensor(R.col, dtype=torch.long),
-            torch.as_tensor(target, dtype=torch.float32),
+            torch.as_tensor(target, dtype=DOUBLE),
         )
 
     def _with_negatives(self, liked: Pairs, visited, generator) -> Pairs:
@@ -227,7 +233,7 @@ class NeuralCF(Recommender):
         return Pairs(
             torch.cat([liked.users, users[fresh]]),
             torch.cat([liked.items, items[fresh]]),
-            torch.cat([liked.target, torch.zeros(n_fresh)]),
+            torch.cat([liked.target, torch.zeros(n_fresh, dtype=DOUBLE)]),
         )
 
     def _epoch(self, pairs: Pairs, net, optimizer, generator) -> float:
@@ -302,7 +308,7 @@ class NeuralCF(Recommender):
 
         Returns
         -------
-        (n_users, width) float32 array
+        (n_users, width) float64 array
         """
         net = self._weights()
         R = self._read(histories)
@@ -333,9 +339,9 @@ class NeuralCF(Recommender):
         not_liked = liked[:, self.others_].toarray() == 0
         shop = self.shop_[self.others_]
         on_offer = self._visited(liked)[:, shop]
-        free = self._tensor(not_liked & on_offer, torch.float32)
+        free = self._tensor(not_liked & on_offer, DOUBLE)
         n_draws = np.diff(liked.indptr) * self.negatives
-        n_draws = self._tensor(n_draws, torch.float32)
+        n_draws = self._tensor(n_draws, DOUBLE)
         return free * n_draws[:, None] / len(self.others_)
 
     # Shops

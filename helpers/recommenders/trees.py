@@ -6,7 +6,8 @@ them, and mends what the trees before it ranked wrongly (Burges 2010, "From Rank
 to LambdaMART"). LightGBM grows them. They are kept as plain arrays, which can be saved and read
 without running code, and which need no LightGBM to rank by.
 
-Trees rank a short list: the best candidates of each member. All others come after those.
+Trees rank a short list: the best candidates of each signal. All others are level with the last of
+those.
 """
 
 import warnings
@@ -16,11 +17,11 @@ import numpy as np
 
 from helpers.kernels.tree_sums import sums
 from helpers.recommenders import blend
+from helpers.recommenders.practice import PARTS
 
-TREES = 50  # of one forest
+TREES = 50  # that learn from one part of the rows
 SPLITS = 14  # of one tree, at most
 DECIMALS = 3  # of the evidence that trees read
-PARTS = 3  # of the practice shoppers; each is scored by trees that learned from the two others
 SETTINGS = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 15,
@@ -43,7 +44,8 @@ SETTINGS = {
 class Forest:
     """Trees whose values are summed.
 
-    A child of 0 or more is the next split; one below 0 is leaf ~child. Split 0 is the root.
+    A child above 0 is a split, one below 0 is leaf ~child. Split 0 is the root. Splits that a tree
+    lacks are never reached.
 
     Attributes
     ----------
@@ -64,10 +66,11 @@ class Forest:
     value: np.ndarray
 
     def __post_init__(self) -> None:
-        """Refuse trees that would read beyond their arrays or never end."""
+        """Refuse trees that would read beyond their arrays or never end; `score` checks columns."""
         n_trees, n_splits = self.feature.shape
         shapes = [array.shape for array in (self.threshold, self.left, self.right)]
-        if shapes != [(n_trees, n_splits)] * 3 or self.value.shape != (n_trees, n_splits + 1):
+        fit = shapes == [(n_trees, n_splits)] * 3 and self.value.shape == (n_trees, n_splits + 1)
+        if n_splits < 1 or not fit:
             raise ValueError("the trees' arrays don't fit each other; fit the model again")
         own = np.arange(n_splits)
         for child in (self.left, self.right):
@@ -121,26 +124,25 @@ class Forest:
         """The trees of a LightGBM booster."""
         found = cls.empty()
         table = booster.trees_to_dataframe()
-        number = table["node_index"].str.extract(r"-([SL])(\d+)$")
-        place = number[1].astype(int).to_numpy()
+        node = _numbers(table["node_index"])
         tree = table["tree_index"].to_numpy()
-        is_leaf = (number[0] == "L").to_numpy()
-        found.value[tree[is_leaf], place[is_leaf]] = table["value"][is_leaf]
+        is_leaf = node < 0
+        found.value[tree[is_leaf], ~node[is_leaf]] = table["value"][is_leaf]
         split = table[~is_leaf]
-        at = tree[~is_leaf], place[~is_leaf]
-        column = {name: number for number, name in enumerate(booster.feature_name())}
-        found.feature[at] = split["split_feature"].map(column)
+        at = tree[~is_leaf], node[~is_leaf]
+        place = {name: place for place, name in enumerate(booster.feature_name())}
+        found.feature[at] = split["split_feature"].map(place)
         found.threshold[at] = split["threshold"]
-        found.left[at] = _children(split["left_child"])
-        found.right[at] = _children(split["right_child"])
+        found.left[at] = _numbers(split["left_child"])
+        found.right[at] = _numbers(split["right_child"])
         return found
 
 
 ARRAYS = [field.name for field in fields(Forest)]
 
 
-def _children(names) -> np.ndarray:
-    """Numbers of children that LightGBM calls "0-S3" (a split) or "0-L3" (a leaf), (n,) int."""
+def _numbers(names) -> np.ndarray:
+    """Numbers of nodes that LightGBM calls "0-S3" (split 3) or "0-L3" (leaf 3, ~3 here), (n,)."""
     parts = names.str.extract(r"-([SL])(\d+)$")
     place = parts[1].astype(int).to_numpy()
     return np.where(parts[0] == "S", place, ~place)
@@ -157,7 +159,7 @@ def can_grow() -> bool:
         warnings.warn(
             f"Hybrid does without its trees, since LightGBM doesn't start: {error}\n"
             "On a Mac, `brew install libomp` brings what it needs",
-            stacklevel=3,
+            stacklevel=4,
         )
         return False
     return True
@@ -172,7 +174,7 @@ def grown(rows: blend.Rows, part: np.ndarray, seed: int) -> tuple[Forest, np.nda
         Evidence in logarithms.
     part : (n,) int
         Shoppers of one part are scored by trees that learned from the other parts. Where all are of
-        one part, they are dealt into several.
+        one part, as in questions practiced apart, they are dealt into several.
     seed : int
 
     Returns
@@ -191,8 +193,7 @@ def grown(rows: blend.Rows, part: np.ndarray, seed: int) -> tuple[Forest, np.nda
         test = part == held
         forest = _fitted(rows[~test], seed)
         forests.append(forest)
-        if test.any():
-            scores[test] = score(forest, rows[test])
+        scores[test] = score(forest, rows[test])
     return Forest.mean(forests), scores
 
 
@@ -210,10 +211,10 @@ def score(forest: Forest, rows: blend.Rows) -> np.ndarray:
 
 
 def considered(rows: blend.Rows) -> np.ndarray:
-    """The candidates that trees rank, (n, m) bool: the best of each signal.
+    """The candidates that trees rank, (n, m) bool: the best of each signal, fewer than `KEPT`.
 
-    Practice rows hold all that a shopper liked, however little spoke for it, but only a few of the
-    others of which that is true. Trees would learn that what nothing speaks for is liked.
+    Practice rows hold all that a shopper liked, even what no signal speaks for, but only a few of
+    the other such items. Trees that saw both would learn that what nothing speaks for is liked.
     """
     is_candidate = np.isfinite(rows.log_weight)
     n_kept = min(blend.KEPT, rows.z.shape[2])
@@ -221,25 +222,25 @@ def considered(rows: blend.Rows) -> np.ndarray:
     for number in range(rows.z.shape[1]):
         evidence = np.where(is_candidate, rows.z[:, number], -np.inf)
         last = np.partition(evidence, -n_kept, axis=1)[:, [-n_kept]]
-        found |= evidence > last
+        found |= evidence > last  # not >=: where a signal is silent, all tie with the last
     return found
 
 
 def _lines(rows: blend.Rows, which: np.ndarray) -> np.ndarray:
-    """What the trees read of the candidates marked in `which` (n, m): each member's evidence, less
-    its most for this shopper, and the length of the history. (n_marked, n_signals + 1) float32
+    """What the trees read of each marked candidate, (n_marked, n_signals + 1) float32: each
+    signal, less its most among the shopper's candidates, and the length of the history.
 
-    The logarithm of popularity as it is would tell each item apart, and grows with the log. What is
-    equal but for the last bits, which differ among processors, is rounded to the same number.
+    Log popularity as it is would grow with the number of shoppers, and what was learned in
+    practice, where some are held out, would not fit later. What is equal but for the last bits,
+    which differ among processors, nearly always rounds to the same number.
     """
     is_candidate = np.isfinite(rows.log_weight)
-    of_candidates = np.where(is_candidate[:, None], rows.z, -np.inf)
-    most = of_candidates.max(axis=2, keepdims=True)
-    by_candidate = np.moveaxis(rows.z - most, 1, 2)
-    evidence = by_candidate[which].round(DECIMALS)
+    most = rows.z.max(axis=2, where=is_candidate[:, None], initial=-np.inf)
     n_marked = which.sum(axis=1)
+    by_candidate = np.moveaxis(rows.z, 1, 2)
+    evidence = by_candidate[which] - np.repeat(most, n_marked, axis=0)
     n_history = np.repeat(rows.length, n_marked)
-    lines = np.column_stack([evidence, n_history])
+    lines = np.column_stack([evidence.round(DECIMALS), n_history])
     return lines.astype(np.float32)
 
 

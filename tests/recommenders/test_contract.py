@@ -43,7 +43,7 @@ QUICK = {
         "loss": "bce",
         "epochs": 20,
         "lr": 0.03,
-        "reg": 0.1,
+        "reg": 0.5,
         "dim": 4,
         "hidden": 8,
         "batch_size": 128,

@@ -1,9 +1,14 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
 
+from helpers.artefacts import ROOT
 from helpers.interactions import Histories, Interactions, ItemFeatures
 from helpers.recommenders import NeuralCF
 from helpers.recommenders.neural_cf import _all_pairs, _forward
@@ -141,3 +146,34 @@ def test_what_a_shop_never_visited_offers_is_no_dislike():
         for scores in model.score(everyone)[:, 10:]
     ]
     assert np.mean(agree) > 0.5  # 0.2 where all unseen items are taken for dislikes
+
+TRAINS = """
+import sys
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from helpers.interactions import Interactions
+from helpers.recommenders import NeuralCF
+
+torch.set_num_threads(1)
+R = np.random.default_rng(0).integers(0, 6, (200, 80))
+train = Interactions(sp.csr_matrix(R, dtype=np.float32), pd.RangeIndex(200), pd.RangeIndex(80))
+found = [NeuralCF(loss=loss, batch_size=128).fit(train) for loss in ("mse", "bce")]
+np.savez(sys.argv[1], *[getattr(model, name) for model in found for name in ("e_item_", "W1_")])
+"""
+OLDER = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+}
+
+
+def test_an_older_processor_trains_the_same_network(tmp_path):
+    """What rounding changes must not grow: these switches make torch choose older instructions."""
+    for name, switches in {"this": {}, "older": OLDER}.items():
+        command = [sys.executable, "-c", TRAINS, str(tmp_path / f"{name}.npz")]
+        subprocess.run(command, env={**os.environ, **switches}, cwd=ROOT, check=True)
+    this, older = (np.load(tmp_path / f"{name}.npz") for name in ("this", "older"))
+    for name in this:
+        assert older[name] == pytest.approx(this[name], abs=1e-10)
