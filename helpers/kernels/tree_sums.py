@@ -1,5 +1,5 @@
-"""What a forest of decision trees says of each line, compiled: NumPy has no fast way to walk a tree,
-and LightGBM reads none from plain arrays.
+"""What a forest of decision trees says of each line, compiled: NumPy has no fast way to walk a
+tree, and LightGBM reads none from plain arrays.
 """
 
 import numpy as np

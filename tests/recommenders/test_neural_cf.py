@@ -147,6 +147,7 @@ def test_what_a_shop_never_visited_offers_is_no_dislike():
     ]
     assert np.mean(agree) > 0.5  # 0.2 where all unseen items are taken for dislikes
 
+
 TRAINS = """
 import sys
 import numpy as np
