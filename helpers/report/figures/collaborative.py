@@ -110,14 +110,14 @@ def newcomers_figure(profile: str, items, lists) -> plt.Figure:
     return curves.newcomers_figure(profile, items, by_name)
 
 
-def measures_table(values: pd.DataFrame, decimals: int = 3) -> pd.DataFrame:
+def measures_table(values: pd.DataFrame) -> pd.DataFrame:
     """RMSE, MAE, P@5 and R@5 of each method as text, a dash where a method predicts no ratings.
 
     Columns that no method has are left out.
     """
     present = [name for name in HEADINGS if name in values]
     shown = values[present].rename(columns=HEADINGS).rename_axis(index=None, columns=None)
-    return shown.map(lambda value: "–" if np.isnan(value) else f"{value:.{decimals}f}")
+    return shown.map(lambda value: "–" if np.isnan(value) else f"{value:.3f}")
 
 
 def against_floor(
