@@ -83,14 +83,21 @@ class OneQuestion(Hybrid):
     ----------
     candidates : (n_candidates,) int64
         Of the exam: all of one shop, or else "what else in the shops of the history" is asked.
+    asks_customers : bool
+        Whether the exam asks "what next" of customers whom the log knows.
     """
 
     def _practise(self, train, items, questions):
+        if self.asks_customers:
+            return dict.fromkeys(questions)
         shops = np.unique(self.shop_[self.candidates])
         is_visit = len(shops) == 1 and len(questions) > 1
         asked = shops[0] if is_visit else OWN
         rows = super()._practise(train, items, [asked])
         return {question: rows.get(question) for question in questions}
+
+    def _practise_next(self, train, items):
+        return super()._practise_next(train, items) if self.asks_customers else None
 
 
 METHODS: dict[str, Callable] = {
@@ -240,6 +247,7 @@ def one_result(name: str, split, items) -> pd.DataFrame:
     """NDCG@10 of every stranger and history length, with what the method cost."""
     model = METHODS[name]()
     model.candidates = split.candidates
+    model.asks_customers = split.name == "warm_by_time"
     with metered() as cost:
         model.fit(split.train, items)
     start = time.perf_counter()

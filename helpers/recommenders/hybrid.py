@@ -1,9 +1,11 @@
 """A learned blend that is never far from its best member: another takes over where it is better."""
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from helpers.interactions.matrix import Histories, Interactions, ItemFeatures, liked_only
@@ -19,7 +21,9 @@ from helpers.recommenders.practice import (
     Cut,
     across,
     dealt,
+    following,
     likes_in_order,
+    split_by_date,
     within,
 )
 
@@ -53,7 +57,10 @@ JUDGES = (  # members that say what a shopper would enjoy, whether or not they w
     {"name": "Attributes", "parameters": {}},
     {"name": "Taste", "parameters": {}},
 )
-OWN = -1  # the question "what else in the shops of the history"; others are numbers of target shops
+# Questions: "what else in the shops of the history", "what next, of a shopper whom the log knows";
+# others are numbers of target shops
+OWN = -1
+NEXT = -2
 
 
 class Hybrid(Recommender):
@@ -65,6 +72,11 @@ class Hybrid(Recommender):
     their first n likes; asked is what else they like, or what they like in a shop that the history
     doesn't know. Each of these questions has weights of its own. Where too few shoppers are known
     in two shops, each shop is dealt into two for practice.
+
+    A shopper of the training log, known by name, poses another question: what will they choose
+    next? It is practiced in the order of time, where the log has dates: members learn from the log
+    up to its last fifth, and asked is what a shopper first liked in that fifth. So what sells now
+    and what sells always get their own weights.
 
     Parameters
     ----------
@@ -123,7 +135,7 @@ class Hybrid(Recommender):
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
 
-        Of a target shop if given.
+        Of a target shop if given, or of `NEXT`.
         """
         n_history = np.asarray(n_history)
         place = np.full(len(n_history), shop + 1)
@@ -153,6 +165,11 @@ class Hybrid(Recommender):
             questions += range(n_shops)
         self._n_practicing = self._how_many(len(questions))
         rows_of_questions = self._practise(train, items, questions)
+        of_next = self._practise_next(train, items)
+        self.customers_ = np.zeros(0, np.uint64)
+        if of_next is not None:
+            rows_of_questions[NEXT] = of_next
+            self.customers_ = np.sort(_name_numbers(train.users))
         _warn_if_silent(rows_of_questions)
         self._learn(rows_of_questions, _Crowd.of(train, self.seed).part)
         del rows_of_questions  # before the members are fitted
@@ -240,9 +257,27 @@ class Hybrid(Recommender):
             found[question] = [rows]
         return found
 
+    def _practise_next(self, train, items) -> blend.Rows | None:
+        """Practice rows of "what next"; None where "enjoyed" is asked, which has nothing to do
+        with dates, or where dates or shoppers are too few.
+        """
+        split = split_by_date(train) if self._asks_all else None
+        if split is None:
+            return None
+        past, late = split
+        crowd = _Crowd.of(train, self.seed)
+        cuts = following(past, late, crowd.order, self._n_practicing)
+        if len(cuts) < blend.LEAST:
+            return None
+        clones = self._clones(past, items)
+        allowed = self._allowed(NEXT)
+        rows = self._evidence_of(clones, past, cuts, allowed, self._lots(NEXT), shown=_in_full)
+        return replace(rows, length=_practiced(rows.length))
+
     def _lots(self, question: int, part: int = 0) -> np.random.Generator:
         """Random numbers of a question: what it draws doesn't depend on the other questions."""
-        return np.random.default_rng([self.seed, question + 1, part])
+        number = len(self.shop_) if question == NEXT else question + 1
+        return np.random.default_rng([self.seed, number, part])
 
     def _clones(self, train, items) -> list[Recommender]:
         """Popularity and new members, fitted on a part of the shoppers."""
@@ -253,7 +288,7 @@ class Hybrid(Recommender):
 
     def _allowed(self, question: int) -> np.ndarray:
         """The candidates of a question, (n_items,) bool."""
-        if question == OWN:
+        if question in (OWN, NEXT):
             return np.ones(self.n_items_, bool)
         return self.shop_ == question
 
@@ -264,13 +299,18 @@ class Hybrid(Recommender):
         cuts: list[Cut],
         allowed: np.ndarray,
         rng,
+        shown: Callable[[Interactions, list[Cut]], Histories] | None = None,
     ) -> blend.Rows | None:
-        """Practice rows of some cuts, candidates being the items marked in `allowed`."""
+        """Practice rows of some cuts, candidates being the items marked in `allowed`.
+
+        `shown` says what the members are told of the shoppers: by default no more than their cuts.
+        """
         parts = []
         step = self._rows_at_once()
         for start in range(0, len(cuts), step):
             some = cuts[start : start + step]
-            parts.append(self._rows_of(members, train, some, allowed, rng))
+            histories = (shown or _cut_down)(train, some)
+            parts.append(self._rows_of(members, train, some, histories, allowed, rng))
         return blend.joined(parts) if parts else None
 
     def _rows_of(
@@ -278,21 +318,16 @@ class Hybrid(Recommender):
         members: list[Recommender],
         train: Interactions,
         cuts: list[Cut],
+        histories: Histories,
         allowed: np.ndarray,
         rng,
     ) -> blend.Rows:
         """As `_evidence_of`, of so few cuts that their evidence may be dense."""
         shoppers = [cut.shopper for cut in cuts]
-        history = _matrix([cut.history for cut in cuts], self.n_items_)
         liked = _matrix([cut.liked for cut in cuts], self.n_items_)
         places = np.flatnonzero(allowed)
-        histories = Histories(
-            history * 5,
-            np.arange(self.n_items_),
-            times=_dates_of(history, train, shoppers),
-        )
         evidence = _stacked(members, histories, places)
-        candidates = history[:, places].toarray() == 0
+        candidates = histories.ratings[:, places].toarray() == 0
         if not self._asks_all:
             seen = train.ratings[shoppers][:, places]
             candidates &= seen.toarray() > 0
@@ -378,15 +413,14 @@ class Hybrid(Recommender):
         by that shop's weights.
         """
         found = np.zeros((len(histories), len(candidates)), np.float32)
-        shops = np.unique(self.shop_[candidates])
         self.n_fallback_ = 0
         step = self._rows_at_once()
         for start in range(0, len(histories), step):
             rows = slice(start, start + step)
             part = histories[rows]
             z = _stacked([self, *self._members], part, candidates)
-            question = self._questions(part, shops)
-            n_liked = np.asarray(liked_only(part.ratings).sum(axis=1)).ravel()
+            question = self._questions(part, candidates)
+            n_liked = self._lengths(part, question)
             z = blend.in_logs(z, self.scale_[question], self._already_logs())
             if self.has_trees_:
                 is_seen = part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0
@@ -400,17 +434,36 @@ class Hybrid(Recommender):
         n_signals = len(self._members) + 1
         return max(CELLS // (n_signals * self.n_items_), 1)
 
-    def _questions(self, histories, shops: np.ndarray) -> np.ndarray:
-        """Place of the question that each shopper poses, (n_users,), if the candidates are of
-        `shops`.
-        """
+    def _questions(self, histories, candidates: np.ndarray) -> np.ndarray:
+        """Place of the question that each shopper poses, (n_users,)."""
         place = np.zeros(len(histories), np.int64)
-        if len(shops) == 1 and len(self.alpha_) > 1:
+        if self.popularity_[candidates].any():  # dates say nothing of items that are all new
+            place[self._is_customer(histories)] = self._place_of_next()
+        shops = np.unique(self.shop_[candidates])
+        if len(shops) == 1 and self.shop_.max() > 0:
             shop = shops[0]
             liked = liked_only(histories.in_catalogue(self.n_items_))
             n_liked_there = liked[:, self.shop_ == shop].getnnz(axis=1)
             place[n_liked_there == 0] = 1 + shop
         return place
+
+    def _place_of_next(self) -> int:
+        """The last one, where there are `customers_`."""
+        return len(self.alpha_) - 1
+
+    def _is_customer(self, histories) -> np.ndarray:
+        """Whom the training log knew by name, (n_users,) bool."""
+        if histories.users is None or len(self.customers_) == 0:
+            return np.zeros(len(histories), bool)
+        return np.isin(_name_numbers(histories.users), self.customers_)
+
+    def _lengths(self, histories, question: np.ndarray) -> np.ndarray:
+        """Liked items of each history, (n_users,); for `NEXT` no more than were practiced."""
+        n_liked = np.asarray(liked_only(histories.ratings).sum(axis=1)).ravel()
+        if len(self.customers_) == 0:
+            return n_liked
+        is_next = question == self._place_of_next()
+        return np.where(is_next, np.minimum(n_liked, LENGTHS[-1]), n_liked)
 
     def _evidence(self, histories):
         log_popularity = np.log(self.popularity_ + 0.5)
@@ -536,6 +589,30 @@ def _stacked(
     """Evidence of all members, (n_users, n_members, n_items) float32."""
     parts = [member.evidence(histories)[:, candidates] for member in members]
     return np.stack(parts, axis=1)
+
+
+def _cut_down(train: Interactions, cuts: list[Cut]) -> Histories:
+    """Shoppers known by the histories of their cuts."""
+    n_items = train.shape[1]
+    history = _matrix([cut.history for cut in cuts], n_items)
+    dates = _dates_of(history, train, [cut.shopper for cut in cuts])
+    return Histories(history * 5, np.arange(n_items), times=dates)
+
+
+def _in_full(train: Interactions, cuts: list[Cut]) -> Histories:
+    """Shoppers known by all that `train` has of them."""
+    return Histories.from_interactions(train, users=[cut.shopper for cut in cuts])
+
+
+def _practiced(n_liked: np.ndarray) -> np.ndarray:
+    """The largest practiced length that a history reaches, (n_users,); the shortest if none."""
+    place = np.searchsorted(LENGTHS, n_liked, side="right") - 1
+    return np.array(LENGTHS)[np.maximum(place, 0)]
+
+
+def _name_numbers(names: pd.Index) -> np.ndarray:
+    """A number for each shopper's name, (n_users,) uint64: names stay out of the model's file."""
+    return pd.util.hash_array(names.astype(str).to_numpy(dtype=object))
 
 
 def _dates_of(

@@ -20,6 +20,7 @@ CROSSING_TIERS = (
     (TIERS[2], 1),
 )
 LEAST_CROSSING = 60  # shoppers known in two shops, below which one shop is dealt into two
+LATEST = 0.2  # of the log's ratings, which are the answer to "what next"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,50 @@ def across(
                 taken.add(user)
                 found += [Cut(user, known[:n], there) for n in lengths if n <= len(known)]
     return found
+
+
+def split_by_date(train: Interactions) -> tuple[Interactions, Interactions] | None:
+    """The log up to its last fifth, and that fifth; None where it has no dates or a single one."""
+    if train.times is None or train.times.nnz == 0:
+        return None
+    day = train.times.data
+    first_late_day = np.quantile(day, 1 - LATEST, method="higher")
+    is_late = day >= first_late_day
+    if is_late.all():
+        return None
+    return train.cells(~is_late), train.cells(is_late)
+
+
+def following(
+    past: Interactions,
+    late: Interactions,
+    users: np.ndarray,
+    at_most: int,
+) -> list[Cut]:
+    """Cuts for "what next": all that a shopper liked in the past is the history; what they then
+    liked for the first time is asked for.
+    """
+    found: list[Cut] = []
+    for user in users:
+        if len(found) == at_most:
+            break
+        known, _ = _row(past, user)
+        history = _liked(past, user)
+        asked = np.setdiff1d(_liked(late, user), known)
+        if len(history) and len(asked):
+            found.append(Cut(user, history, asked))
+    return found
+
+
+def _row(log: Interactions, user: int) -> tuple[np.ndarray, np.ndarray]:
+    """Items that a shopper rated, and the ratings."""
+    cells = slice(log.ratings.indptr[user], log.ratings.indptr[user + 1])
+    return log.ratings.indices[cells], log.ratings.data[cells]
+
+
+def _liked(log: Interactions, user: int) -> np.ndarray:
+    items, ratings = _row(log, user)
+    return items[ratings >= LIKED]
 
 
 def dealt(

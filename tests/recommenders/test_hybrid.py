@@ -16,6 +16,7 @@ from helpers.recommenders import (
     ItemKNN,
     Popularity,
     Random,
+    RecentPopularity,
     blend,
     choice,
     load,
@@ -435,3 +436,80 @@ def test_trees_are_silent_among_items_that_nobody_has_liked_yet():
     model.tree_value_[:] = 0
     assert np.array_equal(model.score_candidates(some, new), among_new)
     assert not np.array_equal(model.score(some), among_all)
+
+
+def drifting():
+    """Item i is sold from day i on for 25 days, and shoppers come at random. So dates tell
+    what is chosen next, and nothing else does.
+    """
+    rng = np.random.default_rng(1)
+    day = rng.integers(0, N_ITEMS, (N_USERS, 8))
+    item = np.maximum(day - rng.integers(0, 25, day.shape), 0)
+    row = np.repeat(np.arange(N_USERS), day.shape[1])
+    log = pd.DataFrame({"user": row, "item": item.ravel(), "day": day.ravel() + 1.0})
+    log = log.drop_duplicates(["user", "item"])
+    cells = (log["user"], log["item"])
+    shape = (N_USERS, N_ITEMS)
+    ratings = sp.csr_matrix((np.full(len(log), 5.0), cells), shape)
+    times = sp.csr_matrix((log["day"], cells), shape)
+    _, items = shop_of(personal=False)
+    users = pd.Index([f"u{u}" for u in range(N_USERS)])
+    return Interactions(ratings, users, pd.Index(items.frame["image_key"]), times), items
+
+
+def test_what_a_known_customer_chooses_next_is_practiced_in_the_order_of_time(tmp_path):
+    train, items = drifting()
+    model = Hybrid([RecentPopularity(), Random()]).fit(train, items)
+    customers = Histories.from_interactions(train, items)[:50]
+    strangers = Histories(customers.ratings, customers.columns, times=customers.times)
+    assert (model._questions(customers, np.arange(N_ITEMS)) == model._place_of_next()).all()
+    assert (model._questions(strangers, np.arange(N_ITEMS)) == 0).all()
+    theirs, _ = model.recommend(customers, 5)
+    others, _ = model.recommend(strangers, 5)
+    assert theirs.mean() > others.mean() + 5
+    model.save(tmp_path / "model")
+    assert np.array_equal(load(tmp_path / "model").recommend(customers, 5)[0], theirs)
+
+
+def test_without_dates_known_customers_are_asked_what_strangers_are(personal):
+    train, items, model = personal
+    customers = Histories.from_interactions(train, items)
+    places = model._questions(customers, np.arange(N_ITEMS))
+    assert len(model.customers_) == 0 and (places == 0).all()
+
+
+def test_new_items_alone_are_no_question_of_dates():
+    train, items = drifting()
+    R = train.ratings.tolil()
+    R[:, -5:] = 0
+    R = R.tocsr()
+    T = train.times.multiply(R > 0).tocsr()
+    train = Interactions(R, train.users, train.items, T)
+    model = Hybrid([RecentPopularity(), Content()]).fit(train, items)
+    customers = Histories.from_interactions(train, items)
+    new = np.arange(N_ITEMS - 5, N_ITEMS)
+    assert (model._questions(customers, new) != model._place_of_next()).all()
+
+
+def test_the_last_fifth_of_a_log_answers_what_next():
+    """Four shoppers, five days, item d on day d; u2 liked item 0 before, u3 comes late."""
+    keys = pd.Index([f"shop/{i}" for i in range(5)])
+    ratings = np.array([[5, 5, 0, 0, 5], [5, 0, 2, 0, 4], [5, 0, 0, 0, 2], [0, 0, 0, 0, 5]])
+    times = np.where(ratings > 0, np.arange(1, 6), 0)
+    train = Interactions(
+        sp.csr_matrix(ratings), pd.Index(list("abcd")), keys, sp.csr_matrix(times.astype(float))
+    )
+    past, late = practice.split_by_date(train)
+    assert past.ratings.nnz == 5 and late.ratings.nnz == 4 and set(late.ratings.indices) == {4}
+    cuts = practice.following(past, late, np.arange(4), at_most=9)
+    found = [(cut.shopper, list(cut.history), list(cut.liked)) for cut in cuts]
+    assert found == [(0, [0, 1], [4]), (1, [0], [4])]
+    assert len(practice.following(past, late, np.arange(4), at_most=1)) == 1
+
+
+def test_a_log_of_one_day_has_no_past():
+    keys = pd.Index(["shop/0", "shop/1"])
+    ones = sp.csr_matrix(np.full((2, 2), 5.0))
+    days = sp.csr_matrix(np.full((2, 2), 3.0))
+    assert practice.split_by_date(Interactions(ones, pd.Index(["a", "b"]), keys)) is None
+    assert practice.split_by_date(Interactions(ones, pd.Index(["a", "b"]), keys, days)) is None
