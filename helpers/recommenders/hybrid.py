@@ -92,8 +92,9 @@ class Hybrid(Recommender):
     members : list or None
         Recommenders or their specs (see `parts.build`); None is the default ones of the goal.
     shoppers : int or None
-        Practice shoppers for each question, at most. The choice among recipes needs hundreds. None
-        is 800 (400 for "enjoyed"), or fewer where there are many shops.
+        Practice shoppers for each question, at most, each at several lengths of history. The choice
+        among recipes needs hundreds. None is 800 (400 for "enjoyed"), or fewer where there are many
+        shops. What comes next has one history of each, so more shoppers practice it.
     """
 
     handles_cold_users = True
@@ -266,7 +267,8 @@ class Hybrid(Recommender):
             return None
         past, late = split
         crowd = _Crowd.of(train, self.seed)
-        cuts = following(past, late, crowd.order, self._n_practicing)
+        at_most = len(LENGTHS) * self._n_practicing  # as many rows as of another question
+        cuts = following(past, late, crowd.order, at_most)
         if len(cuts) < blend.LEAST:
             return None
         clones = self._clones(past, items)

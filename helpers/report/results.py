@@ -23,6 +23,7 @@ FLOOR = "Popularity"
 ORACLE = "Oracle"
 HISTORY_ORACLE = "Oracle(given_history=True)"
 CEILINGS = (ORACLE, HISTORY_ORACLE, "Oracle(exposure=True)")
+OF_KNOWN = ("warm", "warm_by_time")  # splits that examine shoppers of the training log
 FLOORS = ("Random", FLOOR, "RecentPopularity", "SeasonalPopularity")
 """What knows nothing of the items that a shopper likes: chance, and counts of what sold."""
 NAMES = {FLOOR: "bestsellers", HISTORY_ORACLE: "best from the history", ORACLE: "knows the shopper"}
@@ -181,9 +182,9 @@ class Results:
     @cached_property
     def warm(self) -> pd.DataFrame:
         """NDCG@10 for known shoppers by recommender, judged by their hidden likes."""
+        is_known = self.rows["split"].isin(OF_KNOWN)
         rows = matching(
-            self.rows,
-            split="warm",
+            self.rows[is_known],
             metric="ndcg",
             k=10,
             segment=EVERYBODY,

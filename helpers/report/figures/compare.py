@@ -715,8 +715,12 @@ SHORT = {"precision": "P@5", "recall": "recall@5", "map": "MAP@5", "ndcg": "NDCG
 
 
 def warm_values(summary: pd.DataFrame, metric: str, k: int) -> pd.Series:
-    """One metric of known shoppers by recommender, judged by the log."""
-    rows = rows_of(summary, metric, k, "observed", split="warm")
+    """One metric of known shoppers by recommender, judged by the log.
+
+    `summary` is of one split.
+    """
+    split = summary["split"].iloc[0]
+    rows = rows_of(summary, metric, k, "observed", split)
     return rows.set_index("recommender")["value"]
 
 
