@@ -346,7 +346,9 @@ def _has_no_price(reading: _Reading) -> Problem | None:
     if _price(reading):
         return None
     raw = reading.raw["price"]
-    return Problem("price", raw, f"price {raw[:60]!r} is not an amount")
+    digits = re.sub(r"\D", "", raw)
+    is_zero = bool(digits) and not digits.strip("0")
+    return Problem("price", raw, f"price {raw[:60]!r} is {'zero' if is_zero else 'not an amount'}")
 
 
 def _has_a_stand_in_price(reading: _Reading) -> Problem | None:

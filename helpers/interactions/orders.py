@@ -261,7 +261,7 @@ def read_orders(
     notes += _date(rows, read_as, left_out, now)
     keys = each_once(lambda names: match_items(names, known_names), rows["item"])
     left_out.drop(keys == SEVERAL, "product name that several share: write platform/id")
-    left_out.drop(keys == "", "product not in the catalogue")
+    left_out.drop(keys == "", "product not in the catalog")
     if not left_out.is_kept.any():
         _refuse(rows, left_out, catalog, path.name, column_of_items(table, catalog))
     kept = rows[left_out.is_kept].assign(item=keys[left_out.is_kept])

@@ -136,3 +136,9 @@ def test_values_that_are_no_amounts(tmp_path):
     assert shop.column("price") == {"A3": 1299, "A4": 12.5}
     assert shop.column("availability") == {"A3": "in stock", "A4": "out of stock"}
     assert shop.reasons == ["price '-5' is not an amount", "price 'free' is not an amount"]
+
+
+def test_a_price_of_zero_is_rejected_as_zero(tmp_path):
+    """Chapter 01 counts prices without a number; a zero is a number, and no price."""
+    shop = drafted(tmp_path, "id,title,price\nA1,Rolls,0.0\nA2,Beans,Rs. 0\nA3,Bag,2.50\n")
+    assert shop.reasons == ["price '0.0' is zero", "price 'Rs. 0' is zero"]

@@ -135,7 +135,7 @@ def test_every_row_is_accounted_for(tmp_path):
     assert reasons == {
         6: "no customer",
         7: "no product",
-        8: "product not in the catalogue",
+        8: "product not in the catalog",
         9: "product name that several share: write platform/id",
         10: "the time is not a date",
         11: "the time lies in the future",
@@ -264,7 +264,7 @@ def test_orders_of_a_merged_row_count_for_the_product_that_it_became(tmp_path):
     rows = [*TIDY, {"customer": "ann", "item": "0999", "time": "2024-01-05"}]
     merged = pd.DataFrame({"image_key": ["b/0999", "b/103"], "merged_into": ["b/103", "b/103"]})
     path = written(tmp_path, rows)
-    assert read(path).left_out["reason"].tolist() == ["product not in the catalogue"]
+    assert read(path).left_out["reason"].tolist() == ["product not in the catalog"]
     log = read(path, merged=merged).log
     assert log["item"].tolist() == ["a/0101", "a/102", "b/103", "a/102", "b/103"]
 

@@ -210,3 +210,5 @@ def test_what_is_missing_most_comes_first_with_its_cost():
     assert first.startswith("All of b's products lack a rating: ")
     assert second.startswith("25.0% of a's products lack a color: ")
     assert figures.most_missing(complete.head(1)) == []
+    (alone,) = figures.most_missing(complete.query("platform == 'b'"), 1)
+    assert alone.startswith("All of the shop's products lack a rating: ")

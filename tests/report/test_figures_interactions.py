@@ -117,3 +117,11 @@ def test_the_words_of_a_signal_add_up():
     )
     told = "color red (0.50) + style plain (-0.25) + general appeal (0.25) = 0.50"
     assert figures.signal_in_words(taste, 0) == told
+
+
+def test_a_log_of_purchases_is_not_called_ratings():
+    ratings = sp.csr_matrix(np.array([[5.0, 0.0], [5.0, 5.0]]))
+    left, right = figures.matrix_figure(ratings, has_ratings=False).axes
+    assert [left.get_title(), right.get_title()] == ["Each dot is a purchase", "Purchases per item"]
+    assert right.get_xlabel() == "items, most bought first"
+    assert figures.matrix_figure(ratings).axes[0].get_title() == "Each dot is a known rating"

@@ -183,7 +183,7 @@ def test_rows_that_are_left_out_go_to_a_file_with_their_reasons(home):
     log = pd.concat([log, log.tail(3)])
     log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
     report = made(home)
-    assert "left out, product not in the catalogue: 5" in report
+    assert "left out, product not in the catalog: 5" in report
     assert "left out, the time lies in the future: 2" in report
     assert "3 more rows of the same pairs" in report
     left_out = pd.read_csv(home / "data" / "garten" / "orders_left_out.csv")
@@ -203,7 +203,7 @@ def test_what_was_rejected_is_shown_by_its_row_and_its_orders_are_counted(home):
     report = made(home)
     assert "rejected, no title: 1 (first: artikel.csv row 18: no title)" in report
     assert f"{n_of_rejected} of the rows left out are orders of the products rejected" in report
-    assert f"left out, product not in the catalogue: {n_of_rejected + 5} " in report
+    assert f"left out, product not in the catalog: {n_of_rejected + 5} " in report
 
 
 def log_with_titles(home: Path) -> Path:
@@ -321,7 +321,7 @@ def test_an_id_is_not_taken_for_a_price_that_the_log_repeats(home):
     log.loc[log.index % 2 == 0, "Art-Nr."] = "other"
     log.to_csv(home / "export" / "bestellungen.csv", sep=";", index=False)
     report = made(home)
-    assert "left out, product not in the catalogue: 1820 (first: row 1, item 'other')" in report
+    assert "left out, product not in the catalog: 1820 (first: row 1, item 'other')" in report
     spec = yaml.safe_load((home / "feeds" / "garten.yaml").read_text(encoding="utf-8"))
     assert spec["fields"]["product_id"] == "Artikelnummer"
 

@@ -46,7 +46,7 @@ def test_a_grocery_is_read_like_any_shop(tmp_path):
     log = read_orders(
         tmp_path / published.FOLDER / published.ORDERS, catalog, PUBLISHED_KEY, merged=merged
     )
-    assert set(log.left_out["reason"]) == {"product not in the catalogue"}
+    assert set(log.left_out["reason"]) == {"product not in the catalog"}
     assert log.left_out["item"].nunique() == len(harvest.rejects)  # merged products' orders count
     assert log.log["timestamp"].gt(0).all()
 

@@ -223,10 +223,12 @@ def most_missing(complete: pd.DataFrame, n: int = 2) -> list[str]:
     """
     lacking = complete[complete["share"] < 1].sort_values("share", kind="stable").head(n)
     told = []
+    is_only = complete["platform"].nunique() == 1
     for field, platform, share in lacking[["field", "platform", "share"]].itertuples(index=False):
         many = f"{1 - share:.1%}" if share else "All"
         name = FIELD_NAMES.get(field, field)
-        told.append(f"{many} of {platform}'s products lack a {name}: {COSTS[field]}.")
+        shop = "the shop" if is_only else platform
+        told.append(f"{many} of {shop}'s products lack a {name}: {COSTS[field]}.")
     return told
 
 

@@ -319,8 +319,15 @@ def sparsity_of(ratings: sp.csr_matrix) -> Sparsity:
     )
 
 
-def matrix_figure(ratings: sp.csr_matrix) -> plt.Figure:
-    """A piece of the ratings matrix, and how many ratings each item has."""
+def matrix_figure(ratings: sp.csr_matrix, has_ratings: bool = True) -> plt.Figure:
+    """A piece of the ratings matrix, and how many ratings each item has.
+
+    Parameters
+    ----------
+    has_ratings : bool
+        False where the log holds purchases alone, and the figure says so.
+    """
+    what, done = ("rating", "rated") if has_ratings else ("purchase", "bought")
     per_item = np.diff(ratings.tocsc().indptr)
     order = np.argsort(-per_item, kind="stable")
     figure, axes = plt.subplots(
@@ -336,28 +343,31 @@ def matrix_figure(ratings: sp.csr_matrix) -> plt.Figure:
         color=PALETTE[0],
         aspect="auto",
     )
-    axes[0].set(xlabel="items, most rated first", ylabel=f"{piece.shape[0]} shoppers")
-    axes[0].set(xticks=[], yticks=[], title="Each dot is a known rating")
+    axes[0].set(xlabel=f"items, most {done} first", ylabel=f"{piece.shape[0]} shoppers")
+    dot = f"a known {what}" if has_ratings else f"a {what}"
+    axes[0].set(xticks=[], yticks=[], title=f"Each dot is {dot}")
     axes[1].plot(per_item[order], color=PALETTE[1])
-    axes[1].set(xlabel="items, most rated first", ylabel="ratings", title="Ratings per item")
+    axes[1].set(xlabel=f"items, most {done} first", ylabel=f"{what}s")
+    axes[1].set(title=f"{what.capitalize()}s per item")
     return figure
 
 
 # -------------------------------------------------------------------------------------- the splits
-def split_table(splits: Sequence[Split]) -> pd.DataFrame:
-    """What each split trains on and asks, one row per split."""
+def split_table(splits: Sequence[Split], has_ratings: bool = True) -> pd.DataFrame:
+    """What each split trains on and asks, one row per split, of ratings or of purchases."""
+    what, done = ("ratings", "rated") if has_ratings else ("purchases", "bought")
     meanings = {
-        "warm": "ratings of known shoppers and items",
+        "warm": f"{what} of known shoppers and items",
         "warm_by_time": "the last fifth of the log",
         "cold_user": "likes of new shoppers",
-        "cold_item": "likes of items that nobody has rated",
+        "cold_item": f"likes of items that nobody has {done}",
         "cross_platform": "likes of new shoppers in shop B",
     }
     rows = {}
     for split in splits:
         rows[split.name] = {
             "asks about": meanings[split.name],
-            "training ratings": split.train.ratings.nnz,
+            f"training {what}": split.train.ratings.nnz,
             "shoppers asked": split.relevant["observed"].shape[0],
             "candidates": len(split.candidates),
         }
