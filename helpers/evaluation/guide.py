@@ -89,25 +89,32 @@ def advise(situation: Situation, seed: int = 7) -> Advice:
     """Ship the simplest method that the best one does not clearly beat.
 
     A method is clearly beaten if it loses more than `NEGLIGIBLE` on average and the paired 95%
-    interval of the loss lies above 0. A method that does worse on average than a simpler one that
-    is clearly beaten is not shipped either: few shoppers, or scores that vary, excuse nothing.
+    interval of the loss lies above 0. Nor is a method shipped that is not above the best of the
+    simpler ones that are clearly beaten, with an interval that excludes 0: few shoppers, or scores
+    that vary, excuse nothing.
     """
-    means = situation.ndcg.mean()
+    ndcg = situation.ndcg
+    means = ndcg.mean()
     best = str(means.idxmax())
     ship = best
-    best_beaten = -np.inf
+    beaten = None  # the best of the simpler ones
     for name in sorted(means.index, key=simplicity):
-        if means[name] < best_beaten:
+        if beaten is not None and not _gains(ndcg[name] - ndcg[beaten], seed):
             continue
-        loss = situation.ndcg[best] - situation.ndcg[name]
-        mean, low, _ = bootstrap(loss.to_numpy(), seed=seed)
-        if mean <= NEGLIGIBLE or low <= 0:
+        loss = ndcg[best] - ndcg[name]
+        if loss.mean() <= NEGLIGIBLE or not _gains(loss, seed):
             ship = name
             break
-        best_beaten = means[name]
+        beaten = name
     wrong = worst_usual(situation.liked[means.index])
     cost = situation.liked[ship] - situation.liked[wrong]
     return Advice(ship, means[ship], situation.liked[ship], wrong, max(cost, 0.0))
+
+
+def _gains(difference: pd.Series, seed: int) -> bool:
+    """Whether the 95% interval of a mean difference over shoppers lies above 0."""
+    _, low, _ = bootstrap(difference.to_numpy(), seed=seed)
+    return low > 0
 
 
 def worst_usual(values: pd.Series) -> str:

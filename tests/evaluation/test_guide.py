@@ -47,6 +47,16 @@ def test_no_method_is_shipped_that_is_worse_than_a_simpler_one():
     assert advise(Situation("", "real", ndcg, liked)).ship == "Hybrid"
 
 
+def test_no_method_is_shipped_that_gains_nothing_over_a_simpler_one_that_is_beaten():
+    """Attributes is level with the blend by a hair and with bestsellers, which the blend beats."""
+    varied = BASE + 0.012 + np.resize([0.2, -0.2], len(BASE))
+    ndcg = pd.DataFrame({"Popularity": BASE, "Attributes": varied, "Hybrid": BASE + 0.02})
+    liked = pd.Series({"Popularity": 0.6, "Attributes": 0.65, "Hybrid": 0.7})
+    assert advise(Situation("", "real", ndcg, liked)).ship == "Hybrid"
+    ndcg["Attributes"] = BASE + 0.012  # now its gain is sure
+    assert advise(Situation("", "real", ndcg, liked)).ship == "Attributes"
+
+
 def test_a_method_that_nobody_ranked_by_simplicity_comes_last():
     advice = advise(situation(Hybrid=0.3, Toy=0.3))
     assert advice.ship == "Hybrid"

@@ -1,9 +1,16 @@
 """Storing outputs: fresh ones replace old ones, exempt ones stay, run noise goes."""
 
+import base64
+import io
+
 import nbformat
+import numpy as np
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from helpers.runner.refresh import store_outputs
+from PIL import Image
+
+from helpers.runner.refresh import lighter, store_outputs
 
 
 def test_only_what_matters_changes(tmp_path):
@@ -39,3 +46,17 @@ def test_text_that_is_not_for_the_sample_s_reader_is_folded(tmp_path):
     assert store_outputs(path, path)
     (cell,) = nbformat.read(path, as_version=4).cells
     assert cell.metadata["jupyter"] == {"source_hidden": True}
+
+
+@pytest.mark.parametrize("least_alpha", [0, 255])
+def test_a_lighter_picture_has_the_same_pixels(least_alpha):
+    rows = np.linspace(0, 255, 120).astype(np.uint8)
+    pixels = np.stack([np.tile(rows, (120, 1))] * 4, axis=2)
+    pixels[..., 3] = np.maximum(pixels[..., 3], least_alpha)
+    before = io.BytesIO()
+    Image.fromarray(pixels).save(before, "PNG", compress_level=1)
+    packed = base64.b64decode(lighter(base64.b64encode(before.getvalue()).decode()))
+    after = Image.open(io.BytesIO(packed))
+    assert len(packed) < len(before.getvalue())
+    assert after.mode == ("RGB" if least_alpha == 255 else "RGBA")
+    assert np.array_equal(np.asarray(after.convert("RGBA")), pixels)
