@@ -7,7 +7,6 @@ import nbformat
 import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
 from PIL import Image
 
 from helpers.runner.refresh import lighter, store_outputs
