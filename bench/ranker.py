@@ -66,6 +66,7 @@ def examined(shop: Shop, exam: Exam) -> pd.DataFrame:
     hybrid = OneQuestion()
     for model in (plain, hybrid):
         model.candidates = split.candidates
+        model.exam = split.name
         model.fit(split.train, items)
     rivals = {SUM: plain, "trees": TreesAlone.of(hybrid), "Hybrid": hybrid}
     found = evaluate(rivals, split, metrics=(METRIC,), ks=(K,)).per_user

@@ -83,12 +83,12 @@ class OneQuestion(Hybrid):
     ----------
     candidates : (n_candidates,) int64
         Of the exam: all of one shop, or else "what else in the shops of the history" is asked.
-    asks_customers : bool
-        Whether the exam asks "what next" of customers whom the log knows.
+    exam : str
+        The split's name: "warm_by_time" asks what comes next, "cold_item" which of new items.
     """
 
     def _practise(self, train, items, questions):
-        if self.asks_customers:
+        if self.exam in ("warm_by_time", "cold_item"):
             return dict.fromkeys(questions)
         shops = np.unique(self.shop_[self.candidates])
         is_visit = len(shops) == 1 and len(questions) > 1
@@ -97,7 +97,10 @@ class OneQuestion(Hybrid):
         return {question: rows.get(question) for question in questions}
 
     def _practise_next(self, train, items):
-        return super()._practise_next(train, items) if self.asks_customers else None
+        return super()._practise_next(train, items) if self.exam == "warm_by_time" else None
+
+    def _practise_new(self, train, items):
+        return super()._practise_new(train, items) if self.exam == "cold_item" else None
 
 
 METHODS: dict[str, Callable] = {
@@ -247,7 +250,7 @@ def one_result(name: str, split, items) -> pd.DataFrame:
     """NDCG@10 of every stranger and history length, with what the method cost."""
     model = METHODS[name]()
     model.candidates = split.candidates
-    model.asks_customers = split.name == "warm_by_time"
+    model.exam = split.name
     with metered() as cost:
         model.fit(split.train, items)
     start = time.perf_counter()

@@ -24,6 +24,7 @@ from helpers.recommenders.practice import (
     following,
     likes_in_order,
     split_by_date,
+    split_by_item,
     within,
 )
 
@@ -57,10 +58,11 @@ JUDGES = (  # members that say what a shopper would enjoy, whether or not they w
     {"name": "Attributes", "parameters": {}},
     {"name": "Taste", "parameters": {}},
 )
-# Questions: "what else in the shops of the history", "what next, of a shopper whom the log knows";
-# others are numbers of target shops
+# Questions: "what else in the shops of the history", "what next, of a shopper whom the log knows",
+# "which of these items, all of them new"; others are numbers of target shops
 OWN = -1
 NEXT = -2
+NEW = -3
 
 
 class Hybrid(Recommender):
@@ -76,7 +78,8 @@ class Hybrid(Recommender):
     A shopper of the training log, known by name, poses another question: what will they choose
     next? It is practiced in the order of time, where the log has dates: members learn from the log
     up to its last fifth, and asked is what a shopper first liked in that fifth. So what sells now
-    and what sells always get their own weights.
+    and what sells always get their own weights. For candidates that nobody has liked yet, a fifth
+    of the items is hidden from the members, and asked is which of these a shopper liked.
 
     Parameters
     ----------
@@ -136,7 +139,7 @@ class Hybrid(Recommender):
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
 
-        Of a target shop if given, or of `NEXT`.
+        Of a target shop if given.
         """
         n_history = np.asarray(n_history)
         place = np.full(len(n_history), shop + 1)
@@ -166,11 +169,7 @@ class Hybrid(Recommender):
             questions += range(n_shops)
         self._n_practicing = self._how_many(len(questions))
         rows_of_questions = self._practise(train, items, questions)
-        of_next = self._practise_next(train, items)
-        self.customers_ = np.zeros(0, np.uint64)
-        if of_next is not None:
-            rows_of_questions[NEXT] = of_next
-            self.customers_ = np.sort(_name_numbers(train.users))
+        self._add_practice(train, items, rows_of_questions)
         _warn_if_silent(rows_of_questions)
         self._learn(rows_of_questions, _Crowd.of(train, self.seed).part)
         del rows_of_questions  # before the members are fitted
@@ -258,27 +257,64 @@ class Hybrid(Recommender):
             found[question] = [rows]
         return found
 
-    def _practise_next(self, train, items) -> blend.Rows | None:
-        """Practice rows of "what next"; None where "enjoyed" is asked, which has nothing to do
-        with dates, or where dates or shoppers are too few.
+    def _add_practice(self, train, items, rows_of_questions) -> None:
+        """Practice of `NEXT` and `NEW` where there is any; -1 is the place of a question without.
+
+        Neither is asked for "enjoyed": that a shopper would enjoy an item has nothing to do with
+        its date.
         """
-        split = split_by_date(train) if self._asks_all else None
+        self.place_of_next_ = -1
+        self.place_of_new_ = -1
+        self.customers_ = np.zeros(0, np.uint64)
+        if not self._asks_all:
+            return
+        of_next = self._practise_next(train, items)
+        if of_next is not None:
+            self.place_of_next_ = len(rows_of_questions)
+            self.customers_ = np.sort(_name_numbers(train.users))
+            rows_of_questions[NEXT] = of_next
+        of_new = self._practise_new(train, items)
+        if of_new is not None:
+            self.place_of_new_ = len(rows_of_questions)
+            rows_of_questions[NEW] = of_new
+
+    def _practise_next(self, train, items) -> blend.Rows | None:
+        """Practice rows of "what next"; None where dates or shoppers are too few."""
+        split = split_by_date(train)
         if split is None:
             return None
         past, late = split
-        crowd = _Crowd.of(train, self.seed)
+        return self._practise_in_full(past, late, items, NEXT, self._allowed(NEXT))
+
+    def _practise_new(self, train, items) -> blend.Rows | None:
+        """Practice rows of "which of the new items"; None where shoppers are too few."""
+        known, unknown, hidden = split_by_item(train, self.seed)
+        return self._practise_in_full(known, unknown, items, NEW, hidden)
+
+    def _practise_in_full(
+        self,
+        known: Interactions,
+        unknown: Interactions,
+        items,
+        question: int,
+        allowed: np.ndarray,
+    ) -> blend.Rows | None:
+        """Practice rows of shoppers with all that `known` has of them; what they liked in
+        `unknown` alone is asked for.
+        """
+        order = np.random.default_rng(self.seed).permutation(known.shape[0])
         at_most = len(LENGTHS) * self._n_practicing  # as many rows as of another question
-        cuts = following(past, late, crowd.order, at_most)
+        cuts = following(known, unknown, order, at_most)
         if len(cuts) < blend.LEAST:
             return None
-        clones = self._clones(past, items)
-        allowed = self._allowed(NEXT)
-        rows = self._evidence_of(clones, past, cuts, allowed, self._lots(NEXT), shown=_in_full)
+        clones = self._clones(known, items)
+        lots = self._lots(question)
+        rows = self._evidence_of(clones, known, cuts, allowed, lots, shown=_in_full)
         return replace(rows, length=_practiced(rows.length))
 
     def _lots(self, question: int, part: int = 0) -> np.random.Generator:
         """Random numbers of a question: what it draws doesn't depend on the other questions."""
-        number = len(self.shop_) if question == NEXT else question + 1
+        number = question + 1 if question >= OWN else len(self.shop_) - question
         return np.random.default_rng([self.seed, number, part])
 
     def _clones(self, train, items) -> list[Recommender]:
@@ -438,9 +474,12 @@ class Hybrid(Recommender):
 
     def _questions(self, histories, candidates: np.ndarray) -> np.ndarray:
         """Place of the question that each shopper poses, (n_users,)."""
+        is_new = not self.popularity_[candidates].any()
+        if is_new and self.place_of_new_ >= 0:
+            return np.full(len(histories), self.place_of_new_)
         place = np.zeros(len(histories), np.int64)
-        if self.popularity_[candidates].any():  # dates say nothing of items that are all new
-            place[self._is_customer(histories)] = self._place_of_next()
+        if not is_new:
+            place[self._is_customer(histories)] = self.place_of_next_
         shops = np.unique(self.shop_[candidates])
         if len(shops) == 1 and self.shop_.max() > 0:
             shop = shops[0]
@@ -449,10 +488,6 @@ class Hybrid(Recommender):
             place[n_liked_there == 0] = 1 + shop
         return place
 
-    def _place_of_next(self) -> int:
-        """The last one, where there are `customers_`."""
-        return len(self.alpha_) - 1
-
     def _is_customer(self, histories) -> np.ndarray:
         """Whom the training log knew by name, (n_users,) bool."""
         if histories.users is None or len(self.customers_) == 0:
@@ -460,12 +495,12 @@ class Hybrid(Recommender):
         return np.isin(_name_numbers(histories.users), self.customers_)
 
     def _lengths(self, histories, question: np.ndarray) -> np.ndarray:
-        """Liked items of each history, (n_users,); for `NEXT` no more than were practiced."""
+        """Liked items of each history, (n_users,); for `NEXT` and `NEW` no more than were
+        practiced.
+        """
         n_liked = np.asarray(liked_only(histories.ratings).sum(axis=1)).ravel()
-        if len(self.customers_) == 0:
-            return n_liked
-        is_next = question == self._place_of_next()
-        return np.where(is_next, np.minimum(n_liked, LENGTHS[-1]), n_liked)
+        is_in_full = np.isin(question, [self.place_of_next_, self.place_of_new_])
+        return np.where(is_in_full, np.minimum(n_liked, LENGTHS[-1]), n_liked)
 
     def _evidence(self, histories):
         log_popularity = np.log(self.popularity_ + 0.5)
@@ -478,7 +513,7 @@ class Hybrid(Recommender):
         """Evidence (n_users, n_signals, n_candidates) of all members and the trees, for questions
         `place` and history lengths `n`.
 
-        Where all candidates are new, which nobody has liked yet, the trees are silent: they have
+        Where all candidates are new, and such were not practiced, the trees are silent: they have
         grown on items that people knew.
         """
         rows = blend.Rows(
@@ -489,7 +524,8 @@ class Hybrid(Recommender):
             shopper=np.arange(len(z)),
         )
         scores = np.zeros(is_seen.shape, np.float32)
-        asked = np.unique(place) if self.popularity_[candidates].any() else []
+        is_practiced = self.place_of_new_ >= 0 or self.popularity_[candidates].any()
+        asked = np.unique(place) if is_practiced else []
         for question in asked:
             mine = np.flatnonzero(place == question)
             asked_by = rows if len(asked) == 1 else rows[mine]

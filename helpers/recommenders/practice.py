@@ -21,6 +21,7 @@ CROSSING_TIERS = (
 )
 LEAST_CROSSING = 60  # shoppers known in two shops, below which one shop is dealt into two
 LATEST = 0.2  # of the log's ratings, which are the answer to "what next"
+HIDDEN = 0.2  # of the liked items, which stand for new ones
 
 
 @dataclass(frozen=True)
@@ -123,14 +124,31 @@ def split_by_date(train: Interactions) -> tuple[Interactions, Interactions] | No
     return train.cells(~is_late), train.cells(is_late)
 
 
+def split_by_item(
+    train: Interactions,
+    seed: int,
+) -> tuple[Interactions, Interactions, np.ndarray]:
+    """The log without a fifth of its liked items, the rest of the log, and those items, (n_items,)
+    bool.
+    """
+    rng = np.random.default_rng(seed)
+    is_liked = train.ratings.data >= LIKED
+    liked = np.unique(train.ratings.indices[is_liked])
+    n_hidden = int(HIDDEN * len(liked))
+    hidden = np.zeros(train.shape[1], bool)
+    hidden[rng.permutation(liked)[:n_hidden]] = True
+    is_hidden = hidden[train.ratings.indices]
+    return train.cells(~is_hidden), train.cells(is_hidden), hidden
+
+
 def following(
     past: Interactions,
     late: Interactions,
     users: np.ndarray,
     at_most: int,
 ) -> list[Cut]:
-    """Cuts for "what next": all that a shopper liked in the past is the history; what they then
-    liked for the first time is asked for.
+    """Cuts for "what next" and "which of the new items": all that a shopper liked in one part of
+    the log is the history; what they liked in the other part alone is asked for.
     """
     found: list[Cut] = []
     for user in users:

@@ -462,7 +462,7 @@ def test_what_a_known_customer_chooses_next_is_practiced_in_the_order_of_time(tm
     model = Hybrid([RecentPopularity(), Random()]).fit(train, items)
     customers = Histories.from_interactions(train, items)[:50]
     strangers = Histories(customers.ratings, customers.columns, times=customers.times)
-    assert (model._questions(customers, np.arange(N_ITEMS)) == model._place_of_next()).all()
+    assert (model._questions(customers, np.arange(N_ITEMS)) == model.place_of_next_).all()
     assert (model._questions(strangers, np.arange(N_ITEMS)) == 0).all()
     theirs, _ = model.recommend(customers, 5)
     others, _ = model.recommend(strangers, 5)
@@ -488,7 +488,7 @@ def test_new_items_alone_are_no_question_of_dates():
     model = Hybrid([RecentPopularity(), Content()]).fit(train, items)
     customers = Histories.from_interactions(train, items)
     new = np.arange(N_ITEMS - 5, N_ITEMS)
-    assert (model._questions(customers, new) != model._place_of_next()).all()
+    assert (model._questions(customers, new) != model.place_of_next_).all()
 
 
 def test_the_last_fifth_of_a_log_answers_what_next():
