@@ -193,7 +193,7 @@ class Histories:
     vectors : (n_history_items, d) float32 or None
         Item vectors, as in `ItemFeatures`.
     users : pandas.Index or None
-        Names, which only an `Oracle` reads.
+        Names, by which an `Oracle` knows shoppers, and `Hybrid` the customers of its log.
     times : csr_matrix like `ratings`, or None
         When each was liked, in days; the cells are those of `ratings`, so that it tells of nothing
         else.

@@ -21,6 +21,7 @@ SHARES = (0.25, 0.5, 0.75)  # of the learned weights in a mixture
 BORROWED = 100  # rows of all lengths that count beside a length's own
 FLOOR_ERRORS = 2.0  # standard errors by which the best of so many must lead popularity
 EQUALS = 1e-5  # weight of the learned blend beside any recipe: it orders equals, such as new items
+NOTHING = 1e-6  # spread of a signal that says the same of all candidates
 DRAWS = 200  # of practice shoppers, with replacement
 SEED = 7
 POPULARITY = 0  # place of popularity among the recipes
@@ -139,7 +140,8 @@ def tried(rows: blend.Rows, scores: np.ndarray, learned: np.ndarray) -> Trial:
     for plain in plain_recipes(len(learned)):
         used = np.flatnonzero(plain)
         own = np.einsum("s,nsm->nm", plain[used], rows.z[:, used])
-        c = spread / _spread(own, rows)
+        own_spread = _spread(own, rows)
+        c = spread / own_spread if own_spread > NOTHING else 1.0
         for share in (0, *SHARES):
             weights.append((1 - share) * c * plain + share * learned)
             alpha.append(share)
@@ -161,7 +163,7 @@ def _spread(scores: np.ndarray, rows: blend.Rows) -> float:
     is_candidate = np.isfinite(rows.log_weight)
     mean = scores.mean(axis=1, where=is_candidate, keepdims=True)
     variance = np.square(scores - mean).mean(axis=1, where=is_candidate)
-    return max(float(np.sqrt(variance).mean()), 1e-6)
+    return max(float(np.sqrt(variance).mean()), NOTHING)
 
 
 def shares_of(ndcg: np.ndarray, here: np.ndarray, rng) -> np.ndarray:

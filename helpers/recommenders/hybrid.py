@@ -21,7 +21,7 @@ from helpers.recommenders.practice import (
     Cut,
     across,
     dealt,
-    following,
+    from_one_part_to_the_other,
     likes_in_order,
     split_by_date,
     split_by_item,
@@ -77,8 +77,8 @@ class Hybrid(Recommender):
 
     A shopper of the training log, known by name, poses another question: what will they choose
     next? It is practiced in the order of time, where the log has dates: members learn from the log
-    up to its last fifth, and asked is what a shopper first liked in that fifth. So what sells now
-    and what sells always get their own weights. For candidates that nobody has liked yet, a fifth
+    up to its last fifth, and asked is what a shopper liked in that fifth. So what sells now and
+    what sells always get their own weights. For candidates that nobody has liked yet, a fifth
     of the items is hidden from the members, and asked is which of these a shopper liked.
 
     Parameters
@@ -102,6 +102,10 @@ class Hybrid(Recommender):
 
     handles_cold_users = True
     handles_cold_items = True
+    # as in a model saved before these questions were practiced
+    place_of_next_ = -1
+    place_of_new_ = -1
+    customers_ = np.zeros(0, np.uint64)
 
     def __init__(
         self,
@@ -139,11 +143,11 @@ class Hybrid(Recommender):
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
 
-        Of a target shop if given.
+        Of a target shop if given, or of `NEXT` or `NEW`; ValueError where that was not practiced.
         """
         n_history = np.asarray(n_history)
-        place = np.full(len(n_history), shop + 1)
-        return self._weights_of(place, n_history)
+        place = np.full(len(n_history), self._place(shop))
+        return self._weights_of(place, self._as_practiced(n_history, place))
 
     def _usable(self, histories):
         return np.ones(len(histories), dtype=bool)
@@ -304,7 +308,7 @@ class Hybrid(Recommender):
         """
         order = np.random.default_rng(self.seed).permutation(known.shape[0])
         at_most = len(LENGTHS) * self._n_practicing  # as many rows as of another question
-        cuts = following(known, unknown, order, at_most)
+        cuts = from_one_part_to_the_other(known, unknown, order, at_most)
         if len(cuts) < blend.LEAST:
             return None
         clones = self._clones(known, items)
@@ -448,7 +452,8 @@ class Hybrid(Recommender):
 
     def score_candidates(self, histories, candidates):
         """As in `Recommender`: where all candidates are of one shop that a history doesn't know,
-        by that shop's weights.
+        by that shop's weights; else a customer of the log by those of what comes next. Where all
+        are new, by the weights of new items.
         """
         found = np.zeros((len(histories), len(candidates)), np.float32)
         self.n_fallback_ = 0
@@ -458,7 +463,8 @@ class Hybrid(Recommender):
             part = histories[rows]
             z = _stacked([self, *self._members], part, candidates)
             question = self._questions(part, candidates)
-            n_liked = self._lengths(part, question)
+            n_liked = np.asarray(liked_only(part.ratings).sum(axis=1)).ravel()
+            n_liked = self._as_practiced(n_liked, question)
             z = blend.in_logs(z, self.scale_[question], self._already_logs())
             if self.has_trees_:
                 is_seen = part.in_catalogue(self.n_items_)[:, candidates].toarray() > 0
@@ -478,28 +484,37 @@ class Hybrid(Recommender):
         if is_new and self.place_of_new_ >= 0:
             return np.full(len(histories), self.place_of_new_)
         place = np.zeros(len(histories), np.int64)
-        if not is_new:
+        if not is_new:  # dates say nothing of items that are all new
             place[self._is_customer(histories)] = self.place_of_next_
         shops = np.unique(self.shop_[candidates])
         if len(shops) == 1 and self.shop_.max() > 0:
             shop = shops[0]
             liked = liked_only(histories.in_catalogue(self.n_items_))
             n_liked_there = liked[:, self.shop_ == shop].getnnz(axis=1)
-            place[n_liked_there == 0] = 1 + shop
+            place[n_liked_there == 0] = self._place(shop)
+        return place
+
+    def _place(self, question: int) -> int:
+        """Where the arrays of `_learn` have a question."""
+        if question >= OWN:
+            return question + 1
+        place = {NEXT: self.place_of_next_, NEW: self.place_of_new_}[question]
+        if place < 0:
+            raise ValueError("this was not practiced: dates, items or shoppers were too few")
         return place
 
     def _is_customer(self, histories) -> np.ndarray:
         """Whom the training log knew by name, (n_users,) bool."""
         if histories.users is None or len(self.customers_) == 0:
             return np.zeros(len(histories), bool)
-        return np.isin(_name_numbers(histories.users), self.customers_)
+        numbers = _name_numbers(histories.users)
+        # `customers_` are sorted; np.isin would sort them again for every few shoppers
+        first = np.searchsorted(self.customers_, numbers)
+        return first < np.searchsorted(self.customers_, numbers, side="right")
 
-    def _lengths(self, histories, question: np.ndarray) -> np.ndarray:
-        """Liked items of each history, (n_users,); for `NEXT` and `NEW` no more than were
-        practiced.
-        """
-        n_liked = np.asarray(liked_only(histories.ratings).sum(axis=1)).ravel()
-        is_in_full = np.isin(question, [self.place_of_next_, self.place_of_new_])
+    def _as_practiced(self, n_liked: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Lengths of histories, (n_users,); for `NEXT` and `NEW` no more than were practiced."""
+        is_in_full = np.isin(place, [self.place_of_next_, self.place_of_new_])
         return np.where(is_in_full, np.minimum(n_liked, LENGTHS[-1]), n_liked)
 
     def _evidence(self, histories):

@@ -113,7 +113,9 @@ def across(
 
 
 def split_by_date(train: Interactions) -> tuple[Interactions, Interactions] | None:
-    """The log up to its last fifth, and that fifth; None where it has no dates or a single one."""
+    """The log up to its last fifth, and that fifth. Ratings of one date stay together, so the
+    second part may be larger; None where it is all, and where there are no dates.
+    """
     if train.times is None or train.times.nnz == 0:
         return None
     day = train.times.data
@@ -141,36 +143,31 @@ def split_by_item(
     return train.cells(~is_hidden), train.cells(is_hidden), hidden
 
 
-def following(
-    past: Interactions,
-    late: Interactions,
+def from_one_part_to_the_other(
+    known: Interactions,
+    unknown: Interactions,
     users: np.ndarray,
     at_most: int,
 ) -> list[Cut]:
     """Cuts for "what next" and "which of the new items": all that a shopper liked in one part of
-    the log is the history; what they liked in the other part alone is asked for.
+    the log is the history; what they liked in the other part is asked for. It is new to them, as
+    far as the log tells: it has each item once, with its last date.
     """
     found: list[Cut] = []
     for user in users:
         if len(found) == at_most:
             break
-        known, _ = _row(past, user)
-        history = _liked(past, user)
-        asked = np.setdiff1d(_liked(late, user), known)
+        history = _liked(known, user)
+        asked = _liked(unknown, user)
         if len(history) and len(asked):
             found.append(Cut(user, history, asked))
     return found
 
 
-def _row(log: Interactions, user: int) -> tuple[np.ndarray, np.ndarray]:
-    """Items that a shopper rated, and the ratings."""
-    cells = slice(log.ratings.indptr[user], log.ratings.indptr[user + 1])
-    return log.ratings.indices[cells], log.ratings.data[cells]
-
-
 def _liked(log: Interactions, user: int) -> np.ndarray:
-    items, ratings = _row(log, user)
-    return items[ratings >= LIKED]
+    """Items that a shopper liked."""
+    cells = slice(log.ratings.indptr[user], log.ratings.indptr[user + 1])
+    return log.ratings.indices[cells][log.ratings.data[cells] >= LIKED]
 
 
 def dealt(

@@ -3,6 +3,7 @@ that copies the exam.
 """
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from helpers.recommenders import (
     RecentPopularity,
     blend,
     choice,
+    hybrid,
     load,
     practice,
 )
@@ -64,7 +66,7 @@ def test_leans_on_the_member_that_knows(personal):
     _, _, model = personal
     assert model.signals == ["Popularity", "Random", "Content", "Trees"]
     weight = model.weights([1, 5])
-    assert (weight[:, 2] > 4 * weight[:, 1]).all() and (model.alpha_ > 0).all()
+    assert (weight[:, 2] > 4 * weight[:, 1]).all() and (model.alpha_[:3] > 0).all()
 
 
 def test_a_shop_without_taste_gets_exactly_the_popularity_list():
@@ -399,7 +401,7 @@ def test_trees_are_one_more_signal_unless_they_are_left_out():
     plain = Hybrid([Random(), Content()], trees=False).fit(train, items)
     model = Hybrid([Random(), Content()]).fit(train, items)
     assert plain.signals == ["Popularity", "Random", "Content"] and not plain.has_trees_
-    assert model.tree_value_.shape[0] == 3 and model.tree_value_.any()
+    assert model.tree_value_.shape[0] == 4 and model.tree_value_.any()  # own, a, b, new
     some = histories([1, 3], [2])
     assert not np.allclose(plain.score(some), model.score(some))
 
@@ -425,11 +427,12 @@ def test_where_lightgbm_does_not_start_the_blend_says_so_and_does_without_trees(
     assert np.isfinite(model.score(histories([3], [1, 2]))).all()
 
 
-def test_trees_are_silent_among_items_that_nobody_has_liked_yet():
+def test_trees_that_know_no_new_items_are_silent_among_them():
     train, items = shop_of(personal=True, dislikes=False)
     new = np.arange(N_ITEMS - 10, N_ITEMS)
     known = train.cells(train.ratings.indices < N_ITEMS - 10)
     model = Hybrid([Random(), Content()]).fit(known, items)
+    model.place_of_new_ = -1  # as where new items were not practiced
     some = histories([1, 3], [2])
     among_new = model.score_candidates(some, new)
     among_all = model.score(some)
@@ -462,7 +465,7 @@ def test_what_a_known_customer_chooses_next_is_practiced_in_the_order_of_time(tm
     model = Hybrid([RecentPopularity(), Random()]).fit(train, items)
     customers = Histories.from_interactions(train, items)[:50]
     strangers = Histories(customers.ratings, customers.columns, times=customers.times)
-    assert (model._questions(customers, np.arange(N_ITEMS)) == model.place_of_next_).all()
+    assert (model._questions(customers, np.arange(N_ITEMS)) == model._place(hybrid.NEXT)).all()
     assert (model._questions(strangers, np.arange(N_ITEMS)) == 0).all()
     theirs, _ = model.recommend(customers, 5)
     others, _ = model.recommend(strangers, 5)
@@ -478,21 +481,101 @@ def test_without_dates_known_customers_are_asked_what_strangers_are(personal):
     assert len(model.customers_) == 0 and (places == 0).all()
 
 
-def test_new_items_alone_are_no_question_of_dates():
+def test_new_items_have_weights_of_their_own():
+    """Shoppers like one of two looks. Of items that nobody has, only the look is known."""
+    train, items = shop_of(personal=True, dislikes=False)
+    new = np.arange(N_ITEMS - 6, N_ITEMS)
+    known = train.cells(~np.isin(train.ratings.indices, new))
+    model = Hybrid([ItemKNN(), Content()]).fit(known, items)
+    customers = Histories.from_interactions(known, items)
+    assert (model._questions(customers, new) == model._place(hybrid.NEW)).all()
+    assert (model._questions(customers, np.arange(N_ITEMS)) == 0).all()
+    ids, _ = model.recommend(customers, 3, new)
+    assert (ids % 2 == np.arange(N_USERS)[:, None] % 2).mean() > 0.95
+
+
+def test_hidden_items_stand_for_new_ones():
+    train, _ = shop_of(personal=True)
+    known, unknown, hidden = practice.split_by_item(train, seed=3)
+    assert hidden.sum() == N_ITEMS // 5
+    assert known.ratings[:, hidden].nnz == 0 and unknown.ratings[:, ~hidden].nnz == 0
+    assert known.ratings.nnz + unknown.ratings.nnz == train.ratings.nnz
+    again = practice.split_by_item(train, seed=3)[2]
+    assert np.array_equal(again, hidden)
+
+
+@pytest.fixture(scope="module")
+def dated():
     train, items = drifting()
-    R = train.ratings.tolil()
-    R[:, -5:] = 0
-    R = R.tocsr()
-    T = train.times.multiply(R > 0).tocsr()
-    train = Interactions(R, train.users, train.items, T)
-    model = Hybrid([RecentPopularity(), Content()]).fit(train, items)
-    customers = Histories.from_interactions(train, items)
-    new = np.arange(N_ITEMS - 5, N_ITEMS)
-    assert (model._questions(customers, new) != model.place_of_next_).all()
+    return train, items, Hybrid([RecentPopularity(), ItemKNN()], trees=False).fit(train, items)
+
+
+def test_customers_are_known_by_name_be_it_a_number_or_a_string(dated):
+    train, items, model = dated
+    numbers = pd.Index(range(N_USERS))
+    numbered = Interactions(train.ratings, numbers, train.items, train.times)
+    of_numbers = Hybrid([RecentPopularity()], trees=False).fit(numbered, items)
+    strangers = pd.Index([f"stranger {number}" for number in range(N_USERS)])
+    nobody = Histories(sp.csr_matrix((2 * N_USERS, N_ITEMS)), np.arange(N_ITEMS))
+    for who, names in (
+        (model, train.users),
+        (of_numbers, numbers),
+        (of_numbers, numbers.astype(str)),
+    ):
+        named = replace(nobody, users=names.append(strangers))
+        assert who._is_customer(named).tolist() == [True] * N_USERS + [False] * N_USERS
+
+
+def test_what_a_stranger_gets_does_not_depend_on_customers_beside_them(dated):
+    train, _, model = dated
+    customers = Histories.from_interactions(train)
+    is_stranger = np.arange(N_USERS) % 2 == 0
+    names = train.users.where(~is_stranger, train.users + " the stranger")
+    apart = model.score(replace(customers, users=None))
+    beside = model.score(replace(customers, users=names))
+    assert np.array_equal(beside[is_stranger], apart[is_stranger])
+    assert not np.array_equal(beside, apart)
+
+
+def test_a_longer_history_of_a_customer_weighs_like_the_longest_practiced_one(dated, monkeypatch):
+    _, _, model = dated
+    monkeypatch.setattr(model, "alpha_", np.ones_like(model.alpha_))
+    monkeypatch.setattr(model, "weights_", np.ones_like(model.weights_))
+    next_ten, next_fifty = model.weights([10, 50], hybrid.NEXT)
+    else_ten, else_fifty = model.weights([10, 50])
+    assert np.array_equal(next_ten, next_fifty) and (else_ten < else_fifty).all()
+
+
+def test_what_comes_next_has_no_weights_where_it_was_not_practiced(personal):
+    _, _, model = personal
+    with pytest.raises(ValueError, match="not practiced"):
+        model.weights([3], hybrid.NEXT)
+
+
+def test_to_a_model_saved_before_customers_were_asked_all_are_strangers(personal):
+    train, items, model = personal
+    customers = Histories.from_interactions(train, items)[:5]
+    learned = model.learned()
+    del learned["customers_"]
+    old = Hybrid(model.members)
+    old.take(learned)
+    assert np.array_equal(old.score(customers), model.score(customers))
+
+
+def test_days_may_be_counted_from_any_day(dated):
+    """Day 0 is a date like others, though a sparse matrix could lose it."""
+    train, items, model = dated
+    times = train.times.copy()
+    times.data -= 30
+    moved = Interactions(train.ratings, train.users, train.items, times)
+    again = Hybrid(model.members, trees=False).fit(moved, items)
+    scores = again.score(Histories.from_interactions(moved))
+    assert (moved.times.data == 0).any() and len(again.customers_) == N_USERS
+    assert np.array_equal(scores, model.score(Histories.from_interactions(train)))
 
 
 def test_the_last_fifth_of_a_log_answers_what_next():
-    """Four shoppers, five days, item d on day d; u2 liked item 0 before, u3 comes late."""
+    """Four shoppers, five days, item d on day d; the last two have nothing to ask or to tell."""
     keys = pd.Index([f"shop/{i}" for i in range(5)])
     ratings = np.array([[5, 5, 0, 0, 5], [5, 0, 2, 0, 4], [5, 0, 0, 0, 2], [0, 0, 0, 0, 5]])
     times = np.where(ratings > 0, np.arange(1, 6), 0)
@@ -501,10 +584,20 @@ def test_the_last_fifth_of_a_log_answers_what_next():
     )
     past, late = practice.split_by_date(train)
     assert past.ratings.nnz == 5 and late.ratings.nnz == 4 and set(late.ratings.indices) == {4}
-    cuts = practice.following(past, late, np.arange(4), at_most=9)
+    cuts = practice.from_one_part_to_the_other(past, late, np.arange(4), at_most=9)
     found = [(cut.shopper, list(cut.history), list(cut.liked)) for cut in cuts]
     assert found == [(0, [0, 1], [4]), (1, [0], [4])]
-    assert len(practice.following(past, late, np.arange(4), at_most=1)) == 1
+    assert len(practice.from_one_part_to_the_other(past, late, np.arange(4), at_most=1)) == 1
+
+
+def test_a_log_has_no_past_if_its_first_day_reaches_into_the_last_fifth():
+    keys = pd.Index([f"shop/{i}" for i in range(10)])
+    ones = sp.csr_matrix(np.full((1, 10), 5.0))
+    for n_late, has_past in ((1, False), (2, True), (6, True)):
+        days = sp.csr_matrix(np.repeat([1.0, 2.0], [10 - n_late, n_late])[None])
+        split = practice.split_by_date(Interactions(ones, pd.Index(["a"]), keys, days))
+        assert (split is not None) == has_past
+        assert split is None or split[1].ratings.nnz == n_late
 
 
 def test_a_log_of_one_day_has_no_past():
