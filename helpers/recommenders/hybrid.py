@@ -1,7 +1,6 @@
 """A learned blend that is never far from its best member: another takes over where it is better."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -143,7 +142,8 @@ class Hybrid(Recommender):
     def weights(self, n_history, shop: int = OWN) -> np.ndarray:
         """Weight of each signal, (len(n_history), n_signals), in the order of `signals`.
 
-        Of a target shop if given, or of `NEXT` or `NEW`; ValueError where that was not practiced.
+        Of a target shop if given, or of `NEXT` or `NEW`; ValueError where there is no such
+        question.
         """
         n_history = np.asarray(n_history)
         place = np.full(len(n_history), self._place(shop))
@@ -175,7 +175,8 @@ class Hybrid(Recommender):
         rows_of_questions = self._practise(train, items, questions)
         self._add_practice(train, items, rows_of_questions)
         _warn_if_silent(rows_of_questions)
-        self._learn(rows_of_questions, _Crowd.of(train, self.seed).part)
+        _, part = _lots_of(train, self.seed)
+        self._learn(rows_of_questions, part)
         del rows_of_questions  # before the members are fitted
         for member in self._members:
             if not hasattr(member, "n_items_"):
@@ -264,8 +265,7 @@ class Hybrid(Recommender):
     def _add_practice(self, train, items, rows_of_questions) -> None:
         """Practice of `NEXT` and `NEW` where there is any; -1 is the place of a question without.
 
-        Neither is asked for "enjoyed": that a shopper would enjoy an item has nothing to do with
-        its date.
+        Neither is asked for "enjoyed", whose candidates are what a shopper saw.
         """
         self.place_of_next_ = -1
         self.place_of_new_ = -1
@@ -306,14 +306,14 @@ class Hybrid(Recommender):
         """Practice rows of shoppers with all that `known` has of them; what they liked in
         `unknown` alone is asked for.
         """
-        order = np.random.default_rng(self.seed).permutation(known.shape[0])
+        order, _ = _lots_of(known, self.seed)
         at_most = len(LENGTHS) * self._n_practicing  # as many rows as of another question
         cuts = from_one_part_to_the_other(known, unknown, order, at_most)
         if len(cuts) < blend.LEAST:
             return None
         clones = self._clones(known, items)
         lots = self._lots(question)
-        rows = self._evidence_of(clones, known, cuts, allowed, lots, shown=_in_full)
+        rows = self._evidence_of(clones, known, cuts, allowed, lots, in_full=True)
         return replace(rows, length=_practiced(rows.length))
 
     def _lots(self, question: int, part: int = 0) -> np.random.Generator:
@@ -341,17 +341,17 @@ class Hybrid(Recommender):
         cuts: list[Cut],
         allowed: np.ndarray,
         rng,
-        shown: Callable[[Interactions, list[Cut]], Histories] | None = None,
+        in_full: bool = False,
     ) -> blend.Rows | None:
         """Practice rows of some cuts, candidates being the items marked in `allowed`.
 
-        `shown` says what the members are told of the shoppers: by default no more than their cuts.
+        The members know the shoppers by their cuts, or by all that `train` has of them.
         """
         parts = []
         step = self._rows_at_once()
         for start in range(0, len(cuts), step):
             some = cuts[start : start + step]
-            histories = (shown or _cut_down)(train, some)
+            histories = _in_full(train, some) if in_full else _cut_down(train, some)
             parts.append(self._rows_of(members, train, some, histories, allowed, rng))
         return blend.joined(parts) if parts else None
 
@@ -451,9 +451,9 @@ class Hybrid(Recommender):
         return self.score_candidates(histories, np.arange(self.n_items_))
 
     def score_candidates(self, histories, candidates):
-        """As in `Recommender`: where all candidates are of one shop that a history doesn't know,
-        by that shop's weights; else a customer of the log by those of what comes next. Where all
-        are new, by the weights of new items.
+        """As in `Recommender`, by the weights of the first question that fits: which of the new
+        items, where all candidates are new; what a shop has for a history that doesn't know it,
+        where all are of that shop; what next, for a customer of the log; what else.
         """
         found = np.zeros((len(histories), len(candidates)), np.float32)
         self.n_fallback_ = 0
@@ -495,13 +495,20 @@ class Hybrid(Recommender):
         return place
 
     def _place(self, question: int) -> int:
-        """Where the arrays of `_learn` have a question."""
-        if question >= OWN:
+        """Where the arrays of `_learn` have a question.
+
+        ValueError for a shop that there isn't, and for `NEXT` and `NEW` if not practiced.
+        """
+        places = {OWN: 0, NEXT: self.place_of_next_, NEW: self.place_of_new_}
+        last_shop = self.shop_.max()
+        if last_shop > 0 and 0 <= question <= last_shop:
             return question + 1
-        place = {NEXT: self.place_of_next_, NEW: self.place_of_new_}[question]
-        if place < 0:
-            raise ValueError("this was not practiced: dates, items or shoppers were too few")
-        return place
+        if places.get(question, -1) < 0:
+            raise ValueError(
+                f"question {question} was not practiced: there is no such shop to choose from, or "
+                "dates, items or shoppers were too few"
+            )
+        return places[question]
 
     def _is_customer(self, histories) -> np.ndarray:
         """Whom the training log knew by name, (n_users,) bool."""
@@ -597,11 +604,17 @@ class _Crowd:
     @classmethod
     def of(cls, train: Interactions, seed: int) -> "_Crowd":
         """All shoppers of a log, dealt at random."""
-        n_users = train.shape[0]
-        rng = np.random.default_rng(seed)
-        order = rng.permutation(n_users)
-        part = rng.integers(0, PARTS, n_users)
+        order, part = _lots_of(train, seed)
         return cls(order, part, likes_in_order(train, seed))
+
+
+def _lots_of(train: Interactions, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Order and part of each training shopper, as in `_Crowd`."""
+    n_users = train.shape[0]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n_users)
+    part = rng.integers(0, PARTS, n_users)
+    return order, part
 
 
 def _warn_if_silent(rows_of_questions: dict[int, blend.Rows | None]) -> None:

@@ -562,6 +562,19 @@ def test_to_a_model_saved_before_customers_were_asked_all_are_strangers(personal
     assert np.array_equal(old.score(customers), model.score(customers))
 
 
+def test_a_shop_that_there_is_not_has_no_weights(dated):
+    _, _, model = dated
+    assert model.weights([3], 1).shape == (1, 3)
+    for shop in (2, 5):
+        with pytest.raises(ValueError, match="no such shop"):
+            model.weights([3], shop)
+    model_of_one_shop = Hybrid([RecentPopularity()], trees=False)
+    train, items = drifting()
+    one = ItemFeatures(items.vectors, items.frame.assign(platform="a"))
+    with pytest.raises(ValueError, match="no such shop"):
+        model_of_one_shop.fit(train, one).weights([3], 0)
+
+
 def test_days_may_be_counted_from_any_day(dated):
     """Day 0 is a date like others, though a sparse matrix could lose it."""
     train, items, model = dated
